@@ -1,0 +1,1 @@
+"""snn-deploy: trained spiking state-space networks on neuromorphic hardware."""

@@ -1,0 +1,73 @@
+"""Writing result files so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from snn_deploy.errors import OutputError
+
+__all__ = ["atomic_write", "check_writable"]
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Give a binary file that becomes ``path`` only if the block ends without an error.
+
+    The bytes go to a temporary file in the same folder, are flushed to disk, and are renamed over
+    ``path``. On any error the temporary file is removed and an existing ``path`` stays as it was.
+
+    Raises
+    ------
+    OutputError
+        If the folder is missing or not writable, or the disk is full.
+    """
+    target = Path(path)
+    temporary: str | None = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+        temporary = None
+    except OSError as error:
+        raise OutputError(_cannot_write(target, error)) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse an unwritable ``path`` before long work starts.
+
+    Raises
+    ------
+    OutputError
+        If ``path`` is a folder, or its folder is missing or not writable.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"cannot write {target}: it is a folder; name a file")
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {target}: the folder {target.parent} does not exist")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"cannot write {target}: no permission to write in {target.parent}")
+
+
+def _cannot_write(target: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"cannot write {target}: {reason}; nothing was written"
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

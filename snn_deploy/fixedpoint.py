@@ -1,0 +1,184 @@
+"""All integer arithmetic of the deployed network, written once.
+
+Every engine computes exactly these functions: the reference engine calls them, the compiled and
+the Lava engines are tested to give the same integers. ``docs/arithmetic.md`` explains them with
+each node's equation. Values travel as int64 numpy arrays here so that no product can wrap; the
+*widths* that the chip must offer are the ones named in the functions and checked by the verifier.
+
+Two rules hold everywhere:
+
+- a right shift rounds half up: ``(x + (1 << (k - 1))) >> k``;
+- a signed format of ``b`` bits holds ``-(2**(b-1) - 1) … 2**(b-1) - 1``. The range is symmetric, so
+  that a negated value always fits, as in Loihi's membrane register.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "DECAY_UNITY_BITS",
+    "LIF_ALIGN_BITS",
+    "MEMBRANE_BITS",
+    "Reciprocal",
+    "decay_towards_zero",
+    "lif_step",
+    "limit_of",
+    "mean_from_sum",
+    "multiply_shift",
+    "multiplier_of",
+    "reciprocal",
+    "round_half_up",
+    "round_shift",
+    "saturate",
+    "sigmoid_index",
+    "sigmoid_table",
+    "signed_shift",
+]
+
+IntArray = npt.NDArray[np.int64]
+
+DECAY_UNITY_BITS = 12  # Loihi's decay constants are fractions of 2**12
+LIF_ALIGN_BITS = 6  # Loihi shifts synaptic input and threshold left by 6 bits
+MEMBRANE_BITS = 24  # width of Loihi's membrane register
+
+
+def limit_of(bits: int, signed: bool = True) -> int:
+    """Return the largest mantissa of a ``bits`` wide format; the smallest is its negative, or 0."""
+    return int((1 << (bits - 1)) - 1) if signed else int((1 << bits) - 1)
+
+
+def round_half_up(x: npt.NDArray[np.float64]) -> IntArray:
+    """Round real numbers to integers, halves upwards. For building tables and encoding inputs."""
+    return np.floor(x + 0.5).astype(np.int64)
+
+
+def round_shift(x: npt.ArrayLike, shift: npt.ArrayLike) -> IntArray:
+    """Divide by ``2**shift`` (shift >= 0), rounding half up."""
+    value = np.asarray(x, dtype=np.int64)
+    k = np.asarray(shift, dtype=np.int64)
+    half = np.where(k > 0, np.left_shift(np.int64(1), np.maximum(k - 1, 0)), 0)
+    return np.asarray((value + half) >> k, dtype=np.int64)
+
+
+def signed_shift(x: npt.ArrayLike, shift: npt.ArrayLike) -> IntArray:
+    """Multiply by ``2**shift``: exact to the left, rounding half up to the right."""
+    k = np.asarray(shift, dtype=np.int64)
+    left = np.left_shift(np.asarray(x, dtype=np.int64), np.maximum(k, 0))
+    return round_shift(left, np.maximum(-k, 0))
+
+
+def multiply_shift(x: npt.ArrayLike, mantissa: npt.ArrayLike, shift: npt.ArrayLike) -> IntArray:
+    """Give ``round_shift(x * mantissa, shift)``, the chip's multiply-and-shift."""
+    product = np.asarray(x, dtype=np.int64) * np.asarray(mantissa, dtype=np.int64)
+    return round_shift(product, shift)
+
+
+def saturate(x: npt.ArrayLike, bits: int, signed: bool = True) -> tuple[IntArray, int]:
+    """Clip to a ``bits`` wide format; also give how many values were changed."""
+    value = np.asarray(x, dtype=np.int64)
+    high = limit_of(bits, signed)
+    low = -high if signed else 0
+    clipped = np.clip(value, low, high)
+    return clipped, int(np.count_nonzero(clipped != value))
+
+
+def decay_towards_zero(v: npt.ArrayLike, decay: int) -> IntArray:
+    """Give ``v * (4096 - decay) / 4096``, truncated towards zero (Loihi's membrane decay)."""
+    value = np.asarray(v, dtype=np.int64)
+    magnitude = (np.abs(value) * ((1 << DECAY_UNITY_BITS) - decay)) >> DECAY_UNITY_BITS
+    return np.asarray(np.sign(value) * magnitude, dtype=np.int64)
+
+
+def lif_step(
+    v: npt.ArrayLike, drive: npt.ArrayLike, threshold: int, decay: int
+) -> tuple[IntArray, IntArray, int]:
+    """One step of Loihi's LIF with immediate current decay (``du = 4095``) and no bias.
+
+    Parameters
+    ----------
+    v
+        Membrane before the step, ±(2**23 - 1).
+    drive
+        Input current, ±(2**17 - 1): a larger one would wrap in Loihi's current register.
+    threshold
+        0 … 2**17 - 1, compared with ``v`` after both are aligned by 6 bits.
+    decay
+        0 … 4095, in units of 2**-12.
+
+    Returns
+    -------
+    The spikes (0 or 1), the membrane after reset, and how many membranes saturated.
+    """
+    current = np.left_shift(np.asarray(drive, dtype=np.int64), LIF_ALIGN_BITS)
+    membrane, saturated = saturate(decay_towards_zero(v, decay) + current, MEMBRANE_BITS)
+    spikes = (membrane > (threshold << LIF_ALIGN_BITS)).astype(np.int64)
+    return spikes, np.where(spikes == 1, 0, membrane), saturated
+
+
+def sigmoid_table(index_bits: int, value_bits: int, span: float) -> npt.NDArray[np.int32]:
+    """Tabulate the sigmoid at the middle of ``2**index_bits`` equal steps of [-span, span).
+
+    Entry ``i`` stands for the argument ``(i - 2**(index_bits-1)) * 2 * span / 2**index_bits``, to
+    which ``sigmoid_index`` rounds; values have ``value_bits - 1`` fractional bits.
+    """
+    size = 1 << index_bits
+    argument = (np.arange(size) - size // 2) * (2.0 * span / size)
+    value = round_half_up(2.0 ** (value_bits - 1) / (1.0 + np.exp(-argument)))
+    return np.minimum(value, limit_of(value_bits)).astype(np.int32)
+
+
+def sigmoid_index(x: npt.ArrayLike, shift: int, size: int) -> IntArray:
+    """Give the table row for ``x``; beyond the table's span the sigmoid is its end value."""
+    return np.clip(round_shift(x, shift) + size // 2, 0, size - 1)
+
+
+Reciprocal = tuple[int, int, int]
+"""(pre_shift, mantissa, shift) of :func:`reciprocal`."""
+
+
+def reciprocal(length: int, mantissa_bits: int, input_bits: int, guard_bits: int) -> Reciprocal:
+    """Choose the multiply-and-shift that divides a sum of ``length`` values by ``length``.
+
+    The sum of ``length`` values of ``input_bits`` bits is first shifted right by ``pre_shift`` so
+    that it fits in ``input_bits + guard_bits`` bits, then multiplied by ``mantissa`` and shifted by
+    ``shift``; the mean comes out with ``guard_bits`` more fractional bits than the values had.
+    """
+    log_length = (length - 1).bit_length()
+    pre_shift = max(0, log_length - guard_bits)
+    numerator = 1 << (mantissa_bits - 1 + log_length)
+    mantissa = min((2 * numerator // length + 1) // 2, limit_of(mantissa_bits))
+    shift = mantissa_bits - 1 + log_length - pre_shift - guard_bits
+    return pre_shift, mantissa, shift
+
+
+def mean_from_sum(total: npt.ArrayLike, divisor: Reciprocal) -> IntArray:
+    """Divide ``total`` as :func:`reciprocal` planned it."""
+    pre_shift, mantissa, shift = divisor
+    return multiply_shift(round_shift(total, pre_shift), mantissa, shift)
+
+
+def multiplier_of(value: npt.NDArray[np.float64], bits: int, max_shift: int) -> tuple[Any, Any]:
+    """Approximate real factors as ``mantissa * 2**-shift`` with signed mantissas of ``bits`` bits.
+
+    Each factor gets the largest shift in 0 … ``max_shift`` at which its mantissa fits. A factor
+    too large even for shift 0 saturates its mantissa; callers check ranges first.
+
+    Returns
+    -------
+    mantissa, shift
+        int32 and int8 arrays of the factors' shape.
+    """
+    magnitude = np.abs(value)
+    high = limit_of(bits)
+    with np.errstate(divide="ignore"):
+        shift = np.where(magnitude > 0, np.floor(np.log2(high / magnitude)), max_shift)
+    shift = np.clip(shift, 0, max_shift)
+    # log2 may be off by one at exact powers: step back where rounding overflows the mantissa
+    shift = np.where(np.floor(magnitude * 2.0**shift + 0.5) > high, shift - 1, shift)
+    shift = np.maximum(shift, 0).astype(np.int64)
+    mantissa = np.clip(round_half_up(value * 2.0**shift), -high, high)
+    return mantissa.astype(np.int32), shift.astype(np.int8)

@@ -1,0 +1,1 @@
+"""The network at its three stages (float, integer, lowered) and everything that holds for all."""

@@ -1,0 +1,83 @@
+"""Number formats and edges: what travels between two nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint
+from snn_deploy.errors import ConfigError
+
+__all__ = ["Edge", "Format"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How an integer stands for a number: ``value = mantissa * 2**-exponent``.
+
+    Parameters
+    ----------
+    bits
+        Width of the mantissa, 1 … 48. Signed formats are symmetric: ±(2**(bits-1) - 1).
+    exponent
+        Static; one for the whole signal, or one for each channel of it.
+    signed
+        False for spikes and counts.
+    """
+
+    bits: int
+    exponent: int | tuple[int, ...]
+    signed: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 48:
+            raise ConfigError(f"a number format has 1 to 48 bits, not {self.bits}")
+
+    @property
+    def limit(self) -> int:
+        """The largest mantissa."""
+        return fixedpoint.limit_of(self.bits, self.signed)
+
+    def exponents(self, width: int) -> npt.NDArray[np.int64]:
+        """Give the exponent of each of ``width`` channels, shape (width,)."""
+        return np.broadcast_to(np.asarray(self.exponent, dtype=np.int64), (width,))
+
+    def decode(self, mantissa: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Give the numbers that mantissas (…, width) stand for."""
+        return np.ldexp(
+            np.asarray(mantissa, dtype=np.float64), -np.asarray(self.exponent, dtype=np.int32)
+        )
+
+    def encode(self, value: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], int]:
+        """Round numbers (…, width) half up to mantissas; also count those out of range."""
+        scaled = np.ldexp(
+            np.asarray(value, dtype=np.float64), np.asarray(self.exponent, dtype=np.int32)
+        )
+        # beyond ±2**60 the cast to int64 would be undefined; such values saturate anyway
+        rounded = fixedpoint.round_half_up(np.clip(scaled, -(2.0**60), 2.0**60))
+        return fixedpoint.saturate(rounded, self.bits, self.signed)
+
+    def __str__(self) -> str:
+        sign = "s" if self.signed else "u"
+        if isinstance(self.exponent, int):
+            return f"{sign}{self.bits}e{self.exponent}"
+        return f"{sign}{self.bits}e[{min(self.exponent)}…{max(self.exponent)}]"
+
+
+SPIKE = Format(bits=1, exponent=0, signed=False)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A message path from node ``source``; the message arrives ``delay`` steps after it was sent.
+
+    Number format and kind (binary spike or graded) are those of the source's output.
+    """
+
+    source: str
+    delay: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}@-{self.delay}" if self.delay else self.source

@@ -1,0 +1,293 @@
+"""Nodes of the integer stages: the quantised network, and the processes it is lowered to.
+
+Signals are (batch, steps, width) integers. ``rs(x, k)`` is a right shift that rounds half up,
+``ms(x, m, k) = rs(x * m, k)`` a multiply-and-shift, ``sat`` clips to the output's format; all are
+defined in ``fixedpoint.py``. The docstring of a node is its equation, so that an engine can be
+written from this file alone.
+
+=================  =======  =======  ===========================================================
+node               integer  lowered  message
+=================  =======  =======  ===========================================================
+Input              yes      yes      graded: mantissas of the quantised input
+QuantizedLinear    yes               graded; becomes Synapses and Relay
+QuantizedSsm       yes               graded; becomes Dendrite
+QuantizedGlu       yes               graded; becomes Gate
+Relay              yes      yes      graded: sums, gains and offsets, residual paths
+LifSoma            yes      yes      binary spike
+Accumulator        yes      yes      graded, once a sequence
+Synapses                    yes      graded: what arrives in the next neuron's accumulators
+Dendrite                    yes      graded: the soma's drive
+Gate                        yes      graded
+=================  =======  =======  ===========================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.ir.formats import SPIKE, Format
+from snn_deploy.ir.node import Node
+
+__all__ = [
+    "Accumulator",
+    "Dendrite",
+    "Gate",
+    "Input",
+    "IntegerNode",
+    "LifSoma",
+    "ModeBank",
+    "QuantizedGlu",
+    "QuantizedLinear",
+    "QuantizedSsm",
+    "Relay",
+    "Rescale",
+    "SigmoidGate",
+    "Synapses",
+]
+
+Int8 = npt.NDArray[np.int8]
+Int32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerNode(Node):
+    """A node whose output is integers in ``output`` format."""
+
+    output: Format
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """Per channel ``sat(ms(x, mantissa, shift) + bias)``: a gain and an offset.
+
+    mantissa (width,) signed ``bits`` wide, shift (width,) 0 … 47, bias (width,) in the output's
+    mantissas. ``bits`` is what the chip's multiplier must hold.
+    """
+
+    mantissa: Int32
+    shift: Int8
+    bias: Int32
+    bits: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Input(IntegerNode):
+    """``y[t] = sat(floor(inputs[t] * 2**exponent + 1/2))``, computed by the host as it encodes."""
+
+    channels: int
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Synapses(IntegerNode):
+    """``y = weight · x``: dense synapses, weight (out, in) of ``weight_bits`` signed bits.
+
+    The output counts synaptic units (exponent 0): the receiver's gain holds each row's scale. No
+    sum can overflow: the verifier proves ``Σ|weight| * max|x|`` fits the output's width. Spikes
+    and graded messages take one step to cross synapses.
+    """
+
+    weight: Int8
+    weight_bits: int
+
+    @property
+    def width(self) -> int:
+        return int(self.weight.shape[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Relay(IntegerNode):
+    """``y = sat(ms(Σ_i x_i, mantissa, shift) + bias)``; without ``rescale``: ``y = sat(Σ_i x_i)``.
+
+    All inputs have one width; their exponents agree, per channel.
+    """
+
+    channels: int
+    rescale: Rescale | None = None
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantizedLinear(IntegerNode):
+    """``y = sat(ms(weight · x, mantissa, shift) + bias)``: Synapses and Relay in one."""
+
+    weight: Int8
+    weight_bits: int
+    rescale: Rescale
+
+    @property
+    def width(self) -> int:
+        return int(self.weight.shape[0])
+
+
+@dataclass(frozen=True)
+class ModeBank:
+    """The integers of H channels with N complex modes each.
+
+    A mode is two coupled leaky compartments u, v with the decay r + i s, |r + i s| < 1::
+
+        u' = sat(ms(u, r, k) - ms(v, s, k) + in),   v' = sat(ms(u, s, k) + ms(v, r, k))
+        in = x << input_shift, or rs(x, -input_shift) where that is negative
+
+    saturating at ``state_bits``; k is ``decay_shift``. Its contribution to the channel's drive is
+    ``ms(u', readout_real, readout_shift) - ms(v', readout_imag, readout_shift)``.
+
+    decay_real, decay_imag, readout_real, readout_imag (H, N) of ``coefficient_bits`` signed bits;
+    input_shift (H, N) -24 … 24; readout_shift (H, N) 0 … 47.
+    """
+
+    decay_real: Int32
+    decay_imag: Int32
+    decay_shift: int
+    input_shift: Int8
+    readout_real: Int32
+    readout_imag: Int32
+    readout_shift: Int8
+    coefficient_bits: int
+    state_bits: int
+
+    @property
+    def modes(self) -> int:
+        """Complex modes a channel, N."""
+        return int(self.decay_real.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantizedSsm(IntegerNode):
+    """A quantised diagonal SSM: ``y = sat(rs(forward + skip [+ reverse], drive_shift))``.
+
+    ``forward`` is the sum over its modes of their contributions; ``skip`` is
+    ``ms(x, skip_mantissa, skip_shift)``, (H,) each; ``reverse`` sums a second bank that runs from
+    the last step to the first and gives at step t what it had gathered from the steps after t.
+    """
+
+    forward: ModeBank
+    reverse: ModeBank | None
+    skip_mantissa: Int32
+    skip_shift: Int8
+    drive_shift: int
+
+    @property
+    def width(self) -> int:
+        return int(self.skip_mantissa.shape[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dendrite(IntegerNode):
+    """Compartments that feed one soma a channel: ``y = sat(rs(Σ_modes contribution + skip, k))``.
+
+    k is ``drive_shift``; ``skip = ms(x, skip_mantissa, skip_shift)``; no partial sum can leave 32
+    bits (the verifier proves it). With ``reversed_time`` the sequence is buffered and run from its
+    last step to its first, and step t sees only what comes after it: the compartments answer
+    before they take in x[t].
+    """
+
+    bank: ModeBank
+    skip_mantissa: Int32
+    skip_shift: Int8
+    drive_shift: int
+    reversed_time: bool = False
+
+    @property
+    def width(self) -> int:
+        return int(self.skip_mantissa.shape[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LifSoma(IntegerNode):
+    """Loihi's LIF: ``v = trunc(v * (4096 - decay) / 4096) + (x << 6)``, clipped to ±(2**23 - 1);
+    ``y = v > threshold << 6``; ``v = 0`` on a spike.
+
+    decay 3584 is the 1/8 of SpikingSSM; threshold 0 … 2**17 - 1 is the drive that stands for 1;
+    x is 18 bits wide at the most.
+    """
+
+    channels: int
+    threshold: int
+    decay: int
+    output: Format = SPIKE
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+
+@dataclass(frozen=True)
+class SigmoidGate:
+    """How a value is gated: ``sat(ms(value, table[i], out_shift))``,
+    ``i = clip(rs(gate, index_shift) + size / 2)``.
+
+    table (size,) holds the sigmoid with ``table_bits - 1`` fractional bits, at ``size`` equal steps
+    around 0; out_shift (H,) 0 … 47.
+    """
+
+    table: Int32
+    table_bits: int
+    index_shift: int
+    out_shift: Int8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantizedGlu(IntegerNode):
+    """``y = sigmoid_gate(x[:H], x[H:])``: see :class:`SigmoidGate`; x (2 H,), value half first."""
+
+    channels: int
+    sigmoid: SigmoidGate
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gate(IntegerNode):
+    """A gated neuron a channel: ``a = sat(ms(x, mantissa, shift) + bias)`` at ``value_bits``, then
+    ``y = sigmoid_gate(a[:H], a[H:])``: see :class:`SigmoidGate`.
+
+    x (2 H,) is what arrived at its synapses, value half first; rescale (2 H,).
+    """
+
+    channels: int
+    rescale: Rescale
+    value_bits: int
+    sigmoid: SigmoidGate
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+
+PoolMode = Literal["mean", "sum", "last", "first"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Accumulator(IntegerNode):
+    """Pools a sequence into one vector, sent at its last valid step; silent (0) at all others.
+
+    ``sum``: ``sat(rs(Σ_t x[t], sum_shift))``. ``mean``: the sum divided by the number of valid
+    steps through ``fixedpoint.reciprocal(steps, reciprocal_bits, input bits, guard_bits)``.
+    ``last``, ``first``: that step's x. The running sum is held in two 24-bit words, 48 bits, which
+    no sequence of fewer than 2**24 steps can fill. With ``use_lengths`` the valid steps are the
+    first ``lengths`` of each sequence, else all.
+    """
+
+    channels: int
+    mode: PoolMode
+    use_lengths: bool
+    guard_bits: int = 0
+    reciprocal_bits: int = 16
+    sum_shift: int = 0
+
+    @property
+    def width(self) -> int:
+        return self.channels

@@ -1,0 +1,85 @@
+"""A network at one stage of the compilation: nodes in the order they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from snn_deploy.errors import NetworkError
+from snn_deploy.ir.node import Node
+
+__all__ = ["Network", "OutputSteps", "Stage"]
+
+Stage = Literal["float", "integer", "lowered"]
+OutputSteps = Literal["one", "all"] | int
+"""Which steps of the output node are the answer: one vector a sequence, all, or the last K."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Nodes in topological order; the first is the input, ``nodes[-1]`` gives the answer.
+
+    Parameters
+    ----------
+    stage
+        Which nodes are legal: see ``snn_deploy.ir.verifier``.
+    nodes
+        Each after all that it reads.
+    output_steps
+        Which steps of the last node's signal are the network's answer. ``"one"`` is the step at
+        which an :class:`~snn_deploy.ir.integer_nodes.Accumulator` (or float ``Readout``) speaks.
+    """
+
+    stage: Stage
+    nodes: tuple[Node, ...]
+    output_steps: OutputSteps = "one"
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise NetworkError(f"no node named '{name}'; there are: {', '.join(self.names)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes' names, in order."""
+        return tuple(node.name for node in self.nodes)
+
+    @property
+    def input(self) -> Node:
+        """The node that the outside world feeds."""
+        return self.nodes[0]
+
+    @property
+    def output(self) -> Node:
+        """The node whose signal is the answer."""
+        return self.nodes[-1]
+
+    def sources(self, node: Node) -> tuple[Node, ...]:
+        """The nodes that ``node`` reads, in its equation's order."""
+        return tuple(self[edge.source] for edge in node.inputs)
+
+    def consumers(self, name: str) -> tuple[Node, ...]:
+        """The nodes that read the node called ``name``."""
+        return tuple(n for n in self.nodes if any(e.source == name for e in n.inputs))
+
+    def of_kind(self, *kinds: type[Node]) -> tuple[Any, ...]:
+        """All nodes of the given classes, in order."""
+        return tuple(node for node in self.nodes if isinstance(node, kinds))
+
+    def rewrite(
+        self, replacements: Mapping[str, tuple[Node, ...]], stage: Stage | None = None
+    ) -> Network:
+        """Put each named node's replacements in its place; the others stay as they are.
+
+        The last replacement must keep the old node's name if anything reads it.
+        """
+        nodes = tuple(new for old in self.nodes for new in replacements.get(old.name, (old,)))
+        return replace(self, nodes=nodes, stage=stage or self.stage)

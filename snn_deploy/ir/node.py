@@ -1,0 +1,37 @@
+"""The base of all nodes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from snn_deploy.ir.formats import Edge
+
+__all__ = ["Node"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Node(ABC):
+    """A step of the network's computation: it reads its input edges and gives one signal.
+
+    Parameters
+    ----------
+    name
+        Unique in its network, e.g. ``layers.0.ssm``. A node keeps its name through every stage as
+        long as it stands for the same signal, so that stages can be compared signal by signal.
+    inputs
+        Where its input comes from, in the order that the node's equation names it.
+    """
+
+    name: str
+    inputs: tuple[Edge, ...] = field(default=())
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Channels of the output signal."""
+
+    @property
+    def kind(self) -> str:
+        """The concrete node's class name, as text form and files write it."""
+        return type(self).__name__
