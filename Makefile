@@ -1,0 +1,72 @@
+# Every target sets up its own environment, from nothing where needed, and brings it up to date when
+# pyproject.toml changes. Needs GNU make and Python 3.10 to 3.13; uses uv where it is installed.
+#
+#   make test PYTHON=python3.12        another Python (a command or a path)
+#   make test ARGS="-k fixedpoint"     further options of pytest, the demo or the benchmarks
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# installations would write the project's egg-info at the same time
+.NOTPARALLEL:
+
+ARGS ?=
+
+ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
+INTERPRETER := $(shell sh scripts/find-python $(PYTHON))
+ifeq ($(INTERPRETER),)
+$(error no usable Python, see above)
+endif
+VERSION := $(shell '$(INTERPRETER)' -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
+
+# one folder a purpose and Python version, so that one use never breaks another
+CORE := .venv-core-$(VERSION)
+TEST := .venv-test-$(VERSION)
+FULL := .venv
+STAMP := .made-by-make
+
+.PHONY: help demo test check format bench env clean
+
+help:
+	@echo 'make demo     convert, simulate, verify and report the bundled example'
+	@echo 'make test     the tests (with Lava on Python 3.10)'
+	@echo 'make check    lint, formatting, types, the list of packages'
+	@echo 'make format   mend lint and formatting where that is safe'
+	@echo 'make bench    the benchmarks'
+	@echo 'make env      .venv for development: the tests plus lava-dl and torch (several GB)'
+	@echo 'make clean    remove environments, builds and caches'
+
+demo: $(CORE)/$(STAMP)
+	$(CORE)/bin/python -m snn_deploy demo $(ARGS)
+
+test: $(TEST)/$(STAMP)
+	$(TEST)/bin/python -m pytest -q -rs $(ARGS)
+
+check: $(TEST)/$(STAMP)
+	$(TEST)/bin/python -m ruff check .
+	$(TEST)/bin/python -m ruff format --check .
+	$(TEST)/bin/python -m mypy
+	$(TEST)/bin/python -m pytest -q -m 'not slow' tests/test_packaging.py
+
+format: $(TEST)/$(STAMP)
+	$(TEST)/bin/python -m ruff check --fix .
+	$(TEST)/bin/python -m ruff format .
+
+bench: $(TEST)/$(STAMP)
+	$(TEST)/bin/python benchmarks/run.py $(ARGS)
+
+env: $(FULL)/$(STAMP)
+	@echo 'ready: . $(FULL)/bin/activate'
+
+$(CORE)/$(STAMP): EXTRAS :=
+$(TEST)/$(STAMP): EXTRAS := dev,lava
+$(FULL)/$(STAMP): EXTRAS := dev,lava,netx,torch,onnx,nir
+
+%/$(STAMP): pyproject.toml scripts/make-environment
+	@sh scripts/make-environment $(@D) '$(INTERPRETER)' $(EXTRAS)
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-core-* .venv-test-* build dist snn_deploy.egg-info
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

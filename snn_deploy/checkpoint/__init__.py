@@ -1,0 +1,1 @@
+"""Reading checkpoint files without running anything that is in them."""

@@ -1,0 +1,1 @@
+"""Placing a network on a hardware profile."""

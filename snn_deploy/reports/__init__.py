@@ -1,0 +1,1 @@
+"""What a deployment costs and where it lost anything."""
