@@ -140,15 +140,15 @@ Reciprocal = tuple[int, int, int]
 """(pre_shift, mantissa, shift) of :func:`reciprocal`."""
 
 
-def reciprocal(length: int, mantissa_bits: int, input_bits: int, guard_bits: int) -> Reciprocal:
+def reciprocal(length: int, mantissa_bits: int, headroom_bits: int, guard_bits: int) -> Reciprocal:
     """Choose the multiply-and-shift that divides a sum of ``length`` values by ``length``.
 
-    The sum of ``length`` values of ``input_bits`` bits is first shifted right by ``pre_shift`` so
-    that it fits in ``input_bits + guard_bits`` bits, then multiplied by ``mantissa`` and shifted by
-    ``shift``; the mean comes out with ``guard_bits`` more fractional bits than the values had.
+    The sum is first shifted right by ``pre_shift`` so that it is at most ``headroom_bits`` wider
+    than one value, then multiplied by ``mantissa`` and shifted by ``shift``. The mean comes out
+    with ``guard_bits`` more fractional bits than the values had (fewer, where that is negative).
     """
     log_length = (length - 1).bit_length()
-    pre_shift = max(0, log_length - guard_bits)
+    pre_shift = max(0, log_length - headroom_bits)
     numerator = 1 << (mantissa_bits - 1 + log_length)
     mantissa = min((2 * numerator // length + 1) // 2, limit_of(mantissa_bits))
     shift = mantissa_bits - 1 + log_length - pre_shift - guard_bits

@@ -17,6 +17,7 @@ from snn_deploy.ir.node import Node
 __all__ = [
     "Affine",
     "DiagonalSsm",
+    "DssSsm",
     "Embedding",
     "FloatInput",
     "Glu",
@@ -31,6 +32,9 @@ __all__ = [
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
+
+_DSS_EPSILON = 1e-7
+"""Keeps DSS's reciprocal finite; a constant of S4's code, not stored in checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,6 +130,42 @@ class DiagonalSsm(Node):
     def modes(self) -> int:
         """Complex modes a channel."""
         return int(self.a.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DssSsm(Node):
+    """A diagonal SSM in DSS's parameterisation: its output weights depend on the sequence length.
+
+    For L steps it is the :class:`DiagonalSsm` with ``c_n(L) = c_n / 2 * conj(x) / (|x|² + 1e-7)``,
+    ``x = pole_n (a_n**L - 1)``, and ``c_reverse`` likewise: no factor 2, and the reciprocal is
+    regularised. a, b, c, d and c_reverse as there; pole (H, N), the continuous-time eigenvalues.
+    (Gupta, Gu and Berant 2022, "Diagonal State Spaces", DSS-softmax, as coded in S4.)
+    """
+
+    a: Complex
+    b: Complex
+    c: Complex
+    d: Real
+    pole: Complex
+    c_reverse: Complex | None = None
+
+    @property
+    def width(self) -> int:
+        return int(self.a.shape[0])
+
+    def at_length(self, steps: int) -> DiagonalSsm:
+        """Give the DiagonalSsm that this is for sequences of ``steps`` steps (padding included)."""
+        x = self.pole * (self.a**steps - 1)
+        factor = np.conj(x) / (np.abs(x) ** 2 + _DSS_EPSILON) / 2
+        return DiagonalSsm(
+            name=self.name,
+            inputs=self.inputs,
+            a=self.a,
+            b=self.b,
+            c=self.c * factor,
+            d=self.d,
+            c_reverse=None if self.c_reverse is None else self.c_reverse * factor,
+        )
 
 
 @dataclass(frozen=True)

@@ -119,10 +119,14 @@ class Relay(IntegerNode):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedLinear(IntegerNode):
-    """``y = sat(ms(weight · x, mantissa, shift) + bias)``: Synapses and Relay in one."""
+    """``y = sat(ms(weight · x, mantissa, shift) + bias)``: Synapses and Relay in one.
+
+    The sum ``weight · x`` stays within ``sum_bits`` (the verifier proves it).
+    """
 
     weight: Int8
     weight_bits: int
+    sum_bits: int
     rescale: Rescale
 
     @property
@@ -166,7 +170,7 @@ class ModeBank:
 class QuantizedSsm(IntegerNode):
     """A quantised diagonal SSM: ``y = sat(rs(forward + skip [+ reverse], drive_shift))``.
 
-    ``forward`` is the sum over its modes of their contributions; ``skip`` is
+    ``forward`` is the sum over its modes of their contributions, within ``sum_bits``; ``skip`` is
     ``ms(x, skip_mantissa, skip_shift)``, (H,) each; ``reverse`` sums a second bank that runs from
     the last step to the first and gives at step t what it had gathered from the steps after t.
     """
@@ -176,6 +180,7 @@ class QuantizedSsm(IntegerNode):
     skip_mantissa: Int32
     skip_shift: Int8
     drive_shift: int
+    sum_bits: int
 
     @property
     def width(self) -> int:
@@ -186,8 +191,8 @@ class QuantizedSsm(IntegerNode):
 class Dendrite(IntegerNode):
     """Compartments that feed one soma a channel: ``y = sat(rs(Σ_modes contribution + skip, k))``.
 
-    k is ``drive_shift``; ``skip = ms(x, skip_mantissa, skip_shift)``; no partial sum can leave 32
-    bits (the verifier proves it). With ``reversed_time`` the sequence is buffered and run from its
+    k is ``drive_shift``; ``skip = ms(x, skip_mantissa, skip_shift)``; no partial sum can leave
+    ``sum_bits`` (the verifier proves it). With ``reversed_time`` the sequence is buffered and run from its
     last step to its first, and step t sees only what comes after it: the compartments answer
     before they take in x[t].
     """
@@ -196,6 +201,7 @@ class Dendrite(IntegerNode):
     skip_mantissa: Int32
     skip_shift: Int8
     drive_shift: int
+    sum_bits: int
     reversed_time: bool = False
 
     @property
@@ -274,19 +280,21 @@ PoolMode = Literal["mean", "sum", "last", "first"]
 class Accumulator(IntegerNode):
     """Pools a sequence into one vector, sent at its last valid step; silent (0) at all others.
 
-    ``sum``: ``sat(rs(Σ_t x[t], sum_shift))``. ``mean``: the sum divided by the number of valid
-    steps through ``fixedpoint.reciprocal(steps, reciprocal_bits, input bits, guard_bits)``.
-    ``last``, ``first``: that step's x. The running sum is held in two 24-bit words, 48 bits, which
-    no sequence of fewer than 2**24 steps can fill. With ``use_lengths`` the valid steps are the
-    first ``lengths`` of each sequence, else all.
+    ``sum``: ``sat(signed_shift(Σ_t x[t], guard_bits))``. ``last``, ``first``: that step's x,
+    likewise shifted. ``mean``: the sum divided by the number of valid steps through
+    ``fixedpoint.reciprocal(steps, reciprocal_bits, headroom_bits, guard_bits)``. The running sum is
+    held in two 24-bit words, 48 bits, which no sequence of fewer than 2**24 steps can fill. With
+    ``use_lengths`` the valid steps are the first ``lengths`` of each sequence, else all.
+
+    ``guard_bits`` is how many more fractional bits the output has than the input (or fewer).
     """
 
     channels: int
     mode: PoolMode
     use_lengths: bool
-    guard_bits: int = 0
-    reciprocal_bits: int = 16
-    sum_shift: int = 0
+    guard_bits: int
+    headroom_bits: int
+    reciprocal_bits: int
 
     @property
     def width(self) -> int:

@@ -1,0 +1,112 @@
+"""What goes into an engine and what comes out: the same for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
+from snn_deploy.ir.network import Network
+
+__all__ = ["IntArray", "Result", "Run", "answer_steps", "senders"]
+
+IntArray = npt.NDArray[np.int64]
+
+
+def _no_progress(fraction: float) -> None:
+    """The default when nobody watches."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One batch for an engine.
+
+    Parameters
+    ----------
+    inputs
+        Mantissas in the format of the network's input node, int64 (B, L, d_input).
+    lengths
+        Valid steps of each sequence, int64 (B,), 1 … L.
+    trace
+        Names of the nodes whose output at every step is wanted.
+    progress
+        Called now and then with the part of the work done since the last call; the parts of one
+        run add up to 1.
+    """
+
+    inputs: IntArray
+    lengths: IntArray
+    trace: Collection[str] = ()
+    progress: Callable[[float], None] = field(default=_no_progress)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What every engine gives; two engines agree when all of it is equal.
+
+    Parameters
+    ----------
+    output
+        Mantissas of the network's answer: (B, width) for one vector a sequence, (B, steps, width)
+        for all steps or the last K.
+    messages
+        By the name of each of :func:`senders`: how many non-zero messages each channel sent for each
+        sequence, (B, width); for a soma these are its spike counts.
+    saturated
+        By node name: how many values were clipped, over the whole batch. Engines that cannot
+        count (Lava) leave it empty.
+    trace
+        By node name: the output at every step, (B, L, width), pipeline delays taken out.
+    """
+
+    output: IntArray
+    messages: Mapping[str, IntArray]
+    saturated: Mapping[str, int]
+    trace: Mapping[str, IntArray]
+
+    @classmethod
+    def collect(
+        cls,
+        network: Network,
+        run: Run,
+        signals: Mapping[str, IntArray],
+        saturated: Mapping[str, int],
+    ) -> Result:
+        """Make a result from every node's whole signal."""
+        return cls(
+            output=answer_steps(network, signals[network.output.name], run.lengths),
+            messages={
+                name: np.count_nonzero(signals[name], axis=1).astype(np.int64)
+                for name in senders(network)
+            },
+            saturated=dict(saturated),
+            trace={name: signals[name] for name in run.trace},
+        )
+
+
+def senders(network: Network) -> tuple[str, ...]:
+    """Name the nodes whose messages are counted: somas, and all that send into synapses."""
+    into_synapses = {e.source for node in network.of_kind(Synapses) for e in node.inputs}
+    return tuple(
+        node.name for node in network if node.name in into_synapses or isinstance(node, LifSoma)
+    )
+
+
+def answer_steps(network: Network, signal: IntArray, lengths: IntArray) -> IntArray:
+    """Pick the steps that are the network's answer from its output signal (B, L, width)."""
+    if network.output_steps == "all":
+        return signal
+    if network.output_steps == "one":
+        speaks = _last_valid_step(network, lengths, signal.shape[1])
+        return signal[np.arange(len(signal)), speaks]
+    return signal[:, -network.output_steps :]
+
+
+def _last_valid_step(network: Network, lengths: IntArray, steps: int) -> IntArray:
+    pools = network.of_kind(Accumulator)
+    if pools and pools[-1].use_lengths:
+        return lengths - 1
+    return np.full_like(lengths, steps - 1)

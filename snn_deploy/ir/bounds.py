@@ -1,0 +1,213 @@
+"""Worst cases: how large each integer can get, whatever the input.
+
+Interval arithmetic over magnitudes, one function a node, each the node's equation read with every
+term at its largest. What stays under its limit here cannot saturate: this is what "saturation
+impossible" in a report means, and what lets the compiled engine leave out a clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import SPIKE
+from snn_deploy.ir.network import Network
+
+__all__ = ["Bound", "bound_network", "bound_node", "state_bound"]
+
+Magnitude = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Worst cases of one node.
+
+    Parameters
+    ----------
+    reached
+        By the name of a clipped or width-limited quantity: its largest magnitude before clipping,
+        per channel (width,) or finer.
+    limits
+        By the same names: the largest magnitude that fits.
+    output
+        The largest magnitude of the node's output, per channel (width,).
+    """
+
+    reached: Mapping[str, Magnitude]
+    limits: Mapping[str, int]
+    output: Magnitude
+
+    def can_exceed(self, quantity: str) -> bool:
+        """Whether some input could push ``quantity`` over its limit."""
+        return bool(np.any(self.reached[quantity] > self.limits[quantity]))
+
+
+def bound_network(network: Network) -> dict[str, Bound]:
+    """Bound every node of an integer or lowered network, in order."""
+    bounds: dict[str, Bound] = {}
+    for node in network:
+        sources = [bounds[edge.source].output for edge in node.inputs]
+        spikes = any(getattr(source, "output", None) == SPIKE for source in network.sources(node))
+        bounds[node.name] = bound_node(node, sources, spikes)
+    return bounds
+
+
+def bound_node(node: Any, sources: list[Magnitude], spikes: bool) -> Bound:
+    """Bound one node from its sources' worst cases; ``spikes`` tells that they are 0 or 1."""
+    return _BOUNDS[type(node)](node, sources, spikes)
+
+
+def state_bound(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:
+    """Bound a bank's compartments, (H, N), for inputs of magnitude x (H,).
+
+    ``|h| <= Σ_j |a|**j (|in| + e) = (|in| + e) / (1 - |a|)``, where e is the most that a step's
+    roundings can add: half a unit for each of four products, as a complex number sqrt(2), and half
+    a unit for an input that is shifted right.
+    """
+    scale = 2.0**bank.decay_shift
+    modulus = np.hypot(bank.decay_real, bank.decay_imag) / scale
+    shift = bank.input_shift.astype(np.float64)
+    entering = x[:, None] * 2.0**shift + np.where(shift < 0, 0.5, 0.0)
+    rounding = np.where(modulus > 0, np.sqrt(2.0), 0.0)
+    return np.asarray((entering + rounding) / (1.0 - modulus), dtype=np.float64)
+
+
+def _clipped(value: Magnitude, limit: int) -> Magnitude:
+    return np.minimum(value, float(limit))
+
+
+def _input(node: nodes.Input, sources: list[Magnitude], spikes: bool) -> Bound:
+    limit = node.output.limit
+    worst = np.full(node.width, float(limit))
+    return Bound({}, {}, worst)
+
+
+def _weighted(weight: npt.NDArray[np.int8], x: Magnitude, spikes: bool) -> Magnitude:
+    w = weight.astype(np.float64)
+    if not spikes:
+        return np.asarray(np.abs(w) @ x)
+    excitation = np.maximum(w, 0.0).sum(axis=1)
+    inhibition = np.maximum(-w, 0.0).sum(axis=1)
+    return np.asarray(np.maximum(excitation, inhibition))
+
+
+def _synapses(node: nodes.Synapses, sources: list[Magnitude], spikes: bool) -> Bound:
+    worst = _weighted(node.weight, sources[0], spikes)
+    limit = node.output.limit
+    return Bound({"sum": worst}, {"sum": limit}, worst)
+
+
+def _rescaled(x: Magnitude, rescale: nodes.Rescale) -> Magnitude:
+    product = x * np.abs(rescale.mantissa.astype(np.float64)) / 2.0 ** rescale.shift.astype(float)
+    return np.asarray(np.floor(product + 0.5) + np.abs(rescale.bias.astype(np.float64)))
+
+
+def _saturating(node: nodes.IntegerNode, reached: dict[str, Magnitude]) -> Bound:
+    """Bound a node whose output is what it ``reached`` under the name "output", clipped."""
+    limits = {"output": node.output.limit}
+    return Bound(reached, limits, _clipped(reached["output"], node.output.limit))
+
+
+def _relay(node: nodes.Relay, sources: list[Magnitude], spikes: bool) -> Bound:
+    total = np.sum(sources, axis=0)
+    if node.rescale is not None:
+        total = _rescaled(total, node.rescale)
+    return _saturating(node, {"output": total})
+
+
+def _linear(node: nodes.QuantizedLinear, sources: list[Magnitude], spikes: bool) -> Bound:
+    total = _weighted(node.weight, sources[0], spikes)
+    bound = _saturating(node, {"output": _rescaled(total, node.rescale)})
+    limit = fp.limit_of(node.sum_bits)
+    return Bound({**bound.reached, "sum": total}, {**bound.limits, "sum": limit}, bound.output)
+
+
+def _driven(
+    node: nodes.Dendrite | nodes.QuantizedSsm, banks: list[nodes.ModeBank], x: Magnitude
+) -> Bound:
+    drive = np.floor(
+        x * np.abs(node.skip_mantissa.astype(np.float64)) / 2.0 ** node.skip_shift.astype(float)
+        + 0.5
+    )
+    states = []
+    for bank in banks:
+        limit = fp.limit_of(bank.state_bits)
+        states.append(state_bound(bank, x))
+        readout = np.hypot(bank.readout_real, bank.readout_imag)
+        gain = readout / 2.0 ** bank.readout_shift.astype(float)
+        # two roundings of half a unit; sqrt(2) because u and v may each reach their clip
+        contribution = _clipped(states[-1], int(limit * np.sqrt(2.0))) * gain + (gain > 0)
+        drive = drive + contribution.sum(axis=1)
+    state = np.concatenate(states, axis=1) if states else np.zeros((node.width, 0))
+    reached = {
+        "state": state,
+        "sum": drive,
+        "output": np.floor(drive / 2.0**node.drive_shift + 0.5),
+    }
+    limits = {
+        "state": fp.limit_of(banks[0].state_bits),
+        "sum": fp.limit_of(node.sum_bits),
+        "output": node.output.limit,
+    }
+    return Bound(reached, limits, _clipped(reached["output"], node.output.limit))
+
+
+def _dendrite(node: nodes.Dendrite, sources: list[Magnitude], spikes: bool) -> Bound:
+    return _driven(node, [node.bank], sources[0])
+
+
+def _ssm(node: nodes.QuantizedSsm, sources: list[Magnitude], spikes: bool) -> Bound:
+    banks = [node.forward] if node.reverse is None else [node.forward, node.reverse]
+    return _driven(node, banks, sources[0])
+
+
+def _lif(node: nodes.LifSoma, sources: list[Magnitude], spikes: bool) -> Bound:
+    leak = 1.0 - node.decay / 2.0**fp.DECAY_UNITY_BITS
+    current = sources[0] * 2.0**fp.LIF_ALIGN_BITS
+    membrane = np.maximum(current / max(1.0 - leak, 2.0**-fp.DECAY_UNITY_BITS), current)
+    limits = {"membrane": fp.limit_of(fp.MEMBRANE_BITS)}
+    return Bound({"membrane": membrane}, limits, np.ones(node.width))
+
+
+def _gated(node: nodes.Gate | nodes.QuantizedGlu, value: Magnitude) -> Magnitude:
+    top = float(node.sigmoid.table.max(initial=0))
+    return np.asarray(np.floor(value * top / 2.0 ** node.sigmoid.out_shift.astype(float) + 0.5))
+
+
+def _glu(node: nodes.QuantizedGlu, sources: list[Magnitude], spikes: bool) -> Bound:
+    return _saturating(node, {"output": _gated(node, sources[0][: node.width])})
+
+
+def _gate(node: nodes.Gate, sources: list[Magnitude], spikes: bool) -> Bound:
+    value = _rescaled(sources[0], node.rescale)
+    limit = fp.limit_of(node.value_bits)
+    bound = _saturating(node, {"output": _gated(node, _clipped(value, limit)[: node.width])})
+    return Bound({**bound.reached, "value": value}, {**bound.limits, "value": limit}, bound.output)
+
+
+def _accumulator(node: nodes.Accumulator, sources: list[Magnitude], spikes: bool) -> Bound:
+    if node.mode == "sum":
+        reached = np.full(node.width, np.inf)  # grows with the sequence, whatever its values
+    else:
+        reached = np.floor(sources[0] * 2.0**node.guard_bits * (1 + 2.0**-14) + 2.0)
+    return _saturating(node, {"output": reached})
+
+
+_BOUNDS: dict[type, Callable[[Any, list[Magnitude], bool], Bound]] = {
+    nodes.Input: _input,
+    nodes.Synapses: _synapses,
+    nodes.Relay: _relay,
+    nodes.QuantizedLinear: _linear,
+    nodes.QuantizedSsm: _ssm,
+    nodes.Dendrite: _dendrite,
+    nodes.LifSoma: _lif,
+    nodes.QuantizedGlu: _glu,
+    nodes.Gate: _gate,
+    nodes.Accumulator: _accumulator,
+}

@@ -1,0 +1,39 @@
+"""Give every path its delay, so that messages that belong to one step arrive together.
+
+Crossing synapses takes a step. A residual path around a layer would therefore run ahead of the
+layer; its edge is delayed by as many steps as the layer takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.integer_nodes import Synapses
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.passes.base import Pass
+
+__all__ = ["SYNAPTIC_DELAY", "BalanceDelays"]
+
+SYNAPTIC_DELAY = 1
+
+
+@dataclass(frozen=True)
+class BalanceDelays(Pass):
+    """Integer to lowered: one step into synapses, and matching delays wherever paths join."""
+
+    name = "balance-delays"
+    takes = "integer"
+    gives = "lowered"
+
+    def __call__(self, network: Network) -> Network:
+        latency: dict[str, int] = {}
+        nodes: list[Node] = []
+        for node in network:
+            crossing = SYNAPTIC_DELAY if isinstance(node, Synapses) else 0
+            arrival = crossing + max((latency[e.source] for e in node.inputs), default=0)
+            edges = tuple(Edge(e.source, arrival - latency[e.source]) for e in node.inputs)
+            latency[node.name] = arrival
+            nodes.append(replace(node, inputs=edges))
+        return Network("lowered", tuple(nodes), network.output_steps)

@@ -1,0 +1,66 @@
+"""The order of the compilation, as data, and the one loop that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from snn_deploy.errors import NetworkError
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.verifier import verify_network
+from snn_deploy.passes.balance_delays import BalanceDelays
+from snn_deploy.passes.base import Pass
+from snn_deploy.passes.fold_thresholds import FoldThresholds
+from snn_deploy.passes.quantize import Calibration, Quantize
+from snn_deploy.passes.split_linear import SplitLinear
+from snn_deploy.passes.unroll_ssm import UnrollSsm
+from snn_deploy.quantize.config import QuantizationConfig
+
+__all__ = ["PIPELINE", "compile_network", "run_passes"]
+
+PIPELINE: tuple[type[Pass], ...] = (
+    FoldThresholds,
+    Quantize,
+    UnrollSsm,
+    SplitLinear,
+    BalanceDelays,
+)
+
+
+def compile_network(
+    network: Network,
+    config: QuantizationConfig,
+    calibration: Calibration | None = None,
+    after: Callable[[Pass, Network], None] | None = None,
+) -> Network:
+    """Take a float network through the whole pipeline to a lowered one."""
+    options: dict[type[Pass], Pass] = {Quantize: Quantize(config, calibration)}
+    return run_passes(network, (options.get(kind) or kind() for kind in PIPELINE), after)
+
+
+def run_passes(
+    network: Network,
+    passes: Iterable[Pass],
+    after: Callable[[Pass, Network], None] | None = None,
+) -> Network:
+    """Run passes in order, checking the stage before and every rule of the stage after each.
+
+    Raises
+    ------
+    NetworkError
+        Naming the pass that was given the wrong stage, or left a network that breaks a rule.
+    """
+    for step in passes:
+        if network.stage != step.takes:
+            raise NetworkError(
+                f"pass {step.name} takes a network of stage '{step.takes}', not '{network.stage}'"
+            )
+        network = step(network)
+        try:
+            if network.stage != step.gives:
+                raise NetworkError(f"gave stage '{network.stage}' instead of '{step.gives}'")
+            verify_network(network)
+        except NetworkError as error:
+            raise NetworkError(f"after pass {step.name}: {error}") from error
+        if after is not None:
+            after(step, network)
+    return network

@@ -1,0 +1,46 @@
+"""Quantise: choose every number format, and round every parameter to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.ir.network import Network
+from snn_deploy.passes.base import Pass
+from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.quantize.layers import quantize_network
+from snn_deploy.quantize.ranges import Ranges, bound_ranges, measure_ranges
+
+__all__ = ["Calibration", "Quantize"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Representative inputs (B, L, d_input) or tokens (B, L), and their valid lengths (B,)."""
+
+    inputs: npt.NDArray[Any]
+    lengths: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Quantize(Pass):
+    """Float to integer; ranges come from ``calibration``, or from analytic bounds without it."""
+
+    name = "quantize"
+    takes = "float"
+    gives = "integer"
+
+    config: QuantizationConfig = field(default_factory=QuantizationConfig)
+    calibration: Calibration | None = None
+
+    def __call__(self, network: Network) -> Network:
+        return quantize_network(network, self.ranges(network), self.config)
+
+    def ranges(self, network: Network) -> Ranges:
+        """Give the signal ranges that the formats are chosen from."""
+        if self.calibration is None:
+            return bound_ranges(network, self.config.input_range)
+        return measure_ranges(network, self.calibration.inputs, self.calibration.lengths)

@@ -1,0 +1,330 @@
+"""From a float network to an integer one: one function a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.errors import ConfigError, UnsupportedNetworkError
+from snn_deploy.ir import float_nodes
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.bounds import Magnitude, bound_node
+from snn_deploy.ir.formats import SPIKE, Edge, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.quantize.dendrites import MAX_SHIFT, quantize_ssm
+from snn_deploy.quantize.formats import choose_exponent, plan_formats
+from snn_deploy.quantize.ranges import Ranges
+
+__all__ = ["quantize_network"]
+
+Real = npt.NDArray[np.float64]
+
+FINEST_LOGIT_EXPONENT = 20  # more fractional bits of a logit mean nothing after 8-bit weights
+
+
+def quantize_network(network: Network, ranges: Ranges, config: QuantizationConfig) -> Network:
+    """Quantise a float network whose thresholds are folded.
+
+    Raises
+    ------
+    UnsupportedNetworkError
+        Naming a node that has no integer form.
+    ConfigError
+        If a width is too small for a node's numbers.
+    """
+    builder = _Builder(network, ranges, config, plan_formats(network, ranges, config))
+    for node in network:
+        quantize = _QUANTIZE.get(type(node))
+        if quantize is None:
+            raise UnsupportedNetworkError(
+                f"node '{node.name}': {node.kind} has no integer form yet; the float backends "
+                "run this network (simulate --backend float)"
+            )
+        quantize(builder, node)
+    return Network("integer", tuple(builder.nodes), network.output_steps)
+
+
+@dataclass
+class _Builder:
+    """The integer nodes made so far, with the worst case of each: later nodes are scaled by it."""
+
+    network: Network
+    ranges: Ranges
+    config: QuantizationConfig
+    formats: dict[str, Format]
+    nodes: list[nodes.IntegerNode] = field(default_factory=list)
+    bounds: dict[str, Magnitude] = field(default_factory=dict)
+    outputs: dict[str, Format] = field(default_factory=dict)
+
+    def add(self, node: nodes.IntegerNode) -> None:
+        sources = [self.bounds[edge.source] for edge in node.inputs]
+        spikes = any(self.outputs[edge.source] == SPIKE for edge in node.inputs)
+        self.nodes.append(node)
+        self.bounds[node.name] = bound_node(node, sources, spikes).output
+        self.outputs[node.name] = node.output
+
+    def gain(self, name: str, value: Real, bias: Real, output: Format) -> nodes.Rescale:
+        """Represent ``value`` (in output mantissas per unit of input) and a real bias."""
+        bits = self.config.gain_bits
+        largest = float(np.abs(value).max(initial=0.0))
+        if not largest <= fp.limit_of(bits):
+            raise ConfigError(
+                f"node '{name}': channel {int(np.abs(value).argmax())} needs a gain of "
+                f"{largest:.3g}, over the {fp.limit_of(bits)} that {bits} bits hold; set a larger "
+                "gain_bits, or a smaller residual_bits"
+            )
+        mantissa, shift = fp.multiplier_of(value, bits, MAX_SHIFT)
+        # gain and offset may cancel, so an offset may exceed the output's own range
+        offset, beyond = Format(self.config.sum_bits, output.exponent).encode(bias)
+        if beyond:
+            raise ConfigError(
+                f"node '{name}': an offset of {float(np.abs(bias).max()):.3g} needs more than "
+                f"{self.config.sum_bits} bits; set a larger sum_bits, or fewer bits for its output"
+            )
+        return nodes.Rescale(mantissa, shift, offset.astype(np.int32), bits)
+
+
+def _quantize_weight(weight: Real, source: Format, bits: int) -> tuple[nodes.Int8, Real]:
+    """Give integer weights, and what one synaptic unit of each row stands for, (rows,)."""
+    per_unit = weight * 2.0 ** -source.exponents(weight.shape[1])
+    largest = np.abs(per_unit).max(axis=1, initial=0.0)
+    scale = np.where(largest > 0, largest / fp.limit_of(bits), 1.0)
+    return fp.round_half_up(per_unit / scale[:, None]).astype(np.int8), scale
+
+
+def _input(builder: _Builder, node: float_nodes.FloatInput) -> None:
+    builder.add(
+        nodes.Input(name=node.name, output=builder.formats[node.name], channels=node.channels)
+    )
+
+
+def _linear(builder: _Builder, node: float_nodes.Linear) -> None:
+    source = node.inputs[0].source
+    consumers = builder.network.consumers(node.name)
+    if any(isinstance(consumer, float_nodes.Glu) for consumer in consumers):
+        output = _gate_format(builder, node, consumers[0].name)
+    else:
+        output = builder.formats[node.name]
+    _add_linear(builder, node.name, source, node.weight, node.bias, output)
+
+
+def _add_linear(
+    builder: _Builder, name: str, source: str, weight: Real, bias: Real, output: Format
+) -> None:
+    integer, scale = _quantize_weight(weight, builder.outputs[source], builder.config.weight_bits)
+    source, narrowed = _narrow(builder, name, source, integer)
+    gain = scale * 2.0 ** (output.exponents(len(weight)) + narrowed)
+    builder.add(
+        nodes.QuantizedLinear(
+            name=name,
+            inputs=(Edge(source),),
+            output=output,
+            weight=integer,
+            weight_bits=builder.config.weight_bits,
+            sum_bits=builder.config.sum_bits,
+            rescale=builder.gain(name, gain, bias, output),
+        )
+    )
+
+
+def _narrow(builder: _Builder, name: str, source: str, weight: nodes.Int8) -> tuple[str, int]:
+    """Drop low bits of graded messages whose weighted sum could overflow an accumulator."""
+    if builder.outputs[source] == SPIKE:
+        return source, 0
+    excess = _excess_bits(builder, source, weight)
+    if excess <= 0:
+        return source, 0
+    wide = builder.outputs[source]
+    width = weight.shape[1]
+    exponent = tuple(int(e) for e in wide.exponents(width) - excess)
+    rescale = nodes.Rescale(
+        mantissa=np.ones(width, np.int32),
+        shift=np.full(width, excess, np.int8),
+        bias=np.zeros(width, np.int32),
+        bits=builder.config.gain_bits,
+    )
+    builder.add(
+        nodes.Relay(
+            name=f"{name}.narrow",
+            inputs=(Edge(source),),
+            output=Format(wide.bits - excess, exponent),
+            channels=width,
+            rescale=rescale,
+        )
+    )
+    return f"{name}.narrow", excess
+
+
+def _excess_bits(builder: _Builder, source: str, weight: nodes.Int8) -> int:
+    """Tell by how many bits the worst weighted sum of ``source`` exceeds the accumulators."""
+    worst = np.abs(weight.astype(np.float64)) @ (builder.bounds[source] + 1.0)
+    return int(np.ceil(np.log2(max(worst.max(), 1.0) / fp.limit_of(builder.config.sum_bits))))
+
+
+def _gate_format(builder: _Builder, node: float_nodes.Linear, glu: str) -> Format:
+    """Give the format of a gated linear unit's two halves.
+
+    The gate half has one exponent, at which the table's steps are a shift away; the value half one
+    a row, fine enough for the output and, if that leaves room, wide enough for the worst case.
+    """
+    config = builder.config
+    half = node.width // 2
+    high = np.maximum(node.weight, 0.0).sum(axis=1) + node.bias
+    low = np.minimum(node.weight, 0.0).sum(axis=1) + node.bias
+    worst = np.maximum(np.abs(high), np.abs(low)) * (1.0 + 2.0**-6)
+    gate = int(choose_exponent(max(worst[half:].max(), config.table_span), config.gate_bits)[0])
+    finest_needed = builder.formats[glu].exponents(half) - (config.table_bits - 1)
+    value = np.maximum(choose_exponent(worst[:half], config.gate_bits), finest_needed)
+    exponent = (*(int(e) for e in value), *([max(gate, _index_exponent(config))] * half))
+    return Format(config.gate_bits, exponent)
+
+
+def _index_exponent(config: QuantizationConfig) -> int:
+    """Give the exponent at which a mantissa counts rows of the sigmoid's table."""
+    span = np.log2(config.table_span)
+    if span != np.floor(span):
+        raise ConfigError(f"table_span={config.table_span}: must be a power of two")
+    return int(config.table_index_bits - 1 - span)
+
+
+def _glu(builder: _Builder, node: float_nodes.Glu) -> None:
+    config = builder.config
+    output = builder.formats[node.name]
+    halves = builder.outputs[node.inputs[0].source].exponents(2 * node.channels)
+    shift = halves[: node.channels] + config.table_bits - 1 - output.exponents(node.channels)
+    table = fp.sigmoid_table(config.table_index_bits, config.table_bits, config.table_span)
+    sigmoid = nodes.SigmoidGate(
+        table=table,
+        table_bits=config.table_bits,
+        index_shift=int(halves[-1]) - _index_exponent(config),
+        out_shift=np.minimum(shift, MAX_SHIFT).astype(np.int8),
+    )
+    builder.add(
+        nodes.QuantizedGlu(
+            name=node.name,
+            inputs=node.inputs,
+            output=output,
+            channels=node.channels,
+            sigmoid=sigmoid,
+        )
+    )
+
+
+def _residual(builder: _Builder, node: float_nodes.Residual) -> None:
+    builder.add(
+        nodes.Relay(
+            name=node.name,
+            inputs=node.inputs,
+            output=builder.formats[node.name],
+            channels=node.channels,
+        )
+    )
+
+
+def _affine(builder: _Builder, node: float_nodes.Affine) -> None:
+    output = builder.formats[node.name]
+    source = builder.outputs[node.inputs[0].source]
+    step = 2.0 ** (output.exponents(node.width) - source.exponents(node.width))
+    builder.add(
+        nodes.Relay(
+            name=node.name,
+            inputs=node.inputs,
+            output=output,
+            channels=node.width,
+            rescale=builder.gain(node.name, node.scale * step, node.shift, output),
+        )
+    )
+
+
+def _ssm(builder: _Builder, node: float_nodes.DiagonalSsm) -> None:
+    source = node.inputs[0].source
+    largest = float(builder.ranges[node.name].max()) * builder.config.headroom
+    builder.add(
+        quantize_ssm(
+            node,
+            builder.outputs[source],
+            builder.bounds[source],
+            max(largest, 1.0),
+            builder.config,
+        )
+    )
+
+
+def _lif(builder: _Builder, node: float_nodes.Lif) -> None:
+    drive = builder.outputs[node.inputs[0].source]
+    decay = int(fp.round_half_up(np.asarray((1.0 - node.decay) * 2.0**fp.DECAY_UNITY_BITS)))
+    builder.add(
+        nodes.LifSoma(
+            name=node.name,
+            inputs=node.inputs,
+            channels=node.width,
+            threshold=1 << int(drive.exponents(1)[0]),
+            decay=decay,
+        )
+    )
+
+
+def _readout(builder: _Builder, node: float_nodes.Readout) -> None:
+    source = node.inputs[0].source
+    if node.mode == "sum":
+        raise UnsupportedNetworkError(
+            f"node '{node.name}': a readout that sums over time has no integer form yet; "
+            "mean, last, first and every do"
+        )
+    if node.mode != "every":
+        source = _add_pool(builder, node)
+    _add_linear(
+        builder, node.name, source, node.weight, node.bias, _logit_format(builder, node, source)
+    )
+
+
+def _add_pool(builder: _Builder, node: float_nodes.Readout) -> str:
+    """Pool over time, as finely as the weighted sum that follows leaves room for."""
+    source = node.inputs[0].source
+    config = builder.config
+    stream = builder.outputs[source]
+    weight, _ = _quantize_weight(node.weight, stream, config.weight_bits)
+    guard = min(-_excess_bits(builder, source, weight) - 1, config.message_bits - stream.bits)
+    exponents = stream.exponents(node.weight.shape[1]) + guard
+    pool = f"{node.name}.pool"
+    builder.add(
+        nodes.Accumulator(
+            name=pool,
+            inputs=(Edge(source),),
+            output=Format(stream.bits + guard, tuple(int(e) for e in exponents)),
+            channels=len(exponents),
+            mode=node.mode,  # type: ignore[arg-type]  # "every" and "sum" were dealt with
+            use_lengths=node.use_lengths,
+            guard_bits=guard,
+            headroom_bits=config.message_bits - stream.bits,
+            reciprocal_bits=config.gain_bits,
+        )
+    )
+    return pool
+
+
+def _logit_format(builder: _Builder, node: float_nodes.Readout, source: str) -> Format:
+    """Give the logits' format: one exponent, at which none can saturate."""
+    stream = builder.outputs[source]
+    largest = (builder.bounds[source] + 1.0) * 2.0 ** -stream.exponents(node.weight.shape[1])
+    worst = np.abs(node.weight) @ largest + np.abs(node.bias)
+    exponent = choose_exponent(worst.max() * (1.0 + 2.0**-6), builder.config.message_bits)[0]
+    return Format(builder.config.message_bits, min(int(exponent), FINEST_LOGIT_EXPONENT))
+
+
+_QUANTIZE: dict[type, Callable[[_Builder, Any], None]] = {
+    float_nodes.FloatInput: _input,
+    float_nodes.Linear: _linear,
+    float_nodes.Glu: _glu,
+    float_nodes.Residual: _residual,
+    float_nodes.Affine: _affine,
+    float_nodes.DiagonalSsm: _ssm,
+    float_nodes.Lif: _lif,
+    float_nodes.Readout: _readout,
+}

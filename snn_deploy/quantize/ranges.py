@@ -1,0 +1,94 @@
+"""How large each signal of a float network gets: measured on data, or bounded without any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.engines.floating import run_float
+from snn_deploy.ir import float_nodes as nodes
+from snn_deploy.ir.network import Network
+
+__all__ = ["Ranges", "bound_ranges", "measure_ranges"]
+
+Real = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The largest magnitude of every signal, per channel.
+
+    ``source`` tells whether they were measured on ``sequences`` calibration sequences or bounded
+    analytically (then no input within the assumed range can exceed them).
+    """
+
+    largest: Mapping[str, Real]
+    source: Literal["calibration", "analytic"]
+    sequences: int = 0
+
+    def __getitem__(self, name: str) -> Real:
+        return self.largest[name]
+
+
+def measure_ranges(
+    network: Network, inputs: npt.NDArray[Any], lengths: npt.NDArray[np.int64] | None
+) -> Ranges:
+    """Run calibration inputs through the float network (exact LIF), keeping only maxima."""
+    largest: dict[str, Real] = {}
+
+    def record(name: str, signal: Real) -> None:
+        peak = np.abs(signal).reshape(-1, signal.shape[-1]).max(axis=0)
+        largest[name] = np.maximum(largest.get(name, 0.0), peak)
+
+    run_float(network, inputs, lengths, record=record)
+    return Ranges(largest, "calibration", len(inputs))
+
+
+def bound_ranges(network: Network, input_range: float) -> Ranges:
+    """Bound every signal for inputs of magnitude up to ``input_range``."""
+    largest: dict[str, Real] = {}
+    for node in network:
+        sources = [largest[edge.source] for edge in node.inputs]
+        if isinstance(node, nodes.FloatInput):
+            largest[node.name] = np.full(node.width, input_range)
+        elif isinstance(node, nodes.Linear) and _spikes_into(network, node):
+            largest[node.name] = _spiking_linear(node)
+        else:
+            largest[node.name] = _BOUNDS[type(node)](node, sources)
+    return Ranges(largest, "analytic")
+
+
+def _spikes_into(network: Network, node: nodes.Linear) -> bool:
+    return isinstance(network[node.inputs[0].source], nodes.Lif)
+
+
+def _spiking_linear(node: nodes.Linear) -> Real:
+    high = np.maximum(node.weight, 0).sum(axis=1) + node.bias
+    low = np.minimum(node.weight, 0).sum(axis=1) + node.bias
+    return np.maximum(np.abs(high), np.abs(low))
+
+
+def _ssm(node: nodes.DiagonalSsm, sources: list[Real]) -> Real:
+    readout = np.abs(node.c) + (0 if node.c_reverse is None else np.abs(node.c_reverse))
+    gain = (2 * readout * np.abs(node.b) / (1 - np.abs(node.a))).sum(axis=1) + np.abs(node.d)
+    return np.asarray(gain * sources[0])
+
+
+_BOUNDS: dict[type, Callable[[Any, list[Real]], Real]] = {
+    nodes.TokenInput: lambda node, sources: np.full(1, float(node.vocabulary - 1)),
+    nodes.Embedding: lambda node, sources: np.abs(node.table).max(axis=0),
+    nodes.Linear: lambda node, sources: np.abs(node.weight) @ sources[0] + np.abs(node.bias),
+    nodes.Affine: lambda node, sources: np.abs(node.scale) * sources[0] + np.abs(node.shift),
+    nodes.LayerNorm: lambda node, sources: (
+        np.abs(node.weight) * np.sqrt(node.width) + np.abs(node.bias)
+    ),
+    nodes.DiagonalSsm: _ssm,
+    nodes.Lif: lambda node, sources: np.ones(node.width),
+    nodes.Glu: lambda node, sources: sources[0][: node.width],
+    nodes.Residual: lambda node, sources: np.sum(sources, axis=0),
+    nodes.Readout: lambda node, sources: np.abs(node.weight) @ sources[0] + np.abs(node.bias),
+}
