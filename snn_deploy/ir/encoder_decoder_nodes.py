@@ -101,7 +101,7 @@ class CumulativeReadout(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FirstSteps(Node):
-    """``y = x[0 … count - 1]``: the answer is the first ``count`` steps. Shorter ones are refused."""
+    """``y = x[0 … count - 1]``: the first steps are the answer. Fewer are refused."""
 
     channels: int
     count: int

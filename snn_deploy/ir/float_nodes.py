@@ -187,7 +187,9 @@ class SurrogateWeights:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lif(Node):
-    """``v = decay * v + x[t] / threshold``; ``y[t] = v >= 1``; ``v = 0`` on a spike. threshold (H,).
+    """``v = decay * v + x[t] / threshold``; ``y[t] = v >= 1``; ``v = 0`` on a spike.
+
+    threshold (H,) is a current: the drive that fires a neuron at rest in one step.
 
     With ``surrogate`` weights the float-surrogate backend spikes where
     ``net(x / threshold)[t] + x[t] / threshold >= 1`` instead.

@@ -1,0 +1,83 @@
+"""Which families of checkpoints are known, and which one a checkpoint belongs to."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from snn_deploy.converters.weights import strip_wrappers
+from snn_deploy.errors import UnsupportedNetworkError
+from snn_deploy.ir.network import Network, OutputSteps
+
+if TYPE_CHECKING:
+    from snn_deploy.checkpoint import Checkpoint
+
+__all__ = ["FAMILIES", "KEY_MARKS", "recognise", "to_float_network"]
+
+FAMILIES = {
+    "spikingssm": "snn_deploy.converters.spikingssm:convert_spikingssm",
+}
+"""Family, as the configuration's ``model._name_`` calls it -> module:function that converts it."""
+
+KEY_MARKS = {
+    "s4_layers.": "spikingssm",
+}
+"""What some key of the state dict contains -> family, where no configuration names one."""
+
+
+def to_float_network(checkpoint: Checkpoint, output_steps: OutputSteps = "one") -> Network:
+    """Convert a checkpoint of any known family to a float network.
+
+    Parameters
+    ----------
+    checkpoint
+        As read, with the configuration from the file or given beside it.
+    output_steps
+        One vector a sequence, every step, or the last K: no checkpoint says which.
+
+    Raises
+    ------
+    UnsupportedNetworkError
+        If the family is not known, or a feature of the network is not.
+    CheckpointError
+        If the weights cannot be trusted or do not fit the configuration.
+    """
+    module, function = FAMILIES[recognise(checkpoint)].split(":")
+    convert = getattr(importlib.import_module(module), function)
+    network: Network = convert(checkpoint, output_steps)
+    return network
+
+
+def recognise(checkpoint: Checkpoint) -> str:
+    """Give the family that a checkpoint belongs to: by its configuration, else by its keys.
+
+    Raises
+    ------
+    UnsupportedNetworkError
+        Naming what was found, and which families exist.
+    """
+    where = checkpoint.path.name
+    named = _configured_name(checkpoint.config)
+    if named in FAMILIES:
+        return named
+    if named is not None:
+        raise UnsupportedNetworkError(
+            f"{where}: the configuration's model._name_ is '{named}'; known families: "
+            f"{', '.join(FAMILIES)}. docs/converters.md says how to add one"
+        )
+    keys = strip_wrappers(checkpoint.tensors)
+    for mark, family in KEY_MARKS.items():
+        if any(mark in key for key in keys):
+            return family
+    found = ", ".join(f"'{key}'" for key in list(keys)[:8])
+    raise UnsupportedNetworkError(
+        f"{where}: neither a configuration (model._name_) nor the keys tell a known family; "
+        f"{len(keys)} tensors, first: {found}; known families: {', '.join(FAMILIES)}. If the run's "
+        "configuration is at hand, give it with --config FILE"
+    )
+
+
+def _configured_name(config: dict[str, Any] | None) -> str | None:
+    model = (config or {}).get("model")
+    name = model.get("_name_") if isinstance(model, dict) else None
+    return name if isinstance(name, str) else None

@@ -1,0 +1,233 @@
+"""The float engine: runs a float network in float64, as its authors' code would, and to be read.
+
+It is the yardstick for everything after it: with the exact neuron it reproduces the authors'
+logits and every one of their spikes, and with the surrogate neuron what their evaluation prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.engines.float_ops import OPERATIONS, Context, Neuron, Signal
+from snn_deploy.errors import DataError, NetworkError
+from snn_deploy.ir.encoder_decoder_nodes import RetrievalHead
+from snn_deploy.ir.float_nodes import TokenInput
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+
+__all__ = ["FloatResult", "Record", "run_float"]
+
+Record = Callable[[str, Signal], None]
+"""Called with a node's name and its signal for one block of sequences, (b, L, width)."""
+
+# About what one block of sequences may take; small enough for a laptop, large enough that numpy's
+# overhead a step does not count.
+_BLOCK_BYTES = 256 * 2**20
+# Signals of a layer that live at once: stream, input, drive, FFT work, spikes, mix.
+_LIVE_SIGNALS = 12
+_SURROGATE_SIGNALS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class FloatResult:
+    """What the float engine gives.
+
+    Parameters
+    ----------
+    logits
+        (B, classes) for one vector a sequence, (B, L, width) for every step, (B, K, width) for
+        the last K; (B / 2, classes) where pairs of documents are compared.
+    signals
+        By node name, the recorded signals, (B, L, width).
+    """
+
+    logits: Signal
+    signals: Mapping[str, Signal]
+
+
+def run_float(
+    network: Network,
+    inputs: npt.ArrayLike,
+    lengths: npt.ArrayLike | None = None,
+    neuron: Neuron = "exact",
+    record: Record | Collection[str] = (),
+) -> FloatResult:
+    """Run a float network on a batch.
+
+    Parameters
+    ----------
+    network
+        Of stage ``float``.
+    inputs
+        (B, L, d_input) numbers or (B, L) integer tokens, padded as in training; (2 B, L) for
+        retrieval, first documents, then second.
+    lengths
+        Valid steps of each sequence, (B,), 1 … L; without them all L steps are valid.
+    neuron
+        ``exact`` for the LIF neuron, ``surrogate`` for the one that training used.
+    record
+        Names of the nodes whose signals are wanted; or a function that is called with the name and
+        the signal of every node, block by block of sequences, and must not change it.
+
+    Raises
+    ------
+    DataError
+        If inputs or lengths do not fit the network.
+    BackendError
+        If the surrogate neuron is wanted but the network has none.
+    NetworkError
+        If the network is of another stage, or has no node of a recorded name.
+    """
+    if network.stage != "float":
+        raise NetworkError(f"the float engine runs float networks, not stage '{network.stage}'")
+    batch = _checked_inputs(network, np.asarray(inputs))
+    valid = _checked_lengths(lengths, batch)
+    names = () if callable(record) else tuple(record)
+    for name in names:
+        network[name]
+    recorded: dict[str, Signal] = {}
+    answers: list[Signal] = []
+    paired = bool(network.of_kind(RetrievalHead))
+    for rows in _blocks(len(batch), _block_size(network, batch, neuron), paired):
+        context = Context(lengths=valid[rows], neuron=neuron)
+        for node, signal in _evaluate(network, batch[rows], context):
+            if callable(record):
+                record(node.name, signal)
+            elif node.name in names:
+                _store(recorded, node.name, signal, rows, len(batch))
+        answers.append(_answer(network, signal, context))
+    return FloatResult(logits=np.concatenate(answers), signals=recorded)
+
+
+def _evaluate(network: Network, inputs: Signal, context: Context) -> Iterator[tuple[Node, Signal]]:
+    """Give every node with its signal, in order, and forget signals that nobody reads any more."""
+    last_reader = {edge.source: node.name for node in network for edge in node.inputs}
+    signals: dict[str, Signal] = {}
+    for node in network:
+        if node is network.input:
+            signal = inputs
+        elif type(node) in OPERATIONS:
+            signal = OPERATIONS[type(node)](node, _inputs_of(node, signals), context)
+        else:
+            raise NetworkError(f"{node.name}: the float engine does not know {node.kind} nodes")
+        yield node, signal
+        signals[node.name] = signal
+        for edge in node.inputs:
+            if last_reader[edge.source] == node.name:
+                signals.pop(edge.source, None)
+
+
+def _inputs_of(node: Node, signals: Mapping[str, Signal]) -> list[Signal]:
+    late = [edge for edge in node.inputs if edge.delay]
+    if late:
+        raise NetworkError(f"{node.name} reads {late[0]}; edges of a float network have no delay")
+    return [signals[edge.source] for edge in node.inputs]
+
+
+def _answer(network: Network, signal: Signal, context: Context) -> Signal:
+    """Pick the answer's steps from the last node's signal."""
+    if signal.ndim == 2 or network.output_steps == "all":
+        return signal
+    count = 1 if network.output_steps == "one" else network.output_steps
+    ends = np.full(len(signal), signal.shape[1])
+    if getattr(network.output, "use_lengths", False):
+        ends = context.lengths
+    if not count <= ends.min():
+        raise DataError(
+            f"the answer is the last {count} steps, but sequence {int(ends.argmin())} has only "
+            f"{int(ends.min())}; give longer sequences, or convert with fewer --output-steps"
+        )
+    steps = ends[:, None] - count + np.arange(count)
+    answer = np.take_along_axis(signal, steps[..., None], axis=1)
+    return answer[:, 0] if network.output_steps == "one" else answer
+
+
+def _blocks(batch: int, size: int, paired: bool) -> Iterator[npt.NDArray[np.int64]]:
+    """Give the rows of each block; the two documents of a pair go together."""
+    if not paired:
+        for start in range(0, batch, size):
+            yield np.arange(start, min(start + size, batch))
+        return
+    pairs = batch // 2
+    for first in _blocks(pairs, max(1, size // 2), paired=False):
+        yield np.concatenate([first, first + pairs])
+
+
+def _block_size(network: Network, batch: Signal, neuron: Neuron) -> int:
+    widest = max(node.width for node in network)
+    live = _LIVE_SIGNALS + (_SURROGATE_SIGNALS if neuron == "surrogate" else 0)
+    return max(1, _BLOCK_BYTES // (batch.shape[1] * widest * 8 * live))
+
+
+def _store(
+    recorded: dict[str, Signal],
+    name: str,
+    signal: Signal,
+    rows: npt.NDArray[np.int64],
+    batch: int,
+) -> None:
+    if len(signal) != len(rows):  # a retrieval head gives one row a pair
+        rows, batch = rows[: len(signal)], batch // 2
+    if name not in recorded:
+        recorded[name] = np.empty((batch, *signal.shape[1:]))
+    recorded[name][rows] = signal
+
+
+def _checked_inputs(network: Network, inputs: npt.NDArray[np.generic]) -> Signal:
+    """Give the input node's signal, (B, L, width) float64."""
+    source = network.input
+    if isinstance(source, TokenInput):
+        _check_tokens(source, inputs)
+        inputs = inputs[..., None]
+    elif inputs.ndim != 3 or inputs.shape[2] != source.width or inputs.dtype.kind not in "fiub":
+        raise DataError(
+            f"inputs have shape {inputs.shape} and type {inputs.dtype}; the network reads numbers "
+            f"of shape (batch, steps, {source.width})"
+        )
+    if not inputs.size:
+        raise DataError(f"inputs have shape {inputs.shape}: there is nothing to run")
+    if network.of_kind(RetrievalHead) and len(inputs) % 2:
+        raise DataError(
+            f"inputs hold {len(inputs)} documents; the network compares pairs, so give an even "
+            "number: first documents, then second"
+        )
+    return inputs.astype(np.float64)
+
+
+def _check_tokens(source: TokenInput, inputs: npt.NDArray[np.generic]) -> None:
+    if inputs.ndim != 2 or inputs.dtype.kind not in "iu":
+        raise DataError(
+            f"inputs have shape {inputs.shape} and type {inputs.dtype}; the network reads integer "
+            "tokens of shape (batch, steps)"
+        )
+    tokens = inputs.astype(np.int64)
+    wrong = np.argwhere((tokens < 0) | (tokens >= source.vocabulary))
+    if len(wrong):
+        row, step = (int(i) for i in wrong[0])
+        raise DataError(
+            f"inputs hold the token {inputs[row, step]} in sequence {row}, step {step}; the "
+            f"network knows tokens 0 … {source.vocabulary - 1}"
+        )
+
+
+def _checked_lengths(lengths: npt.ArrayLike | None, batch: Signal) -> npt.NDArray[np.int64]:
+    steps = batch.shape[1]
+    if lengths is None:
+        return np.full(len(batch), steps)
+    given = np.asarray(lengths)
+    if given.shape != (len(batch),) or given.dtype.kind not in "iu":
+        raise DataError(
+            f"lengths have shape {given.shape} and type {given.dtype}; expected {len(batch)} "
+            "integers, one for each sequence"
+        )
+    wrong = np.flatnonzero((given < 1) | (given > steps))
+    if len(wrong):
+        raise DataError(
+            f"lengths say {given[wrong[0]]} for sequence {wrong[0]}; the sequences have 1 … "
+            f"{steps} steps"
+        )
+    return given.astype(np.int64)
