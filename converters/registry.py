@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from snn_deploy.converters.weights import strip_wrappers
 from snn_deploy.errors import UnsupportedNetworkError
@@ -25,7 +25,11 @@ KEY_MARKS = {
 """What some key of the state dict contains -> family, where no configuration names one."""
 
 
-def to_float_network(checkpoint: Checkpoint, output_steps: OutputSteps = "one") -> Network:
+def to_float_network(
+    checkpoint: Checkpoint,
+    output_steps: OutputSteps = "one",
+    weights: Literal["raw", "ema"] = "raw",
+) -> Network:
     """Convert a checkpoint of any known family to a float network.
 
     Parameters
@@ -34,6 +38,8 @@ def to_float_network(checkpoint: Checkpoint, output_steps: OutputSteps = "one") 
         As read, with the configuration from the file or given beside it.
     output_steps
         One vector a sequence, every step, or the last K: no checkpoint says which.
+    weights
+        The trained weights, or their moving averages where the checkpoint holds them.
 
     Raises
     ------
@@ -44,7 +50,7 @@ def to_float_network(checkpoint: Checkpoint, output_steps: OutputSteps = "one") 
     """
     module, function = FAMILIES[recognise(checkpoint)].split(":")
     convert = getattr(importlib.import_module(module), function)
-    network: Network = convert(checkpoint, output_steps)
+    network: Network = convert(checkpoint, output_steps, weights)
     return network
 
 

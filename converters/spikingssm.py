@@ -9,11 +9,12 @@ and without norms (``norm: null``) the authors' loop runs no layer at all.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.converters.averaged_weights import averaged_tensors
 from snn_deploy.converters.s4_decoders import Ending, read_decoder
 from snn_deploy.converters.s4_encoders import backbone_input, read_encoder
 from snn_deploy.converters.s4_kernels import discretise, read_kernel
@@ -63,6 +64,7 @@ _DEAD = (
 def convert_spikingssm(
     checkpoint: Checkpoint,
     output_steps: OutputSteps = "one",
+    weights: Literal["raw", "ema"] = "raw",
 ) -> Network:
     """Convert a SpikingSSM checkpoint to a float network.
 
@@ -72,6 +74,8 @@ def convert_spikingssm(
         As read, with the configuration from the file or given beside it.
     output_steps
         S4's ``l_output``, which no checkpoint holds.
+    weights
+        The trained weights, or their moving averages from the optimiser's state.
 
     Raises
     ------
@@ -83,6 +87,8 @@ def convert_spikingssm(
     where = checkpoint.path.name
     config = parse_config(checkpoint.config, where)
     tensors = strip_wrappers(checkpoint.tensors)
+    if weights == "ema":
+        tensors = averaged_tensors(tensors, checkpoint.extras, config, where)
     source = Weights(tensors, where)
     bare = not any(key.startswith(("model.", "encoder.", "decoder.", "loss.")) for key in tensors)
     prefix = "" if bare else "model."
