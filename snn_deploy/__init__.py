@@ -1,1 +1,48 @@
-"""snn-deploy: trained spiking state-space networks on neuromorphic hardware."""
+"""snn-deploy: trained spiking state-space networks on neuromorphic hardware.
+
+>>> import snn_deploy
+>>> deployment = snn_deploy.convert("model.ckpt", target="loihi2", calibration="train.npz")
+>>> deployment.save("model.safetensors")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snn_deploy.version import __version__
+
+if TYPE_CHECKING:
+    from snn_deploy.api import Deployment, Verification, convert, load, load_float_network
+    from snn_deploy.simulation import Simulation
+
+__all__ = [
+    "Deployment",
+    "Simulation",
+    "Verification",
+    "__version__",
+    "convert",
+    "load",
+    "load_float_network",
+]
+
+_HOMES = {
+    "Deployment": "snn_deploy.api",
+    "Simulation": "snn_deploy.simulation",
+    "Verification": "snn_deploy.api",
+    "convert": "snn_deploy.api",
+    "load": "snn_deploy.api",
+    "load_float_network": "snn_deploy.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # imported on use, so that the command line answers --help without loading numpy
+    if name not in _HOMES:
+        raise AttributeError(f"module 'snn_deploy' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,14 +7,14 @@
     ├── ConfigError                     an option, a configuration file or a number format
     ├── TargetError                     an unknown profile, or a rule of the chip that is broken
     ├── DeploymentError                 a deployment file that is damaged, foreign or too new
-    ├── NetworkError                    a network that breaks a rule of its stage (a bug of a pass, or a
-    │                                   hand-made network); the message names the pass and the node
+    ├── NetworkError                    a network that breaks a rule of its stage: a bug of a pass,
+    │                                   or made by hand; the message names the pass and the node
     ├── OutputError                     a result that could not be written
-    ├── BackendUnavailableError         exit code 3: the engine needs something that is not installed
+    ├── BackendUnavailableError         exit code 3: the engine needs what is not installed
     └── BackendError                    an engine crashed or hung; its log is in the message
 
 A message says what, where, how much against which limit, and what to do. The command line prints it
-without a traceback and leaves with ``exit_code``; anything that is not an ``SnnDeployError`` is a bug.
+without a traceback and leaves with ``exit_code``; any other exception is a bug.
 Exit code 1 is no error: a comparison was made and failed.
 """
 
@@ -47,7 +47,7 @@ class CheckpointError(SnnDeployError):
 
 
 class UnsupportedNetworkError(CheckpointError):
-    """A readable checkpoint of a network that cannot be expressed; the message names the feature."""
+    """A readable checkpoint of a network that cannot be expressed; the message names what."""
 
 
 class DataError(SnnDeployError):

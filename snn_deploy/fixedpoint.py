@@ -28,8 +28,8 @@ __all__ = [
     "lif_step",
     "limit_of",
     "mean_from_sum",
-    "multiply_shift",
     "multiplier_of",
+    "multiply_shift",
     "reciprocal",
     "round_half_up",
     "round_shift",
@@ -53,7 +53,7 @@ def limit_of(bits: int, signed: bool = True) -> int:
 
 def round_half_up(x: npt.NDArray[np.float64]) -> IntArray:
     """Round real numbers to integers, halves upwards. For building tables and encoding inputs."""
-    return np.floor(x + 0.5).astype(np.int64)
+    return np.asarray(np.floor(x + 0.5).astype(np.int64))
 
 
 def round_shift(x: npt.ArrayLike, shift: npt.ArrayLike) -> IntArray:

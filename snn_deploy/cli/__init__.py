@@ -1,1 +1,5 @@
-"""The command line: parse, call, print."""
+"""The command line: thin, it parses, calls the Python interface, and prints."""
+
+from snn_deploy.cli.main import main
+
+__all__ = ["main"]

@@ -53,8 +53,8 @@ class Result:
         Mantissas of the network's answer: (B, width) for one vector a sequence, (B, steps, width)
         for all steps or the last K.
     messages
-        By the name of each of :func:`senders`: how many non-zero messages each channel sent for each
-        sequence, (B, width); for a soma these are its spike counts.
+        By the name of each of :func:`senders`: how many non-zero messages each channel sent for
+        each sequence, (B, width); for a soma these are its spike counts.
     saturated
         By node name: how many values were clipped, over the whole batch. Engines that cannot
         count (Lava) leave it empty.
@@ -101,7 +101,7 @@ def answer_steps(network: Network, signal: IntArray, lengths: IntArray) -> IntAr
         return signal
     if network.output_steps == "one":
         speaks = _last_valid_step(network, lengths, signal.shape[1])
-        return signal[np.arange(len(signal)), speaks]
+        return np.asarray(signal[np.arange(len(signal)), speaks])
     return signal[:, -network.output_steps :]
 
 

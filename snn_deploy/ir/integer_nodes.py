@@ -192,9 +192,9 @@ class Dendrite(IntegerNode):
     """Compartments that feed one soma a channel: ``y = sat(rs(Σ_modes contribution + skip, k))``.
 
     k is ``drive_shift``; ``skip = ms(x, skip_mantissa, skip_shift)``; no partial sum can leave
-    ``sum_bits`` (the verifier proves it). With ``reversed_time`` the sequence is buffered and run from its
-    last step to its first, and step t sees only what comes after it: the compartments answer
-    before they take in x[t].
+    ``sum_bits`` (the verifier proves it). With ``reversed_time`` the sequence is buffered and run
+    from its last step to its first, and step t sees only what comes after it: the compartments
+    answer before they take in x[t].
     """
 
     bank: ModeBank

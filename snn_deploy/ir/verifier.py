@@ -158,9 +158,7 @@ def _check_relay(network: Network, node: Relay) -> None:
     if node.rescale is None:
         exponents.append(node.output.exponents(node.width))
     for other in exponents[1:]:
-        _require(
-            np.array_equal(exponents[0], other), node, "adds signals of different exponents"
-        )
+        _require(np.array_equal(exponents[0], other), node, "adds signals of different exponents")
 
 
 def _check_bank(node: Node, bank: ModeBank) -> None:

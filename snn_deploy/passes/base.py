@@ -16,7 +16,8 @@ class Pass(ABC):
     """A step of the compilation; its fields are its options.
 
     ``name`` is the same word as its file and its class (``unroll-ssm``, ``unroll_ssm.py``,
-    ``UnrollSsm``); ``takes`` and ``gives`` are stages, so that a chain that does not fit is refused.
+    ``UnrollSsm``); ``takes`` and ``gives`` are stages, so that a chain that does not
+    fit is refused.
     """
 
     name: ClassVar[str]

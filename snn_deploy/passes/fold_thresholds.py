@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.float_nodes import DiagonalSsm, Lif
@@ -43,8 +44,6 @@ class FoldThresholds(Pass):
         return network.rewrite(replacements)
 
 
-def _divided(ssm: DiagonalSsm, threshold: np.ndarray) -> DiagonalSsm:
+def _divided(ssm: DiagonalSsm, threshold: npt.NDArray[np.float64]) -> DiagonalSsm:
     reverse = None if ssm.c_reverse is None else ssm.c_reverse / threshold[:, None]
-    return replace(
-        ssm, c=ssm.c / threshold[:, None], d=ssm.d / threshold, c_reverse=reverse
-    )
+    return replace(ssm, c=ssm.c / threshold[:, None], d=ssm.d / threshold, c_reverse=reverse)

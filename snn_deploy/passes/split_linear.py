@@ -19,7 +19,7 @@ __all__ = ["SplitLinear"]
 
 @dataclass(frozen=True)
 class SplitLinear(Pass):
-    """QuantizedLinear to Synapses and Relay; QuantizedLinear and QuantizedGlu to Synapses and Gate."""
+    """QuantizedLinear to Synapses and a Relay, or, together with its QuantizedGlu, a Gate."""
 
     name = "split-linear"
     takes = "integer"

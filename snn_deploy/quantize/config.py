@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from snn_deploy.errors import ConfigError
 
 __all__ = ["QuantizationConfig", "parse_settings"]
-
-
-def _bits(low: int, high: int) -> Any:
-    return Annotated[int, Field(ge=low, le=high)]
 
 
 class QuantizationConfig(BaseModel):
@@ -24,20 +20,24 @@ class QuantizationConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input_bits: _bits(4, 24) = Field(16, description="mantissas of the network's input")
-    residual_bits: _bits(4, 24) = Field(16, description="the residual stream between layers")
-    norm_bits: _bits(4, 24) = Field(16, description="a normalised stream, before the dendrites")
-    weight_bits: _bits(2, 8) = Field(8, description="synapses, with one scale a row")
-    decay_bits: _bits(4, 24) = Field(16, description="decay coefficients of the dendrites")
-    readout_bits: _bits(4, 24) = Field(16, description="readout and skip coefficients of a dendrite")
-    state_bits: _bits(8, 24) = Field(24, description="compartments of the dendrites")
-    drive_bits: _bits(8, 18) = Field(18, description="what a soma receives (Loihi's LIF: 18)")
-    sum_bits: _bits(12, 32) = Field(24, description="accumulators of synapses and dendrites")
-    message_bits: _bits(8, 24) = Field(24, description="graded messages, the widest")
-    gain_bits: _bits(4, 24) = Field(16, description="gains that follow synapses")
-    gate_bits: _bits(4, 24) = Field(16, description="the two halves of a gated linear unit")
-    table_bits: _bits(4, 24) = Field(16, description="values in the sigmoid's table")
-    table_index_bits: _bits(4, 14) = Field(10, description="2**this entries in the sigmoid's table")
+    input_bits: int = Field(16, ge=4, le=24, description="mantissas of the network's input")
+    residual_bits: int = Field(16, ge=4, le=24, description="the residual stream between layers")
+    norm_bits: int = Field(16, ge=4, le=24, description="a normalised stream, before the dendrites")
+    weight_bits: int = Field(8, ge=2, le=8, description="synapses, with one scale a row")
+    decay_bits: int = Field(16, ge=4, le=24, description="decay coefficients of the dendrites")
+    readout_bits: int = Field(
+        16, ge=4, le=24, description="readout and skip coefficients of a dendrite"
+    )
+    state_bits: int = Field(24, ge=8, le=24, description="compartments of the dendrites")
+    drive_bits: int = Field(18, ge=8, le=18, description="what a soma receives (Loihi's LIF: 18)")
+    sum_bits: int = Field(24, ge=12, le=32, description="accumulators of synapses and dendrites")
+    message_bits: int = Field(24, ge=8, le=24, description="graded messages, the widest")
+    gain_bits: int = Field(16, ge=4, le=24, description="gains that follow synapses")
+    gate_bits: int = Field(16, ge=4, le=24, description="the two halves of a gated linear unit")
+    table_bits: int = Field(16, ge=4, le=24, description="values in the sigmoid's table")
+    table_index_bits: int = Field(
+        10, ge=4, le=14, description="2**this entries in the sigmoid's table"
+    )
     table_span: float = Field(
         8.0, gt=0, le=64, description="the table covers arguments of ±this; a power of two"
     )

@@ -31,9 +31,7 @@ def choose_exponent(largest: npt.ArrayLike, bits: int) -> npt.NDArray[np.int64]:
     return np.asarray(np.floor(np.log2(room)), dtype=np.int64)
 
 
-def plan_formats(
-    network: Network, ranges: Ranges, config: QuantizationConfig
-) -> dict[str, Format]:
+def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -> dict[str, Format]:
     """Choose the format of each stream: the input, the residual stream, normalised streams.
 
     Signals that a residual connection adds share one format, with an exponent per channel, so that

@@ -47,7 +47,7 @@ def quantize_network(network: Network, ranges: Ranges, config: QuantizationConfi
                 "run this network (simulate --backend float)"
             )
         quantize(builder, node)
-    return Network("integer", tuple(builder.nodes), network.output_steps)
+    return Network("integer", tuple(builder.built), network.output_steps)
 
 
 @dataclass
@@ -58,14 +58,14 @@ class _Builder:
     ranges: Ranges
     config: QuantizationConfig
     formats: dict[str, Format]
-    nodes: list[nodes.IntegerNode] = field(default_factory=list)
+    built: list[nodes.IntegerNode] = field(default_factory=list)
     bounds: dict[str, Magnitude] = field(default_factory=dict)
     outputs: dict[str, Format] = field(default_factory=dict)
 
     def add(self, node: nodes.IntegerNode) -> None:
         sources = [self.bounds[edge.source] for edge in node.inputs]
         spikes = any(self.outputs[edge.source] == SPIKE for edge in node.inputs)
-        self.nodes.append(node)
+        self.built.append(node)
         self.bounds[node.name] = bound_node(node, sources, spikes).output
         self.outputs[node.name] = node.output
 

@@ -69,7 +69,7 @@ def _spikes_into(network: Network, node: nodes.Linear) -> bool:
 def _spiking_linear(node: nodes.Linear) -> Real:
     high = np.maximum(node.weight, 0).sum(axis=1) + node.bias
     low = np.minimum(node.weight, 0).sum(axis=1) + node.bias
-    return np.maximum(np.abs(high), np.abs(low))
+    return np.asarray(np.maximum(np.abs(high), np.abs(low)))
 
 
 def _ssm(node: nodes.DiagonalSsm, sources: list[Real]) -> Real:

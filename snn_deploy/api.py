@@ -1,0 +1,309 @@
+"""The Python interface: what the command line does, as functions.
+
+>>> import snn_deploy
+>>> deployment = snn_deploy.convert("model.ckpt", target="loihi2", calibration="train.npz")
+>>> deployment.simulate(inputs).predictions  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from snn_deploy.data import Data, check_data, load_data
+from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
+from snn_deploy.engines.registry import Engine, get_engine
+from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
+from snn_deploy.ir.network import Network, OutputSteps
+from snn_deploy.passes.base import Pass
+from snn_deploy.passes.pipeline import compile_network
+from snn_deploy.passes.quantize import Calibration
+from snn_deploy.quantize.config import parse_settings
+from snn_deploy.simulation import Progress, Simulation, simulate
+from snn_deploy.version import __version__
+
+if TYPE_CHECKING:
+    from snn_deploy.accuracy import AccuracyComparison
+    from snn_deploy.mapping.profile import Profile
+    from snn_deploy.reports.report import Report
+    from snn_deploy.verification import EngineComparison
+
+__all__ = ["Deployment", "Verification", "convert", "load", "load_float_network"]
+
+PathLike = str | os.PathLike[str]
+Inputs = npt.ArrayLike
+
+CALIBRATION_SEQUENCES = 256
+"""How many calibration sequences are used at the most: maxima hardly move after that."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outcome of :meth:`Deployment.verify`."""
+
+    engines: list[EngineComparison]
+    accuracy: AccuracyComparison | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every engine gave the same integers."""
+        return all(comparison.passed for comparison in self.engines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain data for ``verify --json``."""
+        return {
+            "passed": self.passed,
+            "engines": [comparison.to_json() for comparison in self.engines],
+            "accuracy": None if self.accuracy is None else self.accuracy.to_json(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """A network compiled for a chip: the lowered integer network and where it came from."""
+
+    network: Network
+    origin: Provenance
+
+    @property
+    def profile(self) -> Profile:
+        """The hardware profile that it was compiled for."""
+        from snn_deploy.mapping.profile import load_profile
+
+        return load_profile(self.origin.profile)
+
+    def save(self, path: PathLike) -> None:
+        """Write the deployment file; the same deployment gives the same bytes.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; nothing is left behind then.
+        """
+        write_deployment(path, self.network, self.origin)
+
+    def simulate(
+        self,
+        inputs: Inputs | Data,
+        lengths: npt.ArrayLike | None = None,
+        *,
+        backend: str | Engine = "native",
+        trace: Collection[str] = (),
+        progress: Progress | None = None,
+    ) -> Simulation:
+        """Run inputs (B, L, d_input), or tokens (B, L), bit-exactly.
+
+        Parameters
+        ----------
+        inputs, lengths
+            As in training; ``lengths`` (B,) where sequences are padded.
+        backend
+            ``native``, ``reference`` or ``lava``; all give the same integers.
+        trace
+            Names of nodes whose output at every step is wanted.
+        progress
+            Called with how many sequences were done since the last call.
+
+        Raises
+        ------
+        DataError
+            If the inputs do not fit the network.
+        BackendUnavailableError, BackendError
+            If the backend is not installed, or failed.
+        """
+        data = self._data(inputs, lengths)
+        return simulate(self.network, data, _engine(backend), trace, progress)
+
+    def verify(
+        self,
+        inputs: Inputs | Data,
+        lengths: npt.ArrayLike | None = None,
+        *,
+        backends: Sequence[str | Engine] = ("native", "reference"),
+        against: PathLike | Network | None = None,
+        config: PathLike | None = None,
+        progress: Progress | None = None,
+    ) -> Verification:
+        """Compare engines bit by bit, and, with ``against``, the float network signal by signal."""
+        from snn_deploy.accuracy import compare_accuracy
+        from snn_deploy.verification import compare_engines
+
+        data = self._data(inputs, lengths)
+        engines = [_engine(backend) for backend in backends]
+        accuracy = None
+        if against is not None:
+            source = against if isinstance(against, Network) else self._source(against, config)
+            accuracy = compare_accuracy(self.network, source, data, engines[0], progress)
+        comparisons = compare_engines(self.network, data, engines, progress)
+        return Verification(comparisons, accuracy)
+
+    def report(
+        self,
+        inputs: Inputs | Data,
+        lengths: npt.ArrayLike | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Run inputs and account for activity, memory, cores and energy, layer by layer."""
+        from snn_deploy.reports.report import build_report
+
+        data = self._data(inputs, lengths)
+        simulation = self.simulate(data, progress=progress)
+        return build_report(self.network, self.profile, simulation, data)
+
+    def _data(self, inputs: Inputs | Data, lengths: npt.ArrayLike | None) -> Data:
+        if isinstance(inputs, Data):
+            return inputs
+        return check_data(self.network, inputs, lengths=lengths)
+
+    def _source(self, checkpoint: PathLike, config: PathLike | None) -> Network:
+        from snn_deploy.checkpoint import read_checkpoint
+
+        read = read_checkpoint(checkpoint, config)
+        if read.sha256 != self.origin.checkpoint_sha256:
+            warnings.warn(
+                f"{checkpoint} is not the file that this deployment was made from "
+                f"({self.origin.checkpoint}, SHA-256 {self.origin.checkpoint_sha256[:12]}…)",
+                SnnDeployWarning,
+                stacklevel=3,
+            )
+        return _float_network(read, self.network.output_steps)
+
+
+def convert(
+    checkpoint: PathLike,
+    target: str = "loihi2",
+    *,
+    calibration: PathLike | Inputs | Data | None = None,
+    config: PathLike | None = None,
+    output_steps: OutputSteps = "one",
+    settings: Mapping[str, Any] | None = None,
+    after: Callable[[Pass, Network], None] | None = None,
+) -> Deployment:
+    """Compile a checkpoint for a chip.
+
+    Parameters
+    ----------
+    checkpoint
+        A checkpoint as the authors' training code wrote it.
+    target
+        Name or path of a hardware profile.
+    calibration
+        Representative data, a DATA.npz or inputs (B, L, d_input): number formats are chosen from
+        the ranges that its first 256 sequences reach. Without it they come from analytic bounds,
+        which costs accuracy, and a warning says so.
+    config
+        A configuration file for checkpoints that hold none.
+    output_steps
+        Which steps are the answer: ``"one"`` vector, ``"all"``, or the last K.
+    settings
+        Quantisation settings by name, e.g. ``{"weight_bits": 4}``.
+    after
+        Called after each compilation pass, with the pass and its network.
+
+    Raises
+    ------
+    CheckpointError, UnsupportedNetworkError, ConfigError, DataError, TargetError
+        Each with what is wrong, where, the limit, and what to do.
+    """
+    from snn_deploy.checkpoint import read_checkpoint
+    from snn_deploy.mapping.check import check_target
+    from snn_deploy.mapping.profile import load_profile
+
+    quantization = parse_settings(settings or {})
+    profile = load_profile(target)
+    read = read_checkpoint(checkpoint, config)
+    network = _float_network(read, output_steps)
+    data = _calibration_data(network, calibration, quantization.input_range)
+    lowered = compile_network(
+        network,
+        quantization,
+        None if data is None else Calibration(data.inputs, data.lengths),
+        after,
+    )
+    check_target(lowered, profile)
+    summary: dict[str, Any] = {"source": "analytic", "input_range": quantization.input_range}
+    if data is not None:
+        summary = {"source": "calibration", "sequences": len(data), "steps": data.inputs.shape[1]}
+    origin = Provenance(
+        profile=target,
+        profile_version=str(profile.version),
+        checkpoint=Path(checkpoint).name,
+        checkpoint_sha256=read.sha256,
+        calibration=summary,
+        settings=quantization.model_dump(),
+        tool_version=__version__,
+    )
+    return Deployment(lowered, origin)
+
+
+def load(path: PathLike) -> Deployment:
+    """Read a deployment file.
+
+    Raises
+    ------
+    DeploymentError
+        If it is damaged, foreign, of another schema version, or its profile is not there any more.
+    """
+    network, origin = read_deployment(path)
+    deployment = Deployment(network, origin)
+    try:
+        profile = deployment.profile
+    except TargetError as error:
+        raise DeploymentError(
+            f"{path}: made for a profile that cannot be loaded: {error}"
+        ) from error
+    if str(profile.version) != origin.profile_version:
+        warnings.warn(
+            f"{path} was made for version {origin.profile_version} of profile '{origin.profile}', "
+            f"installed is {profile.version}: convert again for current limits and costs",
+            SnnDeployWarning,
+            stacklevel=2,
+        )
+    return deployment
+
+
+def load_float_network(
+    checkpoint: PathLike, config: PathLike | None = None, output_steps: OutputSteps = "one"
+) -> Network:
+    """Read a checkpoint as a float network, to inspect it or to run it with ``run_float``."""
+    from snn_deploy.checkpoint import read_checkpoint
+
+    return _float_network(read_checkpoint(checkpoint, config), output_steps)
+
+
+def _float_network(checkpoint: Any, output_steps: OutputSteps) -> Network:
+    from snn_deploy.converters.registry import to_float_network
+
+    return to_float_network(checkpoint, output_steps)
+
+
+def _calibration_data(
+    network: Network, calibration: PathLike | Inputs | Data | None, input_range: float
+) -> Data | None:
+    if calibration is None:
+        warnings.warn(
+            "no calibration data: number formats come from analytic bounds for inputs of "
+            f"magnitude up to {input_range:g}, which costs accuracy; give --calibration DATA.npz "
+            "with a few training sequences (or set input_range)",
+            SnnDeployWarning,
+            stacklevel=3,
+        )
+        return None
+    if isinstance(calibration, str | os.PathLike):
+        data = load_data(calibration, network)
+    elif isinstance(calibration, Data):
+        data = calibration
+    else:
+        data = check_data(network, calibration, where="calibration")
+    return data.first(CALIBRATION_SEQUENCES)
+
+
+def _engine(backend: str | Engine) -> Engine:
+    return get_engine(backend) if isinstance(backend, str) else backend

@@ -1,0 +1,56 @@
+"""What is printed to a person: tables and progress bars."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["make_console", "percent", "progress_bar"]
+
+
+def make_console() -> Console:
+    """Give a console for results on standard output; plain text where that is no terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def percent(part: float | None) -> str:
+    """Write a share, e.g. ``98.06%``."""
+    return "–" if part is None else f"{100 * part:.2f}%"
+
+
+@contextlib.contextmanager
+def progress_bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
+    """Show a bar with a rate and the time left while the block runs; nothing off a terminal.
+
+    Gives the function to call with how much was done since the last call.
+    """
+    if not sys.stderr.isatty():
+        yield lambda part: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(what, total=total, rate="")
+
+        def advance(part: float) -> None:
+            bar.advance(task, part)
+            speed = bar.tasks[0].speed
+            bar.update(task, rate=f"{speed:.3g} sequences/s" if speed else "")
+
+        yield advance

@@ -1,0 +1,71 @@
+"""``snn-deploy doctor``: what is installed, what is missing, how to get it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+
+import rich_click as click
+
+from snn_deploy.version import __version__
+
+__all__ = ["doctor"]
+
+CORE = ("numpy", "numba", "safetensors", "click", "rich", "pydantic", "PyYAML", "networkx")
+EXTRAS = (
+    ("lava-nc", "lava", "the lava backend (Python 3.10 only)", "snn-deploy[lava]"),
+    ("torch", "torch", "fine-tuning, and training the example", "snn-deploy[torch]"),
+    ("lava-dl", "lava.lib.dl", "lava-dl files (Python 3.10 only)", "snn-deploy[netx]"),
+    ("onnx", "onnx", "ONNX files", "snn-deploy[onnx]"),
+    ("nir", "nir", "NIR files", "snn-deploy[nir]"),
+    ("distributed", "distributed", "evaluation on a cluster", "snn-deploy[cluster]"),
+)
+
+
+@click.command()
+def doctor() -> None:
+    """Show what is installed, what is missing, and how to get it."""
+    click.echo(f"snn-deploy {__version__} on Python {platform.python_version()}, {sys.platform}")
+    for package in CORE:
+        click.echo(f"  ok       {package} {_version(package) or 'MISSING: pip install snn-deploy'}")
+    click.echo("optional")
+    for package, module, purpose, extra in EXTRAS:
+        version = _version(package)
+        if version is None:
+            click.echo(f"  missing  {package}: {purpose}; pip install '{extra}'")
+        else:
+            broken = "" if _found(module) else "; installed, but cannot be imported"
+            click.echo(f"  ok       {package} {version}: {purpose}{broken}")
+    _print_backends()
+
+
+def _print_backends() -> None:
+    from snn_deploy.errors import BackendUnavailableError
+
+    click.echo("backends")
+    click.echo("  ok       native, reference: always there")
+    try:
+        from snn_deploy.engines.lava.engine import check_available
+
+        check_available("cpu")
+        click.echo("  ok       lava on the CPU")
+        check_available("loihi2")
+        click.echo("  ok       lava on Loihi 2")
+    except BackendUnavailableError as error:
+        click.echo(f"  missing  {error}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _found(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,85 @@
+"""``snn-deploy inspect``: what is in a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich_click as click
+
+from snn_deploy.cli.options import config_option, output_steps_option
+
+__all__ = ["inspect"]
+
+
+@click.command()
+@click.argument("network_file", metavar="CHECKPOINT|DEPLOYMENT")
+@config_option
+@output_steps_option
+@click.option("--text", is_flag=True, help="Print the network's full text form.")
+def inspect(network_file: str, config: str | None, output_steps: Any, text: bool) -> None:
+    """Show what a checkpoint or a deployment holds, layer by layer."""
+    from snn_deploy.deployment_file import is_deployment
+    from snn_deploy.ir.text import format_network
+
+    if is_deployment(network_file):
+        network, facts = _deployment(network_file)
+    else:
+        network, facts = _checkpoint(network_file, config, output_steps)
+    for name, value in facts.items():
+        click.echo(f"{name:<12} {value}")
+    click.echo()
+    if text:
+        click.echo(format_network(network), nl=False)
+    else:
+        _print_nodes(network)
+
+
+def _deployment(path: str) -> tuple[Any, dict[str, str]]:
+    from snn_deploy.api import load
+
+    deployment = load(path)
+    origin = deployment.origin
+    calibration = ", ".join(f"{key} {value}" for key, value in origin.calibration.items())
+    return deployment.network, {
+        "deployment": path,
+        "target": f"{origin.profile} (version {origin.profile_version})",
+        "checkpoint": f"{origin.checkpoint}, SHA-256 {origin.checkpoint_sha256[:16]}…",
+        "calibration": calibration,
+        "settings": ", ".join(f"{key}={value}" for key, value in origin.settings.items()),
+        "written by": f"snn-deploy {origin.tool_version}",
+    }
+
+
+def _checkpoint(path: str, config: str | None, output_steps: Any) -> tuple[Any, dict[str, str]]:
+    from snn_deploy.checkpoint import read_checkpoint
+    from snn_deploy.converters.registry import to_float_network
+
+    checkpoint = read_checkpoint(path, config)
+    network = to_float_network(checkpoint, output_steps)
+    numbers = sum(tensor.size for tensor in checkpoint.tensors.values())
+    return network, {
+        "checkpoint": f"{path} ({checkpoint.container})",
+        "SHA-256": checkpoint.sha256,
+        "tensors": f"{len(checkpoint.tensors)}, {numbers:,} numbers",
+        "output": f"{network.output.width} values, output steps: {network.output_steps}",
+    }
+
+
+def _print_nodes(network: Any) -> None:
+    from rich.table import Table
+
+    from snn_deploy.cli.console import make_console
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("node", "kind", "width", "format", "reads"):
+        table.add_column(title, justify="right" if title == "width" else "left", overflow="fold")
+    for node in network:
+        output = getattr(node, "output", None)
+        table.add_row(
+            node.name,
+            node.kind,
+            str(node.width),
+            "float" if output is None else str(output),
+            ", ".join(str(edge) for edge in node.inputs),
+        )
+    make_console().print(table)

@@ -1,0 +1,92 @@
+"""The group of commands, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import rich_click as click
+
+from snn_deploy.cli.convert import convert
+from snn_deploy.cli.demo import demo
+from snn_deploy.cli.doctor import doctor
+from snn_deploy.cli.inspect import inspect
+from snn_deploy.cli.report import report
+from snn_deploy.cli.simulate import simulate
+from snn_deploy.cli.targets import targets
+from snn_deploy.cli.verify import verify
+from snn_deploy.errors import SnnDeployError, SnnDeployWarning
+from snn_deploy.version import __version__
+
+__all__ = ["main"]
+
+INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours, none of the documented outcomes
+INTERRUPTED = 130  # what shells use for Ctrl-C
+
+EPILOG = (
+    "Exit codes: 0 good, 1 a comparison failed, 2 wrong use or unusable input, 3 a backend is not "
+    "available. Add --debug to any command for the traceback of an error."
+)
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="snn-deploy")
+def commands() -> None:
+    """Compile trained spiking state-space networks for neuromorphic chips, run them bit-exactly on
+    a CPU, and report what they cost.
+    """
+
+
+for _command in (convert, inspect, simulate, verify, report, targets, doctor, demo):
+    commands.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    sys.exit(_run([word for word in words if word != "--debug"], debug))
+
+
+def _run(words: list[str], debug: bool) -> int:
+    with warnings.catch_warnings():
+        _show_warnings()
+        try:
+            return int(commands.main(words, prog_name="snn-deploy", standalone_mode=False) or 0)
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("interrupted; nothing half-written was left behind", err=True)
+            return INTERRUPTED
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader went away: not worth a message
+            return 0
+        except SnnDeployError as error:
+            return _fail(str(error), error.exit_code, debug)
+        except MemoryError:
+            return _fail("not enough memory: give fewer sequences at once with --limit", 2, debug)
+        except Exception as error:  # noqa: BLE001 - a bug: its traceback is for us, not for users
+            message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
+            return _fail(f"{message} and report what it prints", INTERNAL_ERROR, debug)
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"error: {message}", err=True)
+    return code
+
+
+def _show_warnings() -> None:
+    """Print our warnings as one line each; other libraries' are for their developers."""
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", SnnDeployWarning)
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        click.echo(f"warning: {message}", err=True)
+
+    warnings.showwarning = show

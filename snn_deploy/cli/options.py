@@ -1,0 +1,74 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import rich_click as click
+
+__all__ = [
+    "config_option",
+    "data_option",
+    "device_option",
+    "limit_option",
+    "output_steps_option",
+    "parse_pairs",
+]
+
+
+class OutputStepsType(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
+    """``one``, ``all``, or a number of last steps."""
+
+    name = "one|all|K"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value in ("one", "all"):
+            return value
+        if isinstance(value, str) and value.isdecimal() and int(value) >= 1:
+            return int(value)
+        return self.fail(f"{value!r} is none of: one, all, or a number of last steps of at least 1")
+
+
+def parse_pairs(ctx: Any, param: Any, pairs: tuple[str, ...]) -> dict[str, str]:
+    """Turn ``KEY=VALUE`` words into a dictionary."""
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals and value):
+            raise click.BadParameter(f"{pair!r}: write KEY=VALUE, e.g. weight_bits=4")
+        settings[key] = value
+    return settings
+
+
+Decorator = Callable[[Any], Any]
+
+config_option: Decorator = click.option(
+    "--config",
+    metavar="FILE",
+    help="Configuration (YAML or JSON) of a checkpoint that holds none, or to use instead.",
+)
+data_option: Decorator = click.option(
+    "--data",
+    "data_path",
+    metavar="DATA.npz",
+    required=True,
+    help="Arrays 'inputs' and, where there are any, 'labels' and 'lengths'.",
+)
+limit_option: Decorator = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N sequences."
+)
+output_steps_option: Decorator = click.option(
+    "--output-steps",
+    type=OutputStepsType(),
+    default="one",
+    show_default=True,
+    help="Which steps are the answer: one vector, all steps, or the last K.",
+)
+device_option: Decorator = click.option(
+    "--device",
+    type=click.Choice(["cpu", "loihi2"]),
+    default="cpu",
+    show_default=True,
+    help="Where the lava backend runs: its CPU simulator, or Intel's hardware.",
+)

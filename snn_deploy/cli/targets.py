@@ -1,0 +1,23 @@
+"""``snn-deploy targets``: the hardware profiles, with the source of every number."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from snn_deploy.cli.console import make_console
+
+__all__ = ["targets"]
+
+
+@click.command()
+@click.argument("name", required=False)
+def targets(name: str | None) -> None:
+    """List the hardware profiles, or show all of profile NAME with its sources."""
+    from snn_deploy.mapping.profile import list_profiles, load_profile
+    from snn_deploy.reports.table import render_profile, render_profiles
+
+    console = make_console()
+    if name is None:
+        render_profiles([load_profile(each) for each in list_profiles()], console)
+    else:
+        render_profile(load_profile(name), console)

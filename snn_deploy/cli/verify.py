@@ -1,0 +1,107 @@
+"""``snn-deploy verify``: the same bits from all engines, and what quantisation changed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import rich_click as click
+
+from snn_deploy.cli.console import percent, progress_bar
+from snn_deploy.cli.options import config_option, data_option, device_option, limit_option
+
+__all__ = ["verify"]
+
+
+@click.command()
+@click.argument("deployment_file", metavar="DEPLOYMENT")
+@data_option
+@click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
+@config_option
+@click.option(
+    "--backends",
+    default="native,reference",
+    show_default=True,
+    metavar="A,B,…",
+    help="Engines to compare with the first: native, reference, lava.",
+)
+@device_option
+@click.option(
+    "--min-agreement",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="With --against: fail below this share of equal predictions.",
+)
+@limit_option
+@click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
+def verify(
+    deployment_file: str,
+    data_path: str,
+    against: str | None,
+    config: str | None,
+    backends: str,
+    device: str,
+    min_agreement: float | None,
+    limit: int | None,
+    json_path: str | None,
+) -> int:
+    """Compare every output of every node at every step between engines; exit code 1 if any differs.
+
+    With --against, also compare accuracy and every signal with the float network.
+    """
+    from snn_deploy.api import load
+    from snn_deploy.cli.simulate import make_engine
+    from snn_deploy.data import load_data
+    from snn_deploy.errors import ConfigError
+    from snn_deploy.files import atomic_write, check_writable
+
+    names = [name.strip() for name in backends.split(",")]
+    if len(names) < 2 and against is None:
+        raise ConfigError(f"--backends {backends}: name at least two engines to compare")
+    if min_agreement is not None and against is None:
+        raise ConfigError("--min-agreement needs --against CHECKPOINT")
+    if json_path:
+        check_writable(json_path)
+    deployment = load(deployment_file)
+    engines = [make_engine(name, device if name == "lava" else "cpu") for name in names]
+    data = load_data(data_path, deployment.network).first(limit)
+    total = len(data) * (len(engines) + (against is not None))
+    with progress_bar("verifying", total) as progress:
+        outcome = deployment.verify(
+            data, backends=engines, against=against, config=config, progress=progress
+        )
+    for comparison in outcome.engines:
+        click.echo(str(comparison))
+    passed = outcome.passed
+    if outcome.accuracy is not None:
+        _print_accuracy(outcome.accuracy)
+        passed &= min_agreement is None or outcome.accuracy.agreement >= min_agreement
+    if json_path:
+        with atomic_write(json_path) as file:
+            file.write(json.dumps(outcome.to_json(), indent=2).encode())
+        click.echo(f"wrote {json_path}")
+    return 0 if passed else 1
+
+
+def _print_accuracy(accuracy: Any) -> None:
+    click.echo(f"\nfloat against integer, {accuracy.sequences} sequences")
+    rows = (
+        ("surrogate float", accuracy.surrogate_accuracy, accuracy.surrogate_agreement),
+        ("exact-LIF float", accuracy.exact_accuracy, accuracy.agreement),
+        ("integer", accuracy.integer_accuracy, None),
+    )
+    for name, correct, agrees in rows:
+        same = "" if agrees is None else f"   integer predicts the same: {percent(agrees)}"
+        click.echo(f"  {name:<16} accuracy {percent(correct):>7}{same}")
+    click.echo(f"  largest logit error {accuracy.largest_logit_error:.3g}")
+    click.echo("  signal                    error against exact-LIF float")
+    for signal in accuracy.signals:
+        if signal.mismatch is not None:
+            error = (
+                f"{percent(signal.mismatch)} of spikes differ (rate {percent(signal.spike_rate)})"
+            )
+        elif signal.signal_to_noise_db is None:
+            error = "none"
+        else:
+            error = f"{signal.signal_to_noise_db:.1f} dB signal to noise"
+        click.echo(f"  {signal.node:<24}  {error}")

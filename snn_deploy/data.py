@@ -1,0 +1,165 @@
+"""Input data: reading it, and checking it against the network before anything runs."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.errors import DataError
+from snn_deploy.ir.float_nodes import TokenInput
+from snn_deploy.ir.network import Network
+
+__all__ = ["Data", "check_data", "load_data"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A batch of sequences.
+
+    Parameters
+    ----------
+    inputs
+        (B, L, d_input) real numbers, or (B, L) integer tokens; padded as in training.
+    labels
+        (B,) classes, or None.
+    lengths
+        (B,) valid steps of each sequence, 1 … L; all L when the data names none.
+    """
+
+    inputs: npt.NDArray[Any]
+    labels: npt.NDArray[np.int64] | None
+    lengths: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def first(self, limit: int | None) -> Data:
+        """Give the first ``limit`` sequences, or all."""
+        return self[: limit if limit is not None else len(self)]
+
+    def __getitem__(self, part: slice) -> Data:
+        labels = None if self.labels is None else self.labels[part]
+        return replace(self, inputs=self.inputs[part], labels=labels, lengths=self.lengths[part])
+
+
+def load_data(path: str | os.PathLike[str], network: Network) -> Data:
+    """Read DATA.npz (``inputs``, optional ``labels`` and ``lengths``) for a network.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or :func:`check_data` refuses what it holds.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise DataError(f"{file}: no such file; data is an .npz with an array 'inputs'")
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
+            arrays = {
+                key: archive[key] for key in ("inputs", "labels", "lengths") if key in archive
+            }
+            names = ", ".join(archive.files)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{file}: not a readable .npz of plain arrays ({error})") from error
+    if "inputs" not in arrays:
+        raise DataError(f"{file}: no array 'inputs' in it; it holds: {names or 'nothing'}")
+    return check_data(network, **arrays, where=str(file))
+
+
+def check_data(
+    network: Network,
+    inputs: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    lengths: npt.ArrayLike | None = None,
+    where: str = "inputs",
+) -> Data:
+    """Check arrays against a network's input, and complete them.
+
+    Raises
+    ------
+    DataError
+        On a wrong shape or dtype, an empty batch, NaN or infinity, a token outside the vocabulary,
+        or lengths outside 1 … L; the message names the first offending position.
+    """
+    array = np.asarray(inputs)
+    if isinstance(network.input, TokenInput):
+        _check_tokens(array, network.input.vocabulary, where)
+    else:
+        _check_signal(array, network.input.width, where)
+    batch, steps = array.shape[:2]
+    if batch == 0 or steps == 0:
+        raise DataError(f"{where}: shape {array.shape} holds no step; need at least one sequence")
+    return Data(array, _labels(labels, batch, where), _lengths(lengths, batch, steps, where))
+
+
+def _check_signal(array: npt.NDArray[Any], width: int, where: str) -> None:
+    if array.ndim != 3 or array.shape[2] != width:
+        raise DataError(
+            f"{where}: shape {array.shape}; this network takes (sequences, steps, {width}) floats"
+        )
+    if not np.issubdtype(array.dtype, np.floating):
+        raise DataError(
+            f"{where}: dtype {array.dtype}; this network takes float32, scaled as in training"
+        )
+    finite = np.isfinite(array)
+    if not finite.all():
+        position = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise DataError(
+            f"{where}: {int((~finite).sum())} values are NaN or infinite, the first at "
+            f"[{', '.join(map(str, position))}]; clean the data first"
+        )
+
+
+def _check_tokens(array: npt.NDArray[Any], vocabulary: int, where: str) -> None:
+    if array.ndim != 2:
+        raise DataError(
+            f"{where}: shape {array.shape}; this network takes (sequences, steps) tokens"
+        )
+    if not np.issubdtype(array.dtype, np.integer):
+        raise DataError(f"{where}: dtype {array.dtype}; this network takes integer tokens")
+    outside = (array < 0) | (array >= vocabulary)
+    if outside.any():
+        position = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise DataError(
+            f"{where}: token {int(array[position])} at [{position[0]}, {position[1]}] is outside "
+            f"the vocabulary, 0 … {vocabulary - 1}"
+        )
+
+
+def _labels(labels: npt.ArrayLike | None, batch: int, where: str) -> npt.NDArray[np.int64] | None:
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    if array.shape[:1] != (batch,):
+        raise DataError(f"{where}: labels of shape {array.shape} for {batch} sequences")
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        return None  # targets of a regression: nothing to count correct predictions with
+    return array.astype(np.int64)
+
+
+def _lengths(
+    lengths: npt.ArrayLike | None, batch: int, steps: int, where: str
+) -> npt.NDArray[np.int64]:
+    if lengths is None:
+        return np.full(batch, steps, dtype=np.int64)
+    array = np.asarray(lengths)
+    if array.shape != (batch,) or not np.issubdtype(array.dtype, np.integer):
+        raise DataError(
+            f"{where}: lengths of shape {array.shape} and dtype {array.dtype}; need one integer "
+            f"for each of {batch} sequences"
+        )
+    wrong = (array < 1) | (array > steps)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise DataError(
+            f"{where}: lengths[{first}] = {int(array[first])} is outside 1 … {steps} steps"
+        )
+    return array.astype(np.int64)

@@ -1,0 +1,163 @@
+"""The deployment file: one safetensors file, integer tensors and one JSON document.
+
+``docs/file-format.md`` describes it. The document sits in the safetensors metadata under the key
+``snn-deploy``; its field ``sha256`` is the digest of the whole file with that field's digits set to
+zero, so that any changed byte is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.errors import DeploymentError, NetworkError
+from snn_deploy.files import atomic_write
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.storage import network_from_document, network_to_document
+from snn_deploy.ir.verifier import verify_network
+
+__all__ = ["SCHEMA_VERSION", "Provenance", "is_deployment", "read_deployment", "write_deployment"]
+
+SCHEMA_VERSION = 1
+METADATA_KEY = "snn-deploy"
+_ZEROS = "0" * 64
+_MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a deployment came from.
+
+    Parameters
+    ----------
+    profile, profile_version
+        The hardware profile that it was compiled for.
+    checkpoint, checkpoint_sha256
+        Name and digest of the checkpoint file.
+    calibration
+        What the formats were chosen from: ``{"source": "calibration", "sequences": …}`` or
+        ``{"source": "analytic", "input_range": …}``.
+    settings
+        The quantisation settings, every one.
+    tool_version
+        The version of snn-deploy that wrote it.
+    """
+
+    profile: str
+    profile_version: str
+    checkpoint: str
+    checkpoint_sha256: str
+    calibration: dict[str, Any]
+    settings: dict[str, Any]
+    tool_version: str
+
+
+def write_deployment(path: str | os.PathLike[str], network: Network, origin: Provenance) -> None:
+    """Write a lowered network; the same network gives the same bytes.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; nothing is left behind then.
+    """
+    from safetensors.numpy import save
+
+    structure, tensors = network_to_document(network)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        **asdict(origin),
+        "network": structure,
+        "sha256": _ZEROS,
+    }
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    content = save(tensors, metadata={METADATA_KEY: text})
+    digest = hashlib.sha256(content).hexdigest().encode()
+    with atomic_write(path) as file:
+        file.write(content.replace(_ZEROS.encode(), digest, 1))
+
+
+def read_deployment(path: str | os.PathLike[str]) -> tuple[Network, Provenance]:
+    """Read, check and verify a deployment.
+
+    Raises
+    ------
+    DeploymentError
+        If the file is missing, foreign, damaged, of another schema version, or holds a network
+        that breaks a rule.
+    """
+    content = _read(Path(path))
+    document, tensors = _parse(content, path)
+    version = document.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise DeploymentError(
+            f"{path}: schema version {version!r}; this snn-deploy reads version {SCHEMA_VERSION}. "
+            "Convert the checkpoint again, or install the version that wrote the file "
+            f"({document.get('tool_version', 'unknown')})"
+        )
+    _check_digest(content, document.get("sha256"), path)
+    try:
+        network = network_from_document(document.get("network"), tensors)
+        verify_network(network)
+        origin = Provenance(**{k: document[k] for k in Provenance.__dataclass_fields__})
+    except (DeploymentError, NetworkError, KeyError) as error:
+        raise DeploymentError(f"{path}: not a valid deployment: {error}") from error
+    return network, origin
+
+
+def is_deployment(path: str | os.PathLike[str]) -> bool:
+    """Tell a deployment from a checkpoint by its first bytes, without trusting either."""
+    try:
+        with Path(path).open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            return size <= _MAX_HEADER and f'"{METADATA_KEY}":'.encode() in file.read(size)
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DeploymentError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _parse(
+    content: bytes, path: str | os.PathLike[str]
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors: dict[str, npt.NDArray[np.generic]] = load(content)
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        document = json.loads(metadata[METADATA_KEY])
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DeploymentError(
+            f"{path}: not a deployment of snn-deploy, or damaged ({_first_line(error)}); "
+            "make one with: snn-deploy convert CHECKPOINT -o OUT.safetensors"
+        ) from error
+    if not isinstance(document, dict):
+        raise DeploymentError(f"{path}: its description is no JSON object; convert again")
+    return document, tensors
+
+
+def _check_digest(content: bytes, digest: Any, path: str | os.PathLike[str]) -> None:
+    stored = str(digest).encode()
+    ok = len(stored) == len(_ZEROS) and content.count(stored) == 1
+    if not ok or hashlib.sha256(content.replace(stored, _ZEROS.encode())).hexdigest() != digest:
+        raise DeploymentError(
+            f"{path}: its SHA-256 does not match: the file was changed or damaged after it was "
+            "written; convert the checkpoint again"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

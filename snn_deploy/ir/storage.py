@@ -1,0 +1,154 @@
+"""Integer networks as JSON and tensors, and back; nothing in a file is ever executed.
+
+Derived from the nodes' own dataclass fields: a new node, or a new field, is stored without a word
+here. Arrays become tensors named ``node/field``; the JSON keeps their place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.errors import DeploymentError
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.ir.verifier import LEGAL
+
+__all__ = ["network_from_document", "network_to_document"]
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+def network_to_document(network: Network) -> tuple[dict[str, Any], Tensors]:
+    """Give a network as a JSON-able document and the tensors that it refers to by name."""
+    tensors: Tensors = {}
+    nodes = [
+        {"kind": node.kind, **_encode_fields(node, node.name, tensors)} for node in network.nodes
+    ]
+    document = {"stage": network.stage, "output_steps": network.output_steps, "nodes": nodes}
+    return document, tensors
+
+
+def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> Network:
+    """Rebuild a network; the caller still verifies it.
+
+    Raises
+    ------
+    DeploymentError
+        Naming the node and field that is missing, unknown, or of another type.
+    """
+    stage = _take(document, "stage", "network")
+    if stage not in ("integer", "lowered"):
+        raise DeploymentError(f"a stored network has stage 'integer' or 'lowered', not {stage!r}")
+    steps = _take(document, "output_steps", "network")
+    if steps not in ("one", "all") and not (isinstance(steps, int) and steps >= 1):
+        raise DeploymentError(f"output_steps is 'one', 'all' or a number of steps, not {steps!r}")
+    kinds = {kind.__name__: kind for kind in LEGAL[stage]}
+    nodes = _take(document, "nodes", "network")
+    return Network(stage, tuple(_decode_node(n, kinds, tensors) for n in nodes), steps)
+
+
+def _take(document: Any, key: str, where: str) -> Any:
+    if not isinstance(document, dict) or key not in document:
+        raise DeploymentError(f"{where}: '{key}' is missing")
+    return document[key]
+
+
+def _encode_fields(value: Any, path: str, tensors: Tensors) -> dict[str, Any]:
+    return {
+        field.name: _encode(getattr(value, field.name), f"{path}/{field.name}", tensors)
+        for field in dataclasses.fields(value)
+    }
+
+
+def _encode(value: Any, path: str, tensors: Tensors) -> Any:
+    if isinstance(value, np.ndarray):
+        tensors[path] = np.ascontiguousarray(value)
+        return {"tensor": path}
+    if dataclasses.is_dataclass(value):
+        return _encode_fields(value, path, tensors)
+    if isinstance(value, tuple):
+        return [_encode(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]
+    return value
+
+
+def _decode_node(
+    document: Any, kinds: Mapping[str, type[Node]], tensors: Mapping[str, npt.NDArray[Any]]
+) -> Node:
+    kind = _take(document, "kind", "a node")
+    if kind not in kinds:
+        raise DeploymentError(f"unknown node kind {kind!r}; there are: {', '.join(kinds)}")
+    fields = {key: value for key, value in document.items() if key != "kind"}
+    node = _decode_dataclass(fields, kinds[kind], str(fields.get("name", kind)), tensors)
+    return typing.cast(Node, node)
+
+
+@cache
+def _field_types(kind: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _decode_dataclass(
+    document: Any, kind: type, where: str, tensors: Mapping[str, npt.NDArray[Any]]
+) -> Any:
+    expected = _field_types(kind)
+    if not isinstance(document, dict) or set(document) != set(expected):
+        found = sorted(document) if isinstance(document, dict) else document
+        raise DeploymentError(f"{where}: {kind.__name__} has {sorted(expected)}, not {found}")
+    return kind(
+        **{
+            name: _decode(document[name], hint, f"{where}/{name}", tensors)
+            for name, hint in expected.items()
+        }
+    )
+
+
+def _decode(value: Any, hint: Any, where: str, tensors: Mapping[str, npt.NDArray[Any]]) -> Any:
+    """Rebuild one field as its annotation says it must be; anything else is refused."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is np.ndarray:
+        return _decode_tensor(value, arguments[1], where, tensors)
+    if origin in (typing.Union, types.UnionType):
+        return _decode_union(value, arguments, where, tensors)
+    if origin is tuple and isinstance(value, list):
+        return tuple(
+            _decode(item, arguments[0], f"{where}/{i}", tensors) for i, item in enumerate(value)
+        )
+    if origin is typing.Literal and value in arguments:
+        return value
+    if dataclasses.is_dataclass(hint):
+        return _decode_dataclass(value, typing.cast(type, hint), where, tensors)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    raise DeploymentError(f"{where}: {value!r} is not a {getattr(hint, '__name__', hint)}")
+
+
+def _decode_union(
+    value: Any, options: tuple[Any, ...], where: str, tensors: Mapping[str, npt.NDArray[Any]]
+) -> Any:
+    if value is None and type(None) in options:
+        return None
+    wanted = [o for o in options if o is not type(None)]
+    if len(wanted) > 1:  # an exponent: one int, or one for each channel
+        wanted = [o for o in wanted if (typing.get_origin(o) is tuple) == isinstance(value, list)]
+    return _decode(value, wanted[0], where, tensors)
+
+
+def _decode_tensor(
+    value: Any, dtype: Any, where: str, tensors: Mapping[str, npt.NDArray[Any]]
+) -> npt.NDArray[Any]:
+    name = _take(value, "tensor", where)
+    if name not in tensors:
+        raise DeploymentError(f"{where}: tensor '{name}' is not in the file")
+    expected = np.dtype(typing.get_args(dtype)[0])
+    if tensors[name].dtype != expected:
+        raise DeploymentError(f"{where}: dtype {tensors[name].dtype}, not {expected}")
+    return tensors[name]

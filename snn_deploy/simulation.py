@@ -1,0 +1,136 @@
+"""Running a deployed network on an engine, block by block of sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.data import Data
+from snn_deploy.engines.registry import Engine
+from snn_deploy.engines.result import IntArray, Result, Run
+from snn_deploy.errors import ConfigError
+from snn_deploy.ir.formats import Format
+from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
+from snn_deploy.ir.network import Network
+
+__all__ = ["Progress", "Simulation", "encode_inputs", "run_blocks", "simulate"]
+
+Progress = Callable[[float], None]
+"""Called with the part of the work done since the last call, in sequences."""
+
+BLOCK_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a deployed network answered.
+
+    Parameters
+    ----------
+    logits
+        (B, n_classes) for one vector a sequence, else (B, steps, d_output): real numbers, the
+        output's integers times their scale.
+    spike_counts
+        By layer name, e.g. ``layers.0``: spikes of each neuron in each sequence, (B, d).
+    messages, saturated, trace
+        As in :class:`~snn_deploy.engines.result.Result`, over all sequences.
+    """
+
+    logits: npt.NDArray[np.float64]
+    spike_counts: Mapping[str, IntArray]
+    messages: Mapping[str, IntArray]
+    saturated: Mapping[str, int]
+    trace: Mapping[str, IntArray]
+
+    @property
+    def predictions(self) -> IntArray:
+        """The class of the largest logit, (B,) or (B, steps); the first one where several tie."""
+        return np.asarray(self.logits.argmax(axis=-1))
+
+
+def simulate(
+    network: Network,
+    data: Data,
+    engine: Engine,
+    trace: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Simulation:
+    """Run all of ``data`` through a lowered network.
+
+    Raises
+    ------
+    ConfigError
+        If ``trace`` names a node that is not there.
+    """
+    results = [result for _, result in run_blocks(network, data, engine, trace, progress)]
+    output = np.concatenate([result.output for result in results])
+    messages = _joined([result.messages for result in results])
+    return Simulation(
+        logits=output_format(network).decode(output),
+        spike_counts={
+            soma.name.removesuffix(".lif"): messages[soma.name] for soma in network.of_kind(LifSoma)
+        },
+        messages=messages,
+        saturated={
+            name: sum(result.saturated[name] for result in results) for name in results[0].saturated
+        },
+        trace=_joined([result.trace for result in results]),
+    )
+
+
+def run_blocks(
+    network: Network,
+    data: Data,
+    engine: Engine,
+    trace: Collection[str] = (),
+    progress: Progress | None = None,
+    block: int | None = None,
+) -> Iterator[tuple[slice, Result]]:
+    """Run ``data`` in blocks of sequences that keep memory bounded; give each block's result."""
+    for name in trace:
+        if name not in network.names:
+            raise ConfigError(f"no node '{name}' to trace; there are: {', '.join(network.names)}")
+    size = block or block_size(network, data, trace)
+    for start in range(0, len(data), size):
+        rows = slice(start, min(start + size, len(data)))
+        count = rows.stop - rows.start
+        run = Run(
+            inputs=encode_inputs(network, data[rows]),
+            lengths=data.lengths[rows],
+            trace=tuple(trace),
+            progress=_scaled(progress, count),
+        )
+        yield rows, engine.run(network, run)
+
+
+def _scaled(progress: Progress | None, sequences: int) -> Progress:
+    """Turn parts of a block into sequences."""
+    if progress is None:
+        return lambda part: None
+    return lambda part: progress(part * sequences)
+
+
+def block_size(network: Network, data: Data, trace: Collection[str]) -> int:
+    """Choose how many sequences to run at once: 256 where their signals fit into memory."""
+    wanted = trace or [network.output.name]
+    width = max(node.width for node in network) * 4 + sum(network[name].width for name in wanted)
+    return int(np.clip(BLOCK_BYTES // (data.inputs.shape[1] * width * 8), 1, 256))
+
+
+def encode_inputs(network: Network, data: Data) -> IntArray:
+    """Round inputs to the mantissas of the network's input node."""
+    return output_format(network, network.input.name).encode(data.inputs)[0]
+
+
+def output_format(network: Network, name: str | None = None) -> Format:
+    """Give the format of a node's signal, by default the answer's."""
+    node = network.output if name is None else network[name]
+    assert isinstance(node, IntegerNode)  # the caller gives a lowered network
+    return node.output
+
+
+def _joined(parts: list[Mapping[str, IntArray]]) -> dict[str, IntArray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
