@@ -65,14 +65,13 @@ def fire_exact(drive: Real, decay: float) -> Real:
 def fire_surrogate(drive: Real, net: SurrogateWeights) -> Real:
     """Run the surrogate neuron on drive (B, L, H): spikes where ``net(drive) + drive >= 1``."""
     taps = net.conv1_weight.shape[1]
-    steps = drive.shape[1]
-    past = np.pad(drive, ((0, 0), (taps, 0), (0, 0)))[..., None]
-    hidden = np.zeros((*drive.shape, len(net.conv1_bias))) + net.conv1_bias
-    for tap in range(taps):
-        hidden += past[:, tap : tap + steps] * net.conv1_weight[:, tap]
+    past = np.pad(drive[:, :-1], ((0, 0), (taps, 0), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(past, taps, axis=1)
+    hidden = windows.reshape(-1, taps) @ net.conv1_weight.T + net.conv1_bias
     np.maximum(hidden, 0.0, out=hidden)
-    hidden = np.maximum(hidden @ net.conv2_weight.T + net.conv2_bias + hidden, 0.0)
-    membrane = hidden @ net.conv3_weight + net.conv3_bias
+    hidden += hidden @ net.conv2_weight.T + net.conv2_bias
+    np.maximum(hidden, 0.0, out=hidden)
+    membrane = (hidden @ net.conv3_weight + net.conv3_bias).reshape(drive.shape)
     return (membrane + drive - 1.0 >= 0.0).astype(np.float64)
 
 

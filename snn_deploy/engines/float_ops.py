@@ -22,7 +22,6 @@ from snn_deploy.ir.encoder_decoder_nodes import (
     Conv1d,
     CumulativeReadout,
     FirstSteps,
-    LogSoftmax,
     PositionalEncoding,
     RetrievalHead,
 )
@@ -183,10 +182,6 @@ def _retrieval_head(node: RetrievalHead, x: list[Signal], _: Context) -> Signal:
     return hidden
 
 
-def _log_softmax_node(node: LogSoftmax, x: list[Signal], _: Context) -> Signal:
-    return _log_softmax(x[0])
-
-
 def _adaptive_log_softmax(node: AdaptiveLogSoftmax, x: list[Signal], _: Context) -> Signal:
     clusters = len(node.weights)
     hidden = [x[0] @ projection for projection in node.projections]
@@ -233,7 +228,6 @@ OPERATIONS: dict[type[Node], Operation] = {
     LayerNorm: _layer_norm,
     Lif: _lif,
     Linear: _linear,
-    LogSoftmax: _log_softmax_node,
     PositionalEncoding: _positional_encoding,
     Readout: _readout,
     Residual: _residual,

@@ -19,7 +19,6 @@ __all__ = [
     "Conv1d",
     "CumulativeReadout",
     "FirstSteps",
-    "LogSoftmax",
     "PositionalEncoding",
     "RetrievalHead",
 ]
@@ -128,17 +127,6 @@ class RetrievalHead(Node):
     @property
     def width(self) -> int:
         return int(self.weights[-1].shape[0])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LogSoftmax(Node):
-    """``y = x - log Σ exp(x)`` over channels: log-probabilities, on the host."""
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
