@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import rich_click as click
+import click
 
 from snn_deploy.cli.options import config_option, output_steps_option, parse_pairs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import rich_click as click
+import click
 
 __all__ = ["demo"]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import platform
 import sys
 
-import rich_click as click
+import click
 
 from snn_deploy.version import __version__
 
@@ -58,6 +56,8 @@ def _print_backends() -> None:
 
 
 def _version(package: str) -> str | None:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -65,6 +65,8 @@ def _version(package: str) -> str | None:
 
 
 def _found(module: str) -> bool:
+    import importlib.util
+
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):

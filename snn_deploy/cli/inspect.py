@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import rich_click as click
+import click
 
 from snn_deploy.cli.options import config_option, output_steps_option
 

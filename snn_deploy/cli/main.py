@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import rich_click as click
+import click
 
 from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo

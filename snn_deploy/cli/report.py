@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import rich_click as click
+import click
 
 from snn_deploy.cli.console import make_console, progress_bar
 from snn_deploy.cli.options import data_option, limit_option

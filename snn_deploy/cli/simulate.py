@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import rich_click as click
+import click
 
 from snn_deploy.cli.console import percent, progress_bar
 from snn_deploy.cli.options import (
