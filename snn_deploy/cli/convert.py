@@ -13,7 +13,7 @@ from snn_deploy.cli.options import config_option, output_steps_option, parse_pai
 __all__ = ["convert"]
 
 
-@click.command()
+@click.command(short_help="Compile a checkpoint for a chip.")
 @click.argument("checkpoint")
 @click.option("--target", default="loihi2", show_default=True, help="Hardware profile, or a file.")
 @config_option

@@ -12,7 +12,7 @@ __all__ = ["demo"]
 DEMO_VERIFIED = 64  # sequences compared with the slow reference engine
 
 
-@click.command()
+@click.command(short_help="Run all of it on the bundled example.")
 @click.option(
     "-o",
     "--output",

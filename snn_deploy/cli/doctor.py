@@ -22,7 +22,7 @@ EXTRAS = (
 )
 
 
-@click.command()
+@click.command(short_help="Show what is installed or missing.")
 def doctor() -> None:
     """Show what is installed, what is missing, and how to get it."""
     click.echo(f"snn-deploy {__version__} on Python {platform.python_version()}, {sys.platform}")

@@ -11,7 +11,7 @@ from snn_deploy.cli.options import config_option, output_steps_option
 __all__ = ["inspect"]
 
 
-@click.command()
+@click.command(short_help="Show what is in a file.")
 @click.argument("network_file", metavar="CHECKPOINT|DEPLOYMENT")
 @config_option
 @output_steps_option

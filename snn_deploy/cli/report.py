@@ -12,7 +12,7 @@ from snn_deploy.cli.options import data_option, limit_option
 __all__ = ["report"]
 
 
-@click.command()
+@click.command(short_help="Account for activity, memory and energy.")
 @click.argument("deployment_file", metavar="DEPLOYMENT")
 @data_option
 @limit_option

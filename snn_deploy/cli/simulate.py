@@ -21,7 +21,7 @@ __all__ = ["make_engine", "simulate"]
 FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
 
 
-@click.command()
+@click.command(short_help="Run data through a network.")
 @click.argument("network_file", metavar="DEPLOYMENT|CHECKPOINT")
 @data_option
 @click.option(

@@ -9,7 +9,7 @@ from snn_deploy.cli.console import make_console
 __all__ = ["targets"]
 
 
-@click.command()
+@click.command(short_help="List the hardware profiles.")
 @click.argument("name", required=False)
 def targets(name: str | None) -> None:
     """List the hardware profiles, or show all of profile NAME with its sources."""

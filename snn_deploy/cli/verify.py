@@ -13,7 +13,7 @@ from snn_deploy.cli.options import config_option, data_option, device_option, li
 __all__ = ["verify"]
 
 
-@click.command()
+@click.command(short_help="Compare engines bit by bit.")
 @click.argument("deployment_file", metavar="DEPLOYMENT")
 @data_option
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
