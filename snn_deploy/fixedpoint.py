@@ -145,13 +145,14 @@ def reciprocal(length: int, mantissa_bits: int, headroom_bits: int, guard_bits: 
 
     The sum is first shifted right by ``pre_shift`` so that it is at most ``headroom_bits`` wider
     than one value, then multiplied by ``mantissa`` and shifted by ``shift``. The mean comes out
-    with ``guard_bits`` more fractional bits than the values had (fewer, where that is negative).
+    with ``guard_bits`` more fractional bits than the values had (fewer, where that is negative);
+    at most ``mantissa_bits - 2`` more, so that no shift is negative.
     """
     log_length = (length - 1).bit_length()
     pre_shift = max(0, log_length - headroom_bits)
-    numerator = 1 << (mantissa_bits - 1 + log_length)
-    mantissa = min((2 * numerator // length + 1) // 2, limit_of(mantissa_bits))
-    shift = mantissa_bits - 1 + log_length - pre_shift - guard_bits
+    fraction_bits = mantissa_bits - 2 + log_length  # at which 1 / length fills the mantissa
+    mantissa = min(((2 << fraction_bits) // length + 1) // 2, limit_of(mantissa_bits))
+    shift = fraction_bits - pre_shift - guard_bits
     return pre_shift, mantissa, shift
 
 
