@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["convert_spikingssm"]
 
 Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
 
 # Both constants are PyTorch's defaults, which the authors' code keeps.
 _BATCH_NORM_EPSILON = 1e-5
@@ -160,11 +161,12 @@ def _norm(weights: Weights, keys: str, name: str, model: ModelConfig, stream: st
 
 def _ssm(weights: Weights, keys: str, name: str, model: ModelConfig, u: str) -> Node:
     layer = model.layer
-    # overflow and 0/0 become inf and NaN, which the stability check names
+    # overflow and 0/0 become inf and NaN, which the checks name
     with np.errstate(all="ignore"):
         continuous = read_kernel(weights, f"{keys}kernel.", model.d_model, layer)
         discrete = discretise(continuous, layer.disc)
     _refuse_unstable(np.abs(discrete.a), keys, weights.where)
+    _refuse_overflow(discrete.b, keys, weights.where)
     d = weights.real(f"{keys}D", (1, model.d_model))[0]
     reverse = continuous.c[1] if layer.bidirectional else None
     if layer.disc == "dss":
@@ -229,6 +231,17 @@ def _refuse_unstable(radius: Real, keys: str, where: str) -> None:
             f"{where}: {keys}kernel is unstable: |a| = {radius[channel, mode]:.9g} in channel "
             f"{channel}, mode {mode} ({len(bad)} such modes); it must stay below 1, or the state "
             "grows without bound on a chip that runs forever"
+        )
+
+
+def _refuse_overflow(b: Complex, keys: str, where: str) -> None:
+    bad = np.argwhere(~np.isfinite(b))
+    if len(bad):
+        channel, mode = (int(i) for i in bad[0])
+        raise CheckpointError(
+            f"{where}: {keys}kernel has no finite discretisation: b = {b[channel, mode]} in "
+            f"channel {channel}, mode {mode} ({len(bad)} such modes); its dt or A has overflowed: "
+            "use a checkpoint from before the training diverged"
         )
 
 
