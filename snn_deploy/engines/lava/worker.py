@@ -1,0 +1,160 @@
+"""The child process: runs a job on Lava and leaves its signals, or a note of why it could not.
+
+    python -m snn_deploy.engines.lava.worker FOLDER
+
+It leads a process group of its own, which the engine ends as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snn_deploy.engines.lava.job import Device, Failure, JobFolder, Pulse
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.lava.builder import Wiring
+
+__all__ = ["main"]
+
+POLL_SECONDS = 0.05
+AFTERMATH_SECONDS = 2.0
+LIKELY_CAUSES = {
+    signal.SIGKILL: " (out of memory?)",
+    signal.SIGBUS: " (no room left in the folder for temporary files?)",
+}
+
+
+class _ProcessFailedError(Exception):
+    def __init__(self, process: str, reason: str) -> None:
+        super().__init__(reason)
+        self.process = process
+
+
+def main(folder: JobFolder) -> None:
+    """Run the job in ``folder``; never returns, since a broken Lava would not let it end."""
+    threading.Thread(target=_end_with_parent, args=(folder, os.getppid()), daemon=True).start()
+    try:
+        failure = _missing_lava() or _run(folder)
+    except _ProcessFailedError as error:
+        failure = Failure(str(error), error.process)
+    except BaseException:  # noqa: BLE001 - whatever it was, the engine must hear of it
+        failure = Failure(traceback.format_exc())
+    if failure is not None:
+        folder.write_failure(failure)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0 if failure is None else 1)
+
+
+def _end_with_parent(folder: JobFolder, parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    shutil.rmtree(folder.path, ignore_errors=True)
+    # not SIGKILL: Python's resource tracker survives this one and removes the shared memory
+    os.killpg(0, signal.SIGTERM)
+
+
+def _missing_lava() -> Failure | None:
+    """Tell a broken installation apart from our own faults."""
+    try:
+        import lava.proc.dense.models
+        import lava.proc.lif.models  # noqa: F401
+    except Exception:  # noqa: BLE001 - a broken package raises anything
+        return Failure(
+            "the package lava-nc is installed, but it cannot be imported; reinstall it: "
+            f"pip install --force-reinstall 'snn-deploy[lava]'\n{traceback.format_exc()}",
+            unavailable=True,
+        )
+    return None
+
+
+def _run(folder: JobFolder) -> Failure | None:
+    from snn_deploy.engines.lava.builder import wire_segment
+    from snn_deploy.engines.lava.segments import cut_network
+
+    job = folder.read_job()
+    pulse = folder.open_pulse(job.network, "r+")
+    for segment in cut_network(job.network):
+        wiring = wire_segment(job, segment, folder, pulse)
+        if job.device == "loihi2" and wiring.without_microcode:
+            return Failure(_unplaceable(wiring), unavailable=True)
+        _run_segment(wiring, job.device, pulse)
+    return None
+
+
+def _unplaceable(wiring: Wiring) -> str:
+    lacking = wiring.without_microcode
+    return (
+        f"device loihi2: {len(lacking)} of {len(wiring.models)} processes have no microcode model "
+        "for Loihi 2, so that Lava's hardware run configuration cannot place them on the chip: "
+        f"{', '.join(lacking)}. The network runs in simulation with --device cpu"
+    )
+
+
+def _run_segment(wiring: Wiring, device: Device, pulse: Pulse) -> None:
+    from lava.magma.core.run_conditions import RunSteps
+
+    wiring.recorder.create_runtime(wiring.run_config(device))
+    runtime = wiring.recorder.runtime
+    pulse.wired()
+    runtime.start(RunSteps(num_steps=wiring.steps, blocking=False))
+    _watch(runtime)
+    runtime.wait()
+    runtime.stop()
+
+
+def _watch(runtime: Any) -> None:
+    """Wait until all steps are done.
+
+    Lava's own waiting never ends when a process that others wait for has failed, and keeps the
+    exception to itself; so look at the operating system's processes from outside.
+    """
+    from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
+
+    ports, actors = runtime.service_to_runtime, _actors(runtime)
+    while not all(port.probe() for port in ports):
+        if not all(actor.is_alive() for actor in actors.values()):
+            break
+        time.sleep(POLL_SECONDS)
+    else:
+        if all(enum_equal(port.peek(), MGMT_RESPONSE.DONE) for port in ports):
+            return
+    time.sleep(AFTERMATH_SECONDS)  # the first that is seen to be dead need not be the culprit
+    raise _culprit(actors)
+
+
+def _actors(runtime: Any) -> dict[str, Any]:
+    """Give the operating system's processes by the name of the Lava process they run."""
+    names = [process.name for process in runtime._executable.proc_builders]
+    actors = runtime._messaging_infrastructure.actors
+    services = [f"runtime service {i}" for i in range(len(actors) - len(names))]
+    return dict(zip((*names, *services), actors, strict=True))
+
+
+def _culprit(actors: Mapping[str, Any]) -> _ProcessFailedError:
+    """Find who failed: one with an exception, else one that was killed, else any that ended."""
+    for name, actor in actors.items():
+        if actor.exception:
+            return _ProcessFailedError(name, actor.exception[1])
+    codes = {name: actor.exitcode for name, actor in actors.items() if actor.exitcode is not None}
+    name = max(codes, key=lambda name: codes[name] != 0, default="unknown")
+    code = codes.get(name, 0)
+    if code >= 0:
+        return _ProcessFailedError(name, f"it ended early, with exit code {code} and no traceback")
+    killer = signal.Signals(-code)
+    return _ProcessFailedError(
+        name, f"it was killed by {killer.name}{LIKELY_CAUSES.get(killer, '')}"
+    )
+
+
+if __name__ == "__main__":
+    main(JobFolder(Path(sys.argv[1])))
