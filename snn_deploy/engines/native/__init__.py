@@ -1,0 +1,18 @@
+"""The native engine: compiled for the CPU that it runs on, and equal to the reference to the bit.
+
+=====================  =========================================================================
+``engine``             NativeEngine: whole batches, also of networks that read time backwards
+``session``            NativeSession: chunks of a stream through a causal network, state carried
+``schedule``           which nodes run in which sweep over time, and what is kept between sweeps
+``exact``              any network, in 64-bit integers
+``exact_kernels``      its loops
+``compilation``        how loops are compiled, and where the machine code is kept
+=====================  =========================================================================
+"""
+
+from __future__ import annotations
+
+from snn_deploy.engines.native.engine import NativeEngine
+from snn_deploy.engines.native.session import NativeSession
+
+__all__ = ["NativeEngine", "NativeSession"]

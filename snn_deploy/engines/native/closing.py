@@ -1,0 +1,98 @@
+"""The end of a classifier: pools, and what only listens to them, computed once a sequence.
+
+A pool is silent at every step but one, and so what follows it gives the same silent answer at
+every step but one. Computing both answers once is what makes the readout cost nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.engines.native.exact_steps import NEVER_CLIP, pool, prepare
+from snn_deploy.engines.native.plan import Moment
+from snn_deploy.engines.result import IntArray
+from snn_deploy.ir.integer_nodes import Accumulator
+from snn_deploy.ir.node import Node
+
+__all__ = ["Closing", "close"]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A node's two answers: at the silent steps (width,), and at the one that counts (B, width)."""
+
+    silent: IntArray
+    answer: IntArray
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What the closing nodes gave.
+
+    Parameters
+    ----------
+    spoken
+        By node name.
+    saturated
+        By node name: values clipped, over all sequences and steps.
+    speaks
+        The step (B,) at which each sequence gets its answer.
+    """
+
+    spoken: dict[str, Spoken]
+    speaks: IntArray
+    steps: int
+    saturated: dict[str, int] = field(default_factory=dict)
+
+    def signal(self, name: str) -> IntArray:
+        """Write a node's output out over all steps, (B, L, width)."""
+        spoken = self.spoken[name]
+        samples, width = spoken.answer.shape
+        signal = np.broadcast_to(spoken.silent, (samples, self.steps, width)).copy()
+        signal[np.arange(samples), self.speaks] = spoken.answer
+        return signal
+
+    def messages(self, name: str) -> IntArray:
+        """Count a node's non-zero messages, (B, width)."""
+        spoken = self.spoken[name]
+        quiet = (spoken.silent != 0) * np.int64(self.steps - 1)
+        return np.asarray(quiet + (spoken.answer != 0), dtype=np.int64)
+
+
+def close(
+    nodes: tuple[Node, ...], held: dict[str, IntArray], speaks: IntArray, steps: int
+) -> Closing:
+    """Compute the closing nodes.
+
+    Parameters
+    ----------
+    nodes
+        The plan's closing nodes.
+    held
+        By pool: what it gathered over each sequence's valid steps, (B, width)
+    speaks, steps
+        The step (B,) at which the pools speak, and how many steps there were.
+    """
+    closing = Closing({}, speaks, steps)
+    moment = Moment(0, 1, np.full((2, len(speaks)), -1))
+    for node in nodes:
+        if isinstance(node, Accumulator):
+            pooled = [
+                pool(node, h, int(s) + 1) for h, s in zip(held[node.name], speaks, strict=True)
+            ]
+            answer, clipped = fp.saturate(np.stack(pooled), node.output.bits)
+            spoken = Spoken(np.zeros(node.width, dtype=np.int64), answer)
+        else:
+            heard = [closing.spoken[edge.source] for edge in node.inputs]
+            step = prepare(node, len(speaks))
+            silence, muted = step([h.silent[None, None] for h in heard], moment)
+            answers, clipped = step([h.answer[:, None] for h in heard], moment)
+            spoken = Spoken(silence[0, 0], answers[:, 0])
+            clipped += muted * len(speaks) * (steps - 1)
+        closing.spoken[node.name] = spoken
+        if not isinstance(node, NEVER_CLIP):
+            closing.saturated[node.name] = clipped
+    return closing

@@ -1,0 +1,37 @@
+"""How the native engine's loops are compiled, and where the machine code is kept.
+
+numba keeps it beside the source, or in the user's cache folder where that cannot be written (or
+where ``NUMBA_CACHE_DIR`` says). Where nothing can be written, each process compiles for itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+__all__ = ["compiled", "inlined", "thread_count"]
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a loop that releases the GIL, on its first call; its machine code is cached."""
+    try:
+        return numba.njit(nogil=True, cache=True, boundscheck=False)(function)
+    except RuntimeError:  # numba's word for: no folder to cache in
+        return numba.njit(nogil=True, boundscheck=False)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a helper into the loops that call it."""
+    return numba.njit(nogil=True, boundscheck=False)(function)
+
+
+def thread_count() -> int:
+    """All cores that this process may use, or as many as ``NUMBA_NUM_THREADS`` says."""
+    if "NUMBA_NUM_THREADS" in os.environ:
+        return int(numba.get_num_threads())
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

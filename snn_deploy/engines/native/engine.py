@@ -1,0 +1,126 @@
+"""The native engine: whole batches through any lowered network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from snn_deploy.engines.native.plan import Plan, plan_network
+from snn_deploy.engines.native.schedule import Sweep
+from snn_deploy.engines.native.session import Passage, block_samples, check_mantissas
+from snn_deploy.engines.result import IntArray, Result, Run, answer_steps
+from snn_deploy.ir.network import Network
+
+__all__ = ["NativeEngine"]
+
+
+class NativeEngine:
+    """Runs a network in chunks of time, so that memory does not grow with a causal one's length.
+
+    What does grow: what was asked for (traces, the answer at every step), and for networks that
+    read time backwards the sequences stored between sweeps, of a few samples at a time.
+    """
+
+    name = "native"
+
+    def run(self, network: Network, run: Run) -> Result:
+        """Run mantissas ``run.inputs`` (B, L, d_input) through the network.
+
+        Raises
+        ------
+        DataError
+            If the inputs have another width, or mantissas beyond the input's format.
+        """
+        check_mantissas(network, run.inputs, len(run.inputs))
+        return _Collector(plan_network(network), run).run()
+
+
+class _Collector:
+    """Runs a batch block by block, and gathers what the result asks for."""
+
+    def __init__(self, plan: Plan, run: Run) -> None:
+        self.plan, self.batch = plan, run
+        self.samples, self.steps, _ = run.inputs.shape
+        self.output = plan.network.output.name
+        self.trace = {name: self._empty(name, self.steps) for name in run.trace}
+        self.answers_from = 0
+        if self.output not in self.trace:
+            self.answers_from = _first_answer_step(plan.network, run.lengths, self.steps)
+        self.answers: list[IntArray] = []
+        self.messages: list[dict[str, IntArray]] = []
+        self.saturated: Counter[str] = Counter()
+
+    def _empty(self, name: str, steps: int) -> IntArray:
+        return np.empty((self.samples, steps, self.plan.network[name].width), dtype=np.int64)
+
+    def run(self) -> Result:
+        size = self.samples if self.plan.causal else block_samples(self.plan, self.steps)
+        for first in range(0, self.samples, size):
+            self._run_block(slice(first, min(first + size, self.samples)))
+        return Result(
+            output=np.concatenate(self.answers),
+            messages={
+                name: np.concatenate([block[name] for block in self.messages])
+                for name in self.messages[0]
+            },
+            saturated=dict(self.saturated),
+            trace=self.trace,
+        )
+
+    def _run_block(self, block: slice) -> None:
+        lengths = self.batch.lengths[block]
+        passage = Passage(self.plan, len(lengths), lengths, self.steps)
+        signals = {name: signal[block] for name, signal in self.trace.items()}
+        answer = signals.get(self.output)
+        if answer is None:
+            shape = (len(lengths), self.steps - self.answers_from, self.plan.network.output.width)
+            answer = np.empty(shape, dtype=np.int64)
+        part = len(lengths) / self.samples / self.steps / len(self.plan.sweeps)
+        for sweep in self.plan.sweeps:
+            for start, stop in self._chunks(sweep, passage.chunk_steps):
+                watched = {name: signal[:, start:stop] for name, signal in signals.items()}
+                if start >= self.answers_from:
+                    watched[self.output] = answer[:, start - self.answers_from :][:, : stop - start]
+                passage.advance(sweep, start, self.batch.inputs[block, start:stop], watched)
+                self.batch.progress(part * (stop - start))
+        self._finish_block(passage, lengths, signals, answer)
+
+    def _chunks(self, sweep: Sweep, size: int) -> Iterator[tuple[int, int]]:
+        """Split the sequence, also where the answer begins, in the sweep's order."""
+        starts = sorted({*range(0, self.steps, size), self.answers_from})
+        chunks = list(zip(starts, [*starts[1:], self.steps], strict=True))
+        return reversed(chunks) if sweep.backwards else iter(chunks)
+
+    def _finish_block(
+        self,
+        passage: Passage,
+        lengths: IntArray,
+        signals: dict[str, IntArray],
+        answer: IntArray,
+    ) -> None:
+        network = self.plan.network
+        closing = passage.close(self.steps)
+        for name in signals.keys() & closing.spoken.keys():
+            signals[name][...] = closing.signal(name)
+        if self.output in closing.spoken and network.output_steps == "one":
+            self.answers.append(closing.spoken[self.output].answer)
+        else:
+            if self.output in closing.spoken:
+                answer[...] = closing.signal(self.output)[:, self.answers_from :]
+            self.answers.append(answer_steps(network, answer, lengths - self.answers_from))
+        self.messages.append(
+            passage.messages() | {name: closing.messages(name) for name in self.plan.counted_late}
+        )
+        self.saturated.update(passage.saturated())
+        self.saturated.update(closing.saturated)
+
+
+def _first_answer_step(network: Network, lengths: IntArray, steps: int) -> int:
+    """Give the first step that belongs to some sequence's answer."""
+    if network.output_steps == "all":
+        return 0
+    if network.output_steps == "one":
+        return int(lengths.min()) - 1
+    return max(0, steps - network.output_steps)

@@ -1,0 +1,195 @@
+"""Nodes as the ``exact`` program runs them: in 64-bit integers, whatever their widths.
+
+The plain way, a kernel a node; what the fast program cannot prove to be safe in its own arithmetic
+runs here. It is nothing that a network with the default widths should ever need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.engines.native import exact_kernels as kernels
+from snn_deploy.engines.native.plan import Moment
+from snn_deploy.engines.result import IntArray
+from snn_deploy.errors import NetworkError
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.node import Node
+
+__all__ = ["NEVER_CLIP", "Pool", "Step", "pool", "prepare"]
+
+
+NEVER_CLIP = (nodes.Input, nodes.Synapses)
+"""Kinds of nodes in which no value can be clipped, and so none is counted."""
+
+
+class Step(Protocol):
+    """One node on some samples, with its state: takes a chunk's inputs, gives output and clips."""
+
+    def __call__(self, sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]: ...
+
+
+def prepare(node: Node, samples: int) -> Step:
+    """Make a node ready to run over ``samples`` sequences from their start.
+
+    Raises
+    ------
+    NetworkError
+        If the node is of a kind that no lowered network has.
+    """
+    if type(node) not in _STEPS:
+        raise NetworkError(f"node '{node.name}' ({node.kind}) is not one of a lowered network")
+    return _STEPS[type(node)](node, samples)
+
+
+def _integers(*arrays: Any) -> IntArray:
+    """Stack parameters of one shape; one array stays as it is."""
+    stacked = np.stack([np.asarray(a, dtype=np.int64) for a in arrays])
+    return np.ascontiguousarray(stacked[0] if len(arrays) == 1 else stacked)
+
+
+def _output(x: IntArray, width: int) -> IntArray:
+    return np.empty((*x.shape[:2], width), dtype=np.int64)
+
+
+def _rescaled(x: IntArray, rescale: nodes.Rescale, bits: int) -> tuple[IntArray, int]:
+    y = np.empty_like(x)
+    parameters = (_integers(p) for p in (rescale.mantissa, rescale.shift, rescale.bias))
+    return y, kernels.rescale(x, *parameters, fp.limit_of(bits), y)
+
+
+def _input(node: nodes.Input, samples: int) -> Step:
+    return lambda sources, moment: (sources[0], 0)
+
+
+def _synapses(node: nodes.Synapses, samples: int) -> Step:
+    weight = np.ascontiguousarray(node.weight.T.astype(np.int64))
+
+    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        y = _output(sources[0], node.width)
+        kernels.add_synapses(sources[0], weight, y)
+        return y, 0
+
+    return step
+
+
+def _relay(node: nodes.Relay, samples: int) -> Step:
+    unity = np.ones(node.width, np.int32)
+    nothing = np.zeros_like(unity)
+    rescale = node.rescale or nodes.Rescale(unity, nothing.astype(np.int8), nothing, 2)
+
+    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        if node.align is not None:
+            sources = [fp.signed_shift(x, by) for x, by in zip(sources, node.align, strict=True)]
+        total = sources[0] if len(sources) == 1 else np.sum(sources, axis=0)
+        return _rescaled(total, rescale, node.output.bits)
+
+    return step
+
+
+def _dendrite(node: nodes.Dendrite, samples: int) -> Step:
+    bank = node.bank
+    coefficients = _integers(bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag)
+    shifts = _integers(bank.input_shift, bank.readout_shift)
+    skip = _integers(node.skip_mantissa, node.skip_shift)
+    u, v = np.zeros((2, samples, node.width, bank.modes), dtype=np.int64)
+
+    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        y = _output(sources[0], node.width)
+        clipped = kernels.run_dendrite(
+            sources[0],
+            u,
+            v,
+            coefficients,
+            shifts,
+            skip,
+            bank.decay_shift,
+            node.drive_shift,
+            fp.limit_of(bank.state_bits),
+            node.output.limit,
+            node.reversed_time,
+            y,
+        )
+        return y, clipped
+
+    return step
+
+
+def _lif(node: nodes.LifSoma, samples: int) -> Step:
+    membrane = np.zeros((samples, node.width), dtype=np.int64)
+    kept = (1 << fp.DECAY_UNITY_BITS) - node.decay
+    limit = fp.limit_of(fp.MEMBRANE_BITS)
+
+    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        y = np.empty_like(sources[0])
+        return y, kernels.drive_soma(sources[0], membrane, node.threshold, kept, limit, y)
+
+    return step
+
+
+def _gate(node: nodes.Gate, samples: int) -> Step:
+    sigmoid = node.sigmoid
+    table, out_shift = _integers(sigmoid.table), _integers(sigmoid.out_shift)
+
+    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        x, clipped = _rescaled(sources[0], node.rescale, node.value_bits)
+        y = _output(x, node.width)
+        limit = node.output.limit
+        return y, clipped + kernels.gate(x, table, sigmoid.index_shift, out_shift, limit, y)
+
+    return step
+
+
+class Pool:
+    """The running sum, first and latest vector of each sequence; speaks at its last valid step."""
+
+    def __init__(self, node: nodes.Accumulator, samples: int) -> None:
+        self.node = node
+        self.held = np.zeros((samples, node.width), dtype=np.int64)
+
+    def __call__(self, sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        x = sources[0]
+        y = np.zeros_like(x)
+        clipped = 0
+        for b, last in enumerate(moment.last[0 if self.node.use_lengths else 1]):
+            self._gather(b, x[b, : max(last + 1 - moment.start, 0)] if last >= 0 else x[b], moment)
+            if moment.start <= last < moment.start + x.shape[1]:
+                pooled = pool(self.node, self.held[b], int(last) + 1)
+                y[b, last - moment.start], count = fp.saturate(pooled, self.node.output.bits)
+                clipped += count
+        return y, clipped
+
+    def _gather(self, b: int, x: IntArray, moment: Moment) -> None:
+        if len(x) == 0:
+            return
+        if self.node.mode in ("mean", "sum"):
+            self.held[b] += x.sum(axis=0)
+        elif self.node.mode == "last":
+            self.held[b] = x[-1]
+        elif moment.start == 0:
+            self.held[b] = x[0]
+
+
+def pool(node: nodes.Accumulator, held: IntArray, steps: int) -> IntArray:
+    """Give what an accumulator says after ``steps`` valid steps, before saturation.
+
+    ``held`` is the sum over them, or the first or last of them, as the node's mode says.
+    """
+    if node.mode == "mean":
+        divisor = fp.reciprocal(steps, node.reciprocal_bits, node.headroom_bits, node.guard_bits)
+        return fp.mean_from_sum(held, divisor)
+    return fp.signed_shift(held, node.guard_bits)
+
+
+_STEPS: dict[type[Node], Callable[[Any, int], Step]] = {
+    nodes.Input: _input,
+    nodes.Synapses: _synapses,
+    nodes.Relay: _relay,
+    nodes.Dendrite: _dendrite,
+    nodes.LifSoma: _lif,
+    nodes.Gate: _gate,
+    nodes.Accumulator: Pool,
+}

@@ -1,0 +1,101 @@
+"""What the native engine works out about a network before it runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from snn_deploy.engines.native.schedule import Sweep, plan_sweeps
+from snn_deploy.engines.result import IntArray, senders
+from snn_deploy.ir.integer_nodes import Accumulator, Gate, Relay, Synapses
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+
+__all__ = ["Moment", "Plan", "plan_network"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in its sequences a chunk stands.
+
+    Parameters
+    ----------
+    start, stop
+        The chunk's steps.
+    last
+        Each sequence's last valid step for a pool that heeds lengths, and for one that does not;
+        (2, samples). Negative where it is not known yet: then all steps are valid.
+    """
+
+    start: int
+    stop: int
+    last: IntArray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network, taken apart.
+
+    Parameters
+    ----------
+    network
+        The lowered network.
+    sweeps
+        What runs step by step; pools are in it to gather, not to speak, if they are ``closing``.
+    closing
+        What is computed once a sequence, at its end.
+    counted, counted_late
+        Names of the nodes whose messages are counted, in the sweeps and in the closing.
+    """
+
+    network: Network
+    sweeps: tuple[Sweep, ...]
+    closing: tuple[Node, ...]
+    counted: tuple[str, ...]
+    counted_late: tuple[str, ...]
+
+    @property
+    def causal(self) -> bool:
+        """Whether answers can be given while the input still comes in."""
+        return len(self.sweeps) == 1
+
+    @property
+    def needs_length(self) -> bool:
+        """Whether some pool must speak in the midst of the network, at a step known beforehand."""
+        return not self.closing and bool(self.network.of_kind(Accumulator))
+
+
+def plan_network(network: Network) -> Plan:
+    """Take a lowered network apart."""
+    closing = _closing_nodes(network)
+    late = {node.name for node in closing}
+    body = tuple(node for node in network if isinstance(node, Accumulator) or node.name not in late)
+    return Plan(
+        network=network,
+        sweeps=plan_sweeps(replace(network, nodes=body)),
+        closing=closing,
+        counted=tuple(name for name in senders(network) if name not in late),
+        counted_late=tuple(name for name in senders(network) if name in late),
+    )
+
+
+_STATELESS = (Synapses, Relay, Gate)
+
+
+def _closing_nodes(network: Network) -> tuple[Node, ...]:
+    """Give the network's pools and all that follows them, where that can be left to the end.
+
+    It cannot where a node with a state, or a signal from before the pool, comes in after a pool,
+    or where two pools speak at different steps: then there are none.
+    """
+    closing: set[str] = set()
+    for node in network:
+        follows = [edge.source in closing for edge in node.inputs]
+        if isinstance(node, Accumulator) or any(follows):
+            if not all(follows) and not isinstance(node, Accumulator):
+                return ()
+            if any(follows) and not isinstance(node, _STATELESS):
+                return ()
+            closing.add(node.name)
+    if len({pool.use_lengths for pool in network.of_kind(Accumulator)}) > 1:
+        return ()
+    return tuple(node for node in network if node.name in closing)

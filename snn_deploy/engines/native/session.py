@@ -1,0 +1,199 @@
+"""Sequences on their way through a network, chunk by chunk, on all cores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+
+from snn_deploy.engines.native.closing import Closing, close
+from snn_deploy.engines.native.compilation import thread_count
+from snn_deploy.engines.native.exact import ExactFlow
+from snn_deploy.engines.native.plan import Moment, Plan, plan_network
+from snn_deploy.engines.native.schedule import Sweep
+from snn_deploy.engines.result import IntArray
+from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.ir.integer_nodes import Accumulator
+from snn_deploy.ir.network import Network
+
+__all__ = ["NativeSession", "Passage", "block_samples", "check_mantissas"]
+
+_BLOCK_BYTES = 256 * 2**20
+
+
+class Passage:
+    """A batch on its way through a plan's sweeps, split among the cores.
+
+    Parameters
+    ----------
+    plan
+        Of the network.
+    lengths
+        Valid steps (B,) of each sequence, or None: all.
+    samples
+        Sequences, B.
+    steps
+        Steps of the whole sequence, or None where nobody knows yet.
+    """
+
+    def __init__(
+        self, plan: Plan, samples: int, lengths: IntArray | None, steps: int | None
+    ) -> None:
+        self.plan = plan
+        self.chunk_steps = ExactFlow.chunk_steps
+        self._last = np.full((2, samples), -1 if steps is None else steps - 1, dtype=np.int64)
+        if lengths is not None:
+            self._last[0] = lengths - 1
+        parts = min(thread_count(), samples)
+        bounds = [samples * part // parts for part in range(parts + 1)]
+        self._slices = [slice(a, b) for a, b in pairwise(bounds)]
+        self._flows = [ExactFlow(plan, s.stop - s.start, steps or 0) for s in self._slices]
+        self._threads = ThreadPoolExecutor(parts) if parts > 1 else None
+
+    def advance(
+        self, sweep: Sweep, start: int, inputs: IntArray, watched: Mapping[str, IntArray]
+    ) -> None:
+        """Run a sweep over the steps from ``start``; see ``ExactFlow.advance``."""
+
+        def run(part: int) -> None:
+            own = self._slices[part]
+            moment = Moment(start, start + inputs.shape[1], self._last[:, own])
+            views = {name: signal[own] for name, signal in watched.items()}
+            self._flows[part].advance(sweep, moment, inputs[own], views)
+
+        if self._threads is None:
+            run(0)
+        else:
+            list(self._threads.map(run, range(len(self._flows))))
+
+    def close(self, steps: int) -> Closing:
+        """Compute what is said once a sequence, after ``steps`` steps."""
+        speaks = np.full(self._last.shape[1], steps - 1, dtype=np.int64)
+        pools = [node for node in self.plan.closing if isinstance(node, Accumulator)]
+        if any(pool.use_lengths for pool in pools):
+            speaks = np.where(self._last[0] >= 0, np.minimum(self._last[0], steps - 1), speaks)
+        held = {p.name: np.concatenate([f.held(p.name) for f in self._flows]) for p in pools}
+        return close(self.plan.closing, held, speaks, steps)
+
+    def messages(self) -> dict[str, IntArray]:
+        """Count the messages so far of the plan's counted nodes, (B, width) each."""
+        return {
+            name: np.concatenate([flow.messages[name] for flow in self._flows])
+            for name in self.plan.counted
+        }
+
+    def saturated(self) -> Counter[str]:
+        """Count the values clipped so far in the nodes of the sweeps."""
+        total: Counter[str] = Counter()
+        for flow in self._flows:
+            total.update(flow.saturated)
+        return total
+
+
+class NativeSession:
+    """A stream through a causal network: chunks of any length go in, and state is carried.
+
+    Parameters
+    ----------
+    network
+        Lowered, without dendrites that read time backwards.
+    samples
+        How many sequences run side by side, B.
+    lengths
+        Valid steps (B,) of each sequence, for pools that heed them; by default all that come.
+    watched
+        Names of nodes whose output at every step is wanted.
+
+    Raises
+    ------
+    ConfigError
+        If the network is no stream: something in it waits for the end of its sequence.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        samples: int,
+        lengths: IntArray | None = None,
+        watched: Collection[str] = (),
+    ) -> None:
+        self.plan = plan_network(network)
+        if not self.plan.causal or self.plan.needs_length:
+            raise ConfigError(
+                "this network cannot run as a stream: "
+                + ("it reads its sequence from the end, too" if not self.plan.causal else "")
+                + ("a pool in its midst waits for the last step" if self.plan.causal else "")
+                + "; give it whole sequences"
+            )
+        self.watched = tuple(network[name].name for name in watched)
+        self.steps = 0
+        self._samples = samples
+        self._passage = Passage(self.plan, samples, lengths, None)
+
+    def step(self, chunk: IntArray) -> dict[str, IntArray]:
+        """Take the next steps (B, T, d_input) in; give the watched nodes' outputs (B, T, width).
+
+        Raises
+        ------
+        DataError
+            If the chunk has another shape, or mantissas beyond the input's format.
+        """
+        check_mantissas(self.plan.network, chunk, self._samples)
+        network, passage = self.plan.network, self._passage
+        watched = {
+            name: np.empty((*chunk.shape[:2], network[name].width), dtype=np.int64)
+            for name in self.watched
+        }
+        for start in range(0, chunk.shape[1], passage.chunk_steps):
+            part = slice(start, start + passage.chunk_steps)
+            views = {name: signal[:, part] for name, signal in watched.items()}
+            passage.advance(self.plan.sweeps[0], self.steps + start, chunk[:, part], views)
+        self.steps += chunk.shape[1]
+        return watched
+
+    def finish(self) -> Closing:
+        """Compute the pools, and what follows them, as if the last step had been the last.
+
+        The session can go on afterwards.
+        """
+        return self._passage.close(self.steps)
+
+    def messages(self) -> dict[str, IntArray]:
+        """Count the messages so far, by node, (B, width) each."""
+        return self._passage.messages()
+
+    def saturated(self) -> dict[str, int]:
+        """Count the values clipped so far, by node."""
+        return self._passage.saturated()
+
+
+def block_samples(plan: Plan, steps: int) -> int:
+    """Give how many samples to take at once, where whole sequences are stored."""
+    stored = [name for sweep in plan.sweeps for name in sweep.keeps]
+    per_sample = sum(plan.network[name].width * steps * 8 for name in stored)
+    return max(thread_count(), _BLOCK_BYTES // max(per_sample, 1))
+
+
+def check_mantissas(network: Network, inputs: IntArray, samples: int) -> None:
+    """Refuse inputs that the host's encoder cannot have given.
+
+    Raises
+    ------
+    DataError
+        Naming the shape, or the mantissa and the format.
+    """
+    node = network.input
+    if inputs.ndim != 3 or inputs.shape[0] != samples or inputs.shape[2] != node.width:
+        raise DataError(
+            f"inputs of shape {inputs.shape}; this network takes ({samples}, steps, {node.width})"
+        )
+    largest = max(int(inputs.max(initial=0)), -int(inputs.min(initial=0)))
+    limit = node.output.limit  # type: ignore[attr-defined]  # lowered stage
+    if largest > limit:
+        raise DataError(
+            f"an input mantissa of magnitude {largest} exceeds ±{limit}, the format of node "
+            f"'{node.name}'; encode inputs with its format first"
+        )
