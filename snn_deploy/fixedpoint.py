@@ -173,13 +173,13 @@ def multiplier_of(value: npt.NDArray[np.float64], bits: int, max_shift: int) -> 
     mantissa, shift
         int32 and int8 arrays of the factors' shape.
     """
-    magnitude = np.abs(value)
     high = limit_of(bits)
-    with np.errstate(divide="ignore"):
-        shift = np.where(magnitude > 0, np.floor(np.log2(high / magnitude)), max_shift)
-    shift = np.clip(shift, 0, max_shift)
-    # log2 may be off by one at exact powers: step back where rounding overflows the mantissa
-    shift = np.where(np.floor(magnitude * 2.0**shift + 0.5) > high, shift - 1, shift)
-    shift = np.maximum(shift, 0).astype(np.int64)
+    value = np.clip(value, -high, high)
+    magnitude = np.abs(value)
+    _, exponent = np.frexp(magnitude)  # magnitude < 2**exponent, and at least half of that
+    shift = np.where(magnitude > 0, np.clip(bits - 1 - exponent, 0, max_shift), max_shift)
+    # rounding may carry into one bit more than there is
+    overflows = np.floor(magnitude * 2.0**shift + 0.5) > high
+    shift = np.maximum(shift - overflows, 0)
     mantissa = np.clip(round_half_up(value * 2.0**shift), -high, high)
     return mantissa.astype(np.int32), shift.astype(np.int8)
