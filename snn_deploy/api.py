@@ -25,7 +25,7 @@ from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
-from snn_deploy.simulation import Progress, Simulation, simulate
+from snn_deploy.simulation import Progress, Simulation, run_blocks, simulate
 from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
@@ -151,11 +151,14 @@ class Deployment:
         progress: Progress | None = None,
     ) -> Report:
         """Run inputs and account for activity, memory, cores and energy, layer by layer."""
+        from snn_deploy.reports.activity import message_sources
         from snn_deploy.reports.report import build_report
 
         data = self._data(inputs, lengths)
-        simulation = self.simulate(data, progress=progress)
-        return build_report(self.network, self.profile, simulation, data)
+        traced = [node.name for node in message_sources(self.network)]
+        blocks = run_blocks(self.network, data, get_engine("native"), traced, progress)
+        results = (result for _, result in blocks)
+        return build_report(self.network, self.profile, results, data.inputs.shape[1])
 
     def _data(self, inputs: Inputs | Data, lengths: npt.ArrayLike | None) -> Data:
         if isinstance(inputs, Data):

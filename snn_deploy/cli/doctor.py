@@ -45,7 +45,7 @@ def _print_backends() -> None:
     click.echo("backends")
     click.echo("  ok       native, reference: always there")
     try:
-        from snn_deploy.engines.lava.engine import check_available
+        from snn_deploy.engines.lava.availability import check_available
 
         check_available("cpu")
         click.echo("  ok       lava on the CPU")

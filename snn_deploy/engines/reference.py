@@ -66,6 +66,8 @@ def _rescale(x: IntArray, rescale: nodes.Rescale) -> IntArray:
 
 
 def _relay(node: nodes.Relay, sources: list[IntArray], context: Context) -> IntArray:
+    if node.align is not None:
+        sources = [fp.signed_shift(x, align) for x, align in zip(sources, node.align, strict=True)]
     total = np.sum(sources, axis=0)
     if node.rescale is not None:
         total = _rescale(total, node.rescale)
@@ -169,9 +171,7 @@ def _accumulator(node: nodes.Accumulator, sources: list[IntArray], context: Cont
 
 def _pool(node: nodes.Accumulator, x: IntArray) -> IntArray:
     if node.mode == "mean":
-        divisor = fp.reciprocal(
-            len(x), node.reciprocal_bits, node.headroom_bits, node.guard_bits
-        )
+        divisor = fp.reciprocal(len(x), node.reciprocal_bits, node.headroom_bits, node.guard_bits)
         return fp.mean_from_sum(x.sum(axis=0), divisor)
     chosen = {"sum": x.sum(axis=0), "last": x[-1], "first": x[0]}[node.mode]
     return fp.signed_shift(chosen, node.guard_bits)

@@ -115,6 +115,11 @@ def _saturating(node: nodes.IntegerNode, reached: dict[str, Magnitude]) -> Bound
 
 
 def _relay(node: nodes.Relay, sources: list[Magnitude], spikes: bool) -> Bound:
+    if node.align is not None:
+        sources = [
+            np.floor(x * 2.0 ** shift.astype(np.float64) + 0.5)
+            for x, shift in zip(sources, node.align, strict=True)
+        ]
     total = np.sum(sources, axis=0)
     if node.rescale is not None:
         total = _rescaled(total, node.rescale)

@@ -104,13 +104,16 @@ class Synapses(IntegerNode):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Relay(IntegerNode):
-    """``y = sat(ms(Σ_i x_i, mantissa, shift) + bias)``; without ``rescale``: ``y = sat(Σ_i x_i)``.
+    """``y = sat(ms(Σ_i (x_i << align_i), mantissa, shift) + bias)``, without ``rescale``
+    ``y = sat(Σ_i (x_i << align_i))``; negative ``align`` is a right shift, rounding half up.
 
-    All inputs have one width; their exponents agree, per channel.
+    ``align`` (inputs, width), -47 … 24, or None for no shifts, brings inputs of different exponents
+    to one. All inputs have one width.
     """
 
     channels: int
     rescale: Rescale | None = None
+    align: Int8 | None = None
 
     @property
     def width(self) -> int:

@@ -155,6 +155,11 @@ def _check_relay(network: Network, node: Relay) -> None:
         source.output.exponents(node.width)  # type: ignore[attr-defined]  # integer stage
         for source in network.sources(node)
     ]
+    if node.align is not None:
+        expected = (len(exponents), node.width)
+        _require(node.align.shape == expected, node, f"align has a shape other than {expected}")
+        _require(_shifts(node.align, -MAX_SHIFT, 24), node, f"align is outside -{MAX_SHIFT} … 24")
+        exponents = [e + shift for e, shift in zip(exponents, node.align, strict=True)]
     if node.rescale is None:
         exponents.append(node.output.exponents(node.width))
     for other in exponents[1:]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -34,33 +34,33 @@ def choose_exponent(largest: npt.ArrayLike, bits: int) -> npt.NDArray[np.int64]:
 def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -> dict[str, Format]:
     """Choose the format of each stream: the input, the residual stream, normalised streams.
 
-    Signals that a residual connection adds share one format, with an exponent per channel, so that
-    their sum needs no shift and loses nothing.
+    Every signal gets the finest exponents, one a channel, at which its range fits. What a layer
+    adds to the residual stream takes the format of the sum, so that only the stream itself, which
+    grows with depth, is shifted on its way.
     """
-    formats: dict[str, Format] = {}
-    for members in _streams(network):
-        largest = np.max([ranges[name] for name in members], axis=0) * config.headroom
-        bits = _bits_of(network[members[0]], config)
-        exponent = tuple(int(e) for e in choose_exponent(largest, bits))
-        formats.update(dict.fromkeys(members, Format(bits, exponent)))
-    return formats
-
-
-def _streams(network: Network) -> Iterable[tuple[str, ...]]:
-    """Partition the signals that carry real numbers by which residual connections join them."""
-    group: dict[str, set[str]] = {
-        node.name: {node.name}
+    largest = {
+        node.name: ranges[node.name]
         for node in network
         if not isinstance(node, nodes.DiagonalSsm | nodes.Lif | nodes.TokenInput)
     }
-    for node in network.of_kind(nodes.Residual):
-        joined = set().union(group[node.name], *(group[e.source] for e in node.inputs))
-        group.update(dict.fromkeys(joined, joined))
-    seen: set[str] = set()
-    for node in network:
-        if node.name in group and node.name not in seen:
-            seen |= group[node.name]
-            yield tuple(n.name for n in network if n.name in group[node.name])
+    for residual in network.of_kind(nodes.Residual):
+        added = [residual.name, *_layer_outputs(network, residual)]
+        widest = np.max([largest[name] for name in added], axis=0)
+        largest.update(dict.fromkeys(added, widest))
+    return {
+        name: _format(magnitude * config.headroom, _bits_of(network[name], config))
+        for name, magnitude in largest.items()
+    }
+
+
+def _layer_outputs(network: Network, residual: nodes.Residual) -> list[str]:
+    """Name what only this residual connection reads: the layer's output, not the stream."""
+    sources = network.sources(residual)
+    return [source.name for source in sources if len(network.consumers(source.name)) == 1]
+
+
+def _format(largest: npt.NDArray[np.float64], bits: int) -> Format:
+    return Format(bits, tuple(int(e) for e in choose_exponent(largest, bits)))
 
 
 def _bits_of(node: Node, config: QuantizationConfig) -> int:

@@ -20,6 +20,7 @@ from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT, quantize_ssm
 from snn_deploy.quantize.formats import choose_exponent, plan_formats
 from snn_deploy.quantize.ranges import Ranges
+from snn_deploy.quantize.weights import RoundedWeights, round_weights
 
 __all__ = ["quantize_network"]
 
@@ -69,6 +70,11 @@ class _Builder:
         self.bounds[node.name] = bound_node(node, sources, spikes).output
         self.outputs[node.name] = node.output
 
+    def rounded(self, weight: Real, source: str) -> RoundedWeights:
+        """Round weights (out, in) for the mantissas that ``source`` sends."""
+        per_unit = weight * 2.0 ** -self.outputs[source].exponents(weight.shape[1])
+        return round_weights(per_unit, self.config.weight_bits, self.ranges.moments.get(source))
+
     def gain(self, name: str, value: Real, bias: Real, output: Format) -> nodes.Rescale:
         """Represent ``value`` (in output mantissas per unit of input) and a real bias."""
         bits = self.config.gain_bits
@@ -90,14 +96,6 @@ class _Builder:
         return nodes.Rescale(mantissa, shift, offset.astype(np.int32), bits)
 
 
-def _quantize_weight(weight: Real, source: Format, bits: int) -> tuple[nodes.Int8, Real]:
-    """Give integer weights, and what one synaptic unit of each row stands for, (rows,)."""
-    per_unit = weight * 2.0 ** -source.exponents(weight.shape[1])
-    largest = np.abs(per_unit).max(axis=1, initial=0.0)
-    scale = np.where(largest > 0, largest / fp.limit_of(bits), 1.0)
-    return fp.round_half_up(per_unit / scale[:, None]).astype(np.int8), scale
-
-
 def _input(builder: _Builder, node: float_nodes.FloatInput) -> None:
     builder.add(
         nodes.Input(name=node.name, output=builder.formats[node.name], channels=node.channels)
@@ -117,15 +115,16 @@ def _linear(builder: _Builder, node: float_nodes.Linear) -> None:
 def _add_linear(
     builder: _Builder, name: str, source: str, weight: Real, bias: Real, output: Format
 ) -> None:
-    integer, scale = _quantize_weight(weight, builder.outputs[source], builder.config.weight_bits)
-    source, narrowed = _narrow(builder, name, source, integer)
-    gain = scale * 2.0 ** (output.exponents(len(weight)) + narrowed)
+    rounded = builder.rounded(weight, source)
+    source, narrowed = _narrow(builder, name, source, rounded.weight)
+    gain = rounded.scale * 2.0 ** (output.exponents(len(weight)) + narrowed)
+    bias = bias + rounded.bias_change
     builder.add(
         nodes.QuantizedLinear(
             name=name,
             inputs=(Edge(source),),
             output=output,
-            weight=integer,
+            weight=rounded.weight,
             weight_bits=builder.config.weight_bits,
             sum_bits=builder.config.sum_bits,
             rescale=builder.gain(name, gain, bias, output),
@@ -217,12 +216,16 @@ def _glu(builder: _Builder, node: float_nodes.Glu) -> None:
 
 
 def _residual(builder: _Builder, node: float_nodes.Residual) -> None:
+    output = builder.formats[node.name]
+    exponents = [builder.outputs[e.source].exponents(node.channels) for e in node.inputs]
+    align = (output.exponents(node.channels) - np.stack(exponents)).astype(np.int8)
     builder.add(
         nodes.Relay(
             name=node.name,
             inputs=node.inputs,
-            output=builder.formats[node.name],
+            output=output,
             channels=node.channels,
+            align=align if align.any() else None,
         )
     )
 
@@ -289,7 +292,7 @@ def _add_pool(builder: _Builder, node: float_nodes.Readout) -> str:
     source = node.inputs[0].source
     config = builder.config
     stream = builder.outputs[source]
-    weight, _ = _quantize_weight(node.weight, stream, config.weight_bits)
+    weight = builder.rounded(node.weight, source).weight
     guard = min(-_excess_bits(builder, source, weight) - 1, config.message_bits - stream.bits)
     exponents = stream.exponents(node.weight.shape[1]) + guard
     pool = f"{node.name}.pool"

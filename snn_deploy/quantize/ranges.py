@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from snn_deploy.engines.floating import run_float
 from snn_deploy.ir import float_nodes as nodes
 from snn_deploy.ir.network import Network
+from snn_deploy.quantize.weights import Moments
 
 __all__ = ["Ranges", "bound_ranges", "measure_ranges"]
 
@@ -23,12 +24,14 @@ class Ranges:
     """The largest magnitude of every signal, per channel.
 
     ``source`` tells whether they were measured on ``sequences`` calibration sequences or bounded
-    analytically (then no input within the assumed range can exceed them).
+    analytically (then no input within the assumed range can exceed them). ``moments`` says how the
+    spikes of each soma vary together, where that was measured.
     """
 
     largest: Mapping[str, Real]
     source: Literal["calibration", "analytic"]
     sequences: int = 0
+    moments: Mapping[str, Moments] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Real:
         return self.largest[name]
@@ -37,15 +40,38 @@ class Ranges:
 def measure_ranges(
     network: Network, inputs: npt.NDArray[Any], lengths: npt.NDArray[np.int64] | None
 ) -> Ranges:
-    """Run calibration inputs through the float network (exact LIF), keeping only maxima."""
+    """Run calibration inputs through the float network (exact LIF), keeping maxima and moments."""
     largest: dict[str, Real] = {}
+    somas = {soma.name for soma in network.of_kind(nodes.Lif)}
+    sums = {name: _Sums() for name in somas}
 
     def record(name: str, signal: Real) -> None:
-        peak = np.abs(signal).reshape(-1, signal.shape[-1]).max(axis=0)
-        largest[name] = np.maximum(largest.get(name, 0.0), peak)
+        flat = signal.reshape(-1, signal.shape[-1])
+        largest[name] = np.maximum(largest.get(name, 0.0), np.abs(flat).max(axis=0))
+        if name in somas:
+            sums[name].add(flat)
 
     run_float(network, inputs, lengths, record=record)
-    return Ranges(largest, "calibration", len(inputs))
+    moments = {name: total.moments() for name, total in sums.items()}
+    return Ranges(largest, "calibration", len(inputs), moments)
+
+
+@dataclass
+class _Sums:
+    """Sums of a signal (steps, width) over blocks, for its moments."""
+
+    first: Real | float = 0.0
+    second: Real | float = 0.0
+    count: int = 0
+
+    def add(self, signal: Real) -> None:
+        self.first = self.first + signal.sum(axis=0)
+        self.second = self.second + signal.T @ signal
+        self.count += len(signal)
+
+    def moments(self) -> Moments:
+        mean = np.asarray(self.first / self.count)
+        return Moments(mean, np.asarray(self.second / self.count) - np.outer(mean, mean))
 
 
 def bound_ranges(network: Network, input_range: float) -> Ranges:
