@@ -231,19 +231,3 @@ def write_safetensors(
 def write_safetensors_header(path: Path, header: bytes, body: bytes) -> Path:
     path.write_bytes(struct.pack("<Q", len(header)) + header + body)
     return path
-
-
-def repair_masked_path(source: Path, target: Path) -> Path:
-    """Copy a checkpoint of ``../shared``, undoing the one byte that masking a path damaged.
-
-    In the four language models of the zoo a machine path was overwritten with ``x``, and with it
-    the opcode behind it (a memo ``r``): neither torch nor we can read them as they are.
-    """
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for info in old.infolist():
-            data = old.read(info)
-            if info.filename.endswith("/data.pkl"):
-                at = data.index(b"X\x18\0\0\0/data/xxxxxxxxxxxxxxxxxxx") + 5 + 24
-                data = data[:at] + b"r" + data[at + 1 :]
-            new.writestr(info, data)
-    return target
