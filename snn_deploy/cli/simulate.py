@@ -73,7 +73,7 @@ def simulate(
     _print_outcome(logits, counts, data)
 
 
-def make_engine(backend: str, device: str = "cpu") -> Any:
+def make_engine(backend: str, device: Any = "cpu") -> Any:
     """Make an engine; ``device`` counts for lava alone."""
     from snn_deploy.engines.registry import get_engine
     from snn_deploy.errors import ConfigError
