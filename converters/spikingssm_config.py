@@ -118,10 +118,11 @@ def parse_config(config: Mapping[str, Any] | None, where: str) -> SpikingSsmConf
             f"{where}: the configuration has no section 'model'; give the training run's complete "
             "configuration with --config FILE"
         )
+    given = {section: value for section, value in config.items() if value is not None}
     model = dict(config["model"])
     model["layer"] = model.get("layer") or {}
     try:
-        parsed = SpikingSsmConfig.model_validate({**config, "model": model})
+        parsed = SpikingSsmConfig.model_validate({**given, "model": model})
     except ValidationError as error:
         raise _explained(error, where) from None
     _refuse_unknown_options(parsed.model, model["layer"], where)

@@ -17,7 +17,7 @@ Complex = npt.NDArray[np.complex128]
 
 # DistributedDataParallel and AveragedModel put "module." before every key, torch.compile puts
 # "_orig_mod." wherever the compiled module sits.
-_WRAPPERS = re.compile(r"^(?:module\.)+|(?<![^.])_orig_mod\.")
+_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.")
 _SHOWN = 8
 
 
@@ -33,7 +33,7 @@ def strip_wrappers(
     """
     stripped: dict[str, npt.NDArray[np.generic]] = {}
     for key, value in tensors.items():
-        short = _WRAPPERS.sub("", _WRAPPERS.sub("", key))
+        short = _WRAPPERS.sub("", key)
         if short in stripped:
             raise CheckpointError(
                 f"the checkpoint holds '{short}' twice, under different prefixes (one is '{key}'); "

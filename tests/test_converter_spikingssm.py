@@ -109,7 +109,9 @@ def test_thresholds_stay_with_the_neuron() -> None:
     np.testing.assert_allclose(lif.threshold, [1.0, 2.0, 0.5])
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "module.module."])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module."]
+)
 def test_prefixes_of_wrappers_are_taken_off(prefix: str) -> None:
     tensors, config = tiny_spikingssm_state()
     inputs = random_inputs(config, tensors)
