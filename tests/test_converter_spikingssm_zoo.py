@@ -17,6 +17,7 @@ from snn_deploy.engines.floating import FloatResult, run_float
 from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.ir.float_nodes import Lif, Residual
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.verifier import verify_network
 
 TRAINED = ("seqdigits_uni", "seqdigits_bi", "listops_bi")
 # Sequences are independent; a part of the larger test sets says as much in less time.
@@ -38,6 +39,7 @@ def convert(variant: Variant, folder: Path, weights: Any = "raw") -> Network:
 def test_zoo_with_the_exact_neuron(variant: Variant, tmp_path: Path) -> None:
     test, oracle = variant.arrays("test"), variant.arrays("oracle")
     network = convert(variant, tmp_path)
+    verify_network(network)
     layers = [node.name for node in network.of_kind(Residual)]
     neurons = [node.name for node in network.of_kind(Lif)]
     stream = [_before_layers(network), *layers]

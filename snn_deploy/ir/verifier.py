@@ -15,7 +15,7 @@ import numpy as np
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir import float_nodes, integer_nodes
+from snn_deploy.ir import encoder_decoder_nodes, float_nodes, integer_nodes
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.integer_nodes import (
     Accumulator,
@@ -50,8 +50,9 @@ _PROCESSES: tuple[type[Node], ...] = (
 LEGAL: dict[Stage, tuple[type[Node], ...]] = {
     "float": tuple(
         value
-        for name in float_nodes.__all__
-        if isinstance(value := getattr(float_nodes, name), type) and issubclass(value, Node)
+        for module in (float_nodes, encoder_decoder_nodes)
+        for name in module.__all__
+        if isinstance(value := getattr(module, name), type) and issubclass(value, Node)
     ),
     "integer": (*_PROCESSES, QuantizedLinear, QuantizedSsm, QuantizedGlu),
     "lowered": _PROCESSES,
