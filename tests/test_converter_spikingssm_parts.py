@@ -18,6 +18,7 @@ from snn_deploy.engines.floating import run_float
 from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding
 from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm
 from snn_deploy.ir.network import OutputSteps
+from snn_deploy.ir.text import format_network
 
 Array = npt.NDArray[Any]
 STEPS = 12
@@ -321,6 +322,7 @@ def test_adaptive_language_model(tied: bool) -> None:
 
     network = to_float_network(checkpoint_of(weights, config))
     logits = run_float(network, tokens).logits
+    assert len(format_network(network).splitlines()) == 1 + len(network), "one line a node"
 
     rows = np.concatenate([2 * t @ p.T for t, p in zip(tables, projections, strict=True)])
     encoder = network["encoder"]
