@@ -1,0 +1,196 @@
+"""Is a network legal on a target? Every rule that it breaks, in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from snn_deploy.errors import TargetError
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import SPIKE
+from snn_deploy.ir.network import Network
+from snn_deploy.mapping.placement import place_network
+from snn_deploy.mapping.populations import find_populations
+from snn_deploy.mapping.profile import Profile
+
+__all__ = ["Violation", "check_target", "find_notices", "find_violations"]
+
+NO_DENDRITE = (
+    "it has no programmable neurons and no graded spikes, so a complex dendrite cannot run there"
+)
+SUCH_AS = "choose a target that can, such as loihi2"
+MOST_NODES_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One rule that one node breaks.
+
+    Parameters
+    ----------
+    rule
+        The profile's key, e.g. ``limits.sum_bits``.
+    node
+        Name of the node.
+    problem
+        What the node asks for against what the target has.
+    advice
+        What to change.
+    """
+
+    rule: str
+    node: str
+    problem: str
+    advice: str
+
+
+def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
+    """Check a lowered network against every rule of a target, and that it fits.
+
+    Returns
+    -------
+    What is allowed but worth saying, see :func:`find_notices`.
+
+    Raises
+    ------
+    TargetError
+        With every broken rule: which nodes, their value against the limit, and what to change.
+    """
+    violations = find_violations(network, profile)
+    if violations:
+        lines = "".join(f"\n  {line}" for line in _grouped(violations))
+        raise TargetError(f"target '{profile.name}' cannot run this network:{lines}")
+    if profile.cores is not None:
+        place_network(network, profile)
+    return find_notices(network, profile)
+
+
+def find_violations(network: Network, profile: Profile) -> tuple[Violation, ...]:
+    """List the rules that single nodes break; whether all fit is the placement's matter."""
+    # what no setting can change comes first
+    most_telling_first = sorted(network, key=lambda node: node.kind != "Dendrite")
+    return (
+        *(v for node in most_telling_first for v in _check_kind(node, profile)),
+        *(v for node in network for v in _check_messages(network, node, profile)),
+        *(v for node in network for v in _check_widths(network, node, profile)),
+        *_check_state(network, profile),
+    )
+
+
+def find_notices(network: Network, profile: Profile) -> tuple[str, ...]:
+    """Say what the target allows but the user should know."""
+    backwards = [node.name for node in network.of_kind(nodes.Dendrite) if node.reversed_time]
+    if not backwards:
+        return ()
+    told = (
+        f"{_name_some(backwards)}: run backwards in time, so the network cannot stream; "
+        "each sequence is buffered and these layers take two passes over it"
+    )
+    return (told,)
+
+
+def _grouped(violations: tuple[Violation, ...]) -> Iterator[str]:
+    """One line for each problem, naming the nodes that share it."""
+    shared: dict[tuple[str, str, str], list[str]] = {}
+    for v in violations:
+        shared.setdefault((v.rule, v.problem, v.advice), []).append(v.node)
+    for (rule, problem, advice), names in shared.items():
+        yield f"{rule}: {_name_some(names)}: {problem}; {advice}"
+
+
+def _name_some(names: list[str]) -> str:
+    told = ", ".join(f"'{name}'" for name in names[:MOST_NODES_NAMED])
+    more = len(names) - MOST_NODES_NAMED
+    return f"{told} and {more} more" if more > 0 else told
+
+
+def _check_kind(node: Any, profile: Profile) -> Iterator[Violation]:
+    if node.kind in profile.supports.nodes:
+        if getattr(node, "reversed_time", False) and not profile.supports.reversed_time:
+            yield Violation(
+                "supports.reversed_time",
+                node.name,
+                "the target cannot run a dendrite backwards over a buffered sequence",
+                "convert a causal network (bidirectional: false)",
+            )
+        return
+    why = NO_DENDRITE if node.kind == "Dendrite" else "the target has no such neuron"
+    yield Violation("supports.nodes", node.name, f"{node.kind}: {why}", SUCH_AS)
+
+
+def _check_messages(network: Network, node: Any, profile: Profile) -> Iterator[Violation]:
+    if profile.supports.graded_messages or not _sends(network, node) or node.output == SPIKE:
+        return
+    yield Violation(
+        "supports.graded_messages",
+        node.name,
+        "sends numbers, the target only bare spikes",
+        SUCH_AS,
+    )
+
+
+def _check_widths(network: Network, node: Any, profile: Profile) -> Iterator[Violation]:
+    for rule, setting, bits in _widths(network, node):
+        limit = profile.limits.get(rule)
+        if rule == "message_bits" and not profile.supports.graded_messages:
+            continue  # has its own rule
+        if limit is not None and bits > limit:
+            what = rule.removesuffix("_bits")
+            yield Violation(
+                f"limits.{rule}",
+                node.name,
+                f"a {what} of {bits} bits, the target has {limit}",
+                f"convert with --set {setting}={limit}" if setting else "choose another target",
+            )
+
+
+def _widths(network: Network, node: Any) -> Iterator[tuple[str, str, int]]:
+    """Give each width that a limit is set for: the limit, the setting that chose it, the bits."""
+    if _sends(network, node) and node.output != SPIKE:
+        setting = "input_bits" if isinstance(node, nodes.Input) else "message_bits"
+        yield "message_bits", setting, node.output.bits
+    if isinstance(node, nodes.Synapses):
+        yield "weight_bits", "weight_bits", node.weight_bits
+        yield "sum_bits", "sum_bits", node.output.bits
+    elif isinstance(node, nodes.Dendrite):
+        yield "coefficient_bits", "decay_bits", node.bank.coefficient_bits
+        yield "state_bits", "state_bits", node.bank.state_bits
+        yield "sum_bits", "sum_bits", node.sum_bits
+    elif isinstance(node, nodes.LifSoma):
+        (source,) = network.sources(node)
+        yield "drive_bits", "drive_bits", source.output.bits  # type: ignore[attr-defined]
+    elif isinstance(node, nodes.Gate):
+        yield "coefficient_bits", "gain_bits", node.rescale.bits
+        yield "coefficient_bits", "table_bits", node.sigmoid.table_bits
+        yield "state_bits", "gate_bits", node.value_bits
+    elif isinstance(node, nodes.Relay):
+        yield "state_bits", "residual_bits", node.output.bits
+        if node.rescale is not None:
+            yield "coefficient_bits", "gain_bits", node.rescale.bits
+
+
+def _sends(network: Network, node: Any) -> bool:
+    """Whether a node's output leaves its neuron, so that its width is a message's."""
+    return any(
+        edge.source == node.name and (isinstance(reader, nodes.Synapses) or edge.delay > 0)
+        for reader in network.consumers(node.name)
+        for edge in reader.inputs
+    )
+
+
+def _check_state(network: Network, profile: Profile) -> Iterator[Violation]:
+    """A neuron's own state: that of all its compartments together."""
+    limit = profile.limits.get("state_per_neuron_bytes")
+    if limit is None:
+        return
+    for population in find_populations(network):
+        for name, cost in population.costs.items():
+            size = -(-(cost.memory.state + cost.memory.delays) // 8)
+            if size > limit:
+                yield Violation(
+                    "limits.state_per_neuron_bytes",
+                    name,
+                    f"{size:,} bytes of state a neuron, the target has {limit:,}",
+                    "fewer modes a channel, or fewer state_bits",
+                )

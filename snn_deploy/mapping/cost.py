@@ -1,0 +1,252 @@
+"""What each process costs on a chip: neurons, compartments, synapses, bits of memory, operations.
+
+All channels of a process cost the same, so a cost is given for one channel, beside what every core
+that holds any of its channels must store once (a table, a shared constant). Memory is counted in
+bits, exactly as the node declares its widths; only a core's total is rounded up to bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.errors import NetworkError
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.network import Network
+
+__all__ = [
+    "LIF_OPERATIONS",
+    "Memory",
+    "NodeCost",
+    "cost_network",
+    "cost_node",
+    "sequence_buffer_bits",
+]
+
+SHIFT_BITS = 6  # holds 0 … 47, and -24 … 24
+SUM_SLOTS = 2  # an accumulator fills for the next step while this step's is read
+LIF_OPERATIONS = 7
+"""Operations of one LIF update: multiply-and-shift (decay), shift and add (drive), minimum and
+maximum (clip), compare, select (reset). Other programs are measured in these."""
+
+_MODE_OPERATIONS = 16  # 6 multiply-and-shift, 2 + 1 + 2 additions, 1 shift, 2 clips of 2
+_MODE_MACS = 6  # 4 of a complex product, 2 of its readout
+_CLIP = 2
+_POOL_STATE_BITS = 48
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bits by what they hold.
+
+    ``weights`` of synapses; ``coefficients``: gains, decays, shifts, thresholds, biases;
+    ``tables``; ``state`` that persists from step to step; ``accumulators`` of synaptic input, two
+    slots each; ``delays``: signals that wait for a later step.
+    """
+
+    weights: int = 0
+    coefficients: int = 0
+    tables: int = 0
+    state: int = 0
+    accumulators: int = 0
+    delays: int = 0
+
+    def __add__(self, other: Memory) -> Memory:
+        return Memory(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, times: int) -> Memory:
+        return Memory(*(getattr(self, f.name) * times for f in fields(self)))
+
+    @property
+    def bits(self) -> int:
+        """Sum of all."""
+        return sum(getattr(self, f.name) for f in fields(self))
+
+    @property
+    def bytes(self) -> int:
+        """Sum of all, rounded up to whole bytes."""
+        return -(-self.bits // 8)
+
+    @property
+    def synaptic_bytes(self) -> int:
+        """What a chip keeps in its synaptic memory: the weights."""
+        return -(-self.weights // 8)
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """Cost of one process.
+
+    Parameters
+    ----------
+    channels
+        How many channels the other figures are for one of.
+    neurons
+        Neurons a channel: 1 for each program that runs once a step, 0 for synapses.
+    compartments
+        Real compartments a channel: 2 for a complex mode.
+    synapses, nonzero_synapses
+        Synapses a channel; and how many of the whole process are not zero.
+    operations
+        Operations of the neuron's program in a channel and step; see :data:`LIF_OPERATIONS`.
+    macs
+        How many of them are multiplications.
+    memory, shared
+        Bits a channel; bits a core that holds at least one channel.
+    """
+
+    channels: int
+    neurons: int = 0
+    compartments: int = 0
+    synapses: int = 0
+    nonzero_synapses: int = 0
+    operations: int = 0
+    macs: int = 0
+    memory: Memory = field(default_factory=Memory)
+    shared: Memory = field(default_factory=Memory)
+
+    @property
+    def total(self) -> Memory:
+        """Bits of all channels, the shared ones once."""
+        return self.memory * self.channels + self.shared
+
+
+def cost_network(network: Network) -> dict[str, NodeCost]:
+    """Cost every node of a lowered network, by name."""
+    return {node.name: cost_node(network, node) for node in network}
+
+
+def cost_node(network: Network, node: Any) -> NodeCost:
+    """Cost one node of a lowered network.
+
+    Raises
+    ------
+    NetworkError
+        If the node is of a kind that has no cost, as those of other stages.
+    """
+    if type(node) not in _COSTS:
+        raise NetworkError(f"node '{node.name}' ({node.kind}) has no cost: lower the network first")
+    cost = _COSTS[type(node)](network, node)
+    return replace(cost, memory=cost.memory + Memory(delays=_delay_bits(network, node)))
+
+
+def _delay_bits(network: Network, node: Any) -> int:
+    """Bits a channel in which a one-to-one path waits; synapses hold theirs in accumulators."""
+    if isinstance(node, nodes.Synapses):
+        return 0
+    paths = zip(node.inputs, network.sources(node), strict=True)
+    return sum(edge.delay * source.output.bits for edge, source in paths)  # type: ignore[attr-defined]
+
+
+def sequence_buffer_bits(network: Network) -> int:
+    """Bits to buffer one step of every signal that a second, reversed pass needs.
+
+    A reversed dendrite needs its whole input before it starts, and its drive waits for the forward
+    pass: both, times the sequence's length, are held outside the neurons.
+    """
+    bits = 0
+    for node in network.of_kind(nodes.Dendrite):
+        if node.reversed_time:
+            (source,) = network.sources(node)
+            bits += node.width * (source.output.bits + node.output.bits)  # type: ignore[attr-defined]
+    return bits
+
+
+def _input(network: Network, node: nodes.Input) -> NodeCost:
+    return NodeCost(channels=node.width)  # the host's work
+
+
+def _synapses(network: Network, node: nodes.Synapses) -> NodeCost:
+    fan_in = int(node.weight.shape[1])
+    slots = SUM_SLOTS - 1 + node.inputs[0].delay
+    return NodeCost(
+        channels=node.width,
+        synapses=fan_in,
+        nonzero_synapses=int(np.count_nonzero(node.weight)),
+        memory=Memory(weights=fan_in * node.weight_bits, accumulators=slots * node.output.bits),
+    )
+
+
+def _rescale_memory(rescale: nodes.Rescale, bias_bits: int) -> Memory:
+    return Memory(coefficients=rescale.bits + SHIFT_BITS + bias_bits)
+
+
+def _relay(network: Network, node: nodes.Relay) -> NodeCost:
+    operations, macs, memory = len(node.inputs) - 1 + _CLIP, 0, Memory()
+    if node.align is not None:
+        operations += len(node.inputs)
+        memory += Memory(coefficients=len(node.inputs) * SHIFT_BITS)
+    if node.rescale is not None:
+        operations, macs = operations + 2, 1
+        memory += _rescale_memory(node.rescale, node.output.bits)
+    return NodeCost(node.width, neurons=1, operations=operations, macs=macs, memory=memory)
+
+
+def _dendrite(network: Network, node: nodes.Dendrite) -> NodeCost:
+    bank = node.bank
+    mode = Memory(
+        coefficients=4 * bank.coefficient_bits + 2 * SHIFT_BITS,
+        state=2 * bank.state_bits,
+    )
+    operations, macs = bank.modes * _MODE_OPERATIONS + 1 + _CLIP, bank.modes * _MODE_MACS
+    memory = mode * bank.modes
+    if np.any(node.skip_mantissa):
+        operations, macs = operations + 2, macs + 1
+        memory += Memory(coefficients=bank.coefficient_bits + SHIFT_BITS)
+    return NodeCost(
+        node.width,
+        compartments=2 * bank.modes,
+        operations=operations,
+        macs=macs,
+        memory=memory,
+        shared=Memory(coefficients=2 * SHIFT_BITS),
+    )
+
+
+def _lif(network: Network, node: nodes.LifSoma) -> NodeCost:
+    return NodeCost(
+        node.width,
+        neurons=1,
+        operations=LIF_OPERATIONS,
+        macs=1,
+        memory=Memory(state=fp.MEMBRANE_BITS),
+        shared=Memory(coefficients=17 + fp.DECAY_UNITY_BITS),
+    )
+
+
+def _gate(network: Network, node: nodes.Gate) -> NodeCost:
+    table = len(node.sigmoid.table) * node.sigmoid.table_bits
+    return NodeCost(
+        node.width,
+        neurons=1,
+        # twice multiply-and-shift, add, clip; index: shift, add, clip, look-up; then the product
+        operations=2 * (2 + _CLIP) + (3 + _CLIP) + (1 + _CLIP),
+        macs=3,
+        memory=_rescale_memory(node.rescale, node.value_bits) * 2 + Memory(coefficients=SHIFT_BITS),
+        shared=Memory(tables=table, coefficients=SHIFT_BITS),
+    )
+
+
+def _accumulator(network: Network, node: nodes.Accumulator) -> NodeCost:
+    return NodeCost(
+        node.width,
+        neurons=1,
+        operations=2,  # the sum is held in two words
+        memory=Memory(state=_POOL_STATE_BITS),
+        shared=Memory(coefficients=node.reciprocal_bits + 2 * SHIFT_BITS, state=24),  # step counter
+    )
+
+
+_COSTS: dict[type, Callable[[Network, Any], NodeCost]] = {
+    nodes.Input: _input,
+    nodes.Synapses: _synapses,
+    nodes.Relay: _relay,
+    nodes.Dendrite: _dendrite,
+    nodes.LifSoma: _lif,
+    nodes.Gate: _gate,
+    nodes.Accumulator: _accumulator,
+}

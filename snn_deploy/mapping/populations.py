@@ -1,0 +1,209 @@
+"""Which processes make up one neuron, and how many such neurons fit into a core.
+
+Nothing crosses from core to core within a step. So processes that are joined by a path without
+delay must share a core, channel by channel: a gate, the residual sum it feeds, the dendrites and
+the soma behind it are compartments of one neuron, and its synapses' accumulators lie beside them.
+A population is a set of processes joined in this way; a core holds some of its channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import networkx as nx
+
+from snn_deploy.errors import NetworkError, TargetError
+from snn_deploy.ir.formats import SPIKE
+from snn_deploy.ir.integer_nodes import Input, Synapses
+from snn_deploy.ir.network import Network
+from snn_deploy.mapping.cost import Memory, NodeCost, cost_node
+from snn_deploy.mapping.profile import Profile
+
+__all__ = ["Load", "Path", "Population", "channels_per_core", "find_populations"]
+
+
+@dataclass(frozen=True)
+class Path:
+    """Messages from one process to one population.
+
+    Parameters
+    ----------
+    source
+        Name of the process that sends.
+    target
+        Name of the receiving process: synapses, or the process itself for a one-to-one path.
+    fan_out
+        Synaptic operations that one message causes, over the whole population.
+    one_to_one
+        Whether channel i speaks to channel i alone, rather than to all.
+    graded
+        Whether messages carry a number.
+    """
+
+    source: str
+    target: str
+    fan_out: int
+    one_to_one: bool
+    graded: bool
+
+
+@dataclass(frozen=True)
+class Load:
+    """What some channels of populations ask of a core."""
+
+    neurons: int = 0
+    memory: Memory = field(default_factory=Memory)
+
+    def __add__(self, other: Load) -> Load:
+        return Load(self.neurons + other.neurons, self.memory + other.memory)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons of one program, one a channel.
+
+    Parameters
+    ----------
+    name
+        Its first process's name.
+    channels
+        How many neurons of several compartments it has.
+    nodes
+        Its processes, in the order they compute.
+    costs
+        Their costs, for one channel of the *population*, by node name.
+    paths
+        Where its messages come from.
+    """
+
+    name: str
+    channels: int
+    nodes: tuple[str, ...]
+    costs: dict[str, NodeCost]
+    paths: tuple[Path, ...]
+
+    def load(self, channels: int) -> Load:
+        """What ``channels`` of its channels ask of one core."""
+        if not channels:
+            return Load()
+        total = Load()
+        for cost in self.costs.values():
+            neurons = (cost.neurons + cost.compartments) * channels
+            total += Load(neurons, cost.memory * channels + cost.shared)
+        return total
+
+    @property
+    def operations(self) -> int:
+        """Operations of one channel's program in a step."""
+        return sum(cost.operations for cost in self.costs.values())
+
+
+def find_populations(network: Network) -> tuple[Population, ...]:
+    """Split a lowered network into populations, in order; the input is the host's and in none."""
+    graph = nx.Graph()
+    graph.add_nodes_from(node.name for node in network if not isinstance(node, Input))
+    for node in network:
+        sources = zip(node.inputs, network.sources(node), strict=True)
+        graph.add_edges_from(
+            (edge.source, node.name)
+            for edge, source in sources
+            if edge.delay == 0 and not isinstance(source, Input)
+        )
+    order = {name: index for index, name in enumerate(network.names)}
+    members = (sorted(part, key=order.__getitem__) for part in nx.connected_components(graph))
+    return tuple(
+        _population(network, names) for names in sorted(members, key=lambda part: order[part[0]])
+    )
+
+
+def _population(network: Network, names: list[str]) -> Population:
+    processes = [network[name] for name in names]
+    widths = {node.width for node in processes if not isinstance(node, Synapses)}
+    channels = min(widths | {processes[-1].width})
+    costs = {node.name: _per_channel(cost_node(network, node), channels) for node in processes}
+    return Population(
+        name=names[0],
+        channels=channels,
+        nodes=tuple(names),
+        costs=costs,
+        paths=tuple(_paths(network, processes)),
+    )
+
+
+def _per_channel(cost: NodeCost, channels: int) -> NodeCost:
+    """Turn a cost for one of the node's channels into one for a channel of its population."""
+    times, rest = divmod(cost.channels, channels)
+    if rest:
+        raise NetworkError(f"{cost.channels} channels cannot be dealt out to {channels} neurons")
+    return NodeCost(
+        channels=channels,
+        neurons=cost.neurons * times,
+        compartments=cost.compartments * times,
+        synapses=cost.synapses * times,
+        nonzero_synapses=cost.nonzero_synapses,
+        operations=cost.operations * times,
+        macs=cost.macs * times,
+        memory=cost.memory * times,
+        shared=cost.shared,
+    )
+
+
+def _paths(network: Network, processes: Iterable[Any]) -> Iterable[Path]:
+    for node in processes:
+        for edge, source in zip(node.inputs, network.sources(node), strict=True):
+            graded = getattr(source, "output", None) != SPIKE
+            if isinstance(node, Synapses):
+                yield Path(edge.source, node.name, node.width, one_to_one=False, graded=graded)
+            elif edge.delay > 0 or isinstance(source, Input):
+                yield Path(edge.source, node.name, 1, one_to_one=True, graded=graded)
+
+
+def channels_per_core(population: Population, profile: Profile) -> int:
+    """How many of a population's channels fit into one empty core.
+
+    Raises
+    ------
+    TargetError
+        If not even one does: naming the limit, by how much, and what would make it fit.
+    """
+    low, high = 0, population.channels
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(population.load(middle), profile) else (low, middle - 1)
+    if low == 0:
+        _explain_misfit(population, profile)
+    return low
+
+
+def fits(load: Load, profile: Profile) -> bool:
+    """Whether one core holds ``load``."""
+    return not exceeded(load, profile)
+
+
+def exceeded(load: Load, profile: Profile) -> list[tuple[str, int, int]]:
+    """The limits of a core that ``load`` breaks: name, what is asked, the limit."""
+    asked = {
+        "neurons_per_core": load.neurons,
+        "memory_per_core_bytes": load.memory.bytes,
+        "synaptic_memory_per_core_bytes": load.memory.synaptic_bytes,
+    }
+    limits = {name: profile.limits.get(name) for name in asked}
+    return [
+        (name, asked[name], limit)
+        for name, limit in limits.items()
+        if limit is not None and asked[name] > limit
+    ]
+
+
+def _explain_misfit(population: Population, profile: Profile) -> None:
+    told = "; ".join(
+        f"{name.replace('_', ' ')}: {asked:,} of {limit:,}"
+        for name, asked, limit in exceeded(population.load(1), profile)
+    )
+    raise TargetError(
+        f"target '{profile.name}': one channel of '{population.name}' "
+        f"({', '.join(population.nodes)}) does not fit into a core: {told}; "
+        "fewer modes, narrower layers or fewer weight_bits would make it fit"
+    )

@@ -1,0 +1,258 @@
+"""Hardware profiles: what a chip can do and what it costs, read from TOML data.
+
+Every number carries its unit in its key, where it comes from, and how well it is known. A profile
+may extend another (a system of many chips extends its chip); ``docs/profiles.md`` is the reference.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from snn_deploy.errors import TargetError
+from snn_deploy.mapping.schema import (
+    Data,
+    Energy,
+    Limit,
+    Limits,
+    Mesh,
+    Power,
+    Quantity,
+    Supports,
+    Time,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Profile", "list_profiles", "load_profile", "parse_profile"]
+
+MAX_DEPTH = 4  # profiles that extend profiles
+MAX_BYTES = 1 << 20
+
+_NUMERIC: dict[str, type[Data]] = {
+    "limits": Limits,
+    "energy": Energy,
+    "time": Time,
+    "power": Power,
+    "mesh": Mesh,
+}
+
+
+class Profile(Data):
+    """A target: its abilities, limits and costs.
+
+    Parameters
+    ----------
+    name, version, vendor, summary
+        ``version`` changes whenever a number does.
+    notes
+        What every report on this target must say.
+    sources
+        Full references by the short keys that numbers name.
+    overrides
+        Keys that a user has changed with :meth:`with_overrides`.
+    """
+
+    schema_version: Literal[1]
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    vendor: str
+    summary: str
+    notes: tuple[str, ...] = Field((), strict=False)
+    supports: Supports
+    limits: Limits = Limits()
+    energy: Energy = Energy()
+    time: Time = Time()
+    power: Power = Power()
+    mesh: Mesh = Mesh()
+    sources: dict[str, str]
+    overrides: tuple[str, ...] = Field((), strict=False)
+
+    @model_validator(mode="after")
+    def _sources_exist(self) -> Profile:
+        for key, number in self.constants():
+            if number.source not in self.sources:
+                raise ValueError(f"{key}: source '{number.source}' is not in [sources]")
+        return self
+
+    def constants(self) -> Iterator[tuple[str, Limit | Quantity]]:
+        """Give every number with its dotted key, e.g. ``("energy.ac_pj", Quantity(...))``."""
+        for section in _NUMERIC:
+            group = getattr(self, section)
+            for key in type(group).model_fields:
+                number = getattr(group, key)
+                if number is not None:
+                    yield f"{section}.{key}", number
+
+    @property
+    def cores(self) -> int | None:
+        """Cores of the whole system, None where unlimited."""
+        chips, cores = self.limits.get("chips"), self.limits.get("cores_per_chip")
+        return None if chips is None or cores is None else chips * cores
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the profile as plain data that :func:`parse_profile` reads back."""
+        return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+
+    def with_overrides(self, settings: Mapping[str, Any]) -> Profile:
+        """Replace numbers by dotted key, marking them as the user's.
+
+        ``{"limits.cores_per_chip": 64, "energy.ac_pj": 20, "power.static_per_chip_mw.high": 900}``.
+        Without ``.low``, ``.typical`` or ``.high`` all three become the one value.
+
+        Raises
+        ------
+        TargetError
+            For an unknown key or a value that is no such number.
+        """
+        data = self.to_dict()
+        for key, value in settings.items():
+            _override(data, key, _as_number(key, value))
+        data["sources"] = {**self.sources, "user": "set by the user"}
+        data["overrides"] = sorted({*self.overrides, *settings})
+        return parse_profile(data, f"profile '{self.name}' with the given settings")
+
+
+def list_profiles() -> tuple[str, ...]:
+    """Name the profiles that come with the package, in order."""
+    folder = resources.files("snn_deploy.hw_profiles")
+    names = (entry.name for entry in folder.iterdir() if not entry.name.startswith("_"))
+    return tuple(sorted(name[:-5] for name in names if name.endswith(".toml")))
+
+
+def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
+    """Load a profile by name, or a user's own from a ``.toml`` file.
+
+    Raises
+    ------
+    TargetError
+        For a name that does not exist (the message lists those that do), or a file that cannot be
+        read or breaks the schema (the message names the key).
+    """
+    data = _read(name_or_path, depth=0)
+    return parse_profile(data, f"profile '{os.fspath(name_or_path)}'")
+
+
+def parse_profile(data: Mapping[str, Any], origin: str) -> Profile:
+    """Check plain data against the schema; ``origin`` is what messages call it.
+
+    Raises
+    ------
+    TargetError
+        Naming every key that is wrong.
+    """
+    try:
+        return Profile.model_validate(dict(data))
+    except ValidationError as error:
+        told = "; ".join(_explain(detail) for detail in error.errors())
+        raise TargetError(f"{origin}: {told}") from None
+
+
+def _explain(detail: Any) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key '{key}' (see docs/profiles.md)"
+    if detail["type"] == "missing":
+        return f"key '{key}' is missing"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message
+
+
+def _read(name_or_path: str | os.PathLike[str], depth: int) -> dict[str, Any]:
+    """Read a profile's TOML, merged into what it extends."""
+    text, shown = _find(os.fspath(name_or_path))
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TargetError(f"{shown} is not valid TOML: {error}") from None
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise TargetError(f"{shown}: 'extends' must name a profile")
+    if depth >= MAX_DEPTH:
+        raise TargetError(f"{shown}: more than {MAX_DEPTH} profiles extend one another")
+    if base.endswith(".toml") and not Path(base).is_absolute():
+        base = str(Path(os.fspath(name_or_path)).parent / base)
+    return _merge(_read(base, depth + 1), data)
+
+
+def _find(name: str) -> tuple[str, str]:
+    """Give a profile's text and what to call it."""
+    if name.endswith(".toml"):
+        return _read_file(Path(name)), name
+    if name not in list_profiles():
+        raise TargetError(
+            f"unknown target '{name}'; there are: {', '.join(list_profiles())}; "
+            "a profile of your own is given as the path of a .toml file"
+        )
+    resource = resources.files("snn_deploy.hw_profiles") / f"{name}.toml"
+    return resource.read_text(encoding="utf-8"), f"profile '{name}'"
+
+
+def _read_file(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise TargetError(f"{path} is no profile: larger than {MAX_BYTES} bytes")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TargetError(f"cannot read the profile {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise TargetError(f"{path} is no profile: not UTF-8 text") from None
+
+
+_NUMBER_KEYS = frozenset({"value", "low", "typical", "high", "known", "source"})
+
+
+def _merge(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Lay ``data`` over ``base``: tables merge, numbers and lists are replaced whole."""
+    merged = dict(base)
+    for key, value in data.items():
+        old = merged.get(key)
+        is_table = isinstance(value, dict) and isinstance(old, dict)
+        if is_table and not _NUMBER_KEYS & value.keys():
+            merged[key] = _merge(old, value)  # type: ignore[arg-type]  # a table, just checked
+        else:
+            merged[key] = value
+    return merged
+
+
+def _as_number(key: str, value: Any) -> int | float:
+    try:
+        if isinstance(value, str):
+            return int(value) if value.strip().lstrip("+-").isdigit() else float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+    except ValueError:
+        pass
+    raise TargetError(f"setting {key}={value}: not a number")
+
+
+def _override(data: dict[str, Any], key: str, value: int | float) -> None:
+    section, _, rest = key.partition(".")
+    name, _, part = rest.partition(".")
+    if section not in _NUMERIC or name not in _NUMERIC[section].model_fields:
+        raise TargetError(f"unknown profile setting '{key}'; there are: {', '.join(_settings())}")
+    number = data.setdefault(section, {}).setdefault(name, {})
+    number.update(known="assumed", source="user")
+    if section in {"limits", "mesh"}:
+        number.update(value=value, note="")
+    elif part in {"low", "typical", "high"}:
+        number[part] = float(value)
+    elif part:
+        raise TargetError(f"unknown profile setting '{key}': give .low, .typical or .high")
+    else:
+        number.update(low=float(value), typical=float(value), high=float(value), note="")
+
+
+def _settings() -> list[str]:
+    return [f"{s}.{key}" for s, model in _NUMERIC.items() for key in model.model_fields]

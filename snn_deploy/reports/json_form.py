@@ -1,0 +1,129 @@
+"""A report as plain data for JSON; the schema is in ``docs/profiles.md``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from snn_deploy.mapping.cost import Memory
+from snn_deploy.reports.energy import EnergyItem, Range
+from snn_deploy.reports.report import REPORT_SCHEMA, LayerReport, Report
+
+__all__ = ["report_to_json"]
+
+
+def report_to_json(report: Report) -> dict[str, Any]:
+    """Give a report as dictionaries, lists, strings and numbers."""
+    activity, profile = report.activity, report.profile
+    return {
+        "schema_version": REPORT_SCHEMA,
+        "target": {
+            "name": profile.name,
+            "version": profile.version,
+            "summary": profile.summary,
+            "overrides": list(profile.overrides),
+        },
+        "data": {
+            "sequences": activity.sequences,
+            "steps_per_sequence": activity.steps,
+            "assumed_to_send_always": list(activity.bounded),
+        },
+        "neurobench": _neurobench(report),
+        "layers": [_layer(layer) for layer in report.layers],
+        "total": _layer(report.total),
+        "placement": _placement(report),
+        "time": _time(report),
+        "energy_per_sequence": _energy(report),
+        "saturation": [
+            {**asdict(judged), "can_exceed": list(judged.can_exceed)}
+            for judged in report.saturation
+        ],
+        "buffer_bytes": report.buffer_bytes,
+        "constants": _constants(report),
+        "notes": list(report.notes),
+    }
+
+
+def _neurobench(report: Report) -> dict[str, Any]:
+    """The figures that NeuroBench defines, under its names; counts of events are per sequence."""
+    total, sequences = report.total, report.activity.sequences
+    return {
+        "footprint": total.memory.bytes,
+        "connection_sparsity": total.connection_sparsity,
+        "activation_sparsity": total.activation_sparsity,
+        "synaptic_operations": {
+            "dense": total.events.dense / sequences,
+            "effective_macs": total.events.effective_macs / sequences,
+            "effective_acs": total.events.effective_acs / sequences,
+        },
+        "membrane_updates": total.events.membrane_updates / sequences,
+    }
+
+
+def _layer(layer: LayerReport) -> dict[str, Any]:
+    plain = ("neurons", "compartments", "synapses", "nonzero_synapses", "cores", "spike_rate")
+    more = ("activation_sparsity", "connection_sparsity")
+    extremes = ("silent_neurons", "always_firing_neurons")
+    return {
+        "name": layer.name,
+        "nodes": list(layer.nodes),
+        **{key: getattr(layer, key) for key in (*plain, *more, *extremes)},
+        "memory_bytes": _memory(layer.memory),
+        "events": asdict(layer.events),
+        "dynamic_energy_j": asdict(layer.dynamic_j),
+        "energy": [_item(item) for item in layer.energy],
+    }
+
+
+def _memory(memory: Memory) -> dict[str, float]:
+    parts = {field.name: getattr(memory, field.name) / 8 for field in fields(memory)}
+    return {**parts, "total": memory.bytes}
+
+
+def _item(item: EnergyItem) -> dict[str, Any]:
+    return {**asdict(item), "energy_j": asdict(item.energy_j)}
+
+
+def _placement(report: Report) -> dict[str, Any] | None:
+    if report.placement is None:
+        return None
+    return {
+        "chips": report.placement.chips,
+        "cores": [
+            {
+                "chip": core.chip,
+                "core": core.index,
+                "neurons": core.load.neurons,
+                "memory_bytes": _memory(core.load.memory),
+                "holds": [asdict(part) for part in core.slices],
+            }
+            for core in report.placement.cores
+        ],
+    }
+
+
+def _time(report: Report) -> dict[str, Any] | None:
+    return None if report.timing is None else asdict(report.timing)
+
+
+def _energy(report: Report) -> dict[str, Any]:
+    static = report.static.energy_j if report.static else None
+    total = None if static is None else report.dynamic_j + static
+    return {
+        "dynamic_j": asdict(report.dynamic_j) if report.total.energy else None,
+        "static_j": _range(static),
+        "total_j": _range(total),
+        "known": list(report.known),
+    }
+
+
+def _range(value: Range | None) -> dict[str, float] | None:
+    return None if value is None else asdict(value)
+
+
+def _constants(report: Report) -> dict[str, Any]:
+    sources = report.profile.sources
+    return {
+        key: {**number.model_dump(exclude_none=True), "source": sources[number.source]}
+        for key, number in report.profile.constants()
+    }

@@ -1,0 +1,259 @@
+"""The cost report of one deployment on one target, measured on real data.
+
+Activity is exact: integers that the simulation counted. Energies and times are those integers times
+a profile's constants, which are uncertain; every such figure is a range, and says how well its
+constants are known. ``docs/profiles.md`` documents the JSON form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from snn_deploy.ir.integer_nodes import LifSoma
+from snn_deploy.ir.network import Network
+from snn_deploy.mapping.check import find_notices
+from snn_deploy.mapping.cost import Memory, NodeCost, cost_network, sequence_buffer_bits
+from snn_deploy.mapping.placement import Placement, place_network
+from snn_deploy.mapping.profile import Profile
+from snn_deploy.reports.activity import Activity, Counted, gather_activity
+from snn_deploy.reports.energy import (
+    EnergyItem,
+    Range,
+    add_ranges,
+    dynamic_energy,
+    static_energy,
+)
+from snn_deploy.reports.events import Events, count_events
+from snn_deploy.reports.saturation import Saturation, judge_saturation
+from snn_deploy.reports.timing import Timing, estimate_time
+
+__all__ = ["REPORT_SCHEMA", "LayerReport", "Report", "build_report", "layer_of"]
+
+REPORT_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer's cost, or the whole network's.
+
+    Parameters
+    ----------
+    name, nodes
+        The layer and its processes.
+    neurons, compartments, synapses, nonzero_synapses
+        A compartment is real: a complex mode has two.
+    memory
+        Bits by what they hold.
+    cores
+        How many hold a part of it; a core may hold parts of two layers. None without cores.
+    spike_rate
+        Spikes a soma and step; None without somas.
+    activation_sparsity
+        The share of possible messages that were not sent, over all counted senders; None without.
+    connection_sparsity
+        The share of synapses that are zero; None without synapses.
+    silent_neurons, always_firing_neurons
+        Somas that spiked at no step of the data, at every step.
+    events
+        Counts over all sequences.
+    energy
+        Dynamic energy of all sequences, by kind of event.
+    """
+
+    name: str
+    nodes: tuple[str, ...]
+    neurons: int
+    compartments: int
+    synapses: int
+    nonzero_synapses: int
+    memory: Memory
+    cores: int | None
+    spike_rate: float | None
+    activation_sparsity: float | None
+    connection_sparsity: float | None
+    silent_neurons: int
+    always_firing_neurons: int
+    events: Events
+    energy: tuple[EnergyItem, ...]
+
+    @property
+    def dynamic_j(self) -> Range:
+        """Dynamic energy of all sequences, joules."""
+        return add_ranges(item.energy_j for item in self.energy)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report; see :class:`LayerReport` for ``layers`` and ``total``.
+
+    Parameters
+    ----------
+    profile
+        The target.
+    activity
+        What was counted, on which data.
+    placement
+        None where the target has no cores.
+    timing, static
+        None where the target has no such constants; ``static`` is one sequence's.
+    saturation
+        For each node that clips.
+    buffer_bytes
+        Outside the neurons, for layers that run backwards over a sequence.
+    notes
+        What a reader must know before quoting a figure.
+    """
+
+    profile: Profile
+    activity: Activity
+    placement: Placement | None
+    layers: tuple[LayerReport, ...]
+    total: LayerReport
+    timing: Timing | None
+    static: EnergyItem | None
+    saturation: tuple[Saturation, ...]
+    buffer_bytes: int
+    notes: tuple[str, ...]
+
+    @property
+    def dynamic_j(self) -> Range:
+        """Dynamic energy of one sequence, joules."""
+        return self.total.dynamic_j * (1.0 / self.activity.sequences)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """How well the constants in the energies are known: all kinds that were added up."""
+        items = (*self.total.energy, *((self.static,) if self.static else ()))
+        return tuple(sorted({item.known for item in items}))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as plain data, schema version 1 of ``docs/profiles.md``."""
+        from snn_deploy.reports.json_form import report_to_json
+
+        return report_to_json(self)
+
+
+def layer_of(node: str) -> str:
+    """Name the layer that a node belongs to: ``layers.3.mix.synapses`` is of ``layers.3``."""
+    parts = node.split(".")
+    return ".".join(parts[:2]) if parts[0] == "layers" and len(parts) > 1 else parts[0]
+
+
+def build_report(
+    network: Network, profile: Profile, results: Iterable[Counted], steps_per_sequence: int
+) -> Report:
+    """Build the report of a lowered network on a target, from simulations of it.
+
+    Parameters
+    ----------
+    network
+        As the engine ran it.
+    profile
+        The target; ``check_target`` is the caller's business.
+    results
+        One or more batches, read once. With the trace of all ``activity.message_sources`` every
+        message is counted and every step timed; without, some are bounded and steps averaged.
+    steps_per_sequence
+        Steps of every sequence, padding included.
+
+    Raises
+    ------
+    TargetError
+        If the network does not fit into the target.
+    DataError
+        If there is no sequence.
+    """
+    activity = gather_activity(network, results, steps_per_sequence)
+    placement = place_network(network, profile)
+    context = _Context(
+        network=network,
+        profile=profile,
+        activity=activity,
+        placement=placement,
+        costs=cost_network(network),
+        events=count_events(network, placement, profile, activity),
+    )
+    names: dict[str, list[str]] = {}
+    for node in network:
+        names.setdefault(layer_of(node.name), []).append(node.name)
+    layers = tuple(context.layer(name, nodes) for name, nodes in names.items())
+    timing = estimate_time(network, placement, profile, activity)
+    static = static_energy(placement.chips, timing.sequence_s, profile) if timing else None
+    return Report(
+        profile=profile,
+        activity=activity,
+        placement=placement if profile.cores is not None else None,
+        layers=layers,
+        total=context.layer("total", list(network.names)),
+        timing=timing,
+        static=static,
+        saturation=judge_saturation(network, activity.saturated),
+        buffer_bytes=-(-sequence_buffer_bits(network) * steps_per_sequence // 8),
+        notes=_notes(network, profile, activity),
+    )
+
+
+@dataclass(frozen=True)
+class _Context:
+    """All that a layer's figures are taken from."""
+
+    network: Network
+    profile: Profile
+    activity: Activity
+    placement: Placement
+    costs: dict[str, NodeCost]
+    events: dict[str, Events]
+
+    def layer(self, name: str, nodes: list[str]) -> LayerReport:
+        costs = [self.costs[node] for node in nodes]
+        synapses = sum(cost.synapses * cost.channels for cost in costs)
+        nonzero = sum(cost.nonzero_synapses for cost in costs)
+        somas = [node for node in nodes if isinstance(self.network[node], LifSoma)]
+        events = sum((self.events[node] for node in nodes), Events())
+        return LayerReport(
+            name=name,
+            nodes=tuple(nodes),
+            neurons=sum(cost.neurons * cost.channels for cost in costs),
+            compartments=sum(cost.compartments * cost.channels for cost in costs),
+            synapses=synapses,
+            nonzero_synapses=nonzero,
+            memory=sum((cost.total for cost in costs), Memory()),
+            cores=self.placement.cores_of(*nodes) if self.profile.cores is not None else None,
+            spike_rate=self._rate(somas),
+            activation_sparsity=self._sparsity(nodes),
+            connection_sparsity=1.0 - nonzero / synapses if synapses else None,
+            silent_neurons=sum(self.activity.silent[node] for node in somas),
+            always_firing_neurons=sum(self.activity.always[node] for node in somas),
+            events=events,
+            energy=dynamic_energy(events, self.profile),
+        )
+
+    def _rate(self, nodes: list[str]) -> float | None:
+        """Messages sent of those possible, over some senders."""
+        activity = self.activity
+        sent = sum(int(activity.messages[node].sum()) for node in nodes)
+        possible = sum(len(activity.messages[node]) * activity.chances[node] for node in nodes)
+        return sent / possible if possible else None
+
+    def _sparsity(self, nodes: list[str]) -> float | None:
+        senders = [
+            node
+            for node in nodes
+            if node in self.activity.messages and node not in self.activity.bounded
+        ]
+        rate = self._rate(senders)
+        return None if rate is None else 1.0 - rate
+
+
+def _notes(network: Network, profile: Profile, activity: Activity) -> tuple[str, ...]:
+    notes = [*profile.notes, *find_notices(network, profile)]
+    if profile.overrides:
+        notes.append(f"Set by the user: {', '.join(profile.overrides)}.")
+    if activity.bounded and profile.cores is not None:
+        named = ", ".join(activity.bounded)
+        notes.append(f"Counted as sending at every step, an upper bound: {named}.")
+    if activity.saturated is None:
+        notes.append("The engine that ran this cannot count clipped values.")
+    return tuple(notes)

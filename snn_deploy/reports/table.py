@@ -1,0 +1,238 @@
+"""Reports and profiles on the terminal, readable from 60 columns on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from snn_deploy.mapping.profile import Profile
+from snn_deploy.mapping.schema import Limit, Quantity
+from snn_deploy.reports.quantities import (
+    count,
+    fraction,
+    kibibytes,
+    quantity,
+    quantity_range,
+)
+from snn_deploy.reports.report import LayerReport, Report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["render_profile", "render_profiles", "render_report"]
+
+
+def render_report(report: Report, console: Console) -> None:
+    """Print a report: size, activity and energy of each layer, then time, energy and notes."""
+    activity = report.activity
+    console.print(
+        f"[bold]{_plain(report.profile.name)}[/] {report.profile.version}"
+        f" · {activity.sequences} sequences of {activity.steps} steps",
+        highlight=False,
+    )
+    tables = {
+        "Size": _size_table(report),
+        "Activity a sequence, counted": _activity_table(report),
+        "Dynamic energy a sequence: counts × constants": _energy_table(report),
+    }
+    for title, table in tables.items():
+        if table.row_count:
+            console.print(f"\n[bold]{title}[/]", highlight=False)
+            console.print(table)
+    console.print(_summary(report))
+    _print_notes(report.notes, console)
+
+
+def render_profiles(profiles: Sequence[Profile], console: Console) -> None:
+    """Print one line for each profile."""
+    table = _new_table("target", "cores", "what it is", left={0, 2})
+    for profile in profiles:
+        table.add_row(_plain(profile.name), _cores(profile), _plain(profile.summary))
+    console.print(table)
+
+
+def render_profile(profile: Profile, console: Console) -> None:
+    """Print a profile: every number with its unit, how well it is known, and its source."""
+    console.print(f"[bold]{_plain(profile.name)}[/] {profile.version}", highlight=False)
+    console.print(_plain(profile.summary), highlight=False)
+    console.print(f"runs: {', '.join(profile.supports.nodes)}", highlight=False)
+    marks = {source: number for number, source in enumerate(profile.sources, start=1)}
+    for section in ("limits", "energy", "time", "power", "mesh"):
+        numbers = [
+            (key.split(".")[1], number)
+            for key, number in profile.constants()
+            if key.startswith(f"{section}.")
+        ]
+        if numbers:
+            _print_constants(section, numbers, marks, console)
+    console.print()
+    for source, mark in marks.items():
+        console.print(f"[{mark}] {profile.sources[source]}", markup=False, highlight=False)
+    _print_notes(profile.notes, console)
+
+
+def _plain(text: str) -> str:
+    """Keep rich from reading square brackets in names as markup."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _cores(profile: Profile) -> str:
+    return "–" if profile.cores is None else f"{profile.cores:,}"
+
+
+def _new_table(*columns: str, left: set[int] | None = None) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        is_text = index in (left or {0})
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text)
+    return table
+
+
+Cell = Callable[[LayerReport], str]
+
+
+def _add_rows(table: Table, report: Report, *columns: Cell) -> None:
+    """Add a row for each layer, the total under a line."""
+    for layer in (*report.layers, report.total):
+        if layer is report.total:
+            table.add_section()
+        cells = [cell(layer) for cell in columns]
+        style = "bold" if layer is report.total else None
+        table.add_row(_plain(layer.name), *cells, style=style)
+
+
+def _size_table(report: Report) -> Table:
+    table = _new_table("layer", "neurons", "compart.", "synapses", "memory", "cores")
+    _add_rows(
+        table,
+        report,
+        lambda layer: count(layer.neurons),
+        lambda layer: count(layer.compartments),
+        lambda layer: count(layer.synapses),
+        lambda layer: kibibytes(layer.memory.bytes),
+        lambda layer: "–" if layer.cores is None else str(layer.cores),
+    )
+    return table
+
+
+def _activity_table(report: Report) -> Table:
+    sequences = report.activity.sequences
+    table = _new_table("layer", "rate", "sparsity", "synops", "of dense", "updates")
+    _add_rows(
+        table,
+        report,
+        lambda layer: fraction(layer.spike_rate),
+        lambda layer: fraction(layer.activation_sparsity),
+        lambda layer: count(_effective(layer) / sequences),
+        lambda layer: fraction(
+            _effective(layer) / layer.events.dense if layer.events.dense else None
+        ),
+        lambda layer: count(
+            (layer.events.neuron_updates + layer.events.compartment_updates) / sequences
+        ),
+    )
+    return table
+
+
+def _effective(layer: LayerReport) -> int:
+    return layer.events.effective_acs + layer.events.effective_macs
+
+
+def _energy_table(report: Report) -> Table:
+    sequences = report.activity.sequences
+    table = _new_table("layer", "low", "typical", "high")
+    if not report.total.energy:
+        return table
+
+    def bound(name: str) -> Cell:
+        return lambda layer: quantity(getattr(layer.dynamic_j, name) / sequences, "J")
+
+    _add_rows(table, report, bound("low"), bound("typical"), bound("high"))
+    return table
+
+
+def _summary(report: Report) -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for name, value in _summary_rows(report):
+        table.add_row(name, _plain(value))
+    return table
+
+
+def _summary_rows(report: Report) -> list[tuple[str, str]]:
+    rows = []
+    if report.placement is not None:
+        used = len(report.placement.cores)
+        rows.append(("cores", f"{used} on {report.placement.chips} chip(s)"))
+    if report.timing is not None:
+        rows.append(("time a step", quantity_range(report.timing.step_s, "s")))
+        rows.append(("", f"set by {report.timing.busiest}"))
+        passes = report.timing.passes
+        told = f" ({passes} passes)" if passes > 1 else ""
+        rows.append(("time a sequence", quantity_range(report.timing.sequence_s, "s") + told))
+    if report.total.energy:
+        rows.append(("dynamic energy", quantity_range(report.dynamic_j, "J") + " a sequence"))
+    if report.static is not None:
+        rows.append(("static energy", quantity_range(report.static.energy_j, "J") + " a sequence"))
+    if report.known:
+        rows.append(("constants are", " and ".join(report.known)))
+    if report.buffer_bytes:
+        rows.append(("sequence buffer", f"{kibibytes(report.buffer_bytes)} outside the neurons"))
+    return rows + _health_rows(report)
+
+
+def _health_rows(report: Report) -> list[tuple[str, str]]:
+    total = report.total
+    statuses = [judged.status for judged in report.saturation]
+    told = ", ".join(
+        f"{statuses.count(status)} {status}"
+        for status in ("impossible", "unseen", "seen", "not counted")
+        if status in statuses
+    )
+    rows = [("saturation", told)] if told else []
+    rows += [
+        ("", f"{judged.node}: {judged.count:,} values clipped")
+        for judged in report.saturation
+        if judged.status == "seen"
+    ]
+    if total.spike_rate is not None:
+        extremes = f"{total.silent_neurons} silent, {total.always_firing_neurons} always firing"
+        rows.append(("somas", extremes))
+    return rows
+
+
+def _print_notes(notes: tuple[str, ...], console: Console) -> None:
+    for note in notes:
+        console.print(f"note: {note}", markup=False, highlight=False, style="dim")
+
+
+def _print_constants(
+    section: str,
+    numbers: list[tuple[str, Limit | Quantity]],
+    marks: dict[str, int],
+    console: Console,
+) -> None:
+    table = _new_table(section, "value", "known", "from", left={0, 2, 3})
+    for key, number in numbers:
+        table.add_row(key, _value(number), number.known, _plain(f"[{marks[number.source]}]"))
+    console.print(table)
+    for key, number in numbers:
+        if number.note:
+            console.print(f"  {key}: {number.note}", markup=False, highlight=False, style="dim")
+
+
+def _value(number: Limit | Quantity) -> str:
+    if isinstance(number, Limit):
+        return "–" if number.value is None else f"{number.value:,}"
+    if number.low == number.high:
+        return f"{number.typical:g}"
+    return f"{number.low:g} – {number.typical:g} – {number.high:g}"

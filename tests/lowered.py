@@ -1,0 +1,207 @@
+"""Small lowered networks made by hand, with known counts, for the tests of mapping and reports."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Result, Run
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import SPIKE, Edge, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.ir.verifier import verify_network
+
+S16 = Format(16, 0)
+
+
+def rescale(width: int, bits: int = 16) -> nodes.Rescale:
+    """Keep the value: times 2**10, shifted right by 10."""
+    return nodes.Rescale(
+        mantissa=np.full(width, 1 << 10, np.int32),
+        shift=np.full(width, 10, np.int8),
+        bias=np.zeros(width, np.int32),
+        bits=bits,
+    )
+
+
+def bank(channels: int, modes: int) -> nodes.ModeBank:
+    """Modes that halve in each step and turn a little."""
+    shape = (channels, modes)
+    return nodes.ModeBank(
+        decay_real=np.full(shape, 1 << 13, np.int32),
+        decay_imag=np.full(shape, 1 << 10, np.int32),
+        decay_shift=14,
+        input_shift=np.full(shape, 4, np.int8),
+        readout_real=np.full(shape, 1 << 6, np.int32),
+        readout_imag=np.zeros(shape, np.int32),
+        readout_shift=np.full(shape, 8, np.int8),
+        coefficient_bits=16,
+        state_bits=24,
+    )
+
+
+def dendrite(name: str, source: str, channels: int, modes: int, reverse: bool) -> nodes.Dendrite:
+    return nodes.Dendrite(
+        name=name,
+        inputs=(Edge(source),),
+        output=Format(18, 0),
+        bank=bank(channels, modes),
+        skip_mantissa=np.full(channels, 0 if reverse else 1 << 8, np.int32),
+        skip_shift=np.full(channels, 8, np.int8),
+        drive_shift=0,
+        sum_bits=24,
+        reversed_time=reverse,
+    )
+
+
+def synapses(name: str, source: str, weight: np.ndarray) -> nodes.Synapses:
+    return nodes.Synapses(
+        name=name,
+        inputs=(Edge(source, delay=1),),
+        output=Format(24, 0),
+        weight=weight.astype(np.int8),
+        weight_bits=8,
+    )
+
+
+def relay(name: str, *inputs: Edge, width: int, scaled: bool = False) -> nodes.Relay:
+    return nodes.Relay(
+        name=name,
+        inputs=inputs,
+        output=S16,
+        channels=width,
+        rescale=rescale(width) if scaled else None,
+    )
+
+
+def gate(name: str, source: str, width: int) -> nodes.Gate:
+    sigmoid = nodes.SigmoidGate(
+        table=np.linspace(0, 32767, 16).astype(np.int32),
+        table_bits=16,
+        index_shift=2,
+        out_shift=np.full(width, 15, np.int8),
+    )
+    return nodes.Gate(
+        name=name,
+        inputs=(Edge(source),),
+        output=S16,
+        channels=width,
+        rescale=rescale(2 * width),
+        value_bits=16,
+        sigmoid=sigmoid,
+    )
+
+
+def network(
+    channels: int = 6, modes: int = 3, classes: int = 2, reverse: bool = False, layers: int = 1
+) -> Network:
+    """An encoder, ``layers`` spiking state-space layers, and a decoder, as if lowered."""
+    random = np.random.default_rng(0)
+    h = channels
+    made: list[Node] = [
+        nodes.Input(name="input", output=S16, channels=1),
+        synapses("encoder.synapses", "input", random.integers(1, 9, (h, 1))),
+        relay("encoder", Edge("encoder.synapses"), width=h, scaled=True),
+    ]
+    stream = "encoder"
+    for index in range(layers):
+        made += _layer(f"layers.{index}", stream, h, modes, reverse, random)
+        stream = f"layers.{index}.residual"
+    made += [
+        nodes.Accumulator(
+            name="decoder.pool",
+            inputs=(Edge(stream),),
+            output=S16,
+            channels=h,
+            mode="last",
+            use_lengths=False,
+            guard_bits=0,
+            headroom_bits=0,
+            reciprocal_bits=16,
+        ),
+        synapses("decoder.synapses", "decoder.pool", random.integers(-5, 6, (classes, h))),
+        relay("decoder", Edge("decoder.synapses"), width=classes, scaled=True),
+    ]
+    made_network = Network("lowered", tuple(made))
+    verify_network(made_network)
+    return made_network
+
+
+def _layer(
+    name: str, stream: str, h: int, modes: int, reverse: bool, random: np.random.Generator
+) -> list[Node]:
+    weight = random.integers(-20, 21, (2 * h, h))
+    weight[:, 0] = 0  # the first soma speaks to nobody
+    ssm: list[Node] = [dendrite(f"{name}.ssm", stream, h, modes, reverse=False)]
+    if reverse:
+        parts = [
+            dendrite(f"{name}.ssm.forward", stream, h, modes, reverse=False),
+            dendrite(f"{name}.ssm.reverse", stream, h, modes, reverse=True),
+        ]
+        joined = relay(f"{name}.ssm", *(Edge(part.name) for part in parts), width=h)
+        ssm = [*parts, joined]
+    return [
+        *ssm,
+        nodes.LifSoma(
+            name=f"{name}.lif",
+            inputs=(Edge(f"{name}.ssm"),),
+            channels=h,
+            threshold=300,
+            decay=3584,
+            output=SPIKE,
+        ),
+        synapses(f"{name}.mix.synapses", f"{name}.lif", weight),
+        gate(f"{name}.glu", f"{name}.mix.synapses", h),
+        relay(f"{name}.residual", Edge(stream, delay=1), Edge(f"{name}.glu"), width=h),
+    ]
+
+
+def spiking_network(widths: tuple[int, ...]) -> Network:
+    """Somas and synapses alone: what Loihi 1 can run once its input is spikes."""
+    random = np.random.default_rng(1)
+    made: list[Node] = [nodes.Input(name="input", output=SPIKE, channels=widths[0])]
+    source = "input"
+    for index, (before, width) in enumerate(itertools.pairwise(widths)):
+        name = f"layers.{index}"
+        made.append(synapses(f"{name}.synapses", source, random.integers(-20, 60, (width, before))))
+        # a soma takes 18 bits; the sum of spikes through 8-bit weights stays far below
+        made[-1] = _narrowed(made[-1])
+        made.append(
+            nodes.LifSoma(
+                name=f"{name}.lif",
+                inputs=(Edge(f"{name}.synapses"),),
+                channels=width,
+                threshold=100,
+                decay=512,
+            )
+        )
+        source = f"{name}.lif"
+    made_network = Network("lowered", tuple(made), output_steps="all")
+    verify_network(made_network)
+    return made_network
+
+
+def _narrowed(node: Node) -> nodes.Synapses:
+    assert isinstance(node, nodes.Synapses)
+    return nodes.Synapses(
+        name=node.name,
+        inputs=node.inputs,
+        output=Format(18, 0),
+        weight=node.weight,
+        weight_bits=node.weight_bits,
+    )
+
+
+def simulate(
+    made: Network, sequences: int = 3, steps: int = 20, seed: int = 0, **run: object
+) -> Result:
+    """Run random input through the reference engine."""
+    random = np.random.default_rng(seed)
+    binary = made.input.output == SPIKE  # type: ignore[attr-defined]
+    top = 1 if binary else 60
+    x = random.integers(0 if binary else -60, top + 1, (sequences, steps, made.input.width))
+    lengths = np.full(sequences, steps)
+    return ReferenceEngine().run(made, Run(x.astype(np.int64), lengths, **run))  # type: ignore[arg-type]
