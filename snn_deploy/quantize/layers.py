@@ -260,14 +260,21 @@ def _ssm(builder: _Builder, node: float_nodes.DiagonalSsm) -> None:
 
 
 def _lif(builder: _Builder, node: float_nodes.Lif) -> None:
-    drive = builder.outputs[node.inputs[0].source]
+    source = node.inputs[0].source
+    exponent = int(builder.outputs[source].exponents(1)[0])
+    if exponent < 0:
+        raise ConfigError(
+            f"node '{source}': its drive would count in steps of {2**-exponent} thresholds, too "
+            "coarse to tell when the soma spikes; set a larger drive_bits, state_bits or "
+            "readout_bits, or give calibration data"
+        )
     decay = int(fp.round_half_up(np.asarray((1.0 - node.decay) * 2.0**fp.DECAY_UNITY_BITS)))
     builder.add(
         nodes.LifSoma(
             name=node.name,
             inputs=node.inputs,
             channels=node.width,
-            threshold=1 << int(drive.exponents(1)[0]),
+            threshold=1 << exponent,
             decay=decay,
         )
     )
