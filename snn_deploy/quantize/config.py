@@ -42,7 +42,7 @@ class QuantizationConfig(BaseModel):
         8.0, gt=0, le=64, description="the table covers arguments of ±this; a power of two"
     )
     headroom: float = Field(
-        1.25, ge=1.0, le=64, description="formats hold this many times the calibrated maximum"
+        1.1, ge=1.0, le=64, description="formats hold this many times the calibrated maximum"
     )
     input_range: float = Field(
         1.0, gt=0, le=1e6, description="largest |input| assumed when there is no calibration data"
