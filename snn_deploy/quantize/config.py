@@ -36,7 +36,7 @@ class QuantizationConfig(BaseModel):
     gate_bits: int = Field(16, ge=4, le=24, description="the two halves of a gated linear unit")
     table_bits: int = Field(16, ge=4, le=24, description="values in the sigmoid's table")
     table_index_bits: int = Field(
-        10, ge=4, le=14, description="2**this entries in the sigmoid's table"
+        12, ge=4, le=14, description="2**this entries in the sigmoid's table"
     )
     table_span: float = Field(
         8.0, gt=0, le=64, description="the table covers arguments of ±this; a power of two"
