@@ -60,9 +60,10 @@ def load_data(path: str | os.PathLike[str], network: Network) -> Data:
     if not file.is_file():
         raise DataError(f"{file}: no such file; data is an .npz with an array 'inputs'")
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
+        with loaded as archive:
             arrays = {
                 key: archive[key] for key in ("inputs", "labels", "lengths") if key in archive
             }
@@ -139,7 +140,9 @@ def _labels(labels: npt.ArrayLike | None, batch: int, where: str) -> npt.NDArray
         return None
     array = np.asarray(labels)
     if array.shape[:1] != (batch,):
-        raise DataError(f"{where}: labels of shape {array.shape} for {batch} sequences")
+        raise DataError(
+            f"{where}: labels of shape {array.shape} for {batch} sequences; give one each"
+        )
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         return None  # targets of a regression: nothing to count correct predictions with
     return array.astype(np.int64)

@@ -24,9 +24,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     Raises
     ------
     OutputError
-        If the folder is missing or not writable, or the disk is full.
+        If ``path`` is no regular file, its folder is missing or not writable, or the disk is full.
     """
-    target = Path(path)
+    target = Path(path).resolve()  # through a symbolic link to the file that it names
+    _refuse_special(target)
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -51,15 +52,22 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OutputError
-        If ``path`` is a folder, or its folder is missing or not writable.
+        If ``path`` is no regular file, or its folder is missing or not writable.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise OutputError(f"cannot write {target}: it is a folder; name a file")
+    target = Path(path).resolve()
+    _refuse_special(target)
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {target}: the folder {target.parent} does not exist")
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"cannot write {target}: no permission to write in {target.parent}")
+
+
+def _refuse_special(target: Path) -> None:
+    if target.is_dir():
+        raise OutputError(f"cannot write {target}: it is a folder; name a file")
+    if target.exists() and not target.is_file():
+        # renaming over a device would replace it
+        raise OutputError(f"cannot write {target}: it is not a regular file; name another")
 
 
 def _cannot_write(target: Path, error: OSError) -> str:

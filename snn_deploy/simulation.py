@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from snn_deploy.data import Data
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Result, Run
-from snn_deploy.errors import ConfigError
+from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
 from snn_deploy.ir.network import Network
@@ -65,6 +66,7 @@ def simulate(
     ConfigError
         If ``trace`` names a node that is not there.
     """
+    clipped = _clipped_inputs(network, data)
     results = [result for _, result in run_blocks(network, data, engine, trace, progress)]
     output = np.concatenate([result.output for result in results])
     messages = _joined([result.messages for result in results])
@@ -75,10 +77,27 @@ def simulate(
         },
         messages=messages,
         saturated={
-            name: sum(result.saturated[name] for result in results) for name in results[0].saturated
+            **{name: sum(r.saturated[name] for r in results) for name in results[0].saturated},
+            network.input.name: clipped,
         },
         trace=_joined([result.trace for result in results]),
     )
+
+
+def _clipped_inputs(network: Network, data: Data) -> int:
+    """Count inputs beyond their format, and warn: an answer to clipped data is no answer."""
+    form = output_format(network, network.input.name)
+    clipped = form.encode(data.inputs)[1]
+    if clipped:
+        reach = form.decode(np.full(network.input.width, form.limit)).max()
+        warnings.warn(
+            f"{clipped:,} of {data.inputs.size:,} input values lie outside ±{reach:.4g}, the range "
+            "that calibration saw, and were clipped; scale the data as in training, or convert "
+            "again with calibration data that covers it",
+            SnnDeployWarning,
+            stacklevel=3,
+        )
+    return clipped
 
 
 def run_blocks(

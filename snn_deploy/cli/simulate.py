@@ -18,6 +18,9 @@ from snn_deploy.cli.options import (
 
 __all__ = ["make_engine", "simulate"]
 
+Outcome = tuple[Any, Mapping[str, Any], Mapping[str, Any], Mapping[str, int], Any]
+"""Logits, spike counts by layer, trace by node, clipped values by node, and the data."""
+
 FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
 
 
@@ -64,13 +67,16 @@ def simulate(
         outcome = _simulate_integer(
             network_file, data_path, backend, device, limit, bool(trace_path)
         )
-    logits, counts, trace, data = outcome
+    logits, counts, trace, saturated, data = outcome
     if output:
         arrays = {"logits": logits, "predictions": logits.argmax(axis=-1)}
         _save(output, {**arrays, **{f"spike_counts/{k}": v for k, v in counts.items()}})
     if trace_path:
         _save(trace_path, trace)
     _print_outcome(logits, counts, data)
+    for name, count in saturated.items():
+        if count:
+            click.echo(f"saturated {name}: {count:,} values clipped")
 
 
 def make_engine(backend: str, device: Any = "cpu") -> Any:
@@ -89,7 +95,7 @@ def make_engine(backend: str, device: Any = "cpu") -> Any:
 
 def _simulate_integer(
     path: str, data_path: str, backend: str, device: str, limit: int | None, trace: bool
-) -> tuple[Any, Mapping[str, Any], Mapping[str, Any], Any]:
+) -> Outcome:
     import numpy as np
 
     from snn_deploy.api import load
@@ -110,7 +116,7 @@ def _simulate_integer(
             data, backend=make_engine(backend, device), trace=names, progress=progress
         )
     signals = {name: signal.astype(np.int32) for name, signal in result.trace.items()}
-    return result.logits, result.spike_counts, signals, data
+    return result.logits, result.spike_counts, signals, result.saturated, data
 
 
 def _simulate_float(
@@ -121,7 +127,7 @@ def _simulate_float(
     output_steps: Any,
     limit: int | None,
     trace: bool,
-) -> tuple[Any, Mapping[str, Any], Mapping[str, Any], Any]:
+) -> Outcome:
     import numpy as np
 
     from snn_deploy.api import load_float_network
@@ -152,6 +158,7 @@ def _simulate_float(
         result.logits,
         {name.removesuffix(".lif"): np.concatenate(parts) for name, parts in counts.items()},
         {name: np.concatenate(parts) for name, parts in signals.items() if parts},
+        {},
         data,
     )
 
