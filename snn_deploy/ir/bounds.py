@@ -147,7 +147,7 @@ def _driven(
         readout = np.hypot(bank.readout_real, bank.readout_imag)
         gain = readout / 2.0 ** bank.readout_shift.astype(float)
         # two roundings of half a unit; sqrt(2) because u and v may each reach their clip
-        contribution = _clipped(states[-1], int(limit * np.sqrt(2.0))) * gain + (gain > 0)
+        contribution = np.minimum(states[-1], limit * np.sqrt(2.0)) * gain + (gain > 0)
         drive = drive + contribution.sum(axis=1)
     state = np.concatenate(states, axis=1) if states else np.zeros((node.width, 0))
     reached = {
@@ -156,7 +156,7 @@ def _driven(
         "output": np.floor(drive / 2.0**node.drive_shift + 0.5),
     }
     limits = {
-        "state": fp.limit_of(banks[0].state_bits),
+        "state": min(fp.limit_of(bank.state_bits) for bank in banks),
         "sum": fp.limit_of(node.sum_bits),
         "output": node.output.limit,
     }
@@ -173,15 +173,16 @@ def _ssm(node: nodes.QuantizedSsm, sources: list[Magnitude], spikes: bool) -> Bo
 
 
 def _lif(node: nodes.LifSoma, sources: list[Magnitude], spikes: bool) -> Bound:
-    leak = 1.0 - node.decay / 2.0**fp.DECAY_UNITY_BITS
     current = sources[0] * 2.0**fp.LIF_ALIGN_BITS
-    membrane = np.maximum(current / max(1.0 - leak, 2.0**-fp.DECAY_UNITY_BITS), current)
+    lost = node.decay / 2.0**fp.DECAY_UNITY_BITS
+    # a membrane that loses nothing gathers inhibition without end
+    membrane = current / lost if lost > 0 else np.where(current > 0, np.inf, 0.0)
     limits = {"membrane": fp.limit_of(fp.MEMBRANE_BITS)}
     return Bound({"membrane": membrane}, limits, np.ones(node.width))
 
 
 def _gated(node: nodes.Gate | nodes.QuantizedGlu, value: Magnitude) -> Magnitude:
-    top = float(node.sigmoid.table.max(initial=0))
+    top = float(np.abs(node.sigmoid.table).max(initial=0))
     return np.asarray(np.floor(value * top / 2.0 ** node.sigmoid.out_shift.astype(float) + 0.5))
 
 
@@ -200,7 +201,9 @@ def _accumulator(node: nodes.Accumulator, sources: list[Magnitude], spikes: bool
     if node.mode == "sum":
         reached = np.full(node.width, np.inf)  # grows with the sequence, whatever its values
     else:
-        reached = np.floor(sources[0] * 2.0**node.guard_bits * (1 + 2.0**-14) + 2.0)
+        # the reciprocal's own rounding, and that of the sum when it is shifted before
+        gain = 2.0**node.guard_bits * (1.0 + 2.0 ** (1 - node.reciprocal_bits))
+        reached = np.floor((sources[0] + 2.0**-node.headroom_bits) * gain + 0.5)
     return _saturating(node, {"output": reached})
 
 

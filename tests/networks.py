@@ -1,0 +1,401 @@
+"""Small networks for the tests of the core: hand-made float ones, and one random node of any kind.
+
+``float_network`` builds what a SpikingSSM checkpoint describes, of any size down to one channel
+without modes. ``around`` gives an input and one integer node of the kind asked for, with random
+parameters that its docstring and the verifier allow; kinds come from the verifier's table, so that
+a new node without a maker here fails the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Result, Run
+from snn_deploy.ir import float_nodes
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import SPIKE, Edge, Format
+from snn_deploy.ir.network import Network, Stage
+from snn_deploy.ir.node import Node
+from snn_deploy.ir.verifier import LEGAL
+
+Random = np.random.Generator
+
+INTEGER_KINDS: tuple[type[Node], ...] = tuple(
+    dict.fromkeys((*LEGAL["integer"], *LEGAL["lowered"])),
+)
+
+
+def float_network(
+    *,
+    width: int = 4,
+    modes: int = 3,
+    layers: int = 2,
+    d_in: int = 1,
+    classes: int = 3,
+    reverse: bool = False,
+    norm: bool = False,
+    threshold: bool = True,
+    readout: float_nodes.ReadoutMode = "mean",
+    use_lengths: bool = False,
+    modulus: tuple[float, float] = (0.5, 0.99),
+    drive: float = 2.0,
+    seed: int = 0,
+) -> Network:
+    """Make a random float network: |a| within ``modulus``, somas driven as hard as ``drive``."""
+    rng = np.random.default_rng(seed)
+    made: list[Node] = [
+        float_nodes.FloatInput(name="input", channels=d_in),
+        float_nodes.Linear(
+            name="encoder",
+            inputs=(Edge("input"),),
+            weight=rng.normal(size=(width, d_in)),
+            bias=rng.normal(size=width) * 0.3,
+        ),
+    ]
+    for index in range(layers):
+        ssm = _ssm(rng, width, modes, modulus, drive, reverse)
+        made += _layer(f"layers.{index}", made[-1].name, width, norm, threshold, ssm, rng)
+    made.append(
+        float_nodes.Readout(
+            name="decoder",
+            inputs=(Edge(made[-1].name),),
+            mode=readout,
+            weight=rng.normal(size=(classes, width)),
+            bias=rng.normal(size=classes),
+            use_lengths=use_lengths,
+        )
+    )
+    return Network("float", tuple(made), "all" if readout == "every" else "one")
+
+
+def _ssm(
+    rng: Random, h: int, n: int, modulus: tuple[float, float], drive: float, reverse: bool
+) -> dict[str, Any]:
+    size = (h, n)
+    a = rng.uniform(*modulus, size) * np.exp(1j * rng.uniform(0, np.pi, size))
+
+    def readout() -> npt.NDArray[np.complex128]:
+        c = rng.normal(size=size) + 1j * rng.normal(size=size)
+        return np.asarray(c * drive / max(n, 1))
+
+    return {
+        "a": a,
+        "b": (1 - np.abs(a)) * np.exp(1j * rng.uniform(0, 1, size)),
+        "c": readout(),
+        "d": rng.normal(size=h) * drive / 2,
+        "c_reverse": readout() if reverse else None,
+    }
+
+
+def _layer(
+    name: str, stream: str, h: int, norm: bool, threshold: bool, ssm: dict[str, Any], rng: Random
+) -> list[Node]:
+    made: list[Node] = []
+    u = stream
+    if norm:
+        u = f"{name}.norm"
+        made.append(
+            float_nodes.Affine(
+                name=u,
+                inputs=(Edge(stream),),
+                scale=rng.uniform(0.5, 2, h) * rng.choice([-1, 1], h),
+                shift=rng.normal(size=h),
+            )
+        )
+    return [
+        *made,
+        float_nodes.DiagonalSsm(name=f"{name}.ssm", inputs=(Edge(u),), **ssm),
+        float_nodes.Lif(
+            name=f"{name}.lif",
+            inputs=(Edge(f"{name}.ssm"),),
+            threshold=np.exp(rng.normal(size=h) * 0.3) if threshold else np.ones(h),
+        ),
+        float_nodes.Linear(
+            name=f"{name}.mix",
+            inputs=(Edge(f"{name}.lif"),),
+            weight=rng.normal(size=(2 * h, h)) / np.sqrt(h),
+            bias=rng.normal(size=2 * h) * 0.3,
+        ),
+        float_nodes.Glu(name=f"{name}.glu", inputs=(Edge(f"{name}.mix"),), channels=h),
+        float_nodes.Residual(
+            name=f"{name}.residual", inputs=(Edge(stream), Edge(f"{name}.glu")), channels=h
+        ),
+    ]
+
+
+def float_inputs(
+    network: Network, batch: int = 3, steps: int = 20, scale: float = 1.0, seed: int = 1
+) -> npt.NDArray[np.float64]:
+    """Give inputs (batch, steps, d_in) between -scale and scale."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-scale, scale, (batch, steps, network.input.width))
+
+
+def encoded(network: Network, inputs: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Give inputs as mantissas of an integer network's input node."""
+    source = network.input
+    assert isinstance(source, nodes.IntegerNode)
+    return source.output.encode(inputs)[0]
+
+
+def run_reference(
+    network: Network, mantissas: npt.NDArray[np.int64], lengths: npt.ArrayLike | None = None
+) -> Result:
+    """Run mantissas (B, L, d_in) on the reference engine with every node traced."""
+    batch, steps = mantissas.shape[:2]
+    valid = np.full(batch, steps) if lengths is None else np.asarray(lengths)
+    return ReferenceEngine().run(network, Run(mantissas, valid, network.names))
+
+
+def extreme_inputs(
+    network: Network, rng: Random, batch: int = 3, steps: int = 16
+) -> npt.NDArray[np.int64]:
+    """Give mantissas (batch, steps, d_in): full scale and constant, flipping, random, mostly 0."""
+    source = network.input
+    assert isinstance(source, nodes.IntegerNode)
+    high = source.output.limit
+    low = -high if source.output.signed else 0
+    size = (batch, steps, source.width)
+    kinds = [
+        np.where(rng.integers(0, 2, (batch, 1, source.width)), high, low) + np.zeros(size, int),
+        np.where(rng.integers(0, 2, size), high, low),
+        rng.integers(low, high + 1, size),
+        rng.integers(low, high + 1, size) * (rng.random(size) < 0.1),
+    ]
+    return np.asarray(kinds[rng.integers(len(kinds))], dtype=np.int64)
+
+
+def around(kind: type[Node], rng: Random) -> Network:
+    """Give an integer network of an input and one random node of ``kind``.
+
+    The stage is ``integer`` where the kind is legal there, else ``lowered``.
+    """
+    stage: Stage = "lowered" if kind in LEGAL["lowered"] else "integer"
+    made = MAKERS[kind](rng)
+    if isinstance(made[-1], nodes.Accumulator):
+        return Network(stage, made, "one")
+    return Network(stage, made, "all")
+
+
+def _source(rng: Random, width: int, bits: tuple[int, int] = (2, 24)) -> nodes.Input:
+    exponent = int(rng.integers(-3, 12))
+    form = Format(int(rng.integers(*bits, endpoint=True)), exponent)
+    return nodes.Input(name="input", output=form, channels=width)
+
+
+def _width(rng: Random) -> int:
+    return int(rng.integers(1, 5))
+
+
+def _output(rng: Random, width: int, bits: tuple[int, int] = (4, 24)) -> Format:
+    exponent: int | tuple[int, ...] = int(rng.integers(-3, 12))
+    if rng.integers(2):
+        exponent = tuple(int(e) for e in rng.integers(-3, 12, width))
+    return Format(int(rng.integers(*bits, endpoint=True)), exponent)
+
+
+def random_rescale(rng: Random, width: int) -> nodes.Rescale:
+    bits = int(rng.integers(2, 24, endpoint=True))
+    limit = fp.limit_of(bits)
+    return nodes.Rescale(
+        mantissa=rng.integers(-limit, limit + 1, width).astype(np.int32),
+        shift=rng.integers(0, bits + 8, width).astype(np.int8),
+        bias=rng.integers(-5000, 5001, width).astype(np.int32),
+        bits=bits,
+    )
+
+
+def random_sigmoid(rng: Random, width: int) -> nodes.SigmoidGate:
+    index_bits, bits = int(rng.integers(1, 9)), int(rng.integers(3, 17))
+    return nodes.SigmoidGate(
+        table=fp.sigmoid_table(index_bits, bits, 8.0),
+        table_bits=bits,
+        index_shift=int(rng.integers(0, 12)),
+        out_shift=rng.integers(0, bits + 4, width).astype(np.int8),
+    )
+
+
+def random_bank(rng: Random, width: int, modes: int, modulus: float = 0.999) -> nodes.ModeBank:
+    shape, bits = (width, modes), int(rng.integers(4, 20))
+    limit, decay_shift = fp.limit_of(bits), bits - 1
+    a = rng.uniform(0, modulus, shape) * np.exp(1j * rng.uniform(-np.pi, np.pi, shape))
+    return nodes.ModeBank(
+        decay_real=np.trunc(a.real * limit).astype(np.int32),
+        decay_imag=np.trunc(a.imag * limit).astype(np.int32),
+        decay_shift=decay_shift,
+        input_shift=rng.integers(-6, 7, shape).astype(np.int8),
+        readout_real=rng.integers(-limit, limit + 1, shape).astype(np.int32),
+        readout_imag=rng.integers(-limit, limit + 1, shape).astype(np.int32),
+        readout_shift=rng.integers(bits - 2, bits + 8, shape).astype(np.int8),
+        coefficient_bits=bits,
+        state_bits=int(rng.integers(8, 24, endpoint=True)),
+    )
+
+
+def _driven(rng: Random, width: int) -> dict[str, Any]:
+    return {
+        "inputs": (Edge("input"),),
+        "output": _output(rng, width, (8, 24)),
+        "skip_mantissa": rng.integers(-1000, 1001, width).astype(np.int32),
+        "skip_shift": rng.integers(0, 12, width).astype(np.int8),
+        "drive_shift": int(rng.integers(0, 10)),
+        "sum_bits": 40,  # wide enough for any of these banks
+    }
+
+
+def _make_input(rng: Random) -> tuple[Node, ...]:
+    return (_source(rng, _width(rng)),)
+
+
+def _make_synapses(rng: Random) -> tuple[Node, ...]:
+    source = _source(rng, _width(rng), (2, 12))
+    if rng.integers(2):
+        source = nodes.Input(name="input", output=SPIKE, channels=source.width)
+    weight_bits = int(rng.integers(2, 9))
+    limit = fp.limit_of(weight_bits)
+    weight = rng.integers(-limit, limit + 1, (_width(rng), source.width)).astype(np.int8)
+    node = nodes.Synapses(
+        name="node",
+        inputs=(Edge("input", 1),),
+        output=Format(24, 0),
+        weight=weight,
+        weight_bits=weight_bits,
+    )
+    return source, node
+
+
+def _make_linear(rng: Random) -> tuple[Node, ...]:
+    source, synapses = _make_synapses(rng)
+    assert isinstance(synapses, nodes.Synapses)
+    node = nodes.QuantizedLinear(
+        name="node",
+        inputs=(Edge("input"),),
+        output=_output(rng, synapses.width),
+        weight=synapses.weight,
+        weight_bits=synapses.weight_bits,
+        sum_bits=24,
+        rescale=random_rescale(rng, synapses.width),
+    )
+    return source, node
+
+
+def _make_relay(rng: Random) -> tuple[Node, ...]:
+    """Two inputs of different exponents, brought to one by shifts, or one input."""
+    width = _width(rng)
+    source = _source(rng, width)
+    rescale = random_rescale(rng, width) if rng.integers(2) else None
+    if rng.integers(2):
+        inputs = (Edge("input"), Edge("input"))
+        align = rng.integers(-6, 7, width)
+        aligned = tuple(int(e) for e in source.output.exponents(width) + align)
+        output = Format(_output(rng, width).bits, aligned)
+        shifts = np.stack([align, align]).astype(np.int8)
+        made = nodes.Relay(
+            name="node", inputs=inputs, output=output, channels=width, rescale=rescale, align=shifts
+        )
+        return source, made
+    output = _output(rng, width)
+    if rescale is None:
+        output = Format(output.bits, source.output.exponent)
+    relay = nodes.Relay(
+        name="node", inputs=(Edge("input"),), output=output, channels=width, rescale=rescale
+    )
+    return source, relay
+
+
+def _make_dendrite(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    node = nodes.Dendrite(
+        name="node",
+        bank=random_bank(rng, width, int(rng.integers(0, 4))),
+        reversed_time=bool(rng.integers(2)),
+        **_driven(rng, width),
+    )
+    return _source(rng, width, (2, 16)), node
+
+
+def _make_ssm(rng: Random) -> tuple[Node, ...]:
+    width, modes = _width(rng), int(rng.integers(0, 4))
+    reverse = random_bank(rng, width, modes) if rng.integers(2) else None
+    node = nodes.QuantizedSsm(
+        name="node",
+        forward=random_bank(rng, width, modes),
+        reverse=reverse,
+        **_driven(rng, width),
+    )
+    return _source(rng, width, (2, 16)), node
+
+
+def _make_lif(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    node = nodes.LifSoma(
+        name="node",
+        inputs=(Edge("input"),),
+        channels=width,
+        threshold=int(rng.integers(0, 1 << int(rng.integers(1, 18)))),
+        decay=int(rng.choice([0, 1, 100, 3584, 4095, rng.integers(4096)])),
+    )
+    return _source(rng, width, (2, 18)), node
+
+
+def _make_glu(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    node = nodes.QuantizedGlu(
+        name="node",
+        inputs=(Edge("input"),),
+        output=_output(rng, width),
+        channels=width,
+        sigmoid=random_sigmoid(rng, width),
+    )
+    return _source(rng, 2 * width), node
+
+
+def _make_gate(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    node = nodes.Gate(
+        name="node",
+        inputs=(Edge("input"),),
+        output=_output(rng, width),
+        channels=width,
+        rescale=random_rescale(rng, 2 * width),
+        value_bits=int(rng.integers(4, 25)),
+        sigmoid=random_sigmoid(rng, width),
+    )
+    return _source(rng, 2 * width), node
+
+
+def _make_accumulator(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    reciprocal_bits = int(rng.integers(4, 25))
+    node = nodes.Accumulator(
+        name="node",
+        inputs=(Edge("input"),),
+        output=_output(rng, width),
+        channels=width,
+        mode=rng.choice(["mean", "sum", "last", "first"]).item(),
+        use_lengths=bool(rng.integers(2)),
+        guard_bits=int(rng.integers(-6, min(reciprocal_bits - 2, 8) + 1)),
+        headroom_bits=int(rng.integers(0, 9)),
+        reciprocal_bits=reciprocal_bits,
+    )
+    return _source(rng, width), node
+
+
+MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
+    nodes.Input: _make_input,
+    nodes.Synapses: _make_synapses,
+    nodes.QuantizedLinear: _make_linear,
+    nodes.Relay: _make_relay,
+    nodes.Dendrite: _make_dendrite,
+    nodes.QuantizedSsm: _make_ssm,
+    nodes.LifSoma: _make_lif,
+    nodes.QuantizedGlu: _make_glu,
+    nodes.Gate: _make_gate,
+    nodes.Accumulator: _make_accumulator,
+}
