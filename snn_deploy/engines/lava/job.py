@@ -71,7 +71,7 @@ class Pulse:
     Parameters
     ----------
     counts
-        int64 (2,): steps that the whole network has done, and segments that were wired.
+        int64 (2,): steps that the whole network has done, and stages of preparation passed.
     working
         uint8, 1 for each node that is computing at this moment (our own models only).
     names
@@ -86,8 +86,8 @@ class Pulse:
         """Count a step."""
         self.counts[0] += 1
 
-    def wired(self) -> None:
-        """Count a segment that is ready to run."""
+    def prepared(self) -> None:
+        """Count a stage of the preparation: Lava is imported, a segment wired, compiled, …."""
         self.counts[1] += 1
 
     @contextlib.contextmanager

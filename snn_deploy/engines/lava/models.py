@@ -67,7 +67,7 @@ class NodeModel(PyLoihiProcessModel):
         messages = [port.recv() for port in self.in_ports]
         place = self.clock.place(self.time_step)
         with self.pulse.busy(self.node.name):
-            y = self.silence if place is None else self.step(self.join(messages), *place)
+            y = self.silence if place is None else self.step(self.gather(messages), *place)
         self.s_out.send(y)
 
     @property
@@ -75,7 +75,7 @@ class NodeModel(PyLoihiProcessModel):
         """The ports, in the order of the node's inputs."""
         return [getattr(self, f"in_{number}") for number in range(self.proc_params["ports"])]
 
-    def join(self, messages: list[IntArray]) -> IntArray:
+    def gather(self, messages: list[IntArray]) -> IntArray:
         """Make the node's input of what arrived at its ports."""
         (x,) = messages
         return x
@@ -98,7 +98,7 @@ def _rescaled(x: IntArray, rescale: nodes.Rescale) -> IntArray:
 class RelayModel(NodeModel):
     """Relay."""
 
-    def join(self, messages: list[IntArray]) -> IntArray:
+    def gather(self, messages: list[IntArray]) -> IntArray:
         """Add up the inputs, aligned."""
         align = self.node.align
         if align is not None:

@@ -129,10 +129,8 @@ def _has_members(group: int) -> bool:
 
 
 def _where(pulse: Pulse, steps: int) -> str:
-    done, wired = pulse.counts.tolist()
-    if wired == 0:
-        return "while it was starting"
-    return f"at step {done + 1} of {steps}"
+    done = int(pulse.counts[0])
+    return f"at step {done + 1} of {steps}" if done else "before the first step"
 
 
 def _hung(pulse: Pulse, steps: int, limit: float) -> str:

@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from snn_deploy.engines.lava.job import Device, Failure, JobFolder, Pulse
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 POLL_SECONDS = 0.05
-AFTERMATH_SECONDS = 2.0
+AFTERMATH_SECONDS = 5.0
 LIKELY_CAUSES = {
     signal.SIGKILL: " (out of memory?)",
     signal.SIGBUS: " (no room left in the folder for temporary files?)",
@@ -83,6 +83,7 @@ def _run(folder: JobFolder) -> Failure | None:
 
     job = folder.read_job()
     pulse = folder.open_pulse(job.network, "r+")
+    pulse.prepared()
     for segment in cut_network(job.network):
         wiring = wire_segment(job, segment, folder, pulse)
         if job.device == "loihi2" and wiring.without_microcode:
@@ -103,16 +104,21 @@ def _unplaceable(wiring: Wiring) -> str:
 def _run_segment(wiring: Wiring, device: Device, pulse: Pulse) -> None:
     from lava.magma.core.run_conditions import RunSteps
 
-    wiring.recorder.create_runtime(wiring.run_config(device))
+    pulse.prepared()
+    executable = wiring.recorder.compile(wiring.run_config(device))
+    pulse.prepared()
+    wiring.recorder.create_runtime(executable=executable)
     runtime = wiring.recorder.runtime
-    pulse.wired()
+    pulse.prepared()
     runtime.start(RunSteps(num_steps=wiring.steps, blocking=False))
-    _watch(runtime)
+    actors = _actors(runtime)
+    _watch(runtime, actors)
     runtime.wait()
     runtime.stop()
+    _raise_exceptions(actors)  # of processes that failed as they stopped
 
 
-def _watch(runtime: Any) -> None:
+def _watch(runtime: Any, actors: Mapping[str, Any]) -> None:
     """Wait until all steps are done.
 
     Lava's own waiting never ends when a process that others wait for has failed, and keeps the
@@ -120,7 +126,7 @@ def _watch(runtime: Any) -> None:
     """
     from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
 
-    ports, actors = runtime.service_to_runtime, _actors(runtime)
+    ports = runtime.service_to_runtime
     while not all(port.probe() for port in ports):
         if not all(actor.is_alive() for actor in actors.values()):
             break
@@ -128,8 +134,7 @@ def _watch(runtime: Any) -> None:
     else:
         if all(enum_equal(port.peek(), MGMT_RESPONSE.DONE) for port in ports):
             return
-    time.sleep(AFTERMATH_SECONDS)  # the first that is seen to be dead need not be the culprit
-    raise _culprit(actors)
+    _raise_culprit(actors)
 
 
 def _actors(runtime: Any) -> dict[str, Any]:
@@ -140,20 +145,29 @@ def _actors(runtime: Any) -> dict[str, Any]:
     return dict(zip((*names, *services), actors, strict=True))
 
 
-def _culprit(actors: Mapping[str, Any]) -> _ProcessFailedError:
-    """Find who failed: one with an exception, else one that was killed, else any that ended."""
+def _raise_culprit(actors: Mapping[str, Any]) -> NoReturn:
+    """Find who failed; the first that is seen to have ended need not be the culprit."""
+    deadline = time.monotonic() + AFTERMATH_SECONDS
+    while time.monotonic() < deadline:
+        _raise_exceptions(actors)
+        for name, actor in actors.items():
+            if actor.exitcode:
+                raise _ProcessFailedError(name, _ending(actor.exitcode))
+        time.sleep(POLL_SECONDS)
+    raise _ProcessFailedError("unknown", "Lava stopped the run and gave no reason")
+
+
+def _raise_exceptions(actors: Mapping[str, Any]) -> None:
     for name, actor in actors.items():
         if actor.exception:
-            return _ProcessFailedError(name, actor.exception[1])
-    codes = {name: actor.exitcode for name, actor in actors.items() if actor.exitcode is not None}
-    name = max(codes, key=lambda name: codes[name] != 0, default="unknown")
-    code = codes.get(name, 0)
-    if code >= 0:
-        return _ProcessFailedError(name, f"it ended early, with exit code {code} and no traceback")
+            raise _ProcessFailedError(name, actor.exception[1])
+
+
+def _ending(code: int) -> str:
+    if code > 0:
+        return f"it ended with exit code {code} and no traceback"
     killer = signal.Signals(-code)
-    return _ProcessFailedError(
-        name, f"it was killed by {killer.name}{LIKELY_CAUSES.get(killer, '')}"
-    )
+    return f"it was killed by {killer.name}{LIKELY_CAUSES.get(killer, '')}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,182 @@
+"""The Lava engine against the reference: the same integers from every process at every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lava_networks import both_directions, delays, extremes, lowered, relay, source, synapses
+
+from snn_deploy.api import convert
+from snn_deploy.engines.lava.clock import Clock
+from snn_deploy.engines.lava.engine import LavaEngine
+from snn_deploy.engines.lava.segments import Feed, cut_network, recorded_nodes
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Result, Run
+from snn_deploy.errors import NetworkError
+from snn_deploy.ir.formats import Format
+from snn_deploy.ir.integer_nodes import LifSoma
+from snn_deploy.ir.network import Network
+
+on_lava = [pytest.mark.lava, pytest.mark.timeout(120)]
+
+
+def assert_equal(network: Network, run: Run) -> Result:
+    expected, found = ReferenceEngine().run(network, run), LavaEngine().run(network, run)
+    for name in network.names:
+        assert np.array_equal(found.trace[name], expected.trace[name]), name
+        assert found.trace[name].dtype == np.int64
+    assert np.array_equal(found.output, expected.output)
+    assert found.messages.keys() == expected.messages.keys()
+    for name, count in expected.messages.items():
+        assert np.array_equal(found.messages[name], count), name
+    assert found.saturated == {}
+    return expected
+
+
+def random_run(network: Network, shape: tuple[int, int], seed: int = 0) -> Run:
+    rng = np.random.default_rng(seed)
+    limit = network.input.output.limit
+    inputs = rng.integers(-limit, limit + 1, (*shape, network.input.width))
+    inputs[0] = limit  # one sequence that pushes everything one way all the time
+    lengths = (3 * np.arange(shape[0]) + shape[1] - 1) % shape[1] + 1
+    return Run(inputs, lengths, trace=network.names)
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (2, 1)])
+class TestEqualToReference:
+    pytestmark = on_lava
+
+    def test_extremes(self, shape: tuple[int, int]) -> None:
+        network = extremes()
+        result = assert_equal(network, random_run(network, shape))
+        assert result.saturated["driven up"] > 0
+        assert result.saturated["clipped"] > 0
+        assert result.trace["no threshold"].any()
+        if shape == (3, 7):
+            assert result.saturated["highest threshold"] > 0
+            assert result.trace["next soma"].any()
+
+    def test_delays(self, shape: tuple[int, int]) -> None:
+        network = delays()
+        result = assert_equal(network, random_run(network, shape))
+        assert all(result.trace[name].any() for name in ("gate", "mean", "sum", "first", "last"))
+
+    def test_both_directions(self, shape: tuple[int, int]) -> None:
+        network = both_directions()
+        result = assert_equal(network, random_run(network, shape))
+        assert result.trace["soma"].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "sequences", "steps"), [("seqdigits_uni", 8, 64), ("seqdigits_bi", 2, 24)]
+)
+class TestRealNetworks:
+    pytestmark = on_lava
+
+    def test_every_process_at_every_step(
+        self, shared: Path, name: str, sequences: int, steps: int
+    ) -> None:
+        folder = shared / "checkpoints" / name
+        network = convert(folder / f"{name}.ckpt", calibration=folder / "train.npz").network
+        with np.load(folder / "test.npz") as data:
+            images = data["inputs"][:sequences, :steps].reshape(sequences, steps, -1)
+        inputs, _ = network.input.output.encode(images)
+        run = Run(inputs, np.full(sequences, steps), trace=network.names)
+        result = assert_equal(network, run)
+        assert all(result.messages[node.name].any() for node in network.of_kind(LifSoma))
+
+
+class TestRun:
+    pytestmark = on_lava
+
+    def test_only_what_was_asked_for_and_progress(self) -> None:
+        network = lowered(
+            source(), synapses("sum", ("input", 1), np.eye(4, 3)), relay("answer", "sum")
+        )
+        parts: list[float] = []
+        inputs = np.arange(2 * 500 * 3).reshape(2, 500, 3) % 1000
+        result = LavaEngine().run(network, Run(inputs, np.full(2, 500), (), parts.append))
+        assert result.trace == {}
+        assert set(result.messages) == {"input"}
+        assert np.array_equal(result.output[..., :3], inputs)
+        assert sum(parts) == pytest.approx(1.0)
+        assert len(parts) > 2
+
+
+class TestRefusedNetworks:
+    @pytest.fixture(autouse=True)
+    def with_lava(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("snn_deploy.engines.lava.engine.check_available", lambda device: None)
+
+    def test_not_lowered(self) -> None:
+        network = Network("integer", (source(),), "all")
+        with pytest.raises(NetworkError, match="stage 'lowered', not 'integer'"):
+            LavaEngine().run(network, random_run(network, (1, 1)))
+
+    def test_too_wide_messages(self) -> None:
+        network = lowered(
+            source(4), relay("narrow", "input"), relay("wide", "input", output=Format(32, 0))
+        )
+        with pytest.raises(NetworkError, match=r"'wide' sends 32 bits.* hold 31: take the backend"):
+            LavaEngine().run(network, random_run(network, (1, 1)))
+
+
+class TestSegments:
+    def test_a_causal_network_is_one_segment(self) -> None:
+        network = delays()
+        (segment,) = cut_network(network)
+        assert segment.nodes == network.nodes
+        assert segment.feeds == ()
+        assert segment.latency["residual"] == segment.delay == 9
+
+    def test_cut_before_and_after_reversed_dendrites(self) -> None:
+        first, reverse, then, again, and_again, last = cut_network(both_directions())
+        assert [node.name for node in first.nodes] == ["input", "encoder", "stream", "forward"]
+        assert [node.name for node in reverse.nodes] == ["reverse"]
+        assert reverse.feeds == (Feed("stream", True),)
+        assert reverse.latency == {"reverse": 0, "stream": 0}
+        assert then.feeds == (
+            Feed("forward", False),
+            Feed("reverse", False),
+            Feed("stream", False),
+        )
+        assert then.latency["residual"] == then.delay == 1
+        assert again.feeds == (Feed("residual", True),)
+        assert and_again.feeds == (Feed("reverse again", True),)
+        assert [node.name for node in last.nodes] == ["ends", "last soma", "pool"]
+
+    def test_only_cut_signals_senders_and_the_answer_are_recorded(self) -> None:
+        recorded = recorded_nodes(both_directions(), trace=["mix"])
+        assert recorded == (
+            "input",
+            "stream",
+            "forward",
+            "reverse",
+            "soma",
+            "mix",
+            "residual",
+            "reverse again",
+            "and again",
+            "beside",
+            "last soma",
+            "pool",
+        )
+
+
+class TestClock:
+    def test_awake_for_all_sequences_and_no_longer(self) -> None:
+        clock = Clock(latency=2, sequences=2, period=3)
+        places = [clock.place(time_step) for time_step in range(1, 11)]
+        awake = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+        assert places == [None, None, *awake, None, None]
+
+    @pytest.mark.parametrize("latency", range(8))
+    @pytest.mark.parametrize("period", [1, 2, 5])
+    def test_reset_is_where_sequences_begin(self, latency: int, period: int) -> None:
+        clock = Clock(latency, 3, period)
+        for time_step in range(1, latency + 3 * period + 1):
+            place = clock.place(time_step)
+            if place is not None:
+                assert (time_step % period == clock.reset_offset) == (place[1] == 0)
