@@ -19,6 +19,7 @@ import numpy.typing as npt
 from snn_deploy.data import Data, check_data, load_data
 from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.engines.registry import Engine, get_engine
+from snn_deploy.engines.result import Result
 from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
@@ -148,16 +149,21 @@ class Deployment:
         inputs: Inputs | Data,
         lengths: npt.ArrayLike | None = None,
         *,
+        watch: Callable[[Result], None] | None = None,
         progress: Progress | None = None,
     ) -> Report:
-        """Run inputs and account for activity, memory, cores and energy, layer by layer."""
+        """Run inputs and account for activity, memory, cores and energy, layer by layer.
+
+        ``watch`` is called with each block's results, which hold the traces of all
+        ``message_sources``, and are gone afterwards.
+        """
         from snn_deploy.reports.activity import message_sources
         from snn_deploy.reports.report import build_report
 
         data = self._data(inputs, lengths)
         traced = [node.name for node in message_sources(self.network)]
         blocks = run_blocks(self.network, data, get_engine("native"), traced, progress)
-        results = (result for _, result in blocks)
+        results = (_watched(result, watch) for _, result in blocks)
         return build_report(self.network, self.profile, results, data.inputs.shape[1])
 
     def _data(self, inputs: Inputs | Data, lengths: npt.ArrayLike | None) -> Data:
@@ -306,6 +312,12 @@ def _calibration_data(
     else:
         data = check_data(network, calibration, where="calibration")
     return data.first(CALIBRATION_SEQUENCES)
+
+
+def _watched(result: Result, watch: Callable[[Result], None] | None) -> Result:
+    if watch is not None:
+        watch(result)
+    return result
 
 
 def _engine(backend: str | Engine) -> Engine:
