@@ -13,6 +13,7 @@ import click
 from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo
 from snn_deploy.cli.doctor import doctor
+from snn_deploy.cli.evaluate import evaluate
 from snn_deploy.cli.inspect import inspect
 from snn_deploy.cli.report import report
 from snn_deploy.cli.simulate import simulate
@@ -40,7 +41,7 @@ def commands() -> None:
     """
 
 
-for _command in (convert, inspect, simulate, verify, report, targets, doctor, demo):
+for _command in (convert, inspect, simulate, verify, evaluate, report, targets, doctor, demo):
     commands.add_command(_command)
 
 

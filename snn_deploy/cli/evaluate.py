@@ -1,0 +1,94 @@
+"""``snn-deploy evaluate``: accuracy and activity over a whole test set, resumable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from snn_deploy.cli.console import percent, progress_bar
+
+__all__ = ["evaluate"]
+
+CONFUSION_SHOWN = 12  # classes up to which the terminal shows the confusion matrix
+
+
+@click.command(short_help="Evaluate a whole test set, resumably.")
+@click.argument("deployment_file", metavar="DEPLOYMENT")
+@click.option(
+    "--data",
+    "data_path",
+    metavar="DATA.npz|DIR|.npy",
+    required=True,
+    help="DATA.npz, or inputs.npy (memory-mapped), or a folder of that, labels.npy, lengths.npy.",
+)
+@click.option("-o", "--output", metavar="OUT.json", default="evaluation.json", show_default=True)
+@click.option(
+    "--backend",
+    default="native",
+    show_default=True,
+    type=click.Choice(["native", "reference", "lava"]),
+)
+@click.option("--shard-size", default=256, show_default=True, type=click.IntRange(min=1))
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Local worker processes.")
+@click.option("--cluster", metavar="ADDRESS", help="A dask scheduler, e.g. tcp://host:8786.")
+@click.option("--fresh", is_flag=True, help="Forget what an unfinished earlier run left.")
+def evaluate(
+    deployment_file: str,
+    data_path: str,
+    output: str,
+    backend: str,
+    shard_size: int,
+    workers: int | None,
+    cluster: str | None,
+    fresh: bool,
+) -> None:
+    """Run a whole test set; killed at any moment, the same command goes on where it was."""
+    from snn_deploy.errors import ConfigError
+    from snn_deploy.evaluation import evaluate as run
+    from snn_deploy.evaluation.dataset import open_dataset
+
+    if workers is not None and cluster is not None:
+        raise ConfigError("--workers and --cluster exclude each other: a cluster has its workers")
+    from snn_deploy.api import load
+
+    total = len(open_dataset(data_path, load(deployment_file).network))
+    with progress_bar("evaluating", total) as progress:
+        outcome = run(
+            deployment_file,
+            data_path,
+            output,
+            backend=backend,
+            shard_size=shard_size,
+            workers=workers,
+            cluster=cluster,
+            fresh=fresh,
+            progress=progress,
+        )
+    _print(outcome)
+    click.echo(f"wrote {output}")
+
+
+def _print(outcome: Any) -> None:
+    tally = outcome.tally
+    correct = "" if tally.correct is None else f", accuracy {percent(outcome.accuracy)}"
+    click.echo(f"{tally.sequences:,} sequences, {tally.steps:,} steps{correct}")
+    for layer in outcome.layers():
+        odd = f"{layer['silent_neurons']} silent, {layer['always_firing_neurons']} always firing"
+        click.echo(f"  {layer['layer']}: spike rate {percent(layer['spike_rate'])}, {odd}")
+    for node, clipped in tally.saturated.items():
+        click.echo(f"  saturated {node}: {clipped:,} values clipped")
+    _print_confusion(tally.confusion)
+
+
+def _print_confusion(confusion: dict[str, int]) -> None:
+    pairs = {tuple(map(int, key.split(">"))): n for key, n in confusion.items()}
+    classes = sorted({c for pair in pairs for c in pair})
+    if not 0 < len(classes) <= CONFUSION_SHOWN:
+        return
+    width = max(len(str(n)) for n in (*pairs.values(), *classes)) + 1
+    click.echo("  confusion, a row a label, a column a prediction")
+    click.echo("  " + " " * width + "".join(f"{c:>{width}}" for c in classes))
+    for label in classes:
+        row = "".join(f"{pairs.get((label, c), 0):>{width}}" for c in classes)
+        click.echo(f"  {label:>{width}}{row}")

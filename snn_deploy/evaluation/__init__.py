@@ -1,0 +1,7 @@
+"""Whole test sets: shards, a journal that survives being killed, and local or remote workers."""
+
+from __future__ import annotations
+
+from snn_deploy.evaluation.run import Evaluation, evaluate
+
+__all__ = ["Evaluation", "evaluate"]

@@ -1,0 +1,145 @@
+"""Evaluate a deployment on a whole test set; killed at any moment, it goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+from snn_deploy.api import load
+from snn_deploy.evaluation.dataset import open_dataset
+from snn_deploy.evaluation.journal import open_journal
+from snn_deploy.evaluation.tally import Tally
+from snn_deploy.evaluation.workers import Task, run_here, run_on_cluster
+from snn_deploy.files import atomic_write, check_writable
+from snn_deploy.simulation import Progress
+
+__all__ = ["SCHEMA_VERSION", "Evaluation", "evaluate"]
+
+SCHEMA_VERSION = 1
+SHARD_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation: what was run, and its counts."""
+
+    identity: dict[str, Any]
+    tally: Tally
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right predictions; None without labels."""
+        if self.tally.correct is None:
+            return None
+        return self.tally.correct / self.tally.sequences
+
+    def layers(self) -> list[dict[str, Any]]:
+        """Give each layer's spike rate, and how many of its neurons never fired or always did."""
+        steps = self.tally.steps
+        return [
+            {
+                "layer": layer,
+                "neurons": len(spikes),
+                "spike_rate": sum(spikes) / (len(spikes) * steps),
+                "silent_neurons": sum(n == 0 for n in spikes),
+                "always_firing_neurons": sum(n == steps for n in spikes),
+            }
+            for layer, spikes in self.tally.spikes.items()
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the result file's contents: no times in it, so that equal runs give equal files."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **self.identity,
+            "accuracy": self.accuracy,
+            "layers": self.layers(),
+            **self.tally.to_json(),
+        }
+
+
+def evaluate(
+    deployment: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    backend: str = "native",
+    shard_size: int = SHARD_SIZE,
+    cluster: str | None = None,
+    workers: int | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate a whole test set and write the result file.
+
+    Finished shards are kept in ``OUTPUT.journal`` until the result is written, so that the same
+    call after a kill, a crash or a full disk goes on where it stopped.
+
+    Parameters
+    ----------
+    deployment, data, output
+        Files: a deployment; DATA.npz, an .npy or a folder (see ``open_dataset``); OUT.json.
+    backend
+        The engine, by name.
+    shard_size
+        Sequences run and recorded at a time.
+    cluster, workers
+        A dask scheduler's address, or a number of local worker processes; else this process.
+    fresh
+        Forget what an earlier run left.
+    progress
+        Called with how many sequences were done since the last call.
+    """
+    check_writable(output)
+    network = load(deployment).network
+    dataset = open_dataset(data, network)
+    dataset.shard(network, 0, 1)  # refuse unusable data before anything is started
+    identity = {
+        "deployment_sha256": hashlib.sha256(Path(deployment).read_bytes()).hexdigest(),
+        "data_sha256": dataset.digest(),
+        "backend": backend,
+        "shard_size": shard_size,
+    }
+    task = Task(_absolute(deployment), _absolute(data), backend, len(dataset), shard_size)
+    shards = range(-(-len(dataset) // shard_size))
+    with open_journal(Path(f"{output}.journal"), identity, fresh) as journal:
+        _report(progress, task, journal.done)
+        missing = [shard for shard in shards if shard not in journal.done]
+        for shard, record in _run(task, missing, cluster, workers):
+            journal.add(shard, record)
+            _report(progress, task, [shard])
+        parts = [Tally.from_json(journal.done[shard]) for shard in shards]
+        evaluation = Evaluation(identity, reduce(add, parts))
+        with atomic_write(output) as file:
+            file.write(json.dumps(evaluation.to_json(), indent=2, sort_keys=True).encode())
+        journal.remove()
+    return evaluation
+
+
+def _run(
+    task: Task, shards: list[int], cluster: str | None, workers: int | None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    if not shards:
+        return iter(())
+    if cluster is None and workers is None:
+        return run_here(task, shards)
+    return run_on_cluster(task, shards, cluster, workers)
+
+
+def _report(progress: Progress | None, task: Task, shards: Iterable[int]) -> None:
+    if progress is None:
+        return
+    for shard in shards:
+        start, stop = task.bounds(shard)
+        progress(stop - start)
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return str(Path(path).resolve())
