@@ -217,7 +217,7 @@ def test_a_cluster_that_does_not_answer_is_named(
 
     class Distributed:
         @staticmethod
-        def Client(  # noqa: N802 - dask names itaddress: str, **options: object) -> None:
+        def Client(address: str, **options: object) -> None:  # noqa: N802 - dask's name
             raise OSError("timed out")
 
     monkeypatch.setattr(workers, "_import_distributed", lambda: Distributed)
