@@ -31,7 +31,9 @@ __all__ = ["convert"]
     callback=parse_pairs,
     help="A quantisation setting, e.g. weight_bits=4; see docs/arithmetic.md.",
 )
-@click.option("-o", "--output", metavar="OUT.safetensors", help="Default: CHECKPOINT's name.")
+@click.option(
+    "-o", "--output", metavar="OUT.safetensors", help="Default: named after CHECKPOINT, here."
+)
 def convert(
     checkpoint: str,
     target: str,
@@ -46,6 +48,7 @@ def convert(
 
     started = time.perf_counter()
     out = Path(output) if output else Path(Path(checkpoint).stem + ".safetensors")
+    refuse_deployment(checkpoint)
     refuse_overwriting_input(out, checkpoint)
     deployment = compile_checkpoint(
         checkpoint,
@@ -58,6 +61,15 @@ def convert(
     deployment.save(out)
     seconds = time.perf_counter() - started
     click.echo(f"{out}: {_summary(deployment)}, {out.stat().st_size:,} bytes, {seconds:.1f} s")
+
+
+def refuse_deployment(checkpoint: str) -> None:
+    """Refuse a deployment where a checkpoint is wanted."""
+    from snn_deploy.deployment_file import is_deployment
+    from snn_deploy.errors import ConfigError
+
+    if is_deployment(checkpoint):
+        raise ConfigError(f"{checkpoint} is a deployment already; name the CHECKPOINT it came from")
 
 
 def refuse_overwriting_input(output: Path, checkpoint: str) -> None:

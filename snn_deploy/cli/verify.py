@@ -50,6 +50,7 @@ def verify(
     With --against, also compare accuracy and every signal with the float network.
     """
     from snn_deploy.api import load
+    from snn_deploy.cli.convert import refuse_deployment
     from snn_deploy.cli.simulate import make_engine
     from snn_deploy.data import load_data
     from snn_deploy.errors import ConfigError
@@ -60,6 +61,8 @@ def verify(
         raise ConfigError(f"--backends {backends}: name at least two engines to compare")
     if min_agreement is not None and against is None:
         raise ConfigError("--min-agreement needs --against CHECKPOINT")
+    if against is not None:
+        refuse_deployment(against)
     if json_path:
         check_writable(json_path)
     deployment = load(deployment_file)
