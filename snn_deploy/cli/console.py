@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -12,12 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["make_console", "percent", "progress_bar"]
 
+UNLIMITED = 1000  # columns; rich would take 80 for a file or a pipe, and break lines
+
 
 def make_console() -> Console:
-    """Give a console for results on standard output; plain text where that is no terminal."""
+    """Give a console for results on standard output; plain, wide text where that is no terminal."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    is_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = None if is_terminal else UNLIMITED
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
 
 
 def percent(part: float | None) -> str:

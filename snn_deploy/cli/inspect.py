@@ -10,6 +10,8 @@ from snn_deploy.cli.options import config_option, output_steps_option
 
 __all__ = ["inspect"]
 
+WIDE = 80  # columns that the whole table needs
+
 
 @click.command(short_help="Show what is in a file.")
 @click.argument("network_file", metavar="CHECKPOINT|DEPLOYMENT")
@@ -39,15 +41,20 @@ def _deployment(path: str) -> tuple[Any, dict[str, str]]:
 
     deployment = load(path)
     origin = deployment.origin
-    calibration = ", ".join(f"{key} {value}" for key, value in origin.calibration.items())
     return deployment.network, {
         "deployment": path,
         "target": f"{origin.profile} (version {origin.profile_version})",
         "checkpoint": f"{origin.checkpoint}, SHA-256 {origin.checkpoint_sha256[:16]}…",
-        "calibration": calibration,
+        "calibration": _calibration(origin.calibration),
         "settings": ", ".join(f"{key}={value}" for key, value in origin.settings.items()),
         "written by": f"snn-deploy {origin.tool_version}",
     }
+
+
+def _calibration(summary: dict[str, Any]) -> str:
+    if summary.get("source") == "calibration":
+        return f"{summary.get('sequences')} sequences of {summary.get('steps')} steps"
+    return f"none: bounds for inputs of up to ±{summary.get('input_range')}"
 
 
 def _checkpoint(path: str, config: str | None, output_steps: Any) -> tuple[Any, dict[str, str]]:
@@ -70,16 +77,23 @@ def _print_nodes(network: Any) -> None:
 
     from snn_deploy.cli.console import make_console
 
+    console = make_console()
+    titles = ["node", "kind", "width", "format", "reads"]
+    if console.width < WIDE:
+        titles.remove("reads")  # rather than break every name
     table = Table(box=None, pad_edge=False)
-    for title in ("node", "kind", "width", "format", "reads"):
+    for title in titles:
         table.add_column(title, justify="right" if title == "width" else "left", overflow="fold")
     for node in network:
         output = getattr(node, "output", None)
-        table.add_row(
+        cells = (
             node.name,
             node.kind,
             str(node.width),
             "float" if output is None else str(output),
             ", ".join(str(edge) for edge in node.inputs),
         )
-    make_console().print(table)
+        table.add_row(*cells[: len(titles)])
+    console.print(table)
+    if console.width < WIDE:
+        click.echo(f"What each node reads is shown from {WIDE} columns on, and by --text.")
