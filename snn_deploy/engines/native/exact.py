@@ -68,7 +68,7 @@ class ExactFlow:
         for node in sweep.nodes:
             sources = [signals[edge.source] for edge in node.inputs] or [inputs]
             signals[node.name], clipped = self._steps[node.name](sources, moment)
-            if not isinstance(node, NEVER_CLIP):
+            if not isinstance(node, NEVER_CLIP) and node not in self.plan.closing:
                 self.saturated[node.name] += clipped
         for name in sweep.keeps:
             self._kept[name][:, chunk] = signals[name]
