@@ -6,7 +6,8 @@ what a chip is meant to compute; the integer network is what it does compute.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,29 +18,16 @@ from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.float_nodes import Lif
-from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
+from snn_deploy.ir.integer_nodes import IntegerNode
 from snn_deploy.ir.network import Network
 from snn_deploy.metrics import accuracy, agreement
 from snn_deploy.passes.fold_thresholds import FoldThresholds
+from snn_deploy.signals import SignalError, SignalErrors, advise
 from snn_deploy.simulation import Progress, block_size, run_blocks
 
-__all__ = ["AccuracyComparison", "SignalError", "compare_accuracy"]
+__all__ = ["AccuracyComparison", "compare_accuracy"]
 
 Real = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class SignalError:
-    """How one signal of the integer network differs from the exact-LIF float network's.
-
-    ``signal_to_noise_db`` is the power of the float signal over the power of the difference; for
-    spikes, ``mismatch`` is the share of neuron-steps whose spikes differ instead.
-    """
-
-    node: str
-    signal_to_noise_db: float | None
-    mismatch: float | None
-    spike_rate: float | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,7 @@ class AccuracyComparison:
     """Accuracies (None without labels) and predictions of the three networks.
 
     ``agreement`` is the share of sequences for which the integer network predicts what the
-    exact-LIF float network does.
+    exact-LIF float network does. ``advice`` says where most error enters and what to widen.
     """
 
     sequences: int
@@ -57,7 +45,8 @@ class AccuracyComparison:
     agreement: float
     surrogate_agreement: float | None
     largest_logit_error: float
-    signals: list[SignalError] = field(default_factory=list)
+    advice: str
+    signals: list[SignalError]
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data for ``verify --json``."""
@@ -73,17 +62,16 @@ def compare_accuracy(
 ) -> AccuracyComparison:
     """Run a lowered network and the float network it came from on the same data."""
     folded = FoldThresholds()(source)  # the integer network's drives are in units of the threshold
-    shared = [name for name in folded.names if name in network.names]
-    shared = [name for name in shared if name != network.output.name]
-    errors = {name: _Sums() for name in shared}
+    errors = SignalErrors(folded, network)
+    saturated: Counter[str] = Counter()
     exact, surrogate, integer = [], [], []
     has_surrogate = all(lif.surrogate is not None for lif in source.of_kind(Lif))
-    block = block_size(network, data, shared) // 2 or 1
-    for rows, result in run_blocks(network, data, engine, shared, progress, block):
+    block = block_size(network, data, errors.shared) // 4 or 1
+    for rows, result in run_blocks(network, data, engine, errors.shared, progress, block):
         part = data[rows]
-        reference = run_float(folded, part.inputs, part.lengths, record=shared)
-        for name in shared:
-            errors[name].add(reference.signals[name], result.trace[name], network[name])
+        reference = run_float(folded, part.inputs, part.lengths, record=errors.shared)
+        errors.add(reference.signals, result.trace, part.lengths)
+        saturated.update(result.saturated)
         exact.append(reference.logits)
         integer.append(_decoded(network, result.output))
         if has_surrogate:
@@ -95,7 +83,8 @@ def compare_accuracy(
         np.concatenate(exact),
         np.concatenate(integer),
         np.concatenate(surrogate) if surrogate else None,
-        [errors[name].result(network[name]) for name in shared],
+        folded,
+        errors.results(saturated),
     )
 
 
@@ -105,38 +94,13 @@ def _decoded(network: Network, output: IntArray) -> Real:
     return node.output.decode(output)
 
 
-@dataclass
-class _Sums:
-    """Sums over blocks, from which a signal's error is computed."""
-
-    power: float = 0.0
-    noise: float = 0.0
-    mismatches: int = 0
-    spikes: int = 0
-    count: int = 0
-
-    def add(self, exact: Real, integer: IntArray, node: Any) -> None:
-        decoded = node.output.decode(integer)
-        self.power += float(np.square(exact).sum())
-        self.noise += float(np.square(exact - decoded).sum())
-        self.count += exact.size
-        if isinstance(node, LifSoma):
-            self.mismatches += int(np.count_nonzero(exact != decoded))
-            self.spikes += int(np.count_nonzero(integer))
-
-    def result(self, node: Any) -> SignalError:
-        if isinstance(node, LifSoma):
-            return SignalError(
-                node.name, None, self.mismatches / self.count, self.spikes / self.count
-            )
-        decibels = None
-        if self.noise > 0 and self.power > 0:
-            decibels = float(10.0 * np.log10(self.power / self.noise))
-        return SignalError(node.name, decibels, None, None)
-
-
 def _compare(
-    data: Data, exact: Real, integer: Real, surrogate: Real | None, signals: list[SignalError]
+    data: Data,
+    exact: Real,
+    integer: Real,
+    surrogate: Real | None,
+    source: Network,
+    signals: list[SignalError],
 ) -> AccuracyComparison:
     return AccuracyComparison(
         sequences=len(data),
@@ -146,5 +110,6 @@ def _compare(
         agreement=agreement(exact, integer),
         surrogate_agreement=None if surrogate is None else agreement(surrogate, integer),
         largest_logit_error=float(np.abs(exact - integer).max()),
+        advice=advise(source, signals),
         signals=signals,
     )

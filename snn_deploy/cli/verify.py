@@ -87,7 +87,8 @@ def verify(
 
 
 def _print_accuracy(accuracy: Any) -> None:
-    click.echo(f"\nfloat against integer, {accuracy.sequences} sequences")
+    click.echo(f"\nfloat against integer, {accuracy.sequences} sequences: signal to noise, or the")
+    click.echo("share of spikes that differ")
     rows = (
         ("surrogate float", accuracy.surrogate_accuracy, accuracy.surrogate_agreement),
         ("exact-LIF float", accuracy.exact_accuracy, accuracy.agreement),
@@ -97,14 +98,30 @@ def _print_accuracy(accuracy: Any) -> None:
         same = "" if agrees is None else f"   integer predicts the same: {percent(agrees)}"
         click.echo(f"  {name:<16} accuracy {percent(correct):>7}{same}")
     click.echo(f"  largest logit error {accuracy.largest_logit_error:.3g}")
-    click.echo("  signal                    error against exact-LIF float")
+    click.echo(f"  {accuracy.advice}\n")
+    click.echo(f"  {'signal':<20} {'in all':>12} {'added here':>12}  worst channels, notes")
     for signal in accuracy.signals:
-        if signal.mismatch is not None:
-            error = (
-                f"{percent(signal.mismatch)} of spikes differ (rate {percent(signal.spike_rate)})"
-            )
-        elif signal.signal_to_noise_db is None:
-            error = "none"
-        else:
-            error = f"{signal.signal_to_noise_db:.1f} dB signal to noise"
-        click.echo(f"  {signal.node:<24}  {error}")
+        click.echo(f"  {_signal_line(signal)}")
+
+
+def _signal_line(signal: Any) -> str:
+    if signal.mismatch is not None:
+        total, local = percent(signal.mismatch), percent(signal.local_mismatch)
+    else:
+        total = _decibels(signal.signal_to_noise_db)
+        local = _decibels(signal.local_signal_to_noise_db)
+    counts = {
+        "silent": signal.silent,
+        "of them alive in float": signal.died,
+        "always firing": signal.always,
+        "clipped": signal.saturated,
+    }
+    notes = [f"{number:,} {what}" for what, number in counts.items() if number]
+    worst = ",".join(str(channel) for channel in signal.worst_channels)
+    if worst:
+        notes.insert(0, worst)
+    return f"{signal.node:<20} {total:>12} {local:>12}  {'; '.join(notes)}".rstrip()
+
+
+def _decibels(value: float | None) -> str:
+    return "exact" if value is None else f"{value:.1f} dB"

@@ -1,0 +1,205 @@
+"""Where error enters: every signal that a float and an integer network share, compared.
+
+Two errors are told apart. The *total* error of a signal is its difference to the float network's;
+it includes all that came in from before. The *local* error is what the node itself adds: its
+difference to the float node fed with the very integers that the integer node was fed with. The
+node with the worst local error is where a wider format helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.engines.float_ops import OPERATIONS, Context
+from snn_deploy.engines.result import IntArray
+from snn_deploy.ir import float_nodes
+from snn_deploy.ir.integer_nodes import LifSoma
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+
+__all__ = ["SignalError", "SignalErrors", "advise"]
+
+Real = npt.NDArray[np.float64]
+
+WORST = 3  # channels named per signal
+
+SETTINGS: dict[type[Node], str] = {
+    float_nodes.FloatInput: "input_bits",
+    float_nodes.Linear: "weight_bits",
+    float_nodes.Embedding: "residual_bits",
+    float_nodes.Affine: "norm_bits",
+    float_nodes.LayerNorm: "norm_bits",
+    float_nodes.DiagonalSsm: "decay_bits, readout_bits or state_bits",
+    float_nodes.Lif: "drive_bits",
+    float_nodes.Glu: "weight_bits (then gate_bits and table_index_bits)",
+    float_nodes.Residual: "residual_bits",
+}
+"""Which settings govern the local error of the integer form of a float node."""
+
+
+@dataclass(frozen=True)
+class SignalError:
+    """One signal of the integer network against the exact-LIF float network's.
+
+    Parameters
+    ----------
+    node
+        The signal's name, in both networks.
+    signal_to_noise_db, local_signal_to_noise_db
+        Power of the float signal over the power of the total or local error; None where the error
+        is zero, and for spikes.
+    mismatch, local_mismatch
+        For spikes: the share of neuron-steps that differ, in all and by the soma alone.
+    spike_rate
+        Spikes a neuron and step, of the integer network.
+    worst_channels, worst_step
+        Where the total error's power is largest: up to three channels, and a step.
+    silent, died, always
+        For spikes: neurons that never fired; of them, those that do fire in float; and neurons
+        that fired at every step.
+    saturated
+        Values that were clipped.
+    """
+
+    node: str
+    signal_to_noise_db: float | None = None
+    local_signal_to_noise_db: float | None = None
+    mismatch: float | None = None
+    local_mismatch: float | None = None
+    spike_rate: float | None = None
+    worst_channels: tuple[int, ...] = ()
+    worst_step: int | None = None
+    silent: int = 0
+    died: int = 0
+    always: int = 0
+    saturated: int = 0
+
+
+class SignalErrors:
+    """Gathers the errors of all shared signals over blocks of sequences."""
+
+    def __init__(self, source: Network, network: Network) -> None:
+        self.source = source
+        self.network = network
+        shared = [name for name in source.names if name in network.names]
+        self.shared = tuple(name for name in shared if name != network.output.name)
+        self._sums = {name: _Sums() for name in self.shared}
+
+    def add(
+        self, exact: Mapping[str, Real], trace: Mapping[str, IntArray], lengths: IntArray
+    ) -> None:
+        """Add one block: the float signals and the integer trace, (B, L, width) by name."""
+        decoded = {
+            name: self._node(name).output.decode(trace[name]).astype(np.float64)
+            for name in self.shared
+        }
+        context = Context(lengths, "exact")
+        for name in self.shared:
+            local = self._local(name, decoded, context)
+            self._sums[name].add(exact[name], decoded[name], local)
+
+    def results(self, saturated: Mapping[str, int]) -> list[SignalError]:
+        """Give each shared signal's error; ``saturated`` counts clipped values by node."""
+        return [
+            self._sums[name].result(
+                name, isinstance(self._node(name), LifSoma), saturated.get(name, 0)
+            )
+            for name in self.shared
+        ]
+
+    def _node(self, name: str) -> Any:
+        return self.network[name]
+
+    def _local(self, name: str, decoded: Mapping[str, Real], context: Context) -> Real | None:
+        """Evaluate a float node on the integers' meaning; None for what the host feeds in."""
+        node = self.source[name]
+        if not node.inputs or type(node) not in OPERATIONS:
+            return None
+        inputs = []
+        for edge in node.inputs:
+            signal = decoded.get(edge.source)
+            if signal is None:  # a float signal that has no integer twin, such as a mix
+                signal = self._local(edge.source, decoded, context)
+            if signal is None:
+                return None
+            inputs.append(signal)
+        return np.asarray(OPERATIONS[type(node)](node, inputs, context))
+
+
+@dataclass
+class _Sums:
+    """Sums over sequences of one signal and its errors."""
+
+    power: float = 0.0
+    local_noise: float = 0.0
+    local_known: bool = True
+    channel_noise: Real = field(default_factory=lambda: np.zeros(1))
+    step_noise: Real = field(default_factory=lambda: np.zeros(1))
+    fired: Real = field(default_factory=lambda: np.zeros(1))
+    fired_in_float: Real = field(default_factory=lambda: np.zeros(1))
+    count: int = 0
+
+    def add(self, exact: Real, decoded: Real, local: Real | None) -> None:
+        squared = np.square(exact - decoded)
+        self.power += float(np.square(exact).sum())
+        self.channel_noise = self.channel_noise + squared.sum(axis=(0, 1))
+        self.step_noise = self.step_noise + squared.sum(axis=(0, 2))
+        self.fired = self.fired + decoded.sum(axis=(0, 1))
+        self.fired_in_float = self.fired_in_float + exact.sum(axis=(0, 1))
+        self.count += exact.size
+        self.local_known &= local is not None
+        if local is not None:
+            self.local_noise += float(np.square(local - decoded).sum())
+
+    def result(self, name: str, spikes: bool, saturated: int) -> SignalError:
+        noise = float(self.channel_noise.sum())
+        order = np.argsort(-self.channel_noise, kind="stable")[:WORST]
+        worst = tuple(int(c) for c in order if self.channel_noise[c] > 0)
+        step = int(self.step_noise.argmax()) if noise > 0 else None
+        if not spikes:
+            local = self._decibels(self.local_noise) if self.local_known else None
+            return SignalError(
+                name,
+                signal_to_noise_db=self._decibels(noise),
+                local_signal_to_noise_db=local,
+                worst_channels=worst,
+                worst_step=step,
+                saturated=saturated,
+            )
+        steps = self.count // len(self.fired)
+        silent = self.fired == 0
+        return SignalError(
+            name,
+            mismatch=noise / self.count,  # spikes are 0 or 1: squared differences count them
+            local_mismatch=self.local_noise / self.count if self.local_known else None,
+            spike_rate=float(self.fired.sum() / self.count),
+            worst_channels=worst,
+            worst_step=step,
+            silent=int(silent.sum()),
+            died=int((silent & (self.fired_in_float > 0)).sum()),
+            always=int((self.fired == steps).sum()),
+            saturated=saturated,
+        )
+
+    def _decibels(self, noise: float) -> float | None:
+        if noise <= 0 or self.power <= 0:
+            return None
+        return float(10.0 * np.log10(self.power / noise))
+
+
+def advise(source: Network, errors: list[SignalError]) -> str:
+    """Say in a sentence where most error enters and which setting to widen."""
+    known = [error for error in errors if error.local_signal_to_noise_db is not None]
+    if not known:
+        return "No node adds an error of its own."
+    worst = min(known, key=lambda error: error.local_signal_to_noise_db or 0.0)
+    setting = SETTINGS.get(type(source[worst.node]), "residual_bits")
+    return (
+        f"Most error enters at {worst.node}, {worst.local_signal_to_noise_db:.1f} dB below its "
+        f"signal: widen {setting} to reduce it."
+    )

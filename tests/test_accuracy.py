@@ -1,0 +1,100 @@
+"""Float against integer: where error enters, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import snn_deploy
+from snn_deploy import examples
+from snn_deploy.data import Data
+from snn_deploy.engines.floating import run_float
+from snn_deploy.signals import SignalError, SignalErrors, advise
+
+EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
+CHECKPOINT = EXAMPLE / "seqdigits_uni.ckpt"
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    with np.load(EXAMPLE / "test.npz") as archive:
+        inputs, labels = archive["inputs"][:12], archive["labels"][:12]
+    return Data(inputs, labels, np.full(12, inputs.shape[1]))
+
+
+def _compare(data: Data, **settings: int) -> tuple[snn_deploy.Deployment, object]:
+    deployment = snn_deploy.convert(
+        CHECKPOINT, calibration=EXAMPLE / "train.npz", settings=settings
+    )
+    outcome = deployment.verify(data, backends=["reference"], against=CHECKPOINT)
+    return deployment, outcome.accuracy
+
+
+def test_total_errors_are_those_of_the_signals(data: Data) -> None:
+    deployment, accuracy = _compare(data)
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    name = "layers.1.residual"
+    exact = run_float(source, data.inputs, record=[name]).signals[name]
+    trace = deployment.simulate(data, backend="reference", trace=[name]).trace[name]
+    noise = exact - deployment.network[name].output.decode(trace)
+    found = next(s for s in accuracy.signals if s.node == name)
+    expected = 10 * np.log10(np.square(exact).sum() / np.square(noise).sum())
+    assert found.signal_to_noise_db == pytest.approx(expected, abs=1e-6)
+    worst = np.square(noise).sum(axis=(0, 1)).argmax()
+    assert found.worst_channels[0] == worst
+    assert found.worst_step == np.square(noise).sum(axis=(0, 2)).argmax()
+
+
+@pytest.mark.parametrize(
+    ("settings", "node", "setting"),
+    [
+        ({"weight_bits": 3}, ".glu", "weight_bits"),
+        ({"decay_bits": 9, "readout_bits": 9}, ".ssm", "decay_bits, readout_bits"),
+        ({"residual_bits": 7}, ".residual", "residual_bits"),
+    ],
+)
+def test_the_narrowed_format_is_the_one_named(
+    data: Data, settings: dict[str, int], node: str, setting: str
+) -> None:
+    _, accuracy = _compare(data, **settings)
+    entry = accuracy.advice.split(",")[0]
+    assert node in entry
+    assert setting in accuracy.advice
+
+
+def test_a_narrow_node_hurts_itself_and_not_what_came_before(data: Data) -> None:
+    _, wide = _compare(data)
+    _, narrow = _compare(data, weight_bits=3)
+    for name, falls in (("layers.0.glu", True), ("layers.0.ssm", False)):
+        before, after = (
+            next(s for s in a.signals if s.node == name).local_signal_to_noise_db
+            for a in (wide, narrow)
+        )
+        assert (after < before - 6) == falls
+
+
+def test_silent_dying_and_always_firing_neurons_are_counted() -> None:
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    network = snn_deploy.convert(CHECKPOINT, calibration=EXAMPLE / "train.npz").network
+    errors = SignalErrors(source, network)
+    shapes = {name: (2, 5, network[name].width) for name in errors.shared}
+    exact = {name: np.zeros(shape) for name, shape in shapes.items()}
+    trace = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
+    soma = "layers.0.lif"
+    exact[soma][..., 3] = trace[soma][..., 3] = 1  # always
+    exact[soma][0, 2, 5] = 1  # dies
+    trace[soma][1, 4, 7] = 1  # appears
+    errors.add(exact, trace, np.full(2, 5))
+    found = next(e for e in errors.results({soma: 9}) if e.node == soma)
+    neurons = network[soma].width
+    assert (found.silent, found.died, found.always) == (neurons - 2, 1, 1)
+    assert found.mismatch == 2 / (2 * 5 * neurons)
+    assert found.worst_channels == (5, 7)
+    assert found.saturated == 9
+
+
+def test_no_error_no_advice() -> None:
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    assert advise(source, [SignalError("input")]) == "No node adds an error of its own."
