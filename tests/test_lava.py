@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import random_networks
 from lava_networks import both_directions, delays, extremes, lowered, relay, source, synapses
 
 from snn_deploy.api import convert
@@ -86,6 +87,15 @@ class TestRealNetworks:
         run = Run(inputs, np.full(sequences, steps), trace=network.names)
         result = assert_equal(network, run)
         assert all(result.messages[node.name].any() for node in network.of_kind(LifSoma))
+
+
+class TestRandomNetworks:
+    pytestmark = on_lava
+
+    @pytest.mark.parametrize("seed", [8, 35, 40])
+    def test_equal(self, seed: int) -> None:
+        network = random_networks.random_network(seed, random_networks.Limits(bits=16))
+        assert_equal(network, random_networks.random_run(network, seed, batch=2, steps=9))
 
 
 class TestRun:

@@ -165,7 +165,7 @@ def _synapses(bench: _Bench, node: nodes.Synapses) -> Parts:
 
     With mixed signs, Loihi's 8 bits are a sign and eight bits of magnitude, whose lowest is lost:
     doubled weights lose nothing, and the exponent -1 halves the (even) sum again. The sign mode is
-    given, since Dense would take a matrix without negative weights for an unsigned one.
+    given, so that a matrix whose weights happen to be of one sign is encoded like all others.
     """
     (source,) = bench.job.network.sources(node)
     form = source.output  # type: ignore[attr-defined]  # lowered stage

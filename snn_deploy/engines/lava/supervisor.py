@@ -130,7 +130,9 @@ def _has_members(group: int) -> bool:
 
 def _where(pulse: Pulse, steps: int) -> str:
     done = int(pulse.counts[0])
-    return f"at step {done + 1} of {steps}" if done else "before the first step"
+    if done in {0, steps}:
+        return "after the last step" if done else "before the first step"
+    return f"at step {done + 1} of {steps}"
 
 
 def _hung(pulse: Pulse, steps: int, limit: float) -> str:
