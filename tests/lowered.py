@@ -35,7 +35,7 @@ def bank(channels: int, modes: int) -> nodes.ModeBank:
         decay_imag=np.full(shape, 1 << 10, np.int32),
         decay_shift=14,
         input_shift=np.full(shape, 4, np.int8),
-        readout_real=np.full(shape, 1 << 6, np.int32),
+        readout_real=np.full(shape, (1 << 6) * 3 // max(modes, 3), np.int32),
         readout_imag=np.zeros(shape, np.int32),
         readout_shift=np.full(shape, 8, np.int8),
         coefficient_bits=16,
@@ -114,7 +114,7 @@ def network(
         nodes.Accumulator(
             name="decoder.pool",
             inputs=(Edge(stream),),
-            output=S16,
+            output=Format(8, 0),  # narrow, so that the sum over 1,024 channels fits 24 bits
             channels=h,
             mode="last",
             use_lengths=False,

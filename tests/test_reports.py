@@ -158,7 +158,7 @@ def test_cpu_has_no_energy() -> None:
     assert (report.static, report.timing, report.placement) == (None, None, None)
     data = report.to_json()
     assert data["energy_per_sequence"] == {
-        "dynamic_j": None, "static_j": None, "total_j": None, "known": [],
+        "dynamic_j": None, "static_j": None, "total_j": None, "delay_product_js": None, "known": [],
     }  # fmt: skip
 
 

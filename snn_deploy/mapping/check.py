@@ -10,8 +10,9 @@ from snn_deploy.errors import TargetError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
+from snn_deploy.mapping.audit import audit_placement
 from snn_deploy.mapping.placement import place_network
-from snn_deploy.mapping.populations import find_populations
+from snn_deploy.mapping.populations import find_populations, state_per_neuron_bytes
 from snn_deploy.mapping.profile import Profile
 
 __all__ = ["Violation", "check_target", "find_notices", "find_violations"]
@@ -62,7 +63,8 @@ def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
         lines = "".join(f"\n  {line}" for line in _grouped(violations))
         raise TargetError(f"target '{profile.name}' cannot run this network:{lines}")
     if profile.cores is not None:
-        place_network(network, profile)
+        placement = place_network(network, profile, objective="cores")
+        audit_placement(network, placement, profile)
     return find_notices(network, profile)
 
 
@@ -180,17 +182,17 @@ def _sends(network: Network, node: Any) -> bool:
 
 
 def _check_state(network: Network, profile: Profile) -> Iterator[Violation]:
-    """A neuron's own state: that of all its compartments together."""
+    """A neuron's own state; a dendrite may still give each of its modes a neuron."""
     limit = profile.limits.get("state_per_neuron_bytes")
     if limit is None:
         return
-    for population in find_populations(network):
+    for population in find_populations(network, "mode"):
         for name, cost in population.costs.items():
-            size = -(-(cost.memory.state + cost.memory.delays) // 8)
+            size = state_per_neuron_bytes(cost)
             if size > limit:
                 yield Violation(
                     "limits.state_per_neuron_bytes",
                     name,
                     f"{size:,} bytes of state a neuron, the target has {limit:,}",
-                    "fewer modes a channel, or fewer state_bits",
+                    "choose narrower formats",
                 )

@@ -3,13 +3,18 @@
 All channels of a process cost the same, so a cost is given for one channel, beside what every core
 that holds any of its channels must store once (a table, a shared constant). Memory is counted in
 bits, exactly as the node declares its widths; only a core's total is rounded up to bytes.
+
+A dendrite can be lowered in two ways. ``channel``: the programmable neuron of its channel holds all
+its modes. ``mode``: each mode is a neuron of its own, as in the published S4D port; its input and
+its contribution are then messages inside the core, through synapses of their own.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,12 +25,14 @@ from snn_deploy.ir.network import Network
 
 __all__ = [
     "LIF_OPERATIONS",
+    "Lowering",
     "Memory",
     "NodeCost",
     "cost_network",
     "cost_node",
-    "sequence_buffer_bits",
 ]
+
+Lowering = Literal["channel", "mode"]
 
 SHIFT_BITS = 6  # holds 0 … 47, and -24 … 24
 SUM_SLOTS = 2  # an accumulator fills for the next step while this step's is read
@@ -37,6 +44,7 @@ _MODE_OPERATIONS = 16  # 6 multiply-and-shift, 2 + 1 + 2 additions, 1 shift, 2 c
 _MODE_MACS = 6  # 4 of a complex product, 2 of its readout
 _CLIP = 2
 _POOL_STATE_BITS = 48
+_UNIT_WEIGHT_BITS = 8  # a synapse that only passes its message on
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,20 @@ class Memory:
     delays: int = 0
 
     def __add__(self, other: Memory) -> Memory:
-        return Memory(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Memory(*map(operator.add, self._parts, other._parts))
 
     def __mul__(self, times: int) -> Memory:
-        return Memory(*(getattr(self, f.name) * times for f in fields(self)))
+        return Memory(*(part * times for part in self._parts))
+
+    @property
+    def _parts(self) -> tuple[int, ...]:
+        kinds = (self.weights, self.coefficients, self.tables)
+        return (*kinds, self.state, self.accumulators, self.delays)
 
     @property
     def bits(self) -> int:
         """Sum of all."""
-        return sum(getattr(self, f.name) for f in fields(self))
+        return sum(self._parts)
 
     @property
     def bytes(self) -> int:
@@ -86,7 +99,8 @@ class NodeCost:
     channels
         How many channels the other figures are for one of.
     neurons
-        Neurons a channel: 1 for each program that runs once a step, 0 for synapses.
+        Neurons a channel: 1 for each program that runs once a step; 0 for synapses, and for
+        dendrites that lie within their soma's neuron.
     compartments
         Real compartments a channel: 2 for a complex mode.
     synapses, nonzero_synapses
@@ -95,6 +109,8 @@ class NodeCost:
         Operations of the neuron's program in a channel and step; see :data:`LIF_OPERATIONS`.
     macs
         How many of them are multiplications.
+    own_messages, own_synops
+        Messages within the process, a channel and step, and the synaptic operations they cause.
     memory, shared
         Bits a channel; bits a core that holds at least one channel.
     """
@@ -106,6 +122,8 @@ class NodeCost:
     nonzero_synapses: int = 0
     operations: int = 0
     macs: int = 0
+    own_messages: int = 0
+    own_synops: int = 0
     memory: Memory = field(default_factory=Memory)
     shared: Memory = field(default_factory=Memory)
 
@@ -115,13 +133,13 @@ class NodeCost:
         return self.memory * self.channels + self.shared
 
 
-def cost_network(network: Network) -> dict[str, NodeCost]:
+def cost_network(network: Network, lowering: Lowering = "channel") -> dict[str, NodeCost]:
     """Cost every node of a lowered network, by name."""
-    return {node.name: cost_node(network, node) for node in network}
+    return {node.name: cost_node(network, node, lowering) for node in network}
 
 
-def cost_node(network: Network, node: Any) -> NodeCost:
-    """Cost one node of a lowered network.
+def cost_node(network: Network, node: Any, lowering: Lowering = "channel") -> NodeCost:
+    """Cost one node of a lowered network; ``lowering`` is how dendrites are.
 
     Raises
     ------
@@ -131,6 +149,8 @@ def cost_node(network: Network, node: Any) -> NodeCost:
     if type(node) not in _COSTS:
         raise NetworkError(f"node '{node.name}' ({node.kind}) has no cost: lower the network first")
     cost = _COSTS[type(node)](network, node)
+    if lowering == "mode" and isinstance(node, nodes.Dendrite):
+        cost = _spread_modes(network, node, cost)
     return replace(cost, memory=cost.memory + Memory(delays=_delay_bits(network, node)))
 
 
@@ -140,20 +160,6 @@ def _delay_bits(network: Network, node: Any) -> int:
         return 0
     paths = zip(node.inputs, network.sources(node), strict=True)
     return sum(edge.delay * source.output.bits for edge, source in paths)  # type: ignore[attr-defined]
-
-
-def sequence_buffer_bits(network: Network) -> int:
-    """Bits to buffer one step of every signal that a second, reversed pass needs.
-
-    A reversed dendrite needs its whole input before it starts, and its drive waits for the forward
-    pass: both, times the sequence's length, are held outside the neurons.
-    """
-    bits = 0
-    for node in network.of_kind(nodes.Dendrite):
-        if node.reversed_time:
-            (source,) = network.sources(node)
-            bits += node.width * (source.output.bits + node.output.bits)  # type: ignore[attr-defined]
-    return bits
 
 
 def _input(network: Network, node: nodes.Input) -> NodeCost:
@@ -204,6 +210,25 @@ def _dendrite(network: Network, node: nodes.Dendrite) -> NodeCost:
         macs=macs,
         memory=memory,
         shared=Memory(coefficients=2 * SHIFT_BITS),
+    )
+
+
+def _spread_modes(network: Network, node: nodes.Dendrite, cost: NodeCost) -> NodeCost:
+    """Turn a dendrite of one neuron into one of a neuron a mode."""
+    modes = node.bank.modes
+    (source,) = network.sources(node)
+    inputs = SUM_SLOTS * source.output.bits * modes  # type: ignore[attr-defined]  # lowered stage
+    contributions = SUM_SLOTS * node.sum_bits
+    return replace(
+        cost,
+        neurons=modes,
+        own_messages=1 + modes,
+        own_synops=2 * modes,
+        memory=cost.memory
+        + Memory(
+            weights=2 * modes * _UNIT_WEIGHT_BITS,
+            accumulators=inputs + contributions,
+        ),
     )
 
 

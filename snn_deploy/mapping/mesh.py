@@ -1,12 +1,17 @@
-"""Distances on the network on chip: a grid of routers, messages go east-west first."""
+"""The network on chip: a grid of routers; messages go east-west first, then north-south.
+
+Chips stand in a row, each entered at its first router. A message to several cores is sent once to
+each.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snn_deploy.mapping.profile import Profile
 
-__all__ = ["Hops", "Site", "count_hops", "site_of"]
+__all__ = ["HOST_SITE", "Hops", "Link", "Site", "count_hops", "links_between", "site_of"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,13 @@ class Site:
     chip: int
     column: int
     row: int
+
+
+HOST_SITE = Site(0, 0, 0)
+"""What the host sends enters the first chip at its first router."""
+
+Link = tuple[Site, Site]
+"""From a router to the one next to it, or from chip to chip."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,25 @@ def site_of(chip: int, core: int, profile: Profile) -> Site:
 
 
 def count_hops(start: Site, end: Site) -> Hops:
-    """Count the hops between two sites; chips stand in a row, each entered at its first router."""
+    """Count the hops between two sites."""
     if start.chip == end.chip:
         return Hops(abs(start.column - end.column), abs(start.row - end.row), 0)
     return Hops(start.column + end.column, start.row + end.row, abs(start.chip - end.chip))
+
+
+def links_between(start: Site, end: Site) -> Iterator[Link]:
+    """Give the links of a message's way, in order."""
+    here = start
+    while here.chip != end.chip:
+        gate = Site(here.chip, 0, 0)
+        yield from links_between(here, gate)
+        here = Site(here.chip + (1 if end.chip > here.chip else -1), 0, 0)
+        yield gate, here
+    while here.column != end.column:
+        there = Site(here.chip, here.column + (1 if end.column > here.column else -1), here.row)
+        yield here, there
+        here = there
+    while here.row != end.row:
+        there = Site(here.chip, here.column, here.row + (1 if end.row > here.row else -1))
+        yield here, there
+        here = there

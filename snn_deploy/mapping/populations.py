@@ -9,7 +9,8 @@ A population is a set of processes joined in this way; a core holds some of its 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import networkx as nx
@@ -18,7 +19,7 @@ from snn_deploy.errors import NetworkError, TargetError
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.integer_nodes import Input, Synapses
 from snn_deploy.ir.network import Network
-from snn_deploy.mapping.cost import Memory, NodeCost, cost_node
+from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_node
 from snn_deploy.mapping.profile import Profile
 
 __all__ = ["Load", "Path", "Population", "channels_per_core", "find_populations"]
@@ -34,6 +35,8 @@ class Path:
         Name of the process that sends.
     target
         Name of the receiving process: synapses, or the process itself for a one-to-one path.
+    channels
+        How many channels the source has.
     fan_out
         Synaptic operations that one message causes, over the whole population.
     one_to_one
@@ -44,6 +47,7 @@ class Path:
 
     source: str
     target: str
+    channels: int
     fan_out: int
     one_to_one: bool
     graded: bool
@@ -88,11 +92,18 @@ class Population:
         """What ``channels`` of its channels ask of one core."""
         if not channels:
             return Load()
-        total = Load()
-        for cost in self.costs.values():
-            neurons = (cost.neurons + cost.compartments) * channels
-            total += Load(neurons, cost.memory * channels + cost.shared)
-        return total
+        neurons, memory, shared = self._load_of_one
+        return Load(channels * neurons, memory * channels + shared)
+
+    @cached_property
+    def _load_of_one(self) -> tuple[int, Memory, Memory]:
+        """Neurons and memory a channel, and memory a core."""
+        costs = self.costs.values()
+        return (
+            sum(cost.neurons for cost in costs),
+            sum((cost.memory for cost in costs), Memory()),
+            sum((cost.shared for cost in costs), Memory()),
+        )
 
     @property
     def operations(self) -> int:
@@ -100,7 +111,7 @@ class Population:
         return sum(cost.operations for cost in self.costs.values())
 
 
-def find_populations(network: Network) -> tuple[Population, ...]:
+def find_populations(network: Network, lowering: Lowering = "channel") -> tuple[Population, ...]:
     """Split a lowered network into populations, in order; the input is the host's and in none."""
     graph = nx.Graph()
     graph.add_nodes_from(node.name for node in network if not isinstance(node, Input))
@@ -114,15 +125,18 @@ def find_populations(network: Network) -> tuple[Population, ...]:
     order = {name: index for index, name in enumerate(network.names)}
     members = (sorted(part, key=order.__getitem__) for part in nx.connected_components(graph))
     return tuple(
-        _population(network, names) for names in sorted(members, key=lambda part: order[part[0]])
+        _population(network, names, lowering)
+        for names in sorted(members, key=lambda part: order[part[0]])
     )
 
 
-def _population(network: Network, names: list[str]) -> Population:
+def _population(network: Network, names: list[str], lowering: Lowering) -> Population:
     processes = [network[name] for name in names]
     widths = {node.width for node in processes if not isinstance(node, Synapses)}
     channels = min(widths | {processes[-1].width})
-    costs = {node.name: _per_channel(cost_node(network, node), channels) for node in processes}
+    costs = {
+        node.name: _per_channel(cost_node(network, node, lowering), channels) for node in processes
+    }
     return Population(
         name=names[0],
         channels=channels,
@@ -137,16 +151,17 @@ def _per_channel(cost: NodeCost, channels: int) -> NodeCost:
     times, rest = divmod(cost.channels, channels)
     if rest:
         raise NetworkError(f"{cost.channels} channels cannot be dealt out to {channels} neurons")
-    return NodeCost(
+    return replace(
+        cost,
         channels=channels,
         neurons=cost.neurons * times,
         compartments=cost.compartments * times,
         synapses=cost.synapses * times,
-        nonzero_synapses=cost.nonzero_synapses,
         operations=cost.operations * times,
         macs=cost.macs * times,
+        own_messages=cost.own_messages * times,
+        own_synops=cost.own_synops * times,
         memory=cost.memory * times,
-        shared=cost.shared,
     )
 
 
@@ -155,9 +170,16 @@ def _paths(network: Network, processes: Iterable[Any]) -> Iterable[Path]:
         for edge, source in zip(node.inputs, network.sources(node), strict=True):
             graded = getattr(source, "output", None) != SPIKE
             if isinstance(node, Synapses):
-                yield Path(edge.source, node.name, node.width, one_to_one=False, graded=graded)
+                yield Path(
+                    edge.source,
+                    node.name,
+                    source.width,
+                    node.width,
+                    one_to_one=False,
+                    graded=graded,
+                )
             elif edge.delay > 0 or isinstance(source, Input):
-                yield Path(edge.source, node.name, 1, one_to_one=True, graded=graded)
+                yield Path(edge.source, node.name, source.width, 1, one_to_one=True, graded=graded)
 
 
 def channels_per_core(population: Population, profile: Profile) -> int:
@@ -195,6 +217,20 @@ def exceeded(load: Load, profile: Profile) -> list[tuple[str, int, int]]:
         for name, limit in limits.items()
         if limit is not None and asked[name] > limit
     ]
+
+
+def state_fits(population: Population, profile: Profile) -> bool:
+    """Whether each process's state fits into a neuron of its own."""
+    limit = profile.limits.get("state_per_neuron_bytes")
+    return limit is None or all(
+        state_per_neuron_bytes(cost) <= limit for cost in population.costs.values()
+    )
+
+
+def state_per_neuron_bytes(cost: NodeCost) -> int:
+    """State of one neuron; a dendrite's lies in its soma's neuron unless its modes are neurons."""
+    bits = cost.memory.state + cost.memory.delays
+    return -(-bits // 8 // max(1, cost.neurons))
 
 
 def _explain_misfit(population: Population, profile: Profile) -> None:

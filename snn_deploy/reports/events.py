@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from snn_deploy.ir.integer_nodes import Dendrite, LifSoma, Synapses
+from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
-from snn_deploy.mapping.mesh import Hops, Site, count_hops
+from snn_deploy.mapping.flows import Flow, find_flows, is_buffered
+from snn_deploy.mapping.mesh import count_hops
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.populations import Path, Population
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.reports.activity import Activity, Counts
+from snn_deploy.mapping.stages import buffered_signals, stages_of
+from snn_deploy.reports.activity import Activity
 
 __all__ = ["Events", "count_events"]
 
@@ -31,7 +32,8 @@ class Events:
     effective_acs, effective_macs
         Those that happened, through weights that are not zero: by spikes, by graded messages.
     acs, macs
-        Those that a chip with dense synapses carries out, zero weights included.
+        Those that a chip with dense synapses carries out: zero weights, one-to-one paths, a
+        dendrite's own messages and reads of a buffer included.
     neuron_updates, compartment_updates
         Neurons, and real compartments of dendrites, each times steps.
     membrane_updates
@@ -65,9 +67,11 @@ class Events:
     hops_chips: int = 0
 
     def __add__(self, other: Events) -> Events:
-        return Events(
-            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        )
+        return Events(*map(sum, zip(_values(self), _values(other), strict=True)))
+
+
+def _values(events: Events) -> list[Any]:
+    return [getattr(events, field.name) for field in fields(events)]
 
 
 def count_events(
@@ -78,38 +82,40 @@ def count_events(
     Where the target has no cores nothing is sent from core to core: one-to-one paths are free.
     """
     events = {node.name: Events() for node in network}
+    stages = stages_of(network)
     has_cores = profile.cores is not None
     for population in placement.populations:
         for name in population.nodes:
-            events[name] += _updates(network[name], population, activity)
+            events[name] += _updates(network[name], population, activity, has_cores)
         for path in population.paths:
-            if has_cores or not path.one_to_one:
+            if not path.one_to_one or (has_cores and not is_buffered(network, path, stages)):
                 events[path.target] += _operations(network, path, activity)
     for name, sent in activity.messages.items():
         events[name] += Events(messages=int(sent.sum()))
-    for path, carried, start, end in _transports(placement, profile, activity):
-        events[path.source] += _carried(carried, count_hops(start, end))
-    for node in network.of_kind(Dendrite):
-        if node.reversed_time and has_cores:
-            events[node.name] += _buffered(node, activity)
+    if has_cores:
+        for flow in find_flows(network, placement, profile):
+            events[flow.path.source] += _carried(flow, activity)
+        for signal in buffered_signals(network):
+            values, reads = signal.width * activity.total_steps, len(signal.readers)
+            moved = (1 + reads) * values
+            events[signal.name] += Events(messages=moved, deliveries=moved, macs=reads * values)
     return events
 
 
-def _buffered(node: Dendrite, activity: Activity) -> Events:
-    """What the second pass costs: input and drive each go out to a buffer and come back."""
-    values = node.width * activity.total_steps
-    return Events(messages=4 * values, deliveries=4 * values, macs=2 * values)
-
-
-def _updates(node: Any, population: Population, activity: Activity) -> Events:
+def _updates(node: Any, population: Population, activity: Activity, has_cores: bool) -> Events:
     cost, steps = population.costs[node.name], activity.total_steps
-    updates = cost.channels * cost.neurons * steps
+    inside_dendrites = cost.compartments > 0
+    updates = 0 if inside_dendrites else cost.channels * cost.neurons * steps
+    own = cost.channels * steps * has_cores
     return Events(
         neuron_updates=updates,
         compartment_updates=cost.channels * cost.compartments * steps,
         membrane_updates=updates if isinstance(node, LifSoma) else 0,
         lif_updates=cost.channels * cost.operations * steps / LIF_OPERATIONS,
         neuron_macs=cost.channels * cost.macs * steps,
+        macs=own * cost.own_synops,
+        messages=own * cost.own_messages,
+        deliveries=own * cost.own_messages,
     )
 
 
@@ -130,37 +136,12 @@ def _operations(network: Network, path: Path, activity: Activity) -> Events:
     )
 
 
-def _carried(sent: int, hops: Hops) -> Events:
+def _carried(flow: Flow, activity: Activity) -> Events:
+    sent = int(activity.messages[flow.path.source][flow.first : flow.last].sum())
+    hops = count_hops(flow.start, flow.end)
     return Events(
         deliveries=sent,
         hops_east_west=sent * hops.east_west,
         hops_north_south=sent * hops.north_south,
         hops_chips=sent * hops.chips,
     )
-
-
-def _transports(
-    placement: Placement, profile: Profile, activity: Activity
-) -> Iterator[tuple[Path, int, Site, Site]]:
-    """Give every way that messages take: how many, from where, to where."""
-    homes = {name: p.name for p in placement.populations for name in p.nodes}
-    for population in placement.populations:
-        ends = placement.sites(population.name, profile)
-        for path in population.paths:
-            starts = placement.sites(homes.get(path.source, ""), profile)
-            sent = activity.messages[path.source]
-            for start, first, last in starts or [(_HOST, 0, len(sent))]:
-                for end, low, high in ends:
-                    count = _between(sent, path, (first, last), (low, high))
-                    if count:
-                        yield path, count, start, end
-
-
-_HOST = Site(0, 0, 0)  # what the host sends enters the first chip at its first router
-
-
-def _between(sent: Counts, path: Path, start: tuple[int, int], end: tuple[int, int]) -> int:
-    low, high = start
-    if path.one_to_one:
-        low, high = max(low, end[0]), min(high, end[1])
-    return int(sent[low:high].sum()) if low < high else 0

@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from snn_deploy.mapping.cost import Memory
+from snn_deploy.mapping.mesh import site_of
 from snn_deploy.reports.energy import EnergyItem, Range
 from snn_deploy.reports.report import REPORT_SCHEMA, LayerReport, Report
 
@@ -34,6 +35,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "placement": _placement(report),
         "time": _time(report),
         "energy_per_sequence": _energy(report),
+        "sensitivity": [asdict(influence) for influence in report.influences],
         "saturation": [
             {**asdict(judged), "can_exceed": list(judged.can_exceed)}
             for judged in report.saturation
@@ -87,34 +89,63 @@ def _item(item: EnergyItem) -> dict[str, Any]:
 def _placement(report: Report) -> dict[str, Any] | None:
     if report.placement is None:
         return None
+    placement = report.placement
+    loads = report.timing.cores if report.timing else (None,) * len(placement.cores)
     return {
-        "chips": report.placement.chips,
+        "chips": placement.chips,
+        "least_cores": placement.least_cores,
+        "lowering": placement.lowering,
+        "objective": placement.objective,
         "cores": [
             {
                 "chip": core.chip,
                 "core": core.index,
+                **asdict(site_of(core.chip, core.index, report.profile)),
                 "neurons": core.load.neurons,
                 "memory_bytes": _memory(core.load.memory),
+                "mean_load_ns": None if load is None else asdict(load),
                 "holds": [asdict(part) for part in core.slices],
             }
-            for core in report.placement.cores
+            for core, load in zip(placement.cores, loads, strict=True)
         ],
     }
 
 
 def _time(report: Report) -> dict[str, Any] | None:
-    return None if report.timing is None else asdict(report.timing)
+    timing = report.timing
+    if timing is None:
+        return None
+    return {
+        "step_s": asdict(timing.step_s),
+        "slowest_step_s": timing.slowest_step_s,
+        "sampled_steps": timing.sampled_steps,
+        "limited_by": dict(timing.limited_by),
+        "passes": timing.passes,
+        "pipeline_steps": timing.pipeline_steps,
+        "token_s": _range(timing.token_s),
+        "sequence_s": asdict(timing.sequence_s),
+        "sequences_per_second": 1.0 / timing.sequence_s.typical,
+        "balance": timing.balance,
+    }
 
 
 def _energy(report: Report) -> dict[str, Any]:
-    static = report.static.energy_j if report.static else None
-    total = None if static is None else report.dynamic_j + static
     return {
         "dynamic_j": asdict(report.dynamic_j) if report.total.energy else None,
-        "static_j": _range(static),
-        "total_j": _range(total),
+        "static_j": _range(report.static.energy_j if report.static else None),
+        "total_j": _range(report.total_j),
+        "delay_product_js": _delay_product(report),
         "known": list(report.known),
     }
+
+
+def _delay_product(report: Report) -> dict[str, float] | None:
+    """Energy times delay of a sequence, joule seconds."""
+    energy, timing = report.total_j, report.timing
+    if energy is None or timing is None:
+        return None
+    bounds = ("low", "typical", "high")
+    return {bound: getattr(energy, bound) * getattr(timing.sequence_s, bound) for bound in bounds}
 
 
 def _range(value: Range | None) -> dict[str, float] | None:

@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from snn_deploy.ir.integer_nodes import LifSoma
+from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.check import find_notices
-from snn_deploy.mapping.cost import Memory, NodeCost, cost_network, sequence_buffer_bits
-from snn_deploy.mapping.placement import Placement, place_network
+from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_network
+from snn_deploy.mapping.placement import Objective, Placement, place_network
 from snn_deploy.mapping.profile import Profile
+from snn_deploy.mapping.stages import buffered_signals
 from snn_deploy.reports.activity import Activity, Counted, gather_activity
 from snn_deploy.reports.energy import (
     EnergyItem,
@@ -27,6 +28,7 @@ from snn_deploy.reports.energy import (
 )
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.saturation import Saturation, judge_saturation
+from snn_deploy.reports.sensitivity import Influence, find_influences
 from snn_deploy.reports.timing import Timing, estimate_time
 
 __all__ = ["REPORT_SCHEMA", "LayerReport", "Report", "build_report", "layer_of"]
@@ -51,7 +53,7 @@ class LayerReport:
     spike_rate
         Spikes a soma and step; None without somas.
     activation_sparsity
-        The share of possible messages that were not sent, over all counted senders; None without.
+        The share of possible messages into synapses that were not sent; None without.
     connection_sparsity
         The share of synapses that are zero; None without synapses.
     silent_neurons, always_firing_neurons
@@ -98,6 +100,8 @@ class Report:
         None where the target has no cores.
     timing, static
         None where the target has no such constants; ``static`` is one sequence's.
+    influences
+        What each constant does to the answer, the largest first; empty without times.
     saturation
         For each node that clips.
     buffer_bytes
@@ -113,6 +117,7 @@ class Report:
     total: LayerReport
     timing: Timing | None
     static: EnergyItem | None
+    influences: tuple[Influence, ...]
     saturation: tuple[Saturation, ...]
     buffer_bytes: int
     notes: tuple[str, ...]
@@ -121,6 +126,11 @@ class Report:
     def dynamic_j(self) -> Range:
         """Dynamic energy of one sequence, joules."""
         return self.total.dynamic_j * (1.0 / self.activity.sequences)
+
+    @property
+    def total_j(self) -> Range | None:
+        """Dynamic and static energy of one sequence, joules; None without static constants."""
+        return None if self.static is None else self.dynamic_j + self.static.energy_j
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -142,7 +152,13 @@ def layer_of(node: str) -> str:
 
 
 def build_report(
-    network: Network, profile: Profile, results: Iterable[Counted], steps_per_sequence: int
+    network: Network,
+    profile: Profile,
+    results: Iterable[Counted],
+    steps_per_sequence: int,
+    *,
+    objective: Objective = "time",
+    lowering: Lowering | None = None,
 ) -> Report:
     """Build the report of a lowered network on a target, from simulations of it.
 
@@ -157,6 +173,8 @@ def build_report(
         message is counted and every step timed; without, some are bounded and steps averaged.
     steps_per_sequence
         Steps of every sequence, padding included.
+    objective, lowering
+        See :func:`~snn_deploy.mapping.placement.place_network`.
 
     Raises
     ------
@@ -166,31 +184,32 @@ def build_report(
         If there is no sequence.
     """
     activity = gather_activity(network, results, steps_per_sequence)
-    placement = place_network(network, profile)
+    placement = place_network(network, profile, objective=objective, lowering=lowering)
     context = _Context(
         network=network,
         profile=profile,
         activity=activity,
         placement=placement,
-        costs=cost_network(network),
+        costs=cost_network(network, placement.lowering),
         events=count_events(network, placement, profile, activity),
     )
     names: dict[str, list[str]] = {}
     for node in network:
         names.setdefault(layer_of(node.name), []).append(node.name)
     layers = tuple(context.layer(name, nodes) for name, nodes in names.items())
-    timing = estimate_time(network, placement, profile, activity)
-    static = static_energy(placement.chips, timing.sequence_s, profile) if timing else None
+    total = context.layer("total", list(network.names))
+    timing, static, influences = _estimate(context, total)
     return Report(
         profile=profile,
         activity=activity,
         placement=placement if profile.cores is not None else None,
         layers=layers,
-        total=context.layer("total", list(network.names)),
+        total=total,
         timing=timing,
         static=static,
+        influences=influences,
         saturation=judge_saturation(network, activity.saturated),
-        buffer_bytes=-(-sequence_buffer_bits(network) * steps_per_sequence // 8),
+        buffer_bytes=_buffer_bytes(network, steps_per_sequence),
         notes=_notes(network, profile, activity),
     )
 
@@ -238,13 +257,32 @@ class _Context:
         return sent / possible if possible else None
 
     def _sparsity(self, nodes: list[str]) -> float | None:
-        senders = [
-            node
-            for node in nodes
-            if node in self.activity.messages and node not in self.activity.bounded
-        ]
-        rate = self._rate(senders)
+        rate = self._rate([node for node in nodes if self._speaks_to_synapses(node)])
         return None if rate is None else 1.0 - rate
+
+    def _speaks_to_synapses(self, node: str) -> bool:
+        readers = self.network.consumers(node)
+        return any(isinstance(reader, Synapses) for reader in readers)
+
+
+def _estimate(
+    context: _Context, total: LayerReport
+) -> tuple[Timing | None, EnergyItem | None, tuple[Influence, ...]]:
+    """Estimate time, the static energy that goes with it, and what both hang on."""
+    profile, chips = context.profile, context.placement.chips
+    timed = estimate_time(context.network, context.placement, profile, context.activity)
+    if timed is None:
+        return None, None, ()
+    timing, loads = timed
+    steps = context.activity.steps + timing.pipeline_steps / timing.passes
+    sequences = context.activity.sequences
+    influences = find_influences(total.energy, sequences, loads, steps, chips, profile)
+    return timing, static_energy(chips, timing.sequence_s, profile), influences
+
+
+def _buffer_bytes(network: Network, steps: int) -> int:
+    bits = sum(signal.width * signal.bits for signal in buffered_signals(network)) * steps
+    return -(-bits // 8)
 
 
 def _notes(network: Network, profile: Profile, activity: Activity) -> tuple[str, ...]:

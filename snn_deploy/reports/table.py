@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.schema import Limit, Quantity
 from snn_deploy.reports.quantities import (
@@ -15,6 +16,7 @@ from snn_deploy.reports.quantities import (
     quantity_range,
 )
 from snn_deploy.reports.report import LayerReport, Report
+from snn_deploy.reports.timing import Timing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -171,23 +173,44 @@ def _summary(report: Report) -> Table:
 def _summary_rows(report: Report) -> list[tuple[str, str]]:
     rows = []
     if report.placement is not None:
-        used = len(report.placement.cores)
-        rows.append(("cores", f"{used} on {report.placement.chips} chip(s)"))
+        rows += _placement_rows(report.placement)
     if report.timing is not None:
-        rows.append(("time a step", quantity_range(report.timing.step_s, "s")))
-        rows.append(("", f"set by {report.timing.busiest}"))
-        passes = report.timing.passes
-        told = f" ({passes} passes)" if passes > 1 else ""
-        rows.append(("time a sequence", quantity_range(report.timing.sequence_s, "s") + told))
+        rows += _time_rows(report.timing)
     if report.total.energy:
         rows.append(("dynamic energy", quantity_range(report.dynamic_j, "J") + " a sequence"))
     if report.static is not None:
         rows.append(("static energy", quantity_range(report.static.energy_j, "J") + " a sequence"))
+    if report.influences:
+        rows.append(("hangs most on", ", ".join(i.constant for i in report.influences[:3])))
     if report.known:
         rows.append(("constants are", " and ".join(report.known)))
     if report.buffer_bytes:
         rows.append(("sequence buffer", f"{kibibytes(report.buffer_bytes)} outside the neurons"))
     return rows + _health_rows(report)
+
+
+def _placement_rows(placement: Placement) -> list[tuple[str, str]]:
+    used, chips = len(placement.cores), placement.chips
+    purpose = {"time": ", spread for speed", "cores": ""}[placement.objective]
+    return [
+        ("fits into", _plural(placement.least_cores, "core")),
+        ("placed on", f"{_plural(used, 'core')} of {_plural(chips, 'chip')}{purpose}"),
+    ]
+
+
+def _plural(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def _time_rows(timing: Timing) -> list[tuple[str, str]]:
+    rows = [("time a step", quantity_range(timing.step_s, "s"))]
+    what, share = timing.limited_by[0]
+    rows.append(("", f"set by the {what} in {fraction(share)} of the steps"))
+    if timing.token_s is not None:
+        rows.append(("time a token", quantity_range(timing.token_s, "s")))
+    told = f" ({timing.passes} passes)" if timing.passes > 1 else ""
+    rows.append(("time a sequence", quantity_range(timing.sequence_s, "s") + told))
+    return rows
 
 
 def _health_rows(report: Report) -> list[tuple[str, str]]:

@@ -1,27 +1,44 @@
-"""Time per step: the slowest core's slowest stage, or the barrier, whichever takes longest.
+"""Time: at every step the slowest core's slowest stage, or the barrier, whichever takes longest.
 
-A core's stages work at the same time, so a step takes the maximum of its parts, over all cores (the
-max-affine form that arXiv 2601.10035 finds to match silicon). This estimate uses mean activity.
+A core's stages work at the same time, so a step takes the maximum of its parts over all cores and
+links: a max-affine bound in the counts (arXiv 2601.10035: this form matches silicon, r >= 0.97).
+The parts of a core: its neurons' programs and the messages that they send; its synaptic operations
+and the messages that it receives. Reading weights is part of a synaptic operation's time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.timing import latencies
-from snn_deploy.mapping.cost import LIF_OPERATIONS
-from snn_deploy.mapping.placement import Core, Placement
+from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.mapping.schema import Quantity
+from snn_deploy.mapping.schema import Time
 from snn_deploy.reports.activity import Activity
 from snn_deploy.reports.energy import Range
+from snn_deploy.reports.loads import PassLoads, count_loads
 
-__all__ = ["Timing", "estimate_time"]
+__all__ = ["CoreLoad", "Timing", "estimate_time", "sequence_seconds"]
 
 Bound = Literal["low", "typical", "high"]
+Constants = Mapping[str, float]
+"""Nanoseconds by the profile's key, e.g. ``ac_ns``."""
+
+Steps = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CoreLoad:
+    """Mean nanoseconds a step that a core's stages take, typical constants, all passes together."""
+
+    neurons_ns: float
+    synapses_ns: float
 
 
 @dataclass(frozen=True)
@@ -31,71 +48,147 @@ class Timing:
     Parameters
     ----------
     step_s
-        Seconds a step, mean activity, the busiest core.
-    busiest
-        What takes that long, at typical constants: a core's stage, or the barrier.
+        Seconds a step: mean over the sampled steps (and passes).
+    slowest_step_s
+        Of the sampled steps, typical constants.
+    sampled_steps
+        How many steps were timed one by one; 1 if only mean activity was known.
+    limited_by
+        What took longest at how large a part of the steps, most frequent first.
     passes
         How often the network's steps are run through: once, or more where layers run backwards.
     pipeline_steps
         Steps between an input and the answer to it.
+    token_s
+        Seconds from an input to the answer to it; None where the network cannot stream.
     sequence_s
         Seconds from the first input of a sequence to its answer.
+    cores
+        Each core's load, in the placement's order.
     """
 
     step_s: Range
-    busiest: str
+    slowest_step_s: float
+    sampled_steps: int
+    limited_by: tuple[tuple[str, float], ...]
     passes: int
     pipeline_steps: int
+    token_s: Range | None
     sequence_s: Range
+    cores: tuple[CoreLoad, ...]
+
+    @property
+    def balance(self) -> float:
+        """The busiest core's load over the mean core's; 1 is perfect."""
+        loads = [max(core.neurons_ns, core.synapses_ns) for core in self.cores]
+        return max(loads) / (sum(loads) / len(loads)) if any(loads) else 1.0
+
+
+def constants_at(time: Time, bound: Bound) -> dict[str, float]:
+    """Take one end of every time's range; what a profile has no figure for takes no time."""
+    keys = type(time).model_fields
+    quantities = {key: getattr(time, key) for key in keys}
+    return {key: 0.0 if q is None else float(getattr(q, bound)) for key, q in quantities.items()}
 
 
 def estimate_time(
     network: Network, placement: Placement, profile: Profile, activity: Activity
-) -> Timing | None:
-    """Estimate time from mean activity, or None where the profile has no times."""
+) -> tuple[Timing, list[PassLoads]] | None:
+    """Time every sampled step; None where the profile has no times. Also give the loads."""
     if profile.time.neuron_update_ns is None:
         return None
-    times = {b: _slowest(placement, profile, activity, b) for b in ("low", "typical", "high")}
-    step = Range(*(seconds for seconds, _ in times.values()))
-    reversed_layers = sum(node.reversed_time for node in network.of_kind(Dendrite))
-    pipeline = latencies(network)[network.output.name]
-    # before a layer runs backwards its whole input must be there, and afterwards it runs forwards
-    passes = 1 + 2 * reversed_layers
-    steps = activity.steps * passes + pipeline
-    return Timing(step, times["typical"][1], passes, pipeline, step * steps)
+    loads = count_loads(network, placement, profile, activity)
+    pipeline = pipeline_steps(network, placement)
+    steps = activity.steps + pipeline / len(loads)
+    sequence = Range(
+        *(
+            sequence_seconds(loads, constants_at(profile.time, bound), steps)
+            for bound in ("low", "typical", "high")
+        )
+    )
+    step = sequence * (1.0 / (steps * len(loads)))
+    typical = constants_at(profile.time, "typical")
+    slowest = max(float(step_nanoseconds(each, typical).max()) for each in loads)
+    return Timing(
+        step_s=step,
+        slowest_step_s=slowest * 1e-9,
+        sampled_steps=len(loads[0].acs),
+        limited_by=_limits(loads, typical, placement),
+        passes=len(loads),
+        pipeline_steps=pipeline,
+        token_s=step * (pipeline + 1) if len(loads) == 1 else None,
+        sequence_s=sequence,
+        cores=_core_loads(loads, typical),
+    ), loads
 
 
-def _slowest(
-    placement: Placement, profile: Profile, activity: Activity, bound: Bound
-) -> tuple[float, str]:
-    parts = [(_ns(profile.time.barrier_ns, bound), "the barrier between steps")]
-    for core in placement.cores:
-        for stage, nanoseconds in _stages(core, placement, profile, activity, bound).items():
-            parts.append((nanoseconds, f"{stage} of core {core.chip}:{core.index}"))
-    nanoseconds, what = max(parts)
-    return nanoseconds * 1e-9, what
+def pipeline_steps(network: Network, placement: Placement) -> int:
+    """Steps between an input and its answer; modes that are neurons add two for their messages."""
+    extra = 2 if placement.lowering == "mode" else 0
+    latency: dict[str, int] = {}
+    for node in network:
+        arrivals = (latency[edge.source] + edge.delay for edge in node.inputs)
+        latency[node.name] = max(arrivals, default=0) + extra * isinstance(node, Dendrite)
+    return latency[network.output.name]
 
 
-def _stages(
-    core: Core, placement: Placement, profile: Profile, activity: Activity, bound: Bound
-) -> dict[str, float]:
-    """Nanoseconds that each stage of a core takes in a mean step."""
-    time, steps = profile.time, activity.total_steps
-    neurons = synapses = 0.0
-    populations = {p.name: p for p in placement.populations}
-    for part in core.slices:
-        population = populations[part.population]
-        updates = population.operations * part.channels / LIF_OPERATIONS
-        neurons += updates * _ns(time.neuron_update_ns, bound)
-        for path in population.paths:
-            sent = activity.messages[path.source]
-            arriving = sent[part.start : part.stop] if path.one_to_one else sent
-            rows = path.fan_out * (1 if path.one_to_one else part.channels / population.channels)
-            each = rows * _ns(time.mac_ns if path.graded else time.ac_ns, bound)
-            each += _ns(time.message_in_ns, bound)
-            synapses += float(arriving.sum()) / steps * each
-    return {"neurons": neurons, "synapses": synapses}
+def sequence_seconds(loads: Sequence[PassLoads], constants: Constants, steps: float) -> float:
+    """Seconds of all passes over ``steps`` steps each."""
+    means = (float(step_nanoseconds(each, constants).mean()) for each in loads)
+    return sum(means) * steps * 1e-9
 
 
-def _ns(quantity: Quantity | None, bound: Bound) -> float:
-    return 0.0 if quantity is None else float(getattr(quantity, bound))
+def step_nanoseconds(loads: PassLoads, constants: Constants) -> Steps:
+    """Give the time of each sampled step of a pass, (S,)."""
+    return np.asarray(_parts(loads, constants).max(axis=1))
+
+
+def _neurons(loads: PassLoads, constants: Constants) -> Steps:
+    sending = loads.departures * constants["message_out_ns"]
+    return np.asarray(loads.lif_updates * constants["neuron_update_ns"] + sending)
+
+
+def _synapses(loads: PassLoads, constants: Constants) -> Steps:
+    operations = loads.acs * constants["ac_ns"] + loads.macs * constants["mac_ns"]
+    return np.asarray(operations + loads.arrivals * constants["message_in_ns"])
+
+
+def _parts(loads: PassLoads, constants: Constants) -> Steps:
+    """All parts side by side, (S, cores + cores + links + links + barrier)."""
+    barrier = np.full((len(loads.acs), 1), constants["barrier_ns"])
+    return np.concatenate(
+        [
+            _neurons(loads, constants),
+            _synapses(loads, constants),
+            loads.links_east_west * constants["hop_east_west_ns"],
+            loads.links_north_south * constants["hop_north_south_ns"],
+            barrier,
+        ],
+        axis=1,
+    )
+
+
+def _limits(
+    loads: Sequence[PassLoads], constants: Constants, placement: Placement
+) -> tuple[tuple[str, float], ...]:
+    """Say how often the neurons, the synapses, the links or the barrier took longest."""
+    count = len(placement.cores)
+    borders = np.array([count, 2 * count])
+    tally: dict[str, float] = {}
+    for each in loads:
+        parts = _parts(each, constants)
+        longest = parts.argmax(axis=1)
+        is_barrier = longest == parts.shape[1] - 1
+        kinds = np.where(is_barrier, 3, np.searchsorted(borders, longest, side="right"))
+        for kind, name in enumerate(("neurons", "synapses", "links", "barrier")):
+            share = float(np.mean(kinds == kind)) / len(loads)
+            if share:
+                tally[name] = tally.get(name, 0.0) + share
+    return tuple(sorted(tally.items(), key=lambda item: -item[1]))
+
+
+def _core_loads(loads: Sequence[PassLoads], constants: Constants) -> tuple[CoreLoad, ...]:
+    neurons = sum(_neurons(each, constants).mean(axis=0) for each in loads)
+    synapses = sum(_synapses(each, constants).mean(axis=0) for each in loads)
+    pairs = zip(np.atleast_1d(neurons), np.atleast_1d(synapses), strict=True)
+    return tuple(CoreLoad(float(n), float(s)) for n, s in pairs)

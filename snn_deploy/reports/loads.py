@@ -1,0 +1,184 @@
+"""What every core and link has to do at every step: counts, before any constant.
+
+A step's times are then these counts times a profile's constants (``timing.py``), however often the
+constants change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.ir.integer_nodes import Dendrite
+from snn_deploy.ir.network import Network
+from snn_deploy.mapping.cost import LIF_OPERATIONS
+from snn_deploy.mapping.flows import find_flows
+from snn_deploy.mapping.mesh import Link, links_between
+from snn_deploy.mapping.placement import Placement
+from snn_deploy.mapping.profile import Profile
+from snn_deploy.mapping.stages import buffered_signals, stages_of
+from snn_deploy.reports.activity import Activity
+
+__all__ = ["PassLoads", "count_loads"]
+
+PerCore = npt.NDArray[np.float64]
+
+
+@dataclass
+class PassLoads:
+    """The loads of one pass over a sequence, at each of S sampled steps.
+
+    Parameters
+    ----------
+    lif_updates
+        Neuron programs of each core, in LIF updates; the same at every step, (cores,).
+    acs, macs, arrivals, departures
+        Synaptic operations by kind, messages received, messages sent on to other cores,
+        (S, cores).
+    links_east_west, links_north_south
+        Messages over each link, (S, links).
+    """
+
+    lif_updates: PerCore
+    acs: PerCore
+    macs: PerCore
+    arrivals: PerCore
+    departures: PerCore
+    links_east_west: PerCore
+    links_north_south: PerCore
+
+
+def count_loads(
+    network: Network, placement: Placement, profile: Profile, activity: Activity
+) -> list[PassLoads]:
+    """Count the loads of each pass: every stage's, and every reversed dendrite's own."""
+    stages = stages_of(network)
+    reading = _buffer_reads(network, placement, stages)
+    passes = []
+    for stage in range(max(stages.values(), default=0) + 1):
+        names = {
+            node.name
+            for node in network
+            if stages[node.name] == stage and not getattr(node, "reversed_time", False)
+        }
+        loads = _empty(placement, _steps(activity))
+        loads.lif_updates += _updates(placement, names)
+        _add_own(loads, placement, names)
+        _add_messages(loads, network, placement, profile, activity, stage)
+        _add_reads(loads, reading, names)
+        passes.append(loads)
+    for node in network.of_kind(Dendrite):
+        if node.reversed_time:
+            loads = _empty(placement, 1)
+            loads.lif_updates += _updates(placement, {node.name})
+            _add_own(loads, placement, {node.name})
+            _add_reads(loads, reading, {node.name})
+            passes.append(loads)
+    return passes
+
+
+def _steps(activity: Activity) -> int:
+    return len(next(iter(activity.by_step.values()), ()))
+
+
+def _empty(placement: Placement, steps: int) -> PassLoads:
+    acs, macs, arrivals, departures = np.zeros((4, steps, len(placement.cores)))
+    return PassLoads(
+        np.zeros(len(placement.cores)),
+        acs,
+        macs,
+        arrivals,
+        departures,
+        links_east_west=np.zeros((steps, 0)),
+        links_north_south=np.zeros((steps, 0)),
+    )
+
+
+def _channels(placement: Placement, population: str) -> PerCore:
+    """How many of a population's channels each core holds, (cores,)."""
+    return np.array(
+        [sum(s.channels for s in c.slices if s.population == population) for c in placement.cores],
+        dtype=np.float64,
+    )
+
+
+def _updates(placement: Placement, names: set[str]) -> PerCore:
+    updates = np.zeros(len(placement.cores))
+    for population in placement.populations:
+        operations = sum(c.operations for name, c in population.costs.items() if name in names)
+        if operations:
+            updates += _channels(placement, population.name) * operations / LIF_OPERATIONS
+    return updates
+
+
+def _add_own(loads: PassLoads, placement: Placement, names: set[str]) -> None:
+    """Add the messages that a dendrite's modes exchange with their soma, at every step."""
+    for population in placement.populations:
+        channels = _channels(placement, population.name)
+        for name, cost in population.costs.items():
+            if name in names and cost.own_messages:
+                loads.macs += channels * cost.own_synops
+                loads.arrivals += channels * cost.own_messages
+                loads.departures += channels * cost.own_messages
+
+
+def _add_messages(
+    loads: PassLoads,
+    network: Network,
+    placement: Placement,
+    profile: Profile,
+    activity: Activity,
+    stage: int,
+) -> None:
+    links: dict[Link, PerCore] = {}
+    for flow in find_flows(network, placement, profile):
+        if flow.stage != stage:
+            continue
+        sent = activity.by_step[flow.path.source][:, flow.first : flow.last].sum(axis=1)
+        operations = loads.macs if flow.path.graded else loads.acs
+        operations[:, flow.target_core] += sent * flow.rows
+        loads.arrivals[:, flow.target_core] += sent
+        if flow.source_core is not None:
+            loads.departures[:, flow.source_core] += sent
+        for link in links_between(flow.start, flow.end):
+            links[link] = links[link] + sent if link in links else sent.astype(np.float64)
+    steps = len(loads.acs)
+    loads.links_east_west = _stack(links, steps, along_rows=False)
+    loads.links_north_south = _stack(links, steps, along_rows=True)
+
+
+def _stack(links: dict[Link, PerCore], steps: int, along_rows: bool) -> PerCore:
+    """Put the links of one direction side by side; chip to chip has no figure and is left out."""
+    chosen = [
+        sent
+        for (start, end), sent in links.items()
+        if start.chip == end.chip and (start.row != end.row) == along_rows
+    ]
+    return np.stack(chosen, axis=1) if chosen else np.zeros((steps, 0))
+
+
+Reads = dict[str, list[PerCore]]
+
+
+def _buffer_reads(network: Network, placement: Placement, stages: dict[str, int]) -> Reads:
+    """Graded messages that each process reads from buffers at every step, by core."""
+    homes = {name: p.name for p in placement.populations for name in p.nodes}
+    reads: Reads = {}
+    for signal in buffered_signals(network):
+        for reader in signal.readers:
+            reads.setdefault(reader, []).append(_channels(placement, homes[reader]))
+    return reads
+
+
+def _add_reads(loads: PassLoads, reading: Reads, names: set[str]) -> None:
+    for channels in _of(reading, names):
+        loads.macs += channels
+        loads.arrivals += channels
+
+
+def _of(reading: Reads, names: set[str]) -> Iterator[PerCore]:
+    for name in sorted(names & reading.keys()):
+        yield from reading[name]
