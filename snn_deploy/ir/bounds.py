@@ -23,6 +23,8 @@ __all__ = ["Bound", "bound_network", "bound_node", "state_bound"]
 
 Magnitude = npt.NDArray[np.float64]
 
+WIDEST = 2**62 - 1  # what an engine can hold in 64 bits and still round
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -103,43 +105,52 @@ def _synapses(node: nodes.Synapses, sources: list[Magnitude], spikes: bool) -> B
     return Bound({"sum": worst}, {"sum": limit}, worst)
 
 
-def _rescaled(x: Magnitude, rescale: nodes.Rescale) -> Magnitude:
-    product = x * np.abs(rescale.mantissa.astype(np.float64)) / 2.0 ** rescale.shift.astype(float)
-    return np.asarray(np.floor(product + 0.5) + np.abs(rescale.bias.astype(np.float64)))
+def _product(x: Magnitude, factor: npt.NDArray[np.int32]) -> Magnitude:
+    return np.asarray(x * np.abs(factor.astype(np.float64)))
 
 
-def _saturating(node: nodes.IntegerNode, reached: dict[str, Magnitude]) -> Bound:
-    """Bound a node whose output is what it ``reached`` under the name "output", clipped."""
-    limits = {"output": node.output.limit}
-    return Bound(reached, limits, _clipped(reached["output"], node.output.limit))
+def _shifted(x: Magnitude, shift: npt.NDArray[np.int8]) -> Magnitude:
+    return np.asarray(np.floor(x / 2.0 ** shift.astype(np.float64) + 0.5))
+
+
+def _rescaled(product: Magnitude, rescale: nodes.Rescale) -> Magnitude:
+    return np.asarray(_shifted(product, rescale.shift) + np.abs(rescale.bias.astype(np.float64)))
+
+
+def _saturating(
+    node: nodes.IntegerNode, output: Magnitude, product: Magnitude, **others: tuple[Magnitude, int]
+) -> Bound:
+    """Bound a node that clips ``output``; ``others`` gives what else it reaches, and the limits."""
+    quantities = {"output": (output, node.output.limit), "product": (product, WIDEST), **others}
+    return Bound(
+        {name: reached for name, (reached, _) in quantities.items()},
+        {name: limit for name, (_, limit) in quantities.items()},
+        _clipped(output, node.output.limit),
+    )
 
 
 def _relay(node: nodes.Relay, sources: list[Magnitude], spikes: bool) -> Bound:
     if node.align is not None:
-        sources = [
-            np.floor(x * 2.0 ** shift.astype(np.float64) + 0.5)
-            for x, shift in zip(sources, node.align, strict=True)
-        ]
+        sources = [_shifted(x, -shift) for x, shift in zip(sources, node.align, strict=True)]
     total = np.sum(sources, axis=0)
-    if node.rescale is not None:
-        total = _rescaled(total, node.rescale)
-    return _saturating(node, {"output": total})
+    if node.rescale is None:
+        return _saturating(node, total, total)
+    product = _product(total, node.rescale.mantissa)
+    return _saturating(node, _rescaled(product, node.rescale), product)
 
 
 def _linear(node: nodes.QuantizedLinear, sources: list[Magnitude], spikes: bool) -> Bound:
     total = _weighted(node.weight, sources[0], spikes)
-    bound = _saturating(node, {"output": _rescaled(total, node.rescale)})
-    limit = fp.limit_of(node.sum_bits)
-    return Bound({**bound.reached, "sum": total}, {**bound.limits, "sum": limit}, bound.output)
+    product = _product(total, node.rescale.mantissa)
+    output = _rescaled(product, node.rescale)
+    return _saturating(node, output, product, sum=(total, fp.limit_of(node.sum_bits)))
 
 
 def _driven(
     node: nodes.Dendrite | nodes.QuantizedSsm, banks: list[nodes.ModeBank], x: Magnitude
 ) -> Bound:
-    drive = np.floor(
-        x * np.abs(node.skip_mantissa.astype(np.float64)) / 2.0 ** node.skip_shift.astype(float)
-        + 0.5
-    )
+    product = _product(x, node.skip_mantissa)
+    drive = _shifted(product, node.skip_shift)
     states = []
     for bank in banks:
         limit = fp.limit_of(bank.state_bits)
@@ -150,17 +161,14 @@ def _driven(
         contribution = np.minimum(states[-1], limit * np.sqrt(2.0)) * gain + (gain > 0)
         drive = drive + contribution.sum(axis=1)
     state = np.concatenate(states, axis=1) if states else np.zeros((node.width, 0))
-    reached = {
-        "state": state,
-        "sum": drive,
-        "output": np.floor(drive / 2.0**node.drive_shift + 0.5),
-    }
-    limits = {
-        "state": min(fp.limit_of(bank.state_bits) for bank in banks),
-        "sum": fp.limit_of(node.sum_bits),
-        "output": node.output.limit,
-    }
-    return Bound(reached, limits, _clipped(reached["output"], node.output.limit))
+    state_limit = min(fp.limit_of(bank.state_bits) for bank in banks)
+    return _saturating(
+        node,
+        np.floor(drive / 2.0**node.drive_shift + 0.5),
+        product,
+        state=(state, state_limit),
+        sum=(drive, fp.limit_of(node.sum_bits)),
+    )
 
 
 def _dendrite(node: nodes.Dendrite, sources: list[Magnitude], spikes: bool) -> Bound:
@@ -182,19 +190,23 @@ def _lif(node: nodes.LifSoma, sources: list[Magnitude], spikes: bool) -> Bound:
 
 
 def _gated(node: nodes.Gate | nodes.QuantizedGlu, value: Magnitude) -> Magnitude:
-    top = float(np.abs(node.sigmoid.table).max(initial=0))
-    return np.asarray(np.floor(value * top / 2.0 ** node.sigmoid.out_shift.astype(float) + 0.5))
+    """Give the largest products of the value half with the table."""
+    return value[: node.width] * float(np.abs(node.sigmoid.table).max(initial=0))
 
 
 def _glu(node: nodes.QuantizedGlu, sources: list[Magnitude], spikes: bool) -> Bound:
-    return _saturating(node, {"output": _gated(node, sources[0][: node.width])})
+    product = _gated(node, sources[0])
+    return _saturating(node, _shifted(product, node.sigmoid.out_shift), product)
 
 
 def _gate(node: nodes.Gate, sources: list[Magnitude], spikes: bool) -> Bound:
-    value = _rescaled(sources[0], node.rescale)
+    entering = _product(sources[0], node.rescale.mantissa)
+    value = _rescaled(entering, node.rescale)
     limit = fp.limit_of(node.value_bits)
-    bound = _saturating(node, {"output": _gated(node, _clipped(value, limit)[: node.width])})
-    return Bound({**bound.reached, "value": value}, {**bound.limits, "value": limit}, bound.output)
+    product = _gated(node, _clipped(value, limit))
+    output = _shifted(product, node.sigmoid.out_shift)
+    widest = np.maximum(entering.max(initial=0.0), product)
+    return _saturating(node, output, widest, value=(value, limit))
 
 
 def _accumulator(node: nodes.Accumulator, sources: list[Magnitude], spikes: bool) -> Bound:
@@ -204,7 +216,7 @@ def _accumulator(node: nodes.Accumulator, sources: list[Magnitude], spikes: bool
         # the reciprocal's own rounding, and that of the sum when it is shifted before
         gain = 2.0**node.guard_bits * (1.0 + 2.0 ** (1 - node.reciprocal_bits))
         reached = np.floor((sources[0] + 2.0**-node.headroom_bits) * gain + 0.5)
-    return _saturating(node, {"output": reached})
+    return _saturating(node, reached, sources[0])
 
 
 _BOUNDS: dict[type, Callable[[Any, list[Magnitude], bool], Bound]] = {

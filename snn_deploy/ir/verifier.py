@@ -1,9 +1,10 @@
 """The rules of each stage; the pipeline checks them after every pass.
 
 Structure: legal nodes, unique names, inputs that come earlier, widths that fit. For integer stages
-also numbers: every parameter within the bits that its node declares, one exponent where signals are
-added, no accumulator that any input could overflow. For the lowered stage also time: all paths into
-a node take equally long.
+also numbers: every array of its shape, every parameter within the bits that its node declares, one
+exponent where signals are added, no accumulator that any input could overflow. For the lowered
+stage also time: all paths into a node take equally long. Engines rely on all of it without looking
+again, also for networks that come from a file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir import encoder_decoder_nodes, float_nodes, integer_nodes
 from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.integer_nodes import (
     Accumulator,
     Dendrite,
@@ -59,6 +61,10 @@ LEGAL: dict[Stage, tuple[type[Node], ...]] = {
 }
 MAX_DRIVE_BITS = 18  # Loihi shifts a drive left by 6 into a 24-bit register
 MAX_SHIFT = 47
+MAX_EXPONENT = 1000  # beyond it a float64 cannot hold what one unit stands for
+MAX_FACTOR_BITS = 32  # what coefficients are stored in
+MAX_PRODUCT_BITS = 63  # factors of together so many signed bits have a product below 2**62
+MAX_MESSAGE_BITS = 24  # a longer word would fill a pool's 48-bit sum in fewer than 2**24 steps
 
 
 def verify_network(network: Network) -> None:
@@ -73,6 +79,7 @@ def verify_network(network: Network) -> None:
     if network.stage == "float":
         return
     for node in network:
+        _check_output(node)
         _check_widths(network, node)
         _CHECKS[type(node)](network, node)
     _check_accumulators(network)
@@ -100,9 +107,32 @@ def _check_structure(network: Network) -> None:
         seen.add(node.name)
 
 
+def _check_output(node: Any) -> None:
+    for name, dimensions in (("weight", 2), ("skip_mantissa", 1)):  # these give the width
+        array = getattr(node, name, None)
+        told = f"{name} has not {dimensions} dimensions"
+        _require(array is None or array.ndim == dimensions, node, told)
+    _require(node.width >= 1, node, f"has {node.width} channels")
+    exponent = node.output.exponent
+    if isinstance(exponent, tuple):
+        count = len(exponent)
+        _require(count == node.width, node, f"{count} exponents for {node.width} channels")
+    _require(
+        _within(exponent, -MAX_EXPONENT, MAX_EXPONENT),
+        node,
+        f"an exponent is outside ±{MAX_EXPONENT}",
+    )
+    if isinstance(node, LifSoma) or not node.output.signed:
+        _require(isinstance(node, LifSoma | Input), node, "its output must be signed")
+        _require(node.output == SPIKE, node, f"its output must be spikes, {SPIKE}")
+
+
 def _check_widths(network: Network, node: Node) -> None:
     sources = network.sources(node)
-    _require(bool(sources) != isinstance(node, Input), node, "has no input")
+    if isinstance(node, Input):
+        _require(not sources, node, "reads another node")
+    else:
+        _require(bool(sources), node, "has no input")
     for source in sources:
         expected = _input_width(node)
         _require(
@@ -126,8 +156,28 @@ def _fits(value: Any, bits: int) -> bool:
     return bool(np.all(np.abs(np.asarray(value, dtype=np.int64)) <= fp.limit_of(bits)))
 
 
-def _shifts(value: Any, low: int = 0, high: int = MAX_SHIFT) -> bool:
+def _within(value: Any, low: int, high: int) -> bool:
     return bool(np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)))
+
+
+def _require_range(node: Node, what: str, value: int, low: int, high: int) -> None:
+    _require(low <= value <= high, node, f"{what} {value} is outside {low} … {high}")
+
+
+def _require_shape(node: Node, what: str, value: Any, shape: tuple[int, ...]) -> None:
+    _require(value.shape == shape, node, f"{what} has shape {value.shape}, not {shape}")
+
+
+def _require_shifts(
+    node: Node, what: str, value: Any, shape: tuple[int, ...], low: int = 0, high: int = MAX_SHIFT
+) -> None:
+    _require_shape(node, what, value, shape)
+    _require(_within(value, low, high), node, f"{what} is outside {low} … {high}")
+
+
+def _require_product(node: Node, what: str, *bits: int) -> None:
+    told = " + ".join(map(str, bits))
+    _require(sum(bits) <= MAX_PRODUCT_BITS, node, f"{what}: {told} bits, over {MAX_PRODUCT_BITS}")
 
 
 def _check_input(network: Network, node: Input) -> None:
@@ -136,17 +186,19 @@ def _check_input(network: Network, node: Input) -> None:
 
 def _check_weights(network: Network, node: Synapses | QuantizedLinear) -> None:
     bits = node.weight_bits
+    _require_range(node, "weight_bits", bits, 2, 8)
     _require(_fits(node.weight, bits), node, f"a weight exceeds {bits} bits")
     if isinstance(node, QuantizedLinear):
+        _require_range(node, "sum_bits", node.sum_bits, 2, 48)
         _check_rescale(node, node.rescale, node.width)
 
 
 def _check_rescale(node: Node, rescale: Rescale, width: int) -> None:
-    for name in ("mantissa", "shift", "bias"):
-        shape = getattr(rescale, name).shape
-        _require(shape == (width,), node, f"{name} has shape {shape}, not ({width},)")
+    _require_range(node, "bits", rescale.bits, 2, MAX_FACTOR_BITS)
+    _require_shape(node, "mantissa", rescale.mantissa, (width,))
+    _require_shape(node, "bias", rescale.bias, (width,))
+    _require_shifts(node, "shift", rescale.shift, (width,))
     _require(_fits(rescale.mantissa, rescale.bits), node, f"a gain exceeds {rescale.bits} bits")
-    _require(_shifts(rescale.shift), node, f"a shift is outside 0 … {MAX_SHIFT}")
 
 
 def _check_relay(network: Network, node: Relay) -> None:
@@ -157,9 +209,8 @@ def _check_relay(network: Network, node: Relay) -> None:
         for source in network.sources(node)
     ]
     if node.align is not None:
-        expected = (len(exponents), node.width)
-        _require(node.align.shape == expected, node, f"align has a shape other than {expected}")
-        _require(_shifts(node.align, -MAX_SHIFT, 24), node, f"align is outside -{MAX_SHIFT} … 24")
+        shape = (len(exponents), node.width)
+        _require_shifts(node, "align", node.align, shape, -MAX_SHIFT, 24)
         exponents = [e + shift for e, shift in zip(exponents, node.align, strict=True)]
     if node.rescale is None:
         exponents.append(node.output.exponents(node.width))
@@ -167,15 +218,21 @@ def _check_relay(network: Network, node: Relay) -> None:
         _require(np.array_equal(exponents[0], other), node, "adds signals of different exponents")
 
 
-def _check_bank(node: Node, bank: ModeBank) -> None:
+def _check_bank(node: Node, bank: ModeBank, source_bits: int) -> None:
+    _require(bank.decay_real.ndim == 2, node, "decay_real is no matrix, channels × modes")
+    shape = (node.width, bank.modes)
     bits = bank.coefficient_bits
+    _require_range(node, "coefficient_bits", bits, 2, MAX_FACTOR_BITS)
+    _require_range(node, "state_bits", bank.state_bits, 2, 48)
+    _require_range(node, "decay_shift", bank.decay_shift, 0, MAX_SHIFT)
+    _require_product(node, "compartments times coefficients", bank.state_bits, bits)
     for name in ("decay_real", "decay_imag", "readout_real", "readout_imag"):
         value = getattr(bank, name)
-        expected = (node.width, bank.modes)
-        _require(value.shape == expected, node, f"{name} has shape {value.shape}, not {expected}")
+        _require_shape(node, name, value, shape)
         _require(_fits(value, bits), node, f"{name} exceeds {bits} bits")
-    _require(_shifts(bank.input_shift, -24, 24), node, "input_shift is outside -24 … 24")
-    _require(_shifts(bank.readout_shift), node, f"readout_shift is outside 0 … {MAX_SHIFT}")
+    _require_shifts(node, "input_shift", bank.input_shift, shape, -24, 24)
+    _require_product(node, "inputs shifted by up to 24", source_bits, 24)
+    _require_shifts(node, "readout_shift", bank.readout_shift, shape)
     modulus = np.hypot(bank.decay_real, bank.decay_imag)
     _require(
         bool(np.all(modulus < 2.0**bank.decay_shift)), node, "a decay is not inside the unit circle"
@@ -183,12 +240,14 @@ def _check_bank(node: Node, bank: ModeBank) -> None:
 
 
 def _check_driven(network: Network, node: Dendrite | QuantizedSsm) -> None:
+    (source,) = network.sources(node)
     banks = (node.bank,) if isinstance(node, Dendrite) else (node.forward, node.reverse)
+    _require_shifts(node, "skip_shift", node.skip_shift, (node.width,))
+    _require_range(node, "drive_shift", node.drive_shift, 0, MAX_SHIFT)
+    _require_range(node, "sum_bits", node.sum_bits, 2, 48)
     for bank in banks:
         if bank is not None:
-            _check_bank(node, bank)
-    _require(_shifts(node.skip_shift), node, f"skip_shift is outside 0 … {MAX_SHIFT}")
-    _require(_shifts(node.drive_shift), node, f"drive_shift is outside 0 … {MAX_SHIFT}")
+            _check_bank(node, bank, source.output.bits)  # type: ignore[attr-defined]
 
 
 def _check_lif(network: Network, node: LifSoma) -> None:
@@ -200,11 +259,13 @@ def _check_lif(network: Network, node: LifSoma) -> None:
 
 
 def _check_sigmoid(node: Gate | QuantizedGlu, sigmoid: SigmoidGate) -> None:
-    size = len(sigmoid.table)
+    size = sigmoid.table.size
+    _require_shape(node, "table", sigmoid.table, (size,))
     _require(size >= 2 and size & (size - 1) == 0, node, f"table of {size} rows: no power of two")
+    _require_range(node, "table_bits", sigmoid.table_bits, 2, MAX_FACTOR_BITS)
     _require(_fits(sigmoid.table, sigmoid.table_bits), node, "a table value exceeds table_bits")
-    _require(_shifts(sigmoid.out_shift), node, f"out_shift is outside 0 … {MAX_SHIFT}")
-    _require(_shifts(sigmoid.index_shift), node, f"index_shift is outside 0 … {MAX_SHIFT}")
+    _require_shifts(node, "out_shift", sigmoid.out_shift, (node.width,))
+    _require_range(node, "index_shift", sigmoid.index_shift, 0, MAX_SHIFT)
 
 
 def _check_glu(network: Network, node: QuantizedGlu) -> None:
@@ -212,13 +273,22 @@ def _check_glu(network: Network, node: QuantizedGlu) -> None:
 
 
 def _check_gate(network: Network, node: Gate) -> None:
+    _require_range(node, "value_bits", node.value_bits, 2, 48)
     _check_rescale(node, node.rescale, 2 * node.width)
     _check_sigmoid(node, node.sigmoid)
 
 
 def _check_accumulator(network: Network, node: Accumulator) -> None:
-    _require(node.headroom_bits >= 0, node, f"headroom_bits {node.headroom_bits} is negative")
-    _require(-24 <= node.guard_bits <= 24, node, f"guard_bits {node.guard_bits} outside -24 … 24")
+    (source,) = network.sources(node)
+    bits = source.output.bits  # type: ignore[attr-defined]  # integer stage
+    _require(bits <= MAX_MESSAGE_BITS, node, f"pools {bits} bits, over {MAX_MESSAGE_BITS}")
+    _require_range(node, "headroom_bits", node.headroom_bits, 0, 24)
+    _require_range(node, "reciprocal_bits", node.reciprocal_bits, 2, MAX_FACTOR_BITS)
+    highest = {"mean": node.reciprocal_bits - 2, "sum": 14}.get(node.mode, 24)
+    _require_range(node, "guard_bits", node.guard_bits, -24, highest)
+    _require_product(
+        node, "a mean's sum times its reciprocal", bits, node.headroom_bits, node.reciprocal_bits
+    )
 
 
 _CHECKS: dict[type, Callable[[Network, Any], None]] = {
@@ -236,20 +306,21 @@ _CHECKS: dict[type, Callable[[Network, Any], None]] = {
 
 
 def _check_accumulators(network: Network) -> None:
-    """Prove that no unclipped sum can leave its width, whatever the input."""
+    """Prove that no unclipped sum or product can leave its width, whatever the input."""
     for name, bound in bound_network(network).items():
-        if "sum" in bound.reached and bound.can_exceed("sum"):
-            worst, limit = bound.reached["sum"].max(), bound.limits["sum"]
-            rule = f"a sum can reach {worst:.0f}, over its accumulator's {limit}"
-            _require(False, network[name], rule)
+        for quantity, holder in (("sum", "its accumulator's"), ("product", "an engine's")):
+            if quantity in bound.reached and bound.can_exceed(quantity):
+                worst, limit = bound.reached[quantity].max(), bound.limits[quantity]
+                rule = f"a {quantity} can reach {worst:.0f}, over {holder} {limit}"
+                _require(False, network[name], rule)
 
 
 def _check_timing(network: Network) -> None:
     latency = latencies(network)
     for node in network:
-        arrivals = {e.source: latency[e.source] + e.delay for e in node.inputs}
-        if len(set(arrivals.values())) > 1:
-            told = ", ".join(f"{source} after {steps}" for source, steps in arrivals.items())
+        arrivals = [(e.source, latency[e.source] + e.delay) for e in node.inputs]
+        if len({steps for _, steps in arrivals}) > 1:
+            told = ", ".join(f"{source} after {steps}" for source, steps in arrivals)
             _require(False, node, f"its inputs arrive at different steps: {told}")
         if isinstance(node, Synapses):
             _require(node.inputs[0].delay >= 1, node, "messages cross synapses in no time")
