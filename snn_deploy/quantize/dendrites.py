@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
+from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import state_bound
 from snn_deploy.ir.float_nodes import DiagonalSsm
@@ -32,19 +33,24 @@ MAX_SHIFT = 47
 def quantize_decay(a: Complex, bits: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Round decays to ``bits`` wide signed mantissas with ``bits - 1`` fractional bits.
 
-    Rounding to the nearest may leave the unit circle; such a decay takes the nearest grid point
-    strictly inside instead, since a mode that does not decay would never forget its roundings.
+    Takes the nearest grid point at which a mode does not forget much more slowly than it should,
+    with ``1 - |q| >= (1 - |a|) / 2``, nor ever more slowly than half a unit a step: on the unit
+    circle it would never forget its own roundings.
     """
     scale = 2.0 ** (bits - 1)
     limit = fp.limit_of(bits)
-    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=np.float64)
-    base = np.stack([np.floor(a.real * scale), np.floor(a.imag * scale)])
-    candidates = base[None] + corners.reshape(4, 2, *([1] * a.ndim))
-    # the corner nearest to the origin in both parts is inside whenever a itself is
-    towards_zero = np.stack([np.trunc(a.real * scale), np.trunc(a.imag * scale)])[None]
-    candidates = np.clip(np.concatenate([candidates, towards_zero]), -limit, limit)
-    distance = np.hypot(candidates[:, 0] - a.real * scale, candidates[:, 1] - a.imag * scale)
-    distance[np.hypot(candidates[:, 0], candidates[:, 1]) >= scale] = np.inf
+    parts = np.stack([a.real, a.imag]) * scale
+    towards_zero = np.trunc(parts)
+    # for decays on the circle itself: a unit less of the larger part
+    less = np.where(np.abs(parts) == np.abs(parts).max(axis=0), np.sign(parts), 0.0)
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]).reshape(4, 2, *([1] * a.ndim))
+    candidates = np.concatenate(
+        [np.floor(parts)[None] + corners, towards_zero[None], (towards_zero - less)[None]]
+    )
+    candidates = np.clip(candidates, -limit, limit)
+    distance = np.hypot(candidates[:, 0] - parts[0], candidates[:, 1] - parts[1])
+    largest = scale - np.maximum((scale - np.hypot(*parts)) / 2, 0.5)
+    distance[np.hypot(candidates[:, 0], candidates[:, 1]) > largest] = np.inf
     best = np.take_along_axis(candidates, distance.argmin(axis=0)[None, None], axis=0)[0]
     return best[0].astype(np.int32), best[1].astype(np.int32)
 
@@ -78,7 +84,13 @@ def quantize_ssm(
     config
         Widths.
 
-    Every compartment gets as fine a scale as proves that it can never saturate.
+    Every compartment gets as fine a scale as proves that it can never saturate; where roundings
+    alone might fill half of its range, as fine a one as leaves them that half.
+
+    Raises
+    ------
+    ConfigError
+        If the sums cannot hold so many contributions.
     """
     scaled = _scale_states(node.a, source, source_bound, config)
     readouts = [2.0 * node.c * node.b]
@@ -89,7 +101,9 @@ def quantize_ssm(
         config.drive_bits - 2,  # the threshold, 2**exponent, must itself fit
     )
     skip = node.d * 2.0 ** -source.exponents(node.width)
-    sum_exponent = _sum_exponent(readouts, skip, scaled, source_bound, drive_exponent, config)
+    sum_exponent = _sum_exponent(
+        node.name, readouts, skip, scaled, source_bound, drive_exponent, config
+    )
     banks = [_with_readout(scaled, c, sum_exponent, config) for c in readouts]
     mantissa, shift = fp.multiplier_of(skip * 2.0**sum_exponent, config.readout_bits, MAX_SHIFT)
     drive_exponent = min(drive_exponent, sum_exponent)
@@ -124,7 +138,7 @@ def _scale_states(a: Complex, source: Format, x: Real, config: QuantizationConfi
     limit = fp.limit_of(config.state_bits)
     roundings = state_bound(bank, np.full_like(x, 0.5))  # what is lost even to no input at all
     gain = 1.0 / (1.0 - np.hypot(decay_real, decay_imag) / 2.0**bank.decay_shift)
-    room = np.maximum(limit - roundings, 1.0) / (np.maximum(x, 1.0)[:, None] * gain)
+    room = np.maximum(limit - roundings, limit / 2) / (np.maximum(x, 1.0)[:, None] * gain)
     shift = np.clip(np.floor(np.log2(room)), -SHIFT_LIMIT, SHIFT_LIMIT).astype(np.int8)
     bank = replace(bank, input_shift=shift)
     exponent = source.exponents(len(a))[:, None] + shift
@@ -132,6 +146,7 @@ def _scale_states(a: Complex, source: Format, x: Real, config: QuantizationConfi
 
 
 def _sum_exponent(
+    name: str,
     readouts: list[Complex],
     skip: Real,
     scaled: _Scaled,
@@ -148,10 +163,16 @@ def _sum_exponent(
     worst = np.abs(skip) * x + sum((p * scaled.largest_state).sum(axis=1) for p in per_unit)
     # one unit of rounding a contribution, and the coefficients' own rounding
     terms = 1 + sum(p.shape[1] for p in per_unit)
-    room = (fp.limit_of(config.sum_bits) - 2 * terms) / (float(worst.max()) * (1 + 2.0**-8))
+    room = fp.limit_of(config.sum_bits) - 2 * terms
+    if room < 1:
+        raise ConfigError(
+            f"node '{name}': sums of {terms} contributions need more than sum_bits="
+            f"{config.sum_bits}; set a larger sum_bits"
+        )
+    largest = float(worst.max()) * (1 + 2.0**-8)
     return min(
         drive_exponent + GUARD_BITS,
-        int(np.floor(np.log2(room))),
+        int(np.floor(np.log2(room / largest))) if largest > 0 else MAX_SHIFT,
         int(np.floor(np.log2(limit / steepest))) if steepest > 0 else MAX_SHIFT,
     )
 
