@@ -40,13 +40,8 @@ def quantize_decay(a: Complex, bits: int) -> tuple[npt.NDArray[np.int32], npt.ND
     scale = 2.0 ** (bits - 1)
     limit = fp.limit_of(bits)
     parts = np.stack([a.real, a.imag]) * scale
-    towards_zero = np.trunc(parts)
-    # for decays on the circle itself: a unit less of the larger part
-    less = np.where(np.abs(parts) == np.abs(parts).max(axis=0), np.sign(parts), 0.0)
-    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]).reshape(4, 2, *([1] * a.ndim))
-    candidates = np.concatenate(
-        [np.floor(parts)[None] + corners, towards_zero[None], (towards_zero - less)[None]]
-    )
+    around = np.stack(np.meshgrid(np.arange(-1, 3), np.arange(-1, 3))).reshape(2, 16).T
+    candidates = np.floor(parts)[None] + around.reshape(16, 2, *([1] * a.ndim))
     candidates = np.clip(candidates, -limit, limit)
     distance = np.hypot(candidates[:, 0] - parts[0], candidates[:, 1] - parts[1])
     largest = scale - np.maximum((scale - np.hypot(*parts)) / 2, 0.5)
