@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
-    from snn_deploy.api import Deployment, Verification, convert, load, load_float_network
+    from snn_deploy.api import Deployment, Verification, convert, load, load_float_network, search
     from snn_deploy.simulation import Simulation
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "convert",
     "load",
     "load_float_network",
+    "search",
 ]
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "convert": "snn_deploy.api",
     "load": "snn_deploy.api",
     "load_float_network": "snn_deploy.api",
+    "search": "snn_deploy.api",
 }
 
 

@@ -33,15 +33,19 @@ if TYPE_CHECKING:
     from snn_deploy.accuracy import AccuracyComparison
     from snn_deploy.mapping.profile import Profile
     from snn_deploy.reports.report import Report
+    from snn_deploy.search import Search
     from snn_deploy.verification import EngineComparison
 
-__all__ = ["Deployment", "Verification", "convert", "load", "load_float_network"]
+__all__ = ["Deployment", "Verification", "convert", "load", "load_float_network", "search"]
 
 PathLike = str | os.PathLike[str]
 Inputs = npt.ArrayLike
 
 CALIBRATION_SEQUENCES = 256
 """How many calibration sequences are used at the most: maxima hardly move after that."""
+
+SEARCH_SEQUENCES = 512
+"""How many sequences a search for formats judges accuracy by at the most."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,30 @@ def convert(
     return Deployment(lowered, origin)
 
 
+def search(
+    checkpoint: PathLike,
+    calibration: PathLike | Inputs | Data,
+    *,
+    config: PathLike | None = None,
+    output_steps: OutputSteps = "one",
+    settings: Mapping[str, Any] | None = None,
+    max_loss: float = 0.0,
+    progress: Progress | None = None,
+) -> Search:
+    """Find the cheapest number formats that keep the accuracy on ``calibration``.
+
+    The outcome's ``config.model_dump()`` is what :func:`convert` takes as ``settings``. At most
+    512 sequences are used; see :func:`snn_deploy.search.search_formats`.
+    """
+    from snn_deploy.search import search_formats
+
+    start = parse_settings(settings or {})
+    network = load_float_network(checkpoint, config, output_steps)
+    data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES)
+    assert data is not None  # there is calibration
+    return search_formats(network, data, start, max_loss, progress)
+
+
 def load(path: PathLike) -> Deployment:
     """Read a deployment file.
 
@@ -294,7 +322,10 @@ def _float_network(checkpoint: Any, output_steps: OutputSteps) -> Network:
 
 
 def _calibration_data(
-    network: Network, calibration: PathLike | Inputs | Data | None, input_range: float
+    network: Network,
+    calibration: PathLike | Inputs | Data | None,
+    input_range: float,
+    sequences: int = CALIBRATION_SEQUENCES,
 ) -> Data | None:
     if calibration is None:
         warnings.warn(
@@ -311,7 +342,7 @@ def _calibration_data(
         data = calibration
     else:
         data = check_data(network, calibration, where="calibration")
-    return data.first(CALIBRATION_SEQUENCES)
+    return data.first(sequences)
 
 
 def _watched(result: Result, watch: Callable[[Result], None] | None) -> Result:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from snn_deploy.cli.console import percent, progress_bar
 from snn_deploy.cli.options import config_option, output_steps_option, parse_pairs
 
 __all__ = ["convert"]
@@ -32,6 +34,25 @@ __all__ = ["convert"]
     help="A quantisation setting, e.g. weight_bits=4; see docs/arithmetic.md.",
 )
 @click.option(
+    "--formats",
+    metavar="FILE.toml",
+    help="Settings from a file, of all nodes and of single ones; --set goes before it.",
+)
+@click.option(
+    "--search",
+    "wants_search",
+    is_flag=True,
+    help="Find the formats that take least memory; needs --calibration. Writes OUT.search.json.",
+)
+@click.option(
+    "--max-loss",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="With --search: how much accuracy on the calibration set may fall below float.",
+)
+@click.option(
     "-o", "--output", metavar="OUT.safetensors", help="Default: named after CHECKPOINT, here."
 )
 def convert(
@@ -41,6 +62,9 @@ def convert(
     calibration: str | None,
     output_steps: Any,
     settings: dict[str, str],
+    formats: str | None,
+    wants_search: bool,
+    max_loss: float,
     output: str | None,
 ) -> None:
     """Quantise CHECKPOINT, lower it to a chip's processes, and write a deployment file."""
@@ -50,17 +74,63 @@ def convert(
     out = Path(output) if output else Path(Path(checkpoint).stem + ".safetensors")
     refuse_deployment(checkpoint)
     refuse_overwriting_input(out, checkpoint)
+    chosen: dict[str, Any] = {**_read(formats), **settings}
+    if wants_search:
+        chosen = _search(checkpoint, calibration, config, output_steps, chosen, max_loss, out)
     deployment = compile_checkpoint(
         checkpoint,
         target,
         calibration=calibration,
         config=config,
         output_steps=output_steps,
-        settings=settings,
+        settings=chosen,
     )
     deployment.save(out)
     seconds = time.perf_counter() - started
     click.echo(f"{out}: {_summary(deployment)}, {out.stat().st_size:,} bytes, {seconds:.1f} s")
+
+
+def _read(formats: str | None) -> dict[str, Any]:
+    from snn_deploy.quantize.config import read_formats
+
+    return read_formats(formats) if formats else {}
+
+
+def _search(
+    checkpoint: str,
+    calibration: str | None,
+    config: str | None,
+    output_steps: Any,
+    settings: dict[str, Any],
+    max_loss: float,
+    out: Path,
+) -> dict[str, Any]:
+    """Search formats, write what was tried beside the deployment, and give what was found."""
+    from snn_deploy.api import search
+    from snn_deploy.errors import ConfigError
+    from snn_deploy.files import atomic_write
+
+    if calibration is None:
+        raise ConfigError("--search needs --calibration DATA.npz to judge accuracy by")
+    with progress_bar("searching formats", 1.0) as progress:
+        outcome = search(
+            checkpoint,
+            calibration,
+            config=config,
+            output_steps=output_steps,
+            settings=settings,
+            max_loss=max_loss,
+            progress=progress,
+        )
+    log = out.with_suffix(".search.json")
+    with atomic_write(log) as file:
+        file.write(json.dumps(outcome.to_json(), indent=2).encode())
+    click.echo(
+        f"{log}: {len(outcome.trials)} trials, {outcome.before:,} to {outcome.after:,} bytes of "
+        f"chip memory, {outcome.mean_weight_bits:.2f} bits a synapse, {outcome.score_name} "
+        f"{percent(outcome.score)} (float {percent(outcome.float_score)})"
+    )
+    return outcome.config.model_dump()
 
 
 def refuse_deployment(checkpoint: str) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.base import Pass
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.quantize.layers import quantize_network
+from snn_deploy.quantize.layers import check_quantizable, quantize_network
 from snn_deploy.quantize.ranges import Ranges, bound_ranges, measure_ranges
 
 __all__ = ["Calibration", "Quantize"]
@@ -27,7 +27,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Quantize(Pass):
-    """Float to integer; ranges come from ``calibration``, or from analytic bounds without it."""
+    """Float to integer; ranges come from ``calibration``, or from analytic bounds without it.
+
+    ``measured`` are ranges found earlier, to try several settings without measuring again.
+    """
 
     name = "quantize"
     takes = "float"
@@ -35,12 +38,16 @@ class Quantize(Pass):
 
     config: QuantizationConfig = field(default_factory=QuantizationConfig)
     calibration: Calibration | None = None
+    measured: Ranges | None = None
 
     def __call__(self, network: Network) -> Network:
+        check_quantizable(network)
         return quantize_network(network, self.ranges(network), self.config)
 
     def ranges(self, network: Network) -> Ranges:
         """Give the signal ranges that the formats are chosen from."""
+        if self.measured is not None:
+            return self.measured
         if self.calibration is None:
             return bound_ranges(network, self.config.input_range)
         return measure_ranges(network, self.calibration.inputs, self.calibration.lengths)

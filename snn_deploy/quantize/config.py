@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from snn_deploy.errors import ConfigError
 
-__all__ = ["QuantizationConfig", "parse_settings"]
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["QuantizationConfig", "parse_settings", "read_formats"]
 
 
 class QuantizationConfig(BaseModel):
     """Widths in bits, signed unless said otherwise; the defaults lose next to no accuracy.
 
-    ``--set NAME=VALUE`` sets a field from the command line. A profile may forbid a width.
+    ``--set NAME=VALUE`` sets a field from the command line, ``--formats FILE.toml`` also those of
+    single nodes. A profile may forbid a width.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +56,41 @@ class QuantizationConfig(BaseModel):
     input_range: float = Field(
         1.0, gt=0, le=1e6, description="largest |input| assumed when there is no calibration data"
     )
+    nodes: dict[str, dict[str, int | float]] = Field(
+        default_factory=dict, description="settings of single nodes, by name or prefix"
+    )
+
+    def at(self, name: str) -> QuantizationConfig:
+        """Give the settings that hold at a node.
+
+        An entry of ``nodes`` applies to the node it names and to all below it (``layers.0`` to
+        ``layers.0.ssm``); of several, the longest name decides.
+        """
+        chosen: dict[str, int | float] = {}
+        for prefix in sorted(self.nodes, key=len):
+            if name == prefix or name.startswith(f"{prefix}."):
+                chosen.update(self.nodes[prefix])
+        return self.model_copy(update=chosen) if chosen else self
+
+    @model_validator(mode="after")
+    def _check_nodes(self) -> QuantizationConfig:
+        for name, settings in self.nodes.items():
+            whole = ("nodes", "headroom", "input_range")
+            for setting in whole:
+                if setting in settings:
+                    raise ValueError(f"{setting} holds for the whole network, not for '{name}'")
+            parse_settings(settings)
+        return self
+
+    @model_validator(mode="after")
+    def _messages_hold_every_stream(self) -> QuantizationConfig:
+        for name in ("input_bits", "residual_bits", "norm_bits"):
+            if getattr(self, name) > self.message_bits:
+                raise ValueError(
+                    f"message_bits={self.message_bits} is narrower than {name}="
+                    f"{getattr(self, name)}, which messages carry; set both"
+                )
+        return self
 
 
 def parse_settings(settings: Mapping[str, Any]) -> QuantizationConfig:
@@ -63,9 +107,26 @@ def parse_settings(settings: Mapping[str, Any]) -> QuantizationConfig:
         raise ConfigError("; ".join(_explain(e) for e in error.errors())) from None
 
 
+def read_formats(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read settings from a TOML file: at its top for all nodes, in ``[nodes."NAME"]`` for some.
+
+    Raises
+    ------
+    ConfigError
+        If it is not readable TOML.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"formats {path}: not a readable TOML file ({error})") from error
+
+
 def _explain(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         known = ", ".join(QuantizationConfig.model_fields)
         return f"unknown setting '{name}'; there are: {known}"
+    if not name:  # a rule between settings
+        return str(error["ctx"]["error"])
     return f"setting {name}={error['input']}: {error['msg'].lower()}"

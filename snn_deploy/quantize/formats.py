@@ -48,7 +48,7 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
         widest = np.max([largest[name] for name in added], axis=0)
         largest.update(dict.fromkeys(added, widest))
     return {
-        name: _format(magnitude * config.headroom, _bits_of(network[name], config))
+        name: _format(magnitude * config.headroom, _bits_of(network[name], config.at(name)))
         for name, magnitude in largest.items()
     }
 

@@ -22,7 +22,7 @@ from snn_deploy.quantize.formats import choose_exponent, plan_formats
 from snn_deploy.quantize.ranges import Ranges
 from snn_deploy.quantize.weights import RoundedWeights, round_weights
 
-__all__ = ["quantize_network"]
+__all__ = ["check_quantizable", "quantize_network"]
 
 Real = npt.NDArray[np.float64]
 
@@ -34,21 +34,51 @@ def quantize_network(network: Network, ranges: Ranges, config: QuantizationConfi
 
     Raises
     ------
-    UnsupportedNetworkError
-        Naming a node that has no integer form.
     ConfigError
         If a width is too small for a node's numbers.
     """
+    _check_overrides(network, config)
     builder = _Builder(network, ranges, config, plan_formats(network, ranges, config))
     for node in network:
-        quantize = _QUANTIZE.get(type(node))
-        if quantize is None:
+        _QUANTIZE[type(node)](builder, node)
+    return Network("integer", tuple(builder.built), network.output_steps)
+
+
+def _check_overrides(network: Network, config: QuantizationConfig) -> None:
+    for prefix in config.nodes:
+        if not any(name == prefix or name.startswith(f"{prefix}.") for name in network.names):
+            raise ConfigError(
+                f"formats are set for '{prefix}', but no node has that name or begins with it; "
+                f"there are: {', '.join(network.names)}"
+            )
+
+
+def check_quantizable(network: Network) -> None:
+    """Check that every node has an integer form.
+
+    Raises
+    ------
+    UnsupportedNetworkError
+        Naming a node that has none.
+    """
+    for node in network:
+        if type(node) not in _QUANTIZE:
             raise UnsupportedNetworkError(
                 f"node '{node.name}': {node.kind} has no integer form yet; the float backends "
                 "run this network (simulate --backend float)"
             )
-        quantize(builder, node)
-    return Network("integer", tuple(builder.built), network.output_steps)
+        if isinstance(node, float_nodes.Readout) and node.mode == "sum":
+            raise UnsupportedNetworkError(
+                f"node '{node.name}': a readout that sums over time has no integer form yet; "
+                "mean, last, first and every do"
+            )
+        if isinstance(node, float_nodes.Lif):
+            (source,) = network.sources(node)
+            if not isinstance(source, float_nodes.DiagonalSsm):
+                raise UnsupportedNetworkError(
+                    f"node '{node.name}': a soma that '{source.name}' ({source.kind}) drives has "
+                    "no integer form yet; one that a state-space model drives has"
+                )
 
 
 @dataclass
@@ -70,14 +100,16 @@ class _Builder:
         self.bounds[node.name] = bound_node(node, sources, spikes).output
         self.outputs[node.name] = node.output
 
-    def rounded(self, weight: Real, source: str) -> RoundedWeights:
-        """Round weights (out, in) for the mantissas that ``source`` sends."""
+    def rounded(self, name: str, weight: Real, source: str) -> RoundedWeights:
+        """Round the weights (out, in) of node ``name`` for the mantissas that ``source`` sends."""
         per_unit = weight * 2.0 ** -self.outputs[source].exponents(weight.shape[1])
-        return round_weights(per_unit, self.config.weight_bits, self.ranges.moments.get(source))
+        bits = self.config.at(name).weight_bits
+        return round_weights(per_unit, bits, self.ranges.moments.get(source))
 
     def gain(self, name: str, value: Real, bias: Real, output: Format) -> nodes.Rescale:
         """Represent ``value`` (in output mantissas per unit of input) and a real bias."""
-        bits = self.config.gain_bits
+        config = self.config.at(name)
+        bits = config.gain_bits
         largest = float(np.abs(value).max(initial=0.0))
         if not largest <= fp.limit_of(bits):
             raise ConfigError(
@@ -87,11 +119,11 @@ class _Builder:
             )
         mantissa, shift = fp.multiplier_of(value, bits, MAX_SHIFT)
         # gain and offset may cancel, so an offset may exceed the output's own range
-        offset, beyond = Format(self.config.sum_bits, output.exponent).encode(bias)
+        offset, beyond = Format(config.sum_bits, output.exponent).encode(bias)
         if beyond:
             raise ConfigError(
                 f"node '{name}': an offset of {float(np.abs(bias).max()):.3g} needs more than "
-                f"{self.config.sum_bits} bits; set a larger sum_bits, or fewer bits for its output"
+                f"{config.sum_bits} bits; set a larger sum_bits, or fewer bits for its output"
             )
         return nodes.Rescale(mantissa, shift, offset.astype(np.int32), bits)
 
@@ -115,7 +147,7 @@ def _linear(builder: _Builder, node: float_nodes.Linear) -> None:
 def _add_linear(
     builder: _Builder, name: str, source: str, weight: Real, bias: Real, output: Format
 ) -> None:
-    rounded = builder.rounded(weight, source)
+    rounded = builder.rounded(name, weight, source)
     source, narrowed = _narrow(builder, name, source, rounded.weight)
     gain = rounded.scale * 2.0 ** (output.exponents(len(weight)) + narrowed)
     bias = bias + rounded.bias_change
@@ -125,8 +157,8 @@ def _add_linear(
             inputs=(Edge(source),),
             output=output,
             weight=rounded.weight,
-            weight_bits=builder.config.weight_bits,
-            sum_bits=builder.config.sum_bits,
+            weight_bits=builder.config.at(name).weight_bits,
+            sum_bits=builder.config.at(name).sum_bits,
             rescale=builder.gain(name, gain, bias, output),
         )
     )
@@ -136,9 +168,10 @@ def _narrow(builder: _Builder, name: str, source: str, weight: nodes.Int8) -> tu
     """Drop low bits of graded messages whose weighted sum could overflow an accumulator."""
     if builder.outputs[source] == SPIKE:
         return source, 0
-    excess = _excess_bits(builder, source, weight)
+    excess = _excess_bits(builder, name, source, weight)
     if excess <= 0:
         return source, 0
+    narrow = _narrowed(builder, name, source, excess)
     wide = builder.outputs[source]
     width = weight.shape[1]
     exponent = tuple(int(e) for e in wide.exponents(width) - excess)
@@ -146,13 +179,13 @@ def _narrow(builder: _Builder, name: str, source: str, weight: nodes.Int8) -> tu
         mantissa=np.ones(width, np.int32),
         shift=np.full(width, excess, np.int8),
         bias=np.zeros(width, np.int32),
-        bits=builder.config.gain_bits,
+        bits=builder.config.at(name).gain_bits,
     )
     builder.add(
         nodes.Relay(
             name=f"{name}.narrow",
             inputs=(Edge(source),),
-            output=Format(wide.bits - excess, exponent),
+            output=Format(narrow, exponent),
             channels=width,
             rescale=rescale,
         )
@@ -160,10 +193,27 @@ def _narrow(builder: _Builder, name: str, source: str, weight: nodes.Int8) -> tu
     return f"{name}.narrow", excess
 
 
-def _excess_bits(builder: _Builder, source: str, weight: nodes.Int8) -> int:
+def _excess_bits(builder: _Builder, name: str, source: str, weight: nodes.Int8) -> int:
     """Tell by how many bits the worst weighted sum of ``source`` exceeds the accumulators."""
-    worst = np.abs(weight.astype(np.float64)) @ (builder.bounds[source] + 1.0)
-    return int(np.ceil(np.log2(max(worst.max(), 1.0) / fp.limit_of(builder.config.sum_bits))))
+    magnitude = np.abs(weight.astype(np.float64))
+    worst = np.maximum(magnitude @ builder.bounds[source], 1.0)
+    # dropping bits rounds each message by up to half a unit
+    room = fp.limit_of(builder.config.at(name).sum_bits) - magnitude.sum(axis=1) / 2
+    excess = np.ceil(np.log2(worst / np.maximum(room, 0.5)))
+    return int(excess.max())
+
+
+def _narrowed(builder: _Builder, name: str, source: str, bits: int) -> int:
+    """Give the width that is left of ``source``'s messages when ``bits`` low ones are dropped."""
+    width = builder.outputs[source].bits - bits
+    if width < 2:
+        sum_bits = builder.config.at(name).sum_bits
+        raise ConfigError(
+            f"node '{name}': a weighted sum of its messages would need accumulators of "
+            f"{sum_bits + 2 - width} bits, over sum_bits={sum_bits}; set a larger sum_bits, or a "
+            "smaller weight_bits"
+        )
+    return width
 
 
 def _gate_format(builder: _Builder, node: float_nodes.Linear, glu: str) -> Format:
@@ -172,7 +222,7 @@ def _gate_format(builder: _Builder, node: float_nodes.Linear, glu: str) -> Forma
     The gate half has one exponent, at which the table's steps are a shift away; the value half one
     a row, fine enough for the output and, if that leaves room, wide enough for the worst case.
     """
-    config = builder.config
+    config = builder.config.at(node.name)
     half = node.width // 2
     high = np.maximum(node.weight, 0.0).sum(axis=1) + node.bias
     low = np.minimum(node.weight, 0.0).sum(axis=1) + node.bias
@@ -193,7 +243,7 @@ def _index_exponent(config: QuantizationConfig) -> int:
 
 
 def _glu(builder: _Builder, node: float_nodes.Glu) -> None:
-    config = builder.config
+    config = builder.config.at(node.name)
     output = builder.formats[node.name]
     halves = builder.outputs[node.inputs[0].source].exponents(2 * node.channels)
     shift = halves[: node.channels] + config.table_bits - 1 - output.exponents(node.channels)
@@ -254,7 +304,7 @@ def _ssm(builder: _Builder, node: float_nodes.DiagonalSsm) -> None:
             builder.outputs[source],
             builder.bounds[source],
             max(largest, 1.0),
-            builder.config,
+            builder.config.at(node.name),
         )
     )
 
@@ -282,11 +332,6 @@ def _lif(builder: _Builder, node: float_nodes.Lif) -> None:
 
 def _readout(builder: _Builder, node: float_nodes.Readout) -> None:
     source = node.inputs[0].source
-    if node.mode == "sum":
-        raise UnsupportedNetworkError(
-            f"node '{node.name}': a readout that sums over time has no integer form yet; "
-            "mean, last, first and every do"
-        )
     if node.mode != "every":
         source = _add_pool(builder, node)
     _add_linear(
@@ -297,22 +342,28 @@ def _readout(builder: _Builder, node: float_nodes.Readout) -> None:
 def _add_pool(builder: _Builder, node: float_nodes.Readout) -> str:
     """Pool over time, as finely as the weighted sum that follows leaves room for."""
     source = node.inputs[0].source
-    config = builder.config
+    config = builder.config.at(node.name)
     stream = builder.outputs[source]
-    weight = builder.rounded(node.weight, source).weight
-    guard = min(-_excess_bits(builder, source, weight) - 1, config.message_bits - stream.bits)
+    weight = builder.rounded(node.name, node.weight, source).weight
+    guard = min(
+        -_excess_bits(builder, node.name, source, weight) - 1,
+        config.message_bits - stream.bits,
+        config.gain_bits - 2,  # the reciprocal's own precision
+    )
     exponents = stream.exponents(node.weight.shape[1]) + guard
     pool = f"{node.name}.pool"
     builder.add(
         nodes.Accumulator(
             name=pool,
             inputs=(Edge(source),),
-            output=Format(stream.bits + guard, tuple(int(e) for e in exponents)),
+            output=Format(
+                _narrowed(builder, node.name, source, -guard), tuple(map(int, exponents))
+            ),
             channels=len(exponents),
             mode=node.mode,  # type: ignore[arg-type]  # "every" and "sum" were dealt with
             use_lengths=node.use_lengths,
             guard_bits=guard,
-            headroom_bits=config.message_bits - stream.bits,
+            headroom_bits=max(0, config.message_bits - stream.bits),
             reciprocal_bits=config.gain_bits,
         )
     )
@@ -324,8 +375,12 @@ def _logit_format(builder: _Builder, node: float_nodes.Readout, source: str) -> 
     stream = builder.outputs[source]
     largest = (builder.bounds[source] + 1.0) * 2.0 ** -stream.exponents(node.weight.shape[1])
     worst = np.abs(node.weight) @ largest + np.abs(node.bias)
-    exponent = choose_exponent(worst.max() * (1.0 + 2.0**-6), builder.config.message_bits)[0]
-    return Format(builder.config.message_bits, min(int(exponent), FINEST_LOGIT_EXPONENT))
+    exponent = choose_exponent(
+        worst.max() * (1.0 + 2.0**-6), builder.config.at(node.name).message_bits
+    )[0]
+    return Format(
+        builder.config.at(node.name).message_bits, min(int(exponent), FINEST_LOGIT_EXPONENT)
+    )
 
 
 _QUANTIZE: dict[type, Callable[[_Builder, Any], None]] = {

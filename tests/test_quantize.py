@@ -1,0 +1,516 @@
+"""Quantisation: decays, number formats, ranges and settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import encoded, extreme_inputs, float_inputs, float_network, run_reference
+
+from snn_deploy.engines.floating import run_float
+from snn_deploy.errors import ConfigError, UnsupportedNetworkError
+from snn_deploy.ir import float_nodes
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.encoder_decoder_nodes import Conv1d
+from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.passes.fold_thresholds import FoldThresholds
+from snn_deploy.passes.pipeline import compile_network, run_passes
+from snn_deploy.passes.quantize import Calibration, Quantize
+from snn_deploy.quantize.config import QuantizationConfig, parse_settings
+from snn_deploy.quantize.dendrites import quantize_decay, quantize_ssm
+from snn_deploy.quantize.formats import SPREAD, choose_exponent, plan_formats
+from snn_deploy.quantize.ranges import bound_ranges, measure_ranges
+from snn_deploy.quantize.weights import Moments, round_weights
+
+Real = npt.NDArray[np.float64]
+
+moduli = st.one_of(
+    st.floats(0, 1 - 1e-9),
+    st.sampled_from([0.0, 1e-12, 0.5, 0.999, 1 - 1e-4, 1 - 1e-6, 1 - 1e-9]),
+)
+angles = st.one_of(
+    st.floats(-np.pi, np.pi),
+    st.sampled_from([0.0, np.pi / 2, np.pi, -np.pi / 2, np.pi / 4, np.pi / 6]),
+)
+decay_bits = st.integers(4, 24)
+
+
+# --- decays
+
+
+@given(moduli, angles, decay_bits)
+def test_a_decay_stays_inside_the_unit_circle(modulus: float, angle: float, bits: int) -> None:
+    a = np.array([[modulus * np.exp(1j * angle)]])
+    real, imag = quantize_decay(a, bits)
+    scale, limit = 2 ** (bits - 1), 2 ** (bits - 1) - 1
+    assert abs(int(real[0, 0])) <= limit
+    assert abs(int(imag[0, 0])) <= limit
+    quantized = np.hypot(float(real[0, 0]), float(imag[0, 0]))
+    # it forgets at least half as fast as it should, and at least half a unit a step
+    assert scale - quantized >= max((scale - abs(a[0, 0]) * scale) / 2, 0.5) - 1e-6
+
+
+@given(moduli, angles, st.integers(4, 10))
+def test_a_decay_takes_the_nearest_point_allowed(modulus: float, angle: float, bits: int) -> None:
+    """Against a search of the whole neighbourhood."""
+    a = complex(modulus * np.exp(1j * angle))
+    scale = 2 ** (bits - 1)
+    x, y = a.real * scale, a.imag * scale
+    largest = scale - max((scale - np.hypot(x, y)) / 2, 0.5)
+    near = [
+        (i, j)
+        for i in range(int(np.floor(x)) - 3, int(np.floor(x)) + 5)
+        for j in range(int(np.floor(y)) - 3, int(np.floor(y)) + 5)
+        if max(abs(i), abs(j)) < scale and np.hypot(i, j) <= largest
+    ]
+    best = min(np.hypot(i - x, j - y) for i, j in near)
+    real, imag = quantize_decay(np.array([[a]]), bits)
+    found = np.hypot(real[0, 0] - x, imag[0, 0] - y)
+    assert found <= best + 1e-9
+
+
+@given(moduli, angles)
+def test_a_decay_of_many_bits_is_close(modulus: float, angle: float) -> None:
+    a = np.array([[modulus * np.exp(1j * angle)]])
+    real, imag = quantize_decay(a, 24)
+    assert abs((real + 1j * imag)[0, 0] / 2**23 - a[0, 0]) <= 1.5 * 2**-23
+
+
+def test_decays_of_no_modes() -> None:
+    real, imag = quantize_decay(np.zeros((3, 0), complex), 16)
+    assert real.shape == imag.shape == (3, 0)
+
+
+# --- dendrites
+
+
+def ssm_of(a: complex, c: complex = 1.0, d: float = 0.0, width: int = 1) -> float_nodes.DiagonalSsm:
+    def full(value: complex) -> npt.NDArray[np.complex128]:
+        return np.full((width, 1), value, dtype=complex)
+
+    return float_nodes.DiagonalSsm(
+        name="ssm",
+        inputs=(Edge("input"),),
+        a=full(a),
+        b=full(1 - abs(a)),
+        c=full(c),
+        d=np.full(width, d),
+    )
+
+
+@given(moduli, angles, st.floats(1, 1e4))
+def test_states_are_proven_not_to_saturate(modulus: float, angle: float, drive: float) -> None:
+    """At the default widths, for every decay that a converter accepts."""
+    source = Format(16, 12)
+    worst = np.full(1, 32767.0)
+    ssm = ssm_of(complex(modulus * np.exp(1j * angle)), c=3.0, d=0.5)
+    node = quantize_ssm(ssm, source, worst, drive, QuantizationConfig())
+    network = Network(
+        "integer", (nodes.Input(name="input", output=source, channels=1), node), "all"
+    )
+    bound = bound_network(network)["ssm"]
+    assert not bound.can_exceed("state")
+    assert not bound.can_exceed("sum")
+
+
+def test_states_use_the_width_that_they_have() -> None:
+    """The proof is not bought with a scale that wastes bits: it reaches a quarter at least."""
+    source = nodes.Input(name="input", output=Format(16, 12), channels=1)
+    for a in (0.5, 0.9 + 0.3j, 0.99, 0.999j, 0.9999):
+        node = quantize_ssm(
+            ssm_of(a), source.output, np.full(1, 32767.0), 1.0, QuantizationConfig()
+        )
+        bound = bound_network(Network("integer", (source, node), "all"))["ssm"]
+        assert bound.reached["state"].max() > bound.limits["state"] / 4, a
+
+
+def test_a_slow_mode_in_a_narrow_state_still_hears_its_input() -> None:
+    """Roundings alone might fill 12 bits here; the signal keeps half of them all the same."""
+    source = nodes.Input(name="input", output=Format(16, 12), channels=1)
+    config = QuantizationConfig(state_bits=12)
+    node = quantize_ssm(ssm_of(0.999), source.output, np.full(1, 32767.0), 20.0, config)
+    network = Network("integer", (source, node), "all")
+    assert bound_network(network)["ssm"].can_exceed("state")  # and it is not hidden
+    drive = run_reference(network, np.full((1, 3000, 1), 32767)).trace["ssm"]
+    exact = run_float(
+        Network("float", (float_nodes.FloatInput(name="input", channels=1), ssm_of(0.999)), "all"),
+        np.full((1, 3000, 1), 32767 / 4096),
+        record=("ssm",),
+    ).signals["ssm"]
+    assert node.output.decode(drive)[0, -1, 0] == pytest.approx(exact[0, -1, 0], rel=0.5)
+
+
+def test_an_ssm_without_any_weight_drives_nothing() -> None:
+    source = nodes.Input(name="input", output=Format(16, 12), channels=2)
+    silent = ssm_of(0.5, c=0.0, width=2)
+    node = quantize_ssm(silent, source.output, np.full(2, 32767.0), 1.0, QuantizationConfig())
+    network = Network("integer", (source, node), "all")
+    assert not run_reference(network, np.full((1, 5, 2), 32767)).trace["ssm"].any()
+    deaf = ssm_of(0.5, c=2.0, d=1.0, width=2)
+    quantize_ssm(deaf, source.output, np.zeros(2), 1.0, QuantizationConfig())
+
+
+def test_too_many_modes_for_the_sums() -> None:
+    ssm = float_nodes.DiagonalSsm(
+        name="layers.0.ssm",
+        inputs=(Edge("input"),),
+        a=np.full((1, 1100), 0.5 + 0j),
+        b=np.ones((1, 1100), complex),
+        c=np.ones((1, 1100), complex),
+        d=np.ones(1),
+    )
+    config = QuantizationConfig(sum_bits=12)
+    told = r"'layers\.0\.ssm': sums of 1101 contributions need more than sum_bits=12; set a larger"
+    with pytest.raises(ConfigError, match=told):
+        quantize_ssm(ssm, Format(16, 12), np.full(1, 32767.0), 1.0, config)
+
+
+# --- formats
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=9), st.integers(4, 24))
+def test_exponents_hold_their_magnitudes_as_finely_as_they_can(
+    largest: list[float], bits: int
+) -> None:
+    exponent = choose_exponent(largest, bits)
+    limit = 2 ** (bits - 1) - 1
+    reached = np.array(largest) * 2.0**exponent
+    assert (reached <= limit * (1 + 1e-12)).all()
+    assert exponent.max() - exponent.min() <= SPREAD + 1
+    loudest = int(np.argmax(largest))
+    if largest[loudest] > 0:
+        assert 2 * reached[loudest] > limit * (1 - 1e-12)  # one more would not have fitted
+
+
+def test_a_silent_channel_keeps_some_range() -> None:
+    exponent = choose_exponent([1.0, 0.0, 1e-9], 16)
+    np.testing.assert_array_equal(exponent, [14, 22, 22])
+    np.testing.assert_array_equal(choose_exponent([0.0, 0.0], 16), [14, 14])
+
+
+@pytest.mark.parametrize("headroom", [1.0, 1.5, 4.0])
+def test_formats_hold_headroom_times_what_was_seen(headroom: float) -> None:
+    network = float_network(norm=True, d_in=2)
+    ranges = measure_ranges(network, float_inputs(network), None)
+    formats = plan_formats(network, ranges, QuantizationConfig(headroom=headroom))
+    for name, form in formats.items():
+        reach = form.decode(np.full(network[name].width, form.limit))
+        assert (reach * (1 + 1e-9) >= headroom * ranges[name]).all(), name
+
+
+def test_every_signal_gets_the_width_that_was_set() -> None:
+    network = float_network(norm=True)
+    chosen = {"input_bits": 9, "residual_bits": 11, "norm_bits": 13, "drive_bits": 15}
+    config = parse_settings(chosen)
+    lowered = compile_network(network, config, Calibration(float_inputs(network)))
+    widths = {name: getattr(lowered[name], "output").bits for name in lowered.names}  # noqa: B009
+    assert widths["input"] == 9
+    assert widths["encoder"] == widths["layers.0.glu"] == widths["layers.1.residual"] == 11
+    assert widths["layers.0.norm"] == widths["layers.1.norm"] == 13
+    assert widths["layers.0.ssm"] == widths["layers.1.ssm"] == 15
+    for linear in lowered.of_kind(nodes.Synapses):
+        assert linear.weight_bits == 8
+    for dendrite in lowered.of_kind(nodes.Dendrite):
+        assert (dendrite.bank.state_bits, dendrite.sum_bits) == (24, 24)
+
+
+def test_each_row_of_weights_uses_its_whole_range() -> None:
+    weight = np.array([[1.0, -0.5, 0.25], [1e-6, 2e-6, -3e-6], [0.0, 0.0, 0.0]])
+    rounded = round_weights(weight, 8)
+    np.testing.assert_array_equal(np.abs(rounded.weight).max(axis=1), [127, 127, 0])
+    error = np.abs(rounded.weight * rounded.scale[:, None] - weight)
+    assert (error <= rounded.scale[:, None] / 2 * (1 + 1e-9)).all()
+    np.testing.assert_array_equal(rounded.bias_change, [0, 0, 0])
+
+
+def test_rounding_together_loses_less_on_the_data_than_rounding_apart() -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(12, 12))
+    x = (rng.normal(size=(4000, 12)) @ mixing > 1).astype(float)  # spikes that go together
+    moments = Moments(x.mean(axis=0), np.cov(x.T, bias=True))
+    weight = rng.normal(size=(6, 12))
+    exact = x @ weight.T
+
+    def error(rounded: Any) -> float:
+        made = x @ (rounded.weight * rounded.scale[:, None]).T + rounded.bias_change
+        return float(np.square(made - exact).mean())
+
+    for bits in (3, 4, 8):
+        assert error(round_weights(weight, bits, moments)) < error(round_weights(weight, bits))
+
+
+@pytest.mark.parametrize("moments", [None, Moments(np.zeros(3), np.zeros((3, 3)))])
+def test_weights_of_inputs_that_never_vary(moments: Moments | None) -> None:
+    rounded = round_weights(np.array([[0.5, -1.0, 0.1]]), 8, moments)
+    np.testing.assert_array_equal(rounded.weight, [[64, -127, 13]])
+
+
+# --- ranges
+
+
+@settings(max_examples=25)
+@given(
+    seed=st.integers(0, 2**31),
+    reverse=st.booleans(),
+    norm=st.booleans(),
+    input_range=st.sampled_from([0.1, 1.0, 7.0]),
+)
+def test_analytic_ranges_bound_measured_ones(
+    seed: int, reverse: bool, norm: bool, input_range: float
+) -> None:
+    network = FoldThresholds()(float_network(reverse=reverse, norm=norm, d_in=2, seed=seed))
+    bounds = bound_ranges(network, input_range)
+    rng = np.random.default_rng(seed)
+    inputs = rng.choice([-input_range, 0, input_range], (4, 30, 2))
+    measured = measure_ranges(network, inputs, None)
+    assert (bounds.source, measured.source, measured.sequences) == ("analytic", "calibration", 4)
+    for name in network.names:
+        assert (measured[name] <= bounds[name] * (1 + 1e-9)).all(), name
+
+
+def test_analytic_ranges_are_reached_where_they_can_be() -> None:
+    """A constant input drives real decays to their bound."""
+    network = Network(
+        "float",
+        (
+            float_nodes.FloatInput(name="input", channels=1),
+            ssm_of(0.9, c=2.0, d=0.5),
+        ),
+        "all",
+    )
+    worst = measure_ranges(network, np.ones((1, 300, 1)), None)["ssm"]
+    np.testing.assert_allclose(worst, bound_ranges(network, 1.0)["ssm"], rtol=1e-9)
+
+
+def test_measured_ranges_are_the_largest_magnitudes() -> None:
+    network = float_network(layers=1)
+    inputs = float_inputs(network, batch=4)
+    ranges = measure_ranges(network, inputs, None)
+    signals = run_float(network, inputs, record=network.names[:-1]).signals
+    for name, signal in signals.items():
+        np.testing.assert_array_equal(ranges[name], np.abs(signal).max(axis=(0, 1)))
+
+
+def test_moments_are_those_of_the_spikes() -> None:
+    network = float_network(width=5)
+    inputs = float_inputs(network, batch=4, steps=50)
+    ranges = measure_ranges(network, inputs, None)
+    assert set(ranges.moments) == {"layers.0.lif", "layers.1.lif"}
+    spikes = run_float(network, inputs, record=("layers.1.lif",)).signals["layers.1.lif"]
+    flat = spikes.reshape(-1, 5)
+    moments = ranges.moments["layers.1.lif"]
+    np.testing.assert_allclose(moments.mean, flat.mean(axis=0))
+    np.testing.assert_allclose(moments.covariance, np.cov(flat.T, bias=True), atol=1e-12)
+
+
+def test_analytic_formats_never_saturate_within_the_assumed_range() -> None:
+    network = float_network(layers=2, reverse=True, norm=True, d_in=2)
+    config = QuantizationConfig(input_range=3.0)
+    lowered = compile_network(network, config)
+    inputs = np.random.default_rng(0).choice([-3.0, 3.0], (6, 40, 2))
+    result = run_reference(lowered, encoded(lowered, inputs))
+    assert sum(result.saturated.values()) == 0
+
+
+def test_calibration_is_finer_than_analytic_bounds() -> None:
+    network = float_network(layers=2, width=6, modulus=(0.9, 0.99))
+    analytic = compile_network(network, QuantizationConfig())
+    measured = compile_network(network, QuantizationConfig(), Calibration(float_inputs(network)))
+    for name in ("encoder", "layers.0.ssm", "layers.1.residual"):
+        coarse, fine = (getattr(made[name], "output") for made in (analytic, measured))  # noqa: B009
+        assert (fine.exponents(6) >= coarse.exponents(6)).all(), name
+
+
+# --- accuracy
+
+
+def losses(chosen: dict[str, Any]) -> tuple[float, float]:
+    """Share of wrong spikes in the first layer; what the drive and the stream lost there."""
+    network = float_network(width=8, layers=1, modes=4, modulus=(0.9, 0.99), seed=5)
+    inputs = float_inputs(network, batch=8, steps=60)
+    lowered = compile_network(network, parse_settings(chosen), Calibration(inputs))
+    result = run_reference(lowered, encoded(lowered, inputs))
+    compared = ("layers.0.ssm", "layers.0.lif", "layers.0.residual")
+    exact = run_float(FoldThresholds()(network), inputs, record=compared).signals
+
+    def noise(name: str) -> float:
+        node: Any = lowered[name]
+        error = exact[name] - node.output.decode(result.trace[name])
+        return float(np.square(error).sum() / np.square(exact[name]).sum())
+
+    wrong = float((result.trace["layers.0.lif"] != exact["layers.0.lif"]).mean())
+    return wrong, noise("layers.0.ssm") + noise("layers.0.residual")
+
+
+def test_defaults_lose_next_to_nothing() -> None:
+    wrong, noise = losses({})
+    assert wrong < 0.005
+    assert noise < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("setting", "widths"),
+    [
+        ("residual_bits", (5, 8, 16)),
+        ("weight_bits", (3, 5, 8)),
+        ("decay_bits", (5, 8, 16)),
+        ("readout_bits", (4, 8, 16)),
+        ("state_bits", (8, 12, 24)),
+        ("input_bits", (4, 7, 16)),
+        ("drive_bits", (8, 10, 18)),
+    ],
+)
+def test_more_bits_lose_less(setting: str, widths: tuple[int, ...]) -> None:
+    noise = [losses({setting: bits})[1] for bits in widths]
+    assert noise[0] > noise[1] > noise[2]
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"weight_bits": 9}, "setting weight_bits=9: input should be less than or equal to 8"),
+        ({"weight_bits": 1}, "setting weight_bits=1: input should be greater than or equal to 2"),
+        ({"state_bits": "many"}, "setting state_bits=many: input should be a valid integer"),
+        ({"headroom": 0.5}, "setting headroom=0.5: input should be greater than or equal to 1"),
+        ({"headroom": float("nan")}, "setting headroom=nan: input should be "),
+        ({"input_range": 0}, "setting input_range=0: input should be greater than 0"),
+        ({"wieght_bits": 8}, "unknown setting 'wieght_bits'; there are: input_bits, residual_bits"),
+        ({"drive_bits": 19, "nothing": 1}, "setting drive_bits=19: .*; unknown setting 'nothing'"),
+        (
+            {"message_bits": 12},
+            "message_bits=12 is narrower than input_bits=16, which messages carry; set both",
+        ),
+    ],
+)
+def test_settings_out_of_range(chosen: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        parse_settings(chosen)
+
+
+def test_settings_are_read_from_strings() -> None:
+    config = parse_settings({"weight_bits": "4", "headroom": "1.5"})
+    assert (config.weight_bits, config.headroom) == (4, 1.5)
+
+
+def test_defaults_are_the_contract() -> None:
+    config = QuantizationConfig()
+    assert config.weight_bits == 8
+    assert config.decay_bits == config.readout_bits == 16
+    assert config.state_bits == config.message_bits == 24
+    assert config.residual_bits == 16
+
+
+def quantized(network: Network, **chosen: Any) -> Network:
+    return run_passes(
+        FoldThresholds()(network),
+        [Quantize(parse_settings(chosen), Calibration(float_inputs(network)))],
+    )
+
+
+def test_gains_that_do_not_fit() -> None:
+    told = r"node 'layers\.0\.mix': channel \d+ needs a gain of [\d.e+]+, over the 7 that 4 bits"
+    with pytest.raises(ConfigError, match=told):
+        quantized(float_network(), gain_bits=4, gate_bits=24)
+
+
+def test_offsets_that_do_not_fit() -> None:
+    told = r"node 'encoder': an offset of [\d.]+ needs more than 12 bits; set a larger sum_bits"
+    with pytest.raises(ConfigError, match=told):
+        quantized(float_network(), sum_bits=12, residual_bits=20)
+
+
+def test_drives_too_coarse_for_a_threshold() -> None:
+    told = r"node 'layers\.0\.ssm': its drive would count in steps of \d+ thresholds"
+    with pytest.raises(ConfigError, match=told):
+        quantized(float_network(drive=1e5), drive_bits=8)
+
+
+def test_tables_span_a_power_of_two() -> None:
+    with pytest.raises(ConfigError, match=r"table_span=6\.0: must be a power of two"):
+        quantized(float_network(), table_span=6.0)
+
+
+def test_sums_of_wide_layers_drop_low_bits_until_there_are_none() -> None:
+    network = float_network(width=40, layers=0)
+    narrow = {"sum_bits": 16, "message_bits": 14, "norm_bits": 14, "input_bits": 8}
+    made = quantized(network, residual_bits=12, **narrow)
+    pool = made["decoder.pool"]
+    assert isinstance(pool, nodes.Accumulator)
+    assert pool.guard_bits < 0
+    assert not bound_network(made)["decoder"].can_exceed("sum")
+    told = r"node 'decoder': a weighted sum of its messages would need accumulators of \d+ bits"
+    with pytest.raises(ConfigError, match=told):
+        quantized(float_network(width=400, layers=0), sum_bits=12, residual_bits=5)
+
+
+# --- what has no integer form
+
+
+def unsupported(kind: str) -> Network:
+    network = float_network(layers=1, readout="sum" if kind == "Readout" else "mean")
+    made = list(network.nodes)
+    at = [node.name for node in made].index("encoder")
+    if kind == "Conv1d":
+        made[at] = Conv1d(
+            name="encoder", inputs=(Edge("input"),), weight=np.ones((4, 1, 3)), bias=np.zeros(4)
+        )
+    if kind == "LayerNorm":
+        norm = float_nodes.LayerNorm(
+            name="norm",
+            inputs=(Edge("encoder"),),
+            weight=np.ones(4),
+            bias=np.zeros(4),
+            epsilon=1e-5,
+        )
+        made.insert(at + 1, norm)
+        made[at + 2] = replace(made[at + 2], inputs=(Edge("norm"),))
+    if kind == "Lif":
+        made[at + 1] = replace(network["encoder"], name="layers.0.ssm", inputs=(Edge("input"),))
+        made[at + 2] = float_nodes.Lif(
+            name="layers.0.lif", inputs=(Edge("layers.0.ssm"),), threshold=np.ones(4)
+        )
+    return replace(network, nodes=tuple(made))
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("Conv1d", "node 'encoder': Conv1d has no integer form yet; the float backends run"),
+        ("LayerNorm", "node 'norm': LayerNorm has no integer form yet"),
+        ("Readout", "node 'decoder': a readout that sums over time has no integer form yet"),
+        ("Lif", r"'layers\.0\.lif': a soma that 'layers\.0\.ssm' \(Linear\) drives has no integer"),
+    ],
+)
+def test_what_has_no_integer_form_is_named(kind: str, told: str, calibrated: bool) -> None:
+    network = unsupported(kind)
+    calibration = Calibration(float_inputs(network)) if calibrated else None
+    with pytest.raises(UnsupportedNetworkError, match=told):
+        compile_network(network, QuantizationConfig(), calibration)
+
+
+def test_thresholds_can_only_be_folded_into_an_ssm() -> None:
+    network = unsupported("Lif")
+    soma = replace(network["layers.0.lif"], threshold=np.full(4, 2.0))  # type: ignore[call-arg]
+    network = network.rewrite({"layers.0.lif": (soma,)})
+    with pytest.raises(UnsupportedNetworkError, match=r"'layers\.0\.lif' has learned thresholds"):
+        compile_network(network, QuantizationConfig())
+
+
+def test_the_float_network_is_left_as_it_was() -> None:
+    network = float_network(reverse=True, norm=True)
+    inputs = float_inputs(network)
+    before = run_float(network, inputs).logits
+    lowered = compile_network(network, QuantizationConfig(), Calibration(inputs))
+    run_reference(lowered, extreme_inputs(lowered, np.random.default_rng(0)))
+    np.testing.assert_array_equal(run_float(network, inputs).logits, before)

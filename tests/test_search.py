@@ -1,0 +1,94 @@
+"""The search for cheap number formats: it never breaks its limit, and says what it tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import snn_deploy
+from snn_deploy import examples
+from snn_deploy.data import Data
+from snn_deploy.errors import ConfigError
+from snn_deploy.quantize.config import QuantizationConfig, read_formats
+from snn_deploy.search import search_formats
+
+EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
+CHECKPOINT = EXAMPLE / "seqdigits_uni.ckpt"
+NARROW = QuantizationConfig(
+    weight_bits=5, decay_bits=13, readout_bits=9, state_bits=19, residual_bits=9
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    with np.load(EXAMPLE / "train.npz") as archive:
+        inputs, labels = archive["inputs"][:32], archive["labels"][:32]
+    return Data(inputs, labels, np.full(32, inputs.shape[1]))
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_found_formats_keep_the_limit_and_save_memory(data: Data, labelled: bool) -> None:
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    given = data if labelled else Data(data.inputs, None, data.lengths)
+    parts: list[float] = []
+    outcome = search_formats(source, given, NARROW, max_loss=0.05, progress=parts.append)
+    assert outcome.score_name == ("accuracy" if labelled else "agreement")
+    assert outcome.score >= outcome.limit == outcome.float_score - 0.05
+    assert outcome.after < outcome.before
+    assert outcome.mean_weight_bits < 5
+    assert sum(parts) == pytest.approx(1.0)
+    assert {trial.kept for trial in outcome.trials} == {True, False}
+    assert all(trial.kept == (trial.score >= outcome.limit) for trial in outcome.trials)
+
+
+def test_the_deployment_is_the_network_that_was_judged(data: Data) -> None:
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    outcome = search_formats(source, data, NARROW, max_loss=0.05)
+    deployment = snn_deploy.convert(
+        CHECKPOINT, calibration=data, settings=outcome.config.model_dump()
+    )
+    predictions = deployment.simulate(data).predictions
+    assert float((predictions == data.labels).mean()) == outcome.score
+
+
+def test_a_start_below_the_limit_is_refused(data: Data) -> None:
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    start = QuantizationConfig(weight_bits=2, state_bits=9, decay_bits=6)
+    with pytest.raises(ConfigError, match=r"starts at accuracy 0\.\d+, below .* --max-loss"):
+        search_formats(source, data, start, max_loss=0.0)
+
+
+def test_formats_of_single_nodes(tmp_path: Path) -> None:
+    file = tmp_path / "formats.toml"
+    file.write_text('weight_bits = 7\n[nodes."layers.0"]\nweight_bits = 4\nresidual_bits = 12\n')
+    settings = read_formats(file)
+    network = snn_deploy.convert(
+        CHECKPOINT, calibration=EXAMPLE / "train.npz", settings=settings
+    ).network
+    assert network["layers.0.mix.synapses"].weight_bits == 4
+    assert network["layers.1.mix.synapses"].weight_bits == 7
+    assert network["layers.0.residual"].output.bits == 12
+    assert network["layers.1.residual"].output.bits == 16
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ({"layers.7": {"weight_bits": 4}}, "set for 'layers.7', but no node has that name"),
+        ({"layers.0": {"weight_bits": 9}}, "weight_bits=9: input should be less than or equal"),
+        ({"layers.0": {"headroom": 2}}, "headroom holds for the whole network"),
+        ({"layers.0": {"bits": 2}}, "unknown setting 'bits'"),
+    ],
+)
+def test_wrong_formats_are_named(nodes: dict[str, dict[str, int]], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        snn_deploy.convert(CHECKPOINT, calibration=EXAMPLE / "train.npz", settings={"nodes": nodes})
+
+
+def test_unreadable_formats_are_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("weight_bits =")
+    for name in ("broken.toml", "missing.toml"):
+        with pytest.raises(ConfigError, match=f"{name}: not a readable TOML file"):
+            read_formats(tmp_path / name)
