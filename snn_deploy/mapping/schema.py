@@ -127,8 +127,10 @@ class Energy(Data):
         One LIF update; programs of other neurons count by their operations relative to it.
     neuron_mac_pj
         One multiplication inside a neuron's program, where a profile counts those instead.
+    spike_out_pj
+        A neuron's sending a message at all, however many cores it goes to.
     message_out_pj, message_in_pj
-        Sending a message to one core, receiving it there, beyond its transport.
+        Sending it to one core, receiving it there, beyond its transport.
     within_tile_pj, hop_east_west_pj, hop_north_south_pj
         Transport: delivery within the router's tile, and each hop from tile to tile.
     """
@@ -137,6 +139,7 @@ class Energy(Data):
     mac_pj: Quantity | None = None
     neuron_update_pj: Quantity | None = None
     neuron_mac_pj: Quantity | None = None
+    spike_out_pj: Quantity | None = None
     message_out_pj: Quantity | None = None
     message_in_pj: Quantity | None = None
     within_tile_pj: Quantity | None = None
@@ -153,6 +156,7 @@ class Time(Data):
     ac_ns: Quantity | None = None
     mac_ns: Quantity | None = None
     neuron_update_ns: Quantity | None = None
+    spike_out_ns: Quantity | None = None
     message_out_ns: Quantity | None = None
     message_in_ns: Quantity | None = None
     within_tile_ns: Quantity | None = None

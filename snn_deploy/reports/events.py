@@ -42,10 +42,10 @@ class Events:
         All programs' operations, in LIF updates.
     neuron_macs
         Multiplications inside neurons.
-    messages
-        Sent, each counted once.
-    deliveries
-        Messages times the cores that each goes to.
+    messages, deliveries
+        Sent, each counted once; times the cores that each goes to.
+    neuron_messages, neuron_deliveries
+        Those that neurons send: neither the host's nor a buffer's.
     hops_east_west, hops_north_south, hops_chips
         Tile to tile, and chip to chip.
     """
@@ -62,6 +62,8 @@ class Events:
     neuron_macs: int = 0
     messages: int = 0
     deliveries: int = 0
+    neuron_messages: int = 0
+    neuron_deliveries: int = 0
     hops_east_west: int = 0
     hops_north_south: int = 0
     hops_chips: int = 0
@@ -91,14 +93,21 @@ def count_events(
             if not path.one_to_one or (has_cores and not is_buffered(network, path, stages)):
                 events[path.target] += _operations(network, path, activity)
     for name, sent in activity.messages.items():
-        events[name] += Events(messages=int(sent.sum()))
+        total = int(sent.sum())
+        by_neurons = 0 if name == network.input.name else total
+        events[name] += Events(messages=total, neuron_messages=by_neurons)
     if has_cores:
         for flow in find_flows(network, placement, profile):
             events[flow.path.source] += _carried(flow, activity)
         for signal in buffered_signals(network):
             values, reads = signal.width * activity.total_steps, len(signal.readers)
-            moved = (1 + reads) * values
-            events[signal.name] += Events(messages=moved, deliveries=moved, macs=reads * values)
+            events[signal.name] += Events(
+                messages=(1 + reads) * values,
+                deliveries=(1 + reads) * values,
+                neuron_messages=values,
+                neuron_deliveries=values,
+                macs=reads * values,
+            )
     return events
 
 
@@ -116,6 +125,8 @@ def _updates(node: Any, population: Population, activity: Activity, has_cores: b
         macs=own * cost.own_synops,
         messages=own * cost.own_messages,
         deliveries=own * cost.own_messages,
+        neuron_messages=own * cost.own_messages,
+        neuron_deliveries=own * cost.own_messages,
     )
 
 
@@ -141,6 +152,7 @@ def _carried(flow: Flow, activity: Activity) -> Events:
     hops = count_hops(flow.start, flow.end)
     return Events(
         deliveries=sent,
+        neuron_deliveries=0 if flow.source_core is None else sent,
         hops_east_west=sent * hops.east_west,
         hops_north_south=sent * hops.north_south,
         hops_chips=sent * hops.chips,

@@ -35,9 +35,10 @@ class PassLoads:
     ----------
     lif_updates
         Neuron programs of each core, in LIF updates; the same at every step, (cores,).
-    acs, macs, arrivals, departures
-        Synaptic operations by kind, messages received, messages sent on to other cores,
-        (S, cores).
+    acs, macs
+        Synaptic operations by kind, (S, cores).
+    arrivals, sends, departures
+        Messages received; sent, each once; sent, times the cores that each goes to; (S, cores).
     links_east_west, links_north_south
         Messages over each link, (S, links).
     """
@@ -46,6 +47,7 @@ class PassLoads:
     acs: PerCore
     macs: PerCore
     arrivals: PerCore
+    sends: PerCore
     departures: PerCore
     links_east_west: PerCore
     links_north_south: PerCore
@@ -68,7 +70,9 @@ def count_loads(
         loads.lif_updates += _updates(placement, names)
         _add_own(loads, placement, names)
         _add_messages(loads, network, placement, profile, activity, stage)
+        _add_sends(loads, placement, activity, names)
         _add_reads(loads, reading, names)
+        _add_writes(loads, network, placement, names)
         passes.append(loads)
     for node in network.of_kind(Dendrite):
         if node.reversed_time:
@@ -76,6 +80,7 @@ def count_loads(
             loads.lif_updates += _updates(placement, {node.name})
             _add_own(loads, placement, {node.name})
             _add_reads(loads, reading, {node.name})
+            _add_writes(loads, network, placement, {node.name})
             passes.append(loads)
     return passes
 
@@ -85,12 +90,13 @@ def _steps(activity: Activity) -> int:
 
 
 def _empty(placement: Placement, steps: int) -> PassLoads:
-    acs, macs, arrivals, departures = np.zeros((4, steps, len(placement.cores)))
+    acs, macs, arrivals, sends, departures = np.zeros((5, steps, len(placement.cores)))
     return PassLoads(
         np.zeros(len(placement.cores)),
         acs,
         macs,
         arrivals,
+        sends,
         departures,
         links_east_west=np.zeros((steps, 0)),
         links_north_south=np.zeros((steps, 0)),
@@ -122,6 +128,7 @@ def _add_own(loads: PassLoads, placement: Placement, names: set[str]) -> None:
             if name in names and cost.own_messages:
                 loads.macs += channels * cost.own_synops
                 loads.arrivals += channels * cost.own_messages
+                loads.sends += channels * cost.own_messages
                 loads.departures += channels * cost.own_messages
 
 
@@ -158,6 +165,26 @@ def _stack(links: dict[Link, PerCore], steps: int, along_rows: bool) -> PerCore:
         if start.chip == end.chip and (start.row != end.row) == along_rows
     ]
     return np.stack(chosen, axis=1) if chosen else np.zeros((steps, 0))
+
+
+def _add_sends(loads: PassLoads, placement: Placement, activity: Activity, names: set[str]) -> None:
+    homes = {name: p.name for p in placement.populations for name in p.nodes}
+    for name in sorted(names & activity.by_step.keys() & homes.keys()):
+        for index, core in enumerate(placement.cores):
+            for part in core.slices:
+                if part.population == homes[name]:
+                    sent = activity.by_step[name][:, part.start : part.stop]
+                    loads.sends[:, index] += sent.sum(axis=1)
+
+
+def _add_writes(loads: PassLoads, network: Network, placement: Placement, names: set[str]) -> None:
+    """Add what is sent to buffers at every step."""
+    homes = {name: p.name for p in placement.populations for name in p.nodes}
+    for signal in buffered_signals(network):
+        if signal.name in names:
+            channels = _channels(placement, homes[signal.name])
+            loads.sends += channels
+            loads.departures += channels
 
 
 Reads = dict[str, list[PerCore]]

@@ -144,7 +144,8 @@ def step_nanoseconds(loads: PassLoads, constants: Constants) -> Steps:
 
 
 def _neurons(loads: PassLoads, constants: Constants) -> Steps:
-    sending = loads.departures * constants["message_out_ns"]
+    sending = loads.sends * constants["spike_out_ns"]
+    sending = sending + loads.departures * constants["message_out_ns"]
     return np.asarray(loads.lif_updates * constants["neuron_update_ns"] + sending)
 
 
