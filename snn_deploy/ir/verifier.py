@@ -109,9 +109,10 @@ def _check_structure(network: Network) -> None:
 
 def _check_output(node: Any) -> None:
     for name, dimensions in (("weight", 2), ("skip_mantissa", 1)):  # these give the width
-        array = getattr(node, name, None)
-        told = f"{name} has not {dimensions} dimensions"
-        _require(array is None or array.ndim == dimensions, node, told)
+        if hasattr(node, name):
+            found = getattr(node, name).ndim
+            told = f"{name} has {found} dimensions, not {dimensions}"
+            _require(found == dimensions, node, told)
     _require(node.width >= 1, node, f"has {node.width} channels")
     exponent = node.output.exponent
     if isinstance(exponent, tuple):

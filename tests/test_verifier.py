@@ -1,0 +1,590 @@
+"""Every rule of the verifier: a network that breaks it is refused, by node and with the numbers."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from networks import INTEGER_KINDS, MAKERS, around, float_inputs, float_network
+
+from snn_deploy.engines.reference import STEPS
+from snn_deploy.errors import NetworkError
+from snn_deploy.ir import bounds, float_nodes, verifier
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import SPIKE, Edge, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.ir.verifier import LEGAL, verify_network
+from snn_deploy.passes.fold_thresholds import FoldThresholds
+from snn_deploy.passes.pipeline import compile_network, run_passes
+from snn_deploy.passes.quantize import Calibration, Quantize
+from snn_deploy.quantize.config import QuantizationConfig
+
+WIDTH = 3
+Break = Callable[[Network], Network]
+
+
+@cache
+def lowered() -> Network:
+    source = float_network(width=WIDTH, layers=1, modes=2, reverse=True, norm=True)
+    return compile_network(source, QuantizationConfig(), Calibration(float_inputs(source)))
+
+
+@cache
+def integer() -> Network:
+    source = FoldThresholds()(float_network(width=WIDTH, layers=1, modes=2, reverse=True))
+    quantize = Quantize(QuantizationConfig(), Calibration(float_inputs(source)))
+    return run_passes(source, [quantize])
+
+
+def changed(network: Network, name: str, **fields: Any) -> Network:
+    """Change fields of one node; ``rescale__shift`` is the field ``shift`` of its ``rescale``."""
+    node: Any = network[name]
+    for path, value in fields.items():
+        part, _, inner = path.partition("__")
+        made = replace(getattr(node, part), **{inner: value}) if inner else value
+        node = replace(node, **{part: made})
+    return network.rewrite({name: (node,)})
+
+
+def at_least(value: Any, position: Any, new: int) -> Any:
+    """A copy of an array with one entry changed."""
+    copy = value.copy()
+    copy[position] = new
+    return copy
+
+
+def of(network: Network, name: str) -> Any:
+    return network[name]
+
+
+# --- what holds is let through
+
+
+def test_compiled_networks_are_legal() -> None:
+    verify_network(lowered())
+    verify_network(integer())
+    verify_network(float_network())
+
+
+@pytest.mark.parametrize("stage", ["integer", "lowered"])
+def test_every_legal_kind_is_known_everywhere(stage: Any) -> None:
+    """An equation in the reference engine, a bound, a check, and a maker for the tests."""
+    for kind in LEGAL[stage]:
+        assert kind in STEPS
+        assert kind in bounds._BOUNDS
+        assert kind in verifier._CHECKS
+        assert kind in MAKERS
+
+
+def test_every_float_node_is_legal() -> None:
+    for name in float_nodes.__all__:
+        value = getattr(float_nodes, name)
+        if isinstance(value, type) and issubclass(value, Node):
+            assert value in LEGAL["float"]
+
+
+def test_every_integer_node_is_legal_somewhere() -> None:
+    for name in nodes.__all__:
+        value = getattr(nodes, name)
+        if isinstance(value, type) and issubclass(value, Node) and value is not nodes.IntegerNode:
+            assert value in INTEGER_KINDS
+
+
+@pytest.mark.parametrize("kind", INTEGER_KINDS, ids=lambda kind: kind.__name__)
+def test_random_nodes_are_legal(kind: type[Node]) -> None:
+    for seed in range(30):
+        verify_network(around(kind, np.random.default_rng(seed)))
+
+
+# --- what is broken is refused
+
+STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
+    "nothing": (
+        lambda: Network("lowered", ()),
+        "a network of stage 'lowered' has no nodes",
+    ),
+    "illegal node": (
+        lambda: replace(integer(), stage="lowered"),
+        "node 'encoder' (QuantizedLinear): not legal in stage 'lowered' (Input, Synapses, ",
+    ),
+    "integer node in a float network": (
+        lambda: replace(lowered(), stage="float"),
+        "node 'input' (Input): not legal in stage 'float' (",
+    ),
+    "two of one name": (
+        lambda: replace(lowered(), nodes=(*lowered().nodes, lowered().nodes[-1])),
+        "node 'decoder' (Relay): another node has the same name",
+    ),
+    "a source that comes later": (
+        lambda: changed(lowered(), "encoder", inputs=(Edge("decoder"),)),
+        "node 'encoder' (Relay): reads 'decoder', which is not before it",
+    ),
+    "a source that is not there": (
+        lambda: changed(lowered(), "encoder", inputs=(Edge("nowhere"),)),
+        "node 'encoder' (Relay): reads 'nowhere', which is not before it",
+    ),
+    "a node that reads itself": (
+        lambda: changed(lowered(), "encoder", inputs=(Edge("encoder"),)),
+        "node 'encoder' (Relay): reads 'encoder', which is not before it",
+    ),
+    "a negative delay": (
+        lambda: changed(lowered(), "encoder", inputs=(Edge("encoder.synapses", -1),)),
+        "node 'encoder' (Relay): the path from 'encoder.synapses' has a negative delay",
+    ),
+    "no input": (
+        lambda: changed(lowered(), "encoder", inputs=()),
+        "node 'encoder' (Relay): has no input",
+    ),
+    "an input that reads": (
+        lambda: replace(
+            lowered(),
+            nodes=(
+                *lowered().nodes,
+                nodes.Input(name="more", inputs=(Edge("input"),), output=Format(8, 0), channels=1),
+            ),
+        ),
+        "node 'more' (Input): reads another node",
+    ),
+    "a second input": (
+        lambda: replace(
+            lowered(),
+            nodes=(
+                *lowered().nodes,
+                nodes.Input(name="more", output=Format(8, 0), channels=1),
+            ),
+        ),
+        "node 'more' (Input): is not the first node",
+    ),
+    "two sources of a soma": (
+        lambda: changed(
+            lowered(), "layers.0.lif", inputs=(Edge("layers.0.ssm"), Edge("layers.0.ssm"))
+        ),
+        "node 'layers.0.lif' (LifSoma): takes one input, not 2",
+    ),
+    "widths that do not fit": (
+        lambda: changed(lowered(), "encoder", channels=5, output=Format(16, 0)),
+        "node 'encoder' (Relay): takes 5 channels, but 'encoder.synapses' gives 3",
+    ),
+    "half of what a gate takes": (
+        lambda: changed(lowered(), "layers.0.glu", inputs=(Edge("layers.0.lif"),)),
+        "node 'layers.0.glu' (Gate): takes 6 channels, but 'layers.0.lif' gives 3",
+    ),
+}
+
+FORMATS: dict[str, tuple[Callable[[], Network], str]] = {
+    "no channels": (
+        lambda: changed(lowered(), "input", channels=0, output=Format(16, 0)),
+        "node 'input' (Input): has 0 channels",
+    ),
+    "an exponent too few": (
+        lambda: changed(lowered(), "encoder", output=Format(16, (1, 2))),
+        "node 'encoder' (Relay): 2 exponents for 3 channels",
+    ),
+    "an exponent beyond a float": (
+        lambda: changed(lowered(), "encoder", output=Format(16, 1001)),
+        "node 'encoder' (Relay): an exponent is outside ±1000",
+    ),
+    "an unsigned sum": (
+        lambda: changed(lowered(), "encoder", output=Format(16, 0, signed=False)),
+        "node 'encoder' (Relay): its output must be signed",
+    ),
+    "a soma that sends more than spikes": (
+        lambda: changed(lowered(), "layers.0.lif", output=Format(8, 0)),
+        "node 'layers.0.lif' (LifSoma): its output must be spikes, u1e0",
+    ),
+    "an unsigned input": (
+        lambda: changed(lowered(), "input", output=Format(8, 0, signed=False)),
+        "node 'input' (Input): its output must be spikes, u1e0",
+    ),
+}
+
+SYNAPSES: dict[str, tuple[Callable[[], Network], str]] = {
+    "weights of one dimension": (
+        lambda: changed(lowered(), "encoder.synapses", weight=np.ones(3, np.int8)),
+        "node 'encoder.synapses' (Synapses): weight has 1 dimensions, not 2",
+    ),
+    "a weight beyond its bits": (
+        lambda: changed(lowered(), "encoder.synapses", weight_bits=4),
+        "node 'encoder.synapses' (Synapses): a weight exceeds 4 bits",
+    ),
+    "the asymmetric end": (
+        lambda: changed(
+            lowered(), "encoder.synapses", weight=np.array([[1], [2], [-128]], np.int8)
+        ),
+        "node 'encoder.synapses' (Synapses): a weight exceeds 8 bits",
+    ),
+    "too many bits": (
+        lambda: changed(lowered(), "encoder.synapses", weight_bits=9),
+        "node 'encoder.synapses' (Synapses): weight_bits 9 is outside 2 … 8",
+    ),
+    "a sum that overflows": (
+        lambda: changed(lowered(), "encoder.synapses", output=Format(20, 0)),
+        "(Synapses): a sum can reach 4161409, over its accumulator's 524287",
+    ),
+    "a linear layer's sum that overflows": (
+        lambda: changed(integer(), "encoder", sum_bits=20),
+        "node 'encoder' (QuantizedLinear): a sum can reach 4161409, over its accumulator's 524287",
+    ),
+    "a linear layer without accumulators": (
+        lambda: changed(integer(), "encoder", sum_bits=1),
+        "node 'encoder' (QuantizedLinear): sum_bits 1 is outside 2 … 48",
+    ),
+}
+
+RELAYS: dict[str, tuple[Callable[[], Network], str]] = {
+    "too few gains": (
+        lambda: changed(lowered(), "encoder", rescale__mantissa=np.ones(2, np.int32)),
+        "node 'encoder' (Relay): mantissa has shape (2,), not (3,)",
+    ),
+    "too few shifts": (
+        lambda: changed(lowered(), "encoder", rescale__shift=np.ones((3, 1), np.int8)),
+        "node 'encoder' (Relay): shift has shape (3, 1), not (3,)",
+    ),
+    "too many offsets": (
+        lambda: changed(lowered(), "encoder", rescale__bias=np.ones(4, np.int32)),
+        "node 'encoder' (Relay): bias has shape (4,), not (3,)",
+    ),
+    "a gain beyond its bits": (
+        lambda: changed(lowered(), "encoder", rescale__bits=8),
+        "node 'encoder' (Relay): a gain exceeds 8 bits",
+    ),
+    "a gain wider than what holds it": (
+        lambda: changed(lowered(), "encoder", rescale__bits=33),
+        "node 'encoder' (Relay): bits 33 is outside 2 … 32",
+    ),
+    "a negative shift": (
+        lambda: changed(lowered(), "encoder", rescale__shift=np.array([1, 2, -1], np.int8)),
+        "node 'encoder' (Relay): shift is outside 0 … 47",
+    ),
+    "a shift that empties any word": (
+        lambda: changed(lowered(), "encoder", rescale__shift=np.array([1, 48, 2], np.int8)),
+        "node 'encoder' (Relay): shift is outside 0 … 47",
+    ),
+    "different exponents": (
+        lambda: changed(lowered(), "layers.0.residual", align=None, output=Format(16, 30)),
+        "node 'layers.0.residual' (Relay): adds signals of different exponents",
+    ),
+    "shifts that bring exponents elsewhere": (
+        lambda: changed(
+            lowered(), "layers.0.residual", align=np.array([[1] * 3, [5] * 3], np.int8)
+        ),
+        "node 'layers.0.residual' (Relay): adds signals of different exponents",
+    ),
+    "shifts of one source only": (
+        lambda: changed(lowered(), "layers.0.residual", align=np.zeros((1, 3), np.int8)),
+        "node 'layers.0.residual' (Relay): align has shape (1, 3), not (2, 3)",
+    ),
+    "a shift far to the left": (
+        lambda: changed(lowered(), "layers.0.residual", align=np.full((2, 3), 25, np.int8)),
+        "node 'layers.0.residual' (Relay): align is outside -47 … 24",
+    ),
+    "a product beyond 64 bits": (
+        lambda: changed(
+            lowered(),
+            "encoder",
+            rescale__mantissa=np.full(3, 2**31 - 1, np.int32),
+            rescale__bits=32,
+            inputs=(Edge("wide"),),
+        ).rewrite(
+            {
+                "encoder.synapses": (
+                    of(lowered(), "encoder.synapses"),
+                    nodes.Relay(
+                        name="wide",
+                        inputs=(Edge("encoder.synapses"),),
+                        output=Format(40, -15),
+                        channels=3,
+                        rescale=nodes.Rescale(
+                            np.full(3, 2**17, np.int32),
+                            np.zeros(3, np.int8),
+                            np.zeros(3, np.int32),
+                            19,
+                        ),
+                    ),
+                )
+            }
+        ),
+        "node 'encoder' (Relay): a product can reach ",
+    ),
+}
+
+DENDRITE = "layers.0.ssm.forward"
+
+
+def bank(field: str) -> Any:
+    return getattr(of(lowered(), DENDRITE).bank, field)
+
+
+DENDRITES: dict[str, tuple[Callable[[], Network], str]] = {
+    "modes of another shape": (
+        lambda: changed(lowered(), DENDRITE, bank__readout_imag=np.zeros((3, 1), np.int32)),
+        f"node '{DENDRITE}' (Dendrite): readout_imag has shape (3, 1), not (3, 2)",
+    ),
+    "decays of one dimension": (
+        lambda: changed(lowered(), DENDRITE, bank__decay_real=np.zeros(3, np.int32)),
+        f"node '{DENDRITE}' (Dendrite): decay_real is no matrix, channels × modes",
+    ),
+    "decays of other channels": (
+        lambda: changed(lowered(), DENDRITE, bank__decay_real=np.zeros((4, 2), np.int32)),
+        f"node '{DENDRITE}' (Dendrite): decay_real has shape (4, 2), not (3, 2)",
+    ),
+    "input shifts of another shape": (
+        lambda: changed(lowered(), DENDRITE, bank__input_shift=np.zeros(2, np.int8)),
+        f"node '{DENDRITE}' (Dendrite): input_shift has shape (2,), not (3, 2)",
+    ),
+    "an input shift too far": (
+        lambda: changed(lowered(), DENDRITE, bank__input_shift=np.full((3, 2), 25, np.int8)),
+        f"node '{DENDRITE}' (Dendrite): input_shift is outside -24 … 24",
+    ),
+    "readout shifts of another shape": (
+        lambda: changed(lowered(), DENDRITE, bank__readout_shift=np.zeros((2, 3), np.int8)),
+        f"node '{DENDRITE}' (Dendrite): readout_shift has shape (2, 3), not (3, 2)",
+    ),
+    "a negative readout shift": (
+        lambda: changed(lowered(), DENDRITE, bank__readout_shift=np.full((3, 2), -1, np.int8)),
+        f"node '{DENDRITE}' (Dendrite): readout_shift is outside 0 … 47",
+    ),
+    "a coefficient beyond its bits": (
+        lambda: changed(lowered(), DENDRITE, bank__readout_real=np.full((3, 2), 2**15, np.int32)),
+        f"node '{DENDRITE}' (Dendrite): readout_real exceeds 16 bits",
+    ),
+    "coefficients wider than what holds them": (
+        lambda: changed(lowered(), DENDRITE, bank__coefficient_bits=40),
+        f"node '{DENDRITE}' (Dendrite): coefficient_bits 40 is outside 2 … 32",
+    ),
+    "no state": (
+        lambda: changed(lowered(), DENDRITE, bank__state_bits=0),
+        f"node '{DENDRITE}' (Dendrite): state_bits 0 is outside 2 … 48",
+    ),
+    "states times coefficients": (
+        lambda: changed(lowered(), DENDRITE, bank__state_bits=48),
+        f"node '{DENDRITE}' (Dendrite): compartments times coefficients: 48 + 16 bits, over 63",
+    ),
+    "a negative decay shift": (
+        lambda: changed(lowered(), DENDRITE, bank__decay_shift=-1),
+        f"node '{DENDRITE}' (Dendrite): decay_shift -1 is outside 0 … 47",
+    ),
+    "a decay on the unit circle": (
+        lambda: changed(
+            lowered(),
+            DENDRITE,
+            bank__decay_shift=14,
+            bank__decay_real=at_least(bank("decay_real"), (1, 1), 2**14),
+            bank__decay_imag=at_least(bank("decay_imag"), (1, 1), 0),
+        ),
+        f"node '{DENDRITE}' (Dendrite): a decay is not inside the unit circle",
+    ),
+    "skip shifts of another shape": (
+        lambda: changed(lowered(), DENDRITE, skip_shift=np.zeros(1, np.int8)),
+        f"node '{DENDRITE}' (Dendrite): skip_shift has shape (1,), not (3,)",
+    ),
+    "a skip of two dimensions": (
+        lambda: changed(lowered(), DENDRITE, skip_mantissa=np.zeros((3, 1), np.int32)),
+        f"node '{DENDRITE}' (Dendrite): skip_mantissa has 2 dimensions, not 1",
+    ),
+    "a skip shift too far": (
+        lambda: changed(lowered(), DENDRITE, skip_shift=np.full(3, 48, np.int8)),
+        f"node '{DENDRITE}' (Dendrite): skip_shift is outside 0 … 47",
+    ),
+    "a negative drive shift": (
+        lambda: changed(lowered(), DENDRITE, drive_shift=-3),
+        f"node '{DENDRITE}' (Dendrite): drive_shift -3 is outside 0 … 47",
+    ),
+    "accumulators that are too wide": (
+        lambda: changed(lowered(), DENDRITE, sum_bits=49),
+        f"node '{DENDRITE}' (Dendrite): sum_bits 49 is outside 2 … 48",
+    ),
+    "a sum that overflows": (
+        lambda: changed(lowered(), DENDRITE, sum_bits=12),
+        f"node '{DENDRITE}' (Dendrite): a sum can reach ",
+    ),
+    "the other half": (
+        lambda: changed(
+            integer(), "layers.0.ssm", reverse__readout_real=np.zeros((1, 2), np.int32)
+        ),
+        "node 'layers.0.ssm' (QuantizedSsm): readout_real has shape (1, 2), not (3, 2)",
+    ),
+    "inputs that leave no room to shift": (
+        lambda: changed(
+            lowered(),
+            "layers.0.norm",
+            output=replace(of(lowered(), "layers.0.norm").output, bits=40),
+        ),
+        f"node '{DENDRITE}' (Dendrite): inputs shifted by up to 24: 40 + 24 bits, over 63",
+    ),
+}
+
+SOMAS_AND_GATES: dict[str, tuple[Callable[[], Network], str]] = {
+    "a drive beyond 18 bits": (
+        lambda: changed(lowered(), "layers.0.ssm", output=Format(19, 12)),
+        "node 'layers.0.lif' (LifSoma): a drive of 19 bits, over 18",
+    ),
+    "a threshold beyond 17 bits": (
+        lambda: changed(lowered(), "layers.0.lif", threshold=1 << 17),
+        "node 'layers.0.lif' (LifSoma): threshold 131072 exceeds 17 bits",
+    ),
+    "a negative threshold": (
+        lambda: changed(lowered(), "layers.0.lif", threshold=-1),
+        "node 'layers.0.lif' (LifSoma): threshold -1 exceeds 17 bits",
+    ),
+    "a decay beyond 12 bits": (
+        lambda: changed(lowered(), "layers.0.lif", decay=4096),
+        "node 'layers.0.lif' (LifSoma): decay 4096 is outside 0 … 4095",
+    ),
+    "a table of no power of two": (
+        lambda: changed(lowered(), "layers.0.glu", sigmoid__table=np.zeros(1000, np.int32)),
+        "node 'layers.0.glu' (Gate): table of 1000 rows: no power of two",
+    ),
+    "a table of one row": (
+        lambda: changed(lowered(), "layers.0.glu", sigmoid__table=np.zeros(1, np.int32)),
+        "node 'layers.0.glu' (Gate): table of 1 rows: no power of two",
+    ),
+    "a table of two dimensions": (
+        lambda: changed(lowered(), "layers.0.glu", sigmoid__table=np.zeros((4, 4), np.int32)),
+        "node 'layers.0.glu' (Gate): table has shape (4, 4), not (16,)",
+    ),
+    "a table value beyond its bits": (
+        lambda: changed(lowered(), "layers.0.glu", sigmoid__table_bits=15),
+        "node 'layers.0.glu' (Gate): a table value exceeds table_bits",
+    ),
+    "table_bits beyond what holds them": (
+        lambda: changed(lowered(), "layers.0.glu", sigmoid__table_bits=33),
+        "node 'layers.0.glu' (Gate): table_bits 33 is outside 2 … 32",
+    ),
+    "too few shifts after the table": (
+        lambda: changed(lowered(), "layers.0.glu", sigmoid__out_shift=np.zeros(2, np.int8)),
+        "node 'layers.0.glu' (Gate): out_shift has shape (2,), not (3,)",
+    ),
+    "a shift after the table too far": (
+        lambda: changed(lowered(), "layers.0.glu", sigmoid__out_shift=np.full(3, 48, np.int8)),
+        "node 'layers.0.glu' (Gate): out_shift is outside 0 … 47",
+    ),
+    "a negative index shift": (
+        lambda: changed(lowered(), "layers.0.glu", sigmoid__index_shift=-1),
+        "node 'layers.0.glu' (Gate): index_shift -1 is outside 0 … 47",
+    ),
+    "gains of one half only": (
+        lambda: changed(lowered(), "layers.0.glu", rescale__mantissa=np.ones(3, np.int32)),
+        "node 'layers.0.glu' (Gate): mantissa has shape (3,), not (6,)",
+    ),
+    "values without bits": (
+        lambda: changed(lowered(), "layers.0.glu", value_bits=1),
+        "node 'layers.0.glu' (Gate): value_bits 1 is outside 2 … 48",
+    ),
+    "the integer stage's table": (
+        lambda: changed(integer(), "layers.0.glu", sigmoid__index_shift=48),
+        "node 'layers.0.glu' (QuantizedGlu): index_shift 48 is outside 0 … 47",
+    ),
+}
+
+POOLS: dict[str, tuple[Callable[[], Network], str]] = {
+    "negative headroom": (
+        lambda: changed(lowered(), "decoder.pool", headroom_bits=-1),
+        "node 'decoder.pool' (Accumulator): headroom_bits -1 is outside 0 … 24",
+    ),
+    "more fractional bits than the reciprocal has": (
+        lambda: changed(lowered(), "decoder.pool", guard_bits=15),
+        "node 'decoder.pool' (Accumulator): guard_bits 15 is outside -24 … 14",
+    ),
+    "a reciprocal without bits": (
+        lambda: changed(lowered(), "decoder.pool", reciprocal_bits=1),
+        "node 'decoder.pool' (Accumulator): reciprocal_bits 1 is outside 2 … 32",
+    ),
+    "a sum shifted too far": (
+        lambda: changed(lowered(), "decoder.pool", mode="sum", guard_bits=15),
+        "node 'decoder.pool' (Accumulator): guard_bits 15 is outside -24 … 14",
+    ),
+    "messages that fill the sum": (
+        lambda: changed(
+            lowered(),
+            "layers.0.residual",
+            output=replace(of(lowered(), "layers.0.residual").output, bits=25),
+        ),
+        "node 'decoder.pool' (Accumulator): pools 25 bits, over 24",
+    ),
+    "a sum times its reciprocal": (
+        lambda: changed(lowered(), "decoder.pool", headroom_bits=24, reciprocal_bits=32),
+        "node 'decoder.pool' (Accumulator): a mean's sum times its reciprocal: 16 + 24 + 32 bits, ",
+    ),
+}
+
+TIMING: dict[str, tuple[Callable[[], Network], str]] = {
+    "paths of different length": (
+        lambda: changed(
+            lowered(), "layers.0.residual", inputs=(Edge("encoder"), Edge("layers.0.glu"))
+        ),
+        "its inputs arrive at different steps: encoder after 1, layers.0.glu after 2",
+    ),
+    "one source at two times": (
+        lambda: changed(
+            lowered(),
+            "layers.0.residual",
+            inputs=(Edge("encoder", 0), Edge("encoder", 1)),
+            align=None,
+            output=of(lowered(), "encoder").output,
+        ),
+        "its inputs arrive at different steps: encoder after 1, encoder after 2",
+    ),
+    "synapses crossed in no time": (
+        lambda: changed(lowered(), "encoder.synapses", inputs=(Edge("input"),)),
+        "node 'encoder.synapses' (Synapses): messages cross synapses in no time",
+    ),
+}
+
+RULES = {
+    **{f"structure: {name}": rule for name, rule in STRUCTURE.items()},
+    **{f"formats: {name}": rule for name, rule in FORMATS.items()},
+    **{f"synapses: {name}": rule for name, rule in SYNAPSES.items()},
+    **{f"relays: {name}": rule for name, rule in RELAYS.items()},
+    **{f"dendrites: {name}": rule for name, rule in DENDRITES.items()},
+    **{f"somas and gates: {name}": rule for name, rule in SOMAS_AND_GATES.items()},
+    **{f"pools: {name}": rule for name, rule in POOLS.items()},
+    **{f"timing: {name}": rule for name, rule in TIMING.items()},
+}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_broken_rule_is_told(rule: tuple[Callable[[], Network], str]) -> None:
+    broken, told = rule
+    with pytest.raises(NetworkError, match=re.escape(told)):
+        verify_network(broken())
+
+
+def requirements() -> dict[int, str]:
+    """Give every place in the verifier that requires something, by each of its lines."""
+    places: dict[int, str] = {}
+    for function in ast.parse(inspect.getsource(verifier)).body:
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_require"):
+            for call in ast.walk(function):
+                if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("_require"):
+                    lines = range(call.lineno, (call.end_lineno or call.lineno) + 1)
+                    places.update(dict.fromkeys(lines, ast.unparse(call)))
+    return places
+
+
+def test_every_rule_is_broken_by_a_test() -> None:
+    """A rule added to the verifier without a line in the tables above fails here."""
+    places = requirements()
+    unbroken = set(places.values())
+    assert len(unbroken) > 40
+    for broken, _ in RULES.values():
+        with pytest.raises(NetworkError) as caught:
+            verify_network(broken())
+        for frame in caught.traceback:
+            if Path(frame.path) == Path(verifier.__file__):
+                unbroken.discard(places.get(frame.lineno + 1, ""))
+    assert not unbroken
+
+
+def test_spikes_may_enter_a_network() -> None:
+    source = nodes.Input(name="input", output=SPIKE, channels=2)
+    verify_network(Network("lowered", (source,), "all"))
