@@ -159,7 +159,7 @@ def _layer(
     ]
 
 
-def spiking_network(widths: tuple[int, ...]) -> Network:
+def spiking_network(widths: tuple[int, ...], decay: int = 512) -> Network:
     """Somas and synapses alone: what Loihi 1 can run once its input is spikes."""
     random = np.random.default_rng(1)
     made: list[Node] = [nodes.Input(name="input", output=SPIKE, channels=widths[0])]
@@ -175,7 +175,7 @@ def spiking_network(widths: tuple[int, ...]) -> Network:
                 inputs=(Edge(f"{name}.synapses"),),
                 channels=width,
                 threshold=100,
-                decay=512,
+                decay=decay,
             )
         )
         source = f"{name}.lif"
