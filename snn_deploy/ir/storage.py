@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.errors import DeploymentError
+from snn_deploy.errors import ConfigError, DeploymentError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import LEGAL
@@ -48,10 +48,12 @@ def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]
     if stage not in ("integer", "lowered"):
         raise DeploymentError(f"a stored network has stage 'integer' or 'lowered', not {stage!r}")
     steps = _take(document, "output_steps", "network")
-    if steps not in ("one", "all") and not (isinstance(steps, int) and steps >= 1):
+    if steps not in ("one", "all") and not (type(steps) is int and steps >= 1):
         raise DeploymentError(f"output_steps is 'one', 'all' or a number of steps, not {steps!r}")
     kinds = {kind.__name__: kind for kind in LEGAL[stage]}
     nodes = _take(document, "nodes", "network")
+    if not isinstance(nodes, list):
+        raise DeploymentError("network: 'nodes' is no list")
     return Network(stage, tuple(_decode_node(n, kinds, tensors) for n in nodes), steps)
 
 
@@ -83,7 +85,7 @@ def _decode_node(
     document: Any, kinds: Mapping[str, type[Node]], tensors: Mapping[str, npt.NDArray[Any]]
 ) -> Node:
     kind = _take(document, "kind", "a node")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise DeploymentError(f"unknown node kind {kind!r}; there are: {', '.join(kinds)}")
     fields = {key: value for key, value in document.items() if key != "kind"}
     node = _decode_dataclass(fields, kinds[kind], str(fields.get("name", kind)), tensors)
@@ -103,19 +105,21 @@ def _decode_dataclass(
     if not isinstance(document, dict) or set(document) != set(expected):
         found = sorted(document) if isinstance(document, dict) else document
         raise DeploymentError(f"{where}: {kind.__name__} has {sorted(expected)}, not {found}")
-    return kind(
-        **{
-            name: _decode(document[name], hint, f"{where}/{name}", tensors)
-            for name, hint in expected.items()
-        }
-    )
+    fields = {
+        name: _decode(document[name], hint, f"{where}/{name}", tensors)
+        for name, hint in expected.items()
+    }
+    try:
+        return kind(**fields)
+    except ConfigError as error:  # a number format that cannot be
+        raise DeploymentError(f"{where}: {error}") from error
 
 
 def _decode(value: Any, hint: Any, where: str, tensors: Mapping[str, npt.NDArray[Any]]) -> Any:
     """Rebuild one field as its annotation says it must be; anything else is refused."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is np.ndarray:
-        return _decode_tensor(value, arguments[1], where, tensors)
+    if origin in (np.ndarray, npt.NDArray):
+        return _decode_tensor(value, _scalar_type(hint), where, tensors)
     if origin in (typing.Union, types.UnionType):
         return _decode_union(value, arguments, where, tensors)
     if origin is tuple and isinstance(value, list):
@@ -142,13 +146,19 @@ def _decode_union(
     return _decode(value, wanted[0], where, tensors)
 
 
+def _scalar_type(hint: Any) -> Any:
+    """Give the scalar type of ``NDArray[scalar]``, an alias of its own in newer numpy."""
+    *_, last = typing.get_args(hint)
+    return last if typing.get_origin(hint) is npt.NDArray else typing.get_args(last)[0]
+
+
 def _decode_tensor(
-    value: Any, dtype: Any, where: str, tensors: Mapping[str, npt.NDArray[Any]]
+    value: Any, scalar: Any, where: str, tensors: Mapping[str, npt.NDArray[Any]]
 ) -> npt.NDArray[Any]:
     name = _take(value, "tensor", where)
-    if name not in tensors:
+    if not isinstance(name, str) or name not in tensors:
         raise DeploymentError(f"{where}: tensor '{name}' is not in the file")
-    expected = np.dtype(typing.get_args(dtype)[0])
+    expected = np.dtype(scalar)
     if tensors[name].dtype != expected:
         raise DeploymentError(f"{where}: dtype {tensors[name].dtype}, not {expected}")
     return tensors[name]
