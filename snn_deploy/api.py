@@ -145,7 +145,8 @@ class Deployment:
         if against is not None:
             source = against if isinstance(against, Network) else self._source(against, config)
             accuracy = compare_accuracy(self.network, source, data, engines[0], progress)
-        comparisons = compare_engines(self.network, data, engines, progress)
+        several = len(engines) > 1
+        comparisons = compare_engines(self.network, data, engines, progress) if several else []
         return Verification(comparisons, accuracy)
 
     def report(

@@ -68,7 +68,8 @@ def verify(
     deployment = load(deployment_file)
     engines = [make_engine(name, device if name == "lava" else "cpu") for name in names]
     data = load_data(data_path, deployment.network).first(limit)
-    total = len(data) * (len(engines) + (against is not None))
+    runs = len(engines) if len(engines) > 1 else 0
+    total = len(data) * (runs + (against is not None))
     with progress_bar("verifying", total) as progress:
         outcome = deployment.verify(
             data, backends=engines, against=against, config=config, progress=progress
