@@ -50,7 +50,18 @@ def demo(output: str) -> int:
             checkpoint,
         ],
         ["simulate", deployed, "--data", test, "-o", str(folder / "answers.npz")],
-        ["report", deployed, "--data", test, "--json", str(folder / "report.json")],
+        [
+            "report",
+            deployed,
+            "--data",
+            test,
+            "--against",
+            checkpoint,
+            "--json",
+            str(folder / "report.json"),
+            "--html",
+            str(folder / "report.html"),
+        ],
     )
     for step in steps:
         code = _show(step)

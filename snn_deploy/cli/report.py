@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
 from snn_deploy.cli.console import make_console, progress_bar
-from snn_deploy.cli.options import data_option, limit_option
+from snn_deploy.cli.options import config_option, data_option, limit_option
 
 __all__ = ["report"]
 
@@ -17,21 +18,65 @@ __all__ = ["report"]
 @data_option
 @limit_option
 @click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
-def report(deployment_file: str, data_path: str, limit: int | None, json_path: str | None) -> None:
+@click.option("--html", "html_path", metavar="OUT.html", help="Write a page of figures and charts.")
+@click.option(
+    "--against", metavar="CHECKPOINT", help="With --html: compare with its float network, too."
+)
+@config_option
+def report(
+    deployment_file: str,
+    data_path: str,
+    limit: int | None,
+    json_path: str | None,
+    html_path: str | None,
+    against: str | None,
+    config: str | None,
+) -> None:
     """Run DATA and account for what the deployed network does and costs on its chip."""
     from snn_deploy.api import load
+    from snn_deploy.cli.convert import refuse_deployment
     from snn_deploy.data import load_data
-    from snn_deploy.files import atomic_write, check_writable
+    from snn_deploy.errors import ConfigError
+    from snn_deploy.files import check_writable
+    from snn_deploy.reports.page_data import gather_page
     from snn_deploy.reports.table import render_report
 
-    if json_path:
-        check_writable(json_path)
+    if against is not None and html_path is None:
+        raise ConfigError("--against needs --html OUT.html; on the terminal, verify compares")
+    if against is not None:
+        refuse_deployment(against)
+    for path in (json_path, html_path):
+        if path:
+            check_writable(path)
     deployment = load(deployment_file)
     data = load_data(data_path, deployment.network).first(limit)
-    with progress_bar("running", len(data)) as progress:
-        outcome = deployment.report(data, progress=progress)
+    page = None
+    with progress_bar("running", len(data) * (1 if against is None else 2)) as progress:
+        if html_path:
+            page = gather_page(
+                deployment,
+                data,
+                name=Path(deployment_file).name,
+                data_name=Path(data_path).name,
+                against=against,
+                config=config,
+                progress=progress,
+            )
+            outcome = page.report
+        else:
+            outcome = deployment.report(data, progress=progress)
     render_report(outcome, make_console())
     if json_path:
-        with atomic_write(json_path) as file:
-            file.write(json.dumps(outcome.to_json(), indent=2).encode())
-        click.echo(f"wrote {json_path}")
+        _write(json_path, json.dumps(outcome.to_json(), indent=2))
+    if html_path and page is not None:
+        from snn_deploy.reports.html import render_page
+
+        _write(html_path, render_page(page))
+
+
+def _write(path: str, text: str) -> None:
+    from snn_deploy.files import atomic_write
+
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8", "replace"))
+    click.echo(f"wrote {path}")

@@ -1,0 +1,178 @@
+"""The report page's tables of signals: ranges, errors against float, activity, and processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from snn_deploy.ir.timing import latencies
+from snn_deploy.reports.page_data import PageData
+from snn_deploy.reports.page_table import Cell, Column, Table
+from snn_deploy.signals import SignalError
+
+__all__ = [
+    "accuracy_table",
+    "errors_table",
+    "neurons_table",
+    "processes_table",
+    "ranges_table",
+    "steps_table",
+]
+
+
+def ranges_table(page: PageData) -> Table:
+    """Give every quantity's range beside its format, and whether it can saturate."""
+    judged = {saturation.node: saturation for saturation in page.report.saturation}
+    columns = (
+        Column("process", "name"),
+        Column("quantity", "text"),
+        Column("format", "name"),
+        Column("largest that fits"),
+        Column("99th percentile"),
+        Column("largest seen"),
+        Column("used", "share"),
+        Column("largest possible"),
+        Column("saturation", "text"),
+        Column("clipped"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for signal in page.signals:
+        node: Any = page.network[signal.node]
+        found = judged.get(signal.node)
+        status = count = None
+        if found is not None:
+            possible = signal.quantity in found.can_exceed
+            status = found.status if possible else "impossible"
+            count = found.count if possible else 0
+        rows.append(
+            (
+                signal.node,
+                signal.quantity,
+                str(node.output) if signal.quantity in ("output", "sum") else None,
+                signal.limit,
+                signal.usual,
+                signal.largest,
+                None if signal.largest is None else signal.largest / signal.limit,
+                signal.worst,
+                status,
+                count,
+            )
+        )
+    caption = f"Magnitudes of integers, seen in the first {page.sampled} sequences"
+    return Table("ranges", caption, columns, tuple(rows))
+
+
+def accuracy_table(page: PageData) -> Table | None:
+    """Give the three accuracies, or None where nothing was compared."""
+    compared = page.comparison
+    if compared is None:
+        return None
+    columns = (
+        Column("network", "text"),
+        Column("accuracy", "share"),
+        Column("same prediction as integer", "share"),
+    )
+    rows = (
+        ("surrogate float, as trained", compared.surrogate_accuracy, compared.surrogate_agreement),
+        ("exact-LIF float", compared.exact_accuracy, compared.agreement),
+        ("integer, as deployed", compared.integer_accuracy, None),
+    )
+    return Table("accuracy", f"{compared.sequences:,} sequences", columns, rows)
+
+
+def errors_table(page: PageData) -> Table | None:
+    """Give every signal's error, or None where nothing was compared."""
+    if page.comparison is None:
+        return None
+    columns = (
+        Column("process", "name"),
+        Column("signal to noise", "number", "dB"),
+        Column("of its own doing", "number", "dB"),
+        Column("spikes that differ", "share"),
+        Column("of its own doing", "share"),
+        Column("spike rate", "share"),
+        Column("never spike"),
+        Column("but do in float"),
+        Column("always spike"),
+        Column("worst channels", "name"),
+    )
+    rows = tuple(
+        (
+            error.node,
+            error.signal_to_noise_db,
+            error.local_signal_to_noise_db,
+            error.mismatch,
+            error.local_mismatch,
+            error.spike_rate,
+            *_extremes(error),
+            ", ".join(str(channel) for channel in error.worst_channels) or None,
+        )
+        for error in page.comparison.signals
+    )
+    caption = "Every signal beside the exact-LIF float network's; a dash is no error at all"
+    return Table("errors", caption, columns, rows)
+
+
+def _extremes(error: SignalError) -> tuple[Cell, ...]:
+    if error.spike_rate is None:
+        return None, None, None
+    return error.silent, error.died, error.always
+
+
+def neurons_table(page: PageData) -> Table:
+    """Spike counts of every soma: too long to be shown, there to be downloaded."""
+    activity = page.report.activity
+    columns = (
+        Column("soma", "name"),
+        Column("neuron"),
+        Column("spikes"),
+        Column("spikes a step", "share"),
+    )
+    rows = tuple(
+        (name, index, int(sent), int(sent) / activity.total_steps)
+        for name in page.spikes
+        for index, sent in enumerate(activity.messages[name])
+    )
+    return Table("neurons", "Spikes of every neuron over all sequences", columns, rows)
+
+
+def steps_table(page: PageData) -> Table:
+    """Activity of every step, as far as a table of a few thousand rows can hold it."""
+    names = list(page.by_step)
+    parts = min(page.steps, 4096)
+    starts = np.arange(parts) * page.steps // parts
+    sizes = np.diff(np.append(starts, page.steps))
+    means = [np.add.reduceat(page.by_step[name], starts) / sizes for name in names]
+    columns = (Column("first step"), *(Column(name, "share") for name in names))
+    rows = tuple(
+        (int(start), *(float(mean[i]) for mean in means)) for i, start in enumerate(starts)
+    )
+    return Table("activity-by-step", "Share of channels that sent a message", columns, rows)
+
+
+def processes_table(page: PageData) -> Table:
+    """List the processes: what the drawn graph shows."""
+    network = page.network
+    latency = latencies(network)
+    columns = (
+        Column("process", "name"),
+        Column("kind", "text"),
+        Column("channels"),
+        Column("output format", "name"),
+        Column("reads", "name"),
+        Column("pipeline delay, steps"),
+    )
+    nodes: tuple[Any, ...] = network.nodes
+    rows = tuple(
+        (
+            node.name,
+            node.kind,
+            node.width,
+            str(node.output),
+            ", ".join(str(edge) for edge in node.inputs) or None,
+            latency[node.name],
+        )
+        for node in nodes
+    )
+    return Table("processes", "Every process; @-1 is a path that takes one step", columns, rows)
