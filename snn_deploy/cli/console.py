@@ -30,6 +30,10 @@ def percent(part: float | None) -> str:
     return "–" if part is None else f"{100 * part:.2f}%"
 
 
+def _rate(speed: float) -> str:
+    return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
+
+
 @contextlib.contextmanager
 def progress_bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
     """Show a bar with a rate and the time left while the block runs; nothing off a terminal.
@@ -56,6 +60,6 @@ def progress_bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
         def advance(part: float) -> None:
             bar.advance(task, part)
             speed = bar.tasks[0].speed
-            bar.update(task, rate=f"{speed:.3g} sequences/s" if speed else "")
+            bar.update(task, rate=f"{_rate(speed)}/s" if speed else "")
 
         yield advance

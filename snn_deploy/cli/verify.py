@@ -96,7 +96,7 @@ def _print_accuracy(accuracy: Any) -> None:
         ("integer", accuracy.integer_accuracy, None),
     )
     for name, correct, agrees in rows:
-        same = "" if agrees is None else f"   integer predicts the same: {percent(agrees)}"
+        same = "" if agrees is None else f", integer agrees {percent(agrees):>7}"
         click.echo(f"  {name:<16} accuracy {percent(correct):>7}{same}")
     click.echo(f"  largest logit error {accuracy.largest_logit_error:.3g}")
     click.echo(f"  {accuracy.advice}\n")
