@@ -16,6 +16,7 @@ from snn_deploy.quantize.ranges import Ranges
 
 __all__ = ["choose_exponent", "plan_formats"]
 
+QUIETEST = 2.0**-64  # a signal below this is silence: its exponent would fit no shift
 SPREAD = 8  # a quiet channel's step is at most this many octaves below the loudest channel's
 
 
@@ -23,10 +24,12 @@ def choose_exponent(largest: npt.ArrayLike, bits: int) -> npt.NDArray[np.int64]:
     """Give the largest exponents at which magnitudes still fit ``bits`` wide signed mantissas.
 
     A magnitude of 0 gets the exponent of the smallest other one; all are at most ``SPREAD`` above
-    the smallest exponent, so that a channel that was silent in calibration keeps some range.
+    the smallest exponent, so that a channel that was silent in calibration keeps some range. If no
+    magnitude is as large as ``QUIETEST``, the exponents are those of magnitude 1.
     """
     magnitude = np.atleast_1d(np.asarray(largest, dtype=np.float64))
-    floor = magnitude.max() * 2.0**-SPREAD or 1.0
+    loudest = magnitude.max()
+    floor = loudest * 2.0**-SPREAD if loudest >= QUIETEST else 1.0
     room = (2.0 ** (bits - 1) - 1) / np.maximum(magnitude, floor)
     return np.asarray(np.floor(np.log2(room)), dtype=np.int64)
 
