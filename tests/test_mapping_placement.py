@@ -19,16 +19,11 @@ from snn_deploy.mapping.audit import audit_placement
 from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.layout import choose_sites
 from snn_deploy.mapping.mesh import HOST_SITE, Site, count_hops, links_between, site_of
-from snn_deploy.mapping.placement import (
-    Objective,
-    Placement,
-    choose_lowering,
-    place_network,
-    step_time,
-)
+from snn_deploy.mapping.placement import Objective, Placement, choose_lowering, place_network
 from snn_deploy.mapping.populations import find_populations
 from snn_deploy.mapping.profile import Profile, load_profile
 from snn_deploy.mapping.stages import buffered_signals, count_passes, stages_of
+from snn_deploy.mapping.step_time import step_time
 from snn_deploy.mapping.traffic import Slice, expected_traffic
 
 # channels, modes, layers, reversed half: the authors' configurations at full size; those marked *

@@ -56,7 +56,7 @@ def test_plain_data_reads_back(profile: Profile) -> None:
 def test_published_numbers() -> None:
     loihi1, loihi2 = load_profile("loihi1"), load_profile("loihi2")
     assert loihi1.energy.ac_pj is not None
-    assert loihi1.energy.ac_pj.low == pytest.approx(23.6)
+    assert loihi1.energy.ac_pj.typical == pytest.approx(23.6)
     assert loihi1.limits.get("neurons_per_core") == 1024
     assert not loihi1.supports.graded_messages
     assert loihi2.limits.get("weight_bits") == 8

@@ -2,152 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
-import lowered
-import numpy as np
 import pytest
-
-from snn_deploy.engines.reference import ReferenceEngine
-from snn_deploy.engines.result import Result, Run
-from snn_deploy.ir.integer_nodes import LifSoma, Synapses
-from snn_deploy.ir.network import Network
-from snn_deploy.mapping.mesh import site_of
-from snn_deploy.mapping.placement import Placement
-from snn_deploy.mapping.profile import Profile, load_profile
-from snn_deploy.reports.activity import message_sources
-from snn_deploy.reports.report import Report, build_report
-
-STEPS = 60
-QUIET = 8  # steps without input at the end, so that no spike is cut off on its way
+import sanafe_cases
 
 
-@pytest.fixture(scope="module")
-def profile() -> Profile:
-    """SANA-FE's constants, on a chip so small that the network spreads over many tiles."""
-    return load_profile("loihi1_fitted").with_overrides({"limits.neurons_per_core": 2})
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    """Somas without leak: their integers are exact in SANA-FE's floating point, too."""
-    return lowered.spiking_network((16, 60, 40, 10), decay=0)
-
-
-def simulate(network: Network) -> tuple[Result, Any]:
-    random = np.random.default_rng(3)
-    inputs = (random.random((1, STEPS, network.input.width)) < 0.2).astype(np.int64)
-    inputs[:, -QUIET:] = 0
-    names = tuple(node.name for node in message_sources(network))
-    run = Run(inputs, np.array([STEPS]), trace=names)
-    return ReferenceEngine().run(network, run), inputs[0]
-
-
-def task(
-    network: Network, report: Report, profile: Profile, inputs: Any, force_update: bool
-) -> dict[str, Any]:
-    """Describe the placed network and its input for the other program."""
-    assert report.placement is not None
-    typical = {key: number.typical for key, number in energies(profile).items()}
-    return {
-        "columns": 8,
-        "rows": 4,
-        "steps": STEPS,
-        "force_update": force_update,
-        "inputs": inputs.T.tolist(),
-        "layers": [
-            layer(network, report.placement, profile, soma) for soma in network.of_kind(LifSoma)
-        ],
-        "energy_pj": {
-            "synop": typical["ac_pj"],
-            "neuron_access": profile.energy.neuron_update_pj.low,  # type: ignore[union-attr]
-            "neuron_update": typical["neuron_update_pj"] - profile.energy.neuron_update_pj.low,  # type: ignore[union-attr]
-            "spike_out": typical["spike_out_pj"],
-            "message_out": typical["message_out_pj"],
-            "hop_east_west": typical["hop_east_west_pj"],
-            "hop_north_south": typical["hop_north_south_pj"],
-        },
-    }
-
-
-def energies(profile: Profile) -> dict[str, Any]:
-    return {k.split(".")[1]: n for k, n in profile.constants() if k.startswith("energy.")}
-
-
-def layer(
-    network: Network, placement: Placement, profile: Profile, soma: LifSoma
-) -> dict[str, Any]:
-    (synapses,) = network.sources(soma)
-    assert isinstance(synapses, Synapses)
-    places: list[tuple[int, int]] = [(0, 0)] * soma.width
-    for core in placement.cores:
-        for part in core.slices:
-            if part.population == synapses.name:
-                site = site_of(core.chip, core.index, profile)
-                tile = site.column * 4 + site.row  # SANA-FE numbers tiles down the columns
-                for channel in range(part.start, part.stop):
-                    places[channel] = (tile, core.index % 4)
-    return {
-        "threshold": soma.threshold,
-        "places": places,
-        "weights_from": synapses.weight.T.tolist(),
-    }
-
-
-def ask_sanafe(given: dict[str, Any]) -> dict[str, Any]:
+@pytest.fixture(autouse=True)
+def _sanafe() -> None:
     pytest.importorskip("sanafe", reason="needs SANA-FE (pip install 'snn-deploy[crosscheck]')")
-    program = Path(__file__).with_name("sanafe_program.py")
-    done = subprocess.run(
-        [sys.executable, str(program)],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
 
 
-def by_unit(report: Report) -> dict[str, float]:
-    """Our energies, added up as SANA-FE's units are."""
-    items = {item.constant: item.energy_j.typical for item in report.total.energy}
-    units = {
-        "synapse": ["ac_pj"],
-        "soma": ["neuron_update_pj", "spike_out_pj"],
-        "network": ["message_out_pj", "hop_east_west_pj", "hop_north_south_pj"],
-    }
-    return {
-        unit: sum(items.get(f"energy.{key}", 0.0) for key in keys) for unit, keys in units.items()
-    }
-
-
-def test_energies_agree(network: Network, profile: Profile) -> None:
-    result, inputs = simulate(network)
-    report = build_report(network, profile, [result], STEPS)
+def test_energies_agree() -> None:
+    report, answer = sanafe_cases.run_both(force_update=True)
     assert report.placement is not None
     assert len(report.placement.cores) > 40
-    answer = ask_sanafe(task(network, report, profile, inputs, force_update=True))
     events = report.total.events
     assert answer["synaptic_operations"] == events.acs
     assert answer["packets"] == events.deliveries
     assert answer["fired"] == events.messages
     assert min(events.hops_east_west, events.hops_north_south) > 0
-    ours = by_unit(report)
-    assert min(ours.values()) > 0
-    for unit, joules in ours.items():
+    for unit, joules in sanafe_cases.by_unit(report).items():
         assert joules == pytest.approx(answer["energy_j"][unit], rel=1e-6), unit
     assert report.dynamic_j.typical == pytest.approx(answer["energy_j"]["total"], rel=1e-6)
 
 
-def test_neurons_that_rest_lie_within_the_range(network: Network, profile: Profile) -> None:
+def test_neurons_that_rest_lie_within_the_range() -> None:
     """SANA-FE can price neurons without input as inactive; our range covers both."""
-    result, inputs = simulate(network)
-    report = build_report(network, profile, [result], STEPS)
-    answer = ask_sanafe(task(network, report, profile, inputs, force_update=False))
+    report, answer = sanafe_cases.run_both(force_update=False)
     assert report.dynamic_j.low <= answer["energy_j"]["total"] <= report.dynamic_j.high

@@ -15,7 +15,7 @@ from typing import Literal
 
 from snn_deploy.errors import TargetError
 from snn_deploy.ir.network import Network
-from snn_deploy.mapping.cost import LIF_OPERATIONS, Lowering
+from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.layout import choose_sites
 from snn_deploy.mapping.mesh import Site, site_of
 from snn_deploy.mapping.populations import (
@@ -27,7 +27,8 @@ from snn_deploy.mapping.populations import (
     state_fits,
 )
 from snn_deploy.mapping.profile import Profile, list_profiles, load_profile
-from snn_deploy.mapping.traffic import Slice, count_axons, expected_rate
+from snn_deploy.mapping.step_time import step_time
+from snn_deploy.mapping.traffic import Slice, count_axons
 
 __all__ = ["Core", "Objective", "Placement", "choose_lowering", "place_network"]
 
@@ -269,18 +270,3 @@ def _split(population: Population, cores: int) -> Iterator[Slice]:
     bounds = [i * population.channels // cores for i in range(cores + 1)]
     for start, stop in itertools.pairwise(bounds):
         yield Slice(population.name, start, stop)
-
-
-def step_time(population: Population, profile: Profile) -> float:
-    """Expected nanoseconds a step for a channel's longer stage; operations where times lack."""
-    update = profile.time.neuron_update_ns
-    neurons = population.operations / LIF_OPERATIONS * (update.typical if update else 1.0)
-    synapses = 0.0
-    for path in population.paths:
-        cost = profile.time.mac_ns if path.graded else profile.time.ac_ns
-        each = path.fan_out * (1.0 if path.one_to_one else path.channels / population.channels)
-        synapses += each * expected_rate(path) * (cost.typical if cost else 1.0)
-        # a dendrite's own messages, where its modes are neurons
-    mac = profile.time.mac_ns
-    own = sum(cost.own_synops for cost in population.costs.values())
-    return max(neurons, synapses + own * (mac.typical if mac else 1.0))

@@ -35,6 +35,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "placement": _placement(report),
         "time": _time(report),
         "energy_per_sequence": _energy(report),
+        "as_papers_count": None if report.paper is None else asdict(report.paper),
         "sensitivity": [asdict(influence) for influence in report.influences],
         "saturation": [
             {**asdict(judged), "can_exceed": list(judged.can_exceed)}

@@ -27,6 +27,7 @@ from snn_deploy.reports.energy import (
     static_energy,
 )
 from snn_deploy.reports.events import Events, count_events
+from snn_deploy.reports.paper import PaperCount, count_as_papers_do
 from snn_deploy.reports.saturation import Saturation, judge_saturation
 from snn_deploy.reports.sensitivity import Influence, find_influences
 from snn_deploy.reports.timing import Timing, estimate_time
@@ -102,6 +103,8 @@ class Report:
         None where the target has no such constants; ``static`` is one sequence's.
     influences
         What each constant does to the answer, the largest first; empty without times.
+    paper
+        Energy as papers count it, of all sequences; only where the target prices arithmetic alone.
     saturation
         For each node that clips.
     buffer_bytes
@@ -118,6 +121,7 @@ class Report:
     timing: Timing | None
     static: EnergyItem | None
     influences: tuple[Influence, ...]
+    paper: PaperCount | None
     saturation: tuple[Saturation, ...]
     buffer_bytes: int
     notes: tuple[str, ...]
@@ -208,6 +212,7 @@ def build_report(
         timing=timing,
         static=static,
         influences=influences,
+        paper=count_as_papers_do(network, context.events, activity.total_steps, profile),
         saturation=judge_saturation(network, activity.saturated),
         buffer_bytes=_buffer_bytes(network, steps_per_sequence),
         notes=_notes(network, profile, activity),

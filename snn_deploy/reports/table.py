@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.schema import Limit, Quantity
+from snn_deploy.reports.paper import PaperCount
 from snn_deploy.reports.quantities import (
     count,
     fraction,
@@ -182,6 +183,8 @@ def _summary_rows(report: Report) -> list[tuple[str, str]]:
         rows.append(("static energy", quantity_range(report.static.energy_j, "J") + " a sequence"))
     if report.influences:
         rows.append(("hangs most on", ", ".join(i.constant for i in report.influences[:3])))
+    if report.paper is not None:
+        rows += _paper_rows(report.paper, report.activity.sequences)
     if report.known:
         rows.append(("constants are", " and ".join(report.known)))
     if report.buffer_bytes:
@@ -195,6 +198,17 @@ def _placement_rows(placement: Placement) -> list[tuple[str, str]]:
     return [
         ("fits into", _plural(placement.least_cores, "core")),
         ("placed on", f"{_plural(used, 'core')} of {_plural(chips, 'chip')}{purpose}"),
+    ]
+
+
+def _paper_rows(paper: PaperCount, sequences: int) -> list[tuple[str, str]]:
+    ann, snn, recurrence = (
+        quantity(joules / sequences, "J")
+        for joules in (paper.ann_j, paper.snn_j, paper.recurrence_j)
+    )
+    return [
+        ("as papers count", f"{ann} as an ANN, {snn} with spikes"),
+        ("they leave out", f"{recurrence} of the recurrence"),
     ]
 
 
