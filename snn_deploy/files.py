@@ -26,11 +26,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     OutputError
         If ``path`` is no regular file, its folder is missing or not writable, or the disk is full.
     """
-    target = Path(path).resolve()  # through a symbolic link to the file that it names
-    _refuse_special(target)
+    target = _regular(path)
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=".snn-deploy-", dir=target.parent)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
@@ -54,20 +53,26 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     OutputError
         If ``path`` is no regular file, or its folder is missing or not writable.
     """
-    target = Path(path).resolve()
-    _refuse_special(target)
+    target = _regular(path)
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {target}: the folder {target.parent} does not exist")
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"cannot write {target}: no permission to write in {target.parent}")
 
 
-def _refuse_special(target: Path) -> None:
-    if target.is_dir():
+def _regular(path: str | os.PathLike[str]) -> Path:
+    """Give the file that ``path`` names, through symbolic links; it need not be there yet."""
+    try:
+        target = Path(path).resolve()
+        folder, special = target.is_dir(), target.exists() and not target.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a null byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise OutputError(f"cannot write {os.fspath(path)!r}: {reason}; name another") from error
+    if folder:
         raise OutputError(f"cannot write {target}: it is a folder; name a file")
-    if target.exists() and not target.is_file():
-        # renaming over a device would replace it
+    if special:  # renaming over a device would replace it
         raise OutputError(f"cannot write {target}: it is not a regular file; name another")
+    return target
 
 
 def _cannot_write(target: Path, error: OSError) -> str:
