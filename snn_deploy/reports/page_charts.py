@@ -117,32 +117,42 @@ def value_axis(marks: Sequence[tuple[float, str]], top: float) -> Element:
 
 
 def histogram(values: Shares, label: str, bins: int = 20) -> Element:
-    """Draw how many neurons have which spike rate; those that never spike stand apart at 0."""
+    """Draw how many neurons have which spike rate; those that never spike stand apart at 0.
+
+    The scale is that of the neurons that do spike: a taller bar of silent ones is cut off.
+    """
     silent = int(np.count_nonzero(values == 0))
     top = round_up(float(values.max(initial=0.0)))
     counts, edges = np.histogram(values[values > 0], bins=bins, range=(0.0, top))
-    tallest, height = max(int(counts.max(initial=0)), silent, 1), 96
+    tallest, height = max(int(counts.max(initial=0)), 1), 96
     silent_part, gap = 6.0, 3.0  # per cent of the width
     scale = 100.0 - silent_part - gap
-    children = [element("line", class_="base", x1=0, x2="100%", y1=height, y2=height)]
-    children.append(_column("silent", 0.0, silent_part, silent / tallest, f"{silent} never spike"))
+    children = [
+        element("line", class_="grid", x1=f"{silent_part + gap}%", x2="100%", y1=14, y2=14),
+        element("line", class_="base", x1=0, x2="100%", y1=height, y2=height),
+        _column("silent", 0.0, silent_part, min(1.0, silent / tallest), f"{silent} never spike"),
+    ]
+    if silent > tallest:
+        width = f"{silent_part}%"
+        children.append(element("rect", class_="cut", x=0, y=24, width=width, height=3))
     for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
         words = f"{count} neurons at {fraction(low)} to {fraction(high)}"
         left = silent_part + gap + scale * low / top
         children.append(_column("column", left, scale / bins, count / tallest, words))
-    children.append(_number(silent_part / 2, height, "0"))
     children += [
-        _number(silent_part + gap + scale * at / top, height, f"{100 * at:g}%", at >= top)
+        _number(silent_part / 2, height + 13, "0"),
+        _number(silent_part / 2, 10, f"{silent:,}"),
+        _number(100.0, 10, f"{tallest:,} neurons", last=True),
+    ]
+    children += [
+        _number(silent_part + gap + scale * at / top, height + 13, f"{100 * at:g}%", at >= top)
         for at in ticks(top, 4)[1:]
     ]
-    children.append(element("line", class_="grid", x1=0, x2="100%", y1=12, y2=12))
-    told = f"{tallest:,} neurons"
-    children.append(element("text", told, class_="tick", x="100%", y=9, text_anchor="end"))
     return drawing(label, height + AXIS, children)
 
 
 def _column(class_: str, left: float, width: float, share: float, words: str) -> Element:
-    height = 84 * share
+    height = 82 * share
     return element(
         "rect",
         element("title", words),
@@ -154,9 +164,9 @@ def _column(class_: str, left: float, width: float, share: float, words: str) ->
     )
 
 
-def _number(at: float, height: int, text: str, last: bool = False) -> Element:
+def _number(x: float, y: int, text: str, last: bool = False) -> Element:
     anchor = "end" if last else "middle"
-    return element("text", text, class_="tick", x=f"{at:.2f}%", y=height + 13, text_anchor=anchor)
+    return element("text", text, class_="tick", x=f"{x:.2f}%", y=y, text_anchor=anchor)
 
 
 def over_time(values: Shares, top: float, label: str, height: int = 34) -> Element:

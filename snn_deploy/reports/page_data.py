@@ -263,6 +263,8 @@ def _signals(network: Network, seen: dict[tuple[str, str], _Range]) -> Iterator[
         if not bound.limits and not node.inputs:
             yield _signal(name, "output", node.output.limit, seen, None)
         for quantity, limit in _in_order(bound.limits.items()):
+            if quantity == "product":
+                continue  # what a multiplier holds within an operation is nobody's signal
             worst = float(np.max(bound.reached[quantity], initial=0.0))
             yield _signal(name, quantity, limit, seen, worst)
 

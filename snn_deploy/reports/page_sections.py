@@ -25,6 +25,7 @@ __all__ = [
     "time_section",
 ]
 
+DENSE = 0.99  # of all channels, at every step
 RASTER_PIXELS = 4_000_000  # of all layers together, half a byte each
 
 
@@ -73,11 +74,15 @@ def _placement_words(page: PageData) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class TimeSection:
-    """Activity over the steps of a sequence: spikes on one scale, numbers on another."""
+    """Activity over the steps of a sequence: spikes on one scale, numbers on another.
+
+    ``dense`` names those that send all but always: there is nothing to draw of them.
+    """
 
     spikes: tuple[Row, ...]
     spikes_top: str
     graded: tuple[Row, ...]
+    dense: tuple[str, ...]
     axis: Markup
     last: int
 
@@ -91,12 +96,14 @@ def time_section(page: PageData) -> TimeSection:
             spikes.append(name)
         elif not isinstance(node, Accumulator):  # those speak once a sequence
             graded.append(name)
+    dense = [name for name in graded if float(page.by_step[name].min()) >= DENSE]
     top = max((float(page.by_step[name].max()) for name in spikes), default=0.0)
     top = charts.round_up(top)
     return TimeSection(
         spikes=tuple(_over_time(page, name, top) for name in spikes),
         spikes_top=f"{100 * top:g}%",
-        graded=tuple(_over_time(page, name, 1.0) for name in graded),
+        graded=tuple(_over_time(page, name, 1.0) for name in graded if name not in dense),
+        dense=tuple(dense),
         axis=render(charts.step_axis(page.steps)),
         last=page.steps - 1,
     )

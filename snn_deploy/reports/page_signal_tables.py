@@ -20,6 +20,8 @@ __all__ = [
     "steps_table",
 ]
 
+MOST_STEPS = 1024
+
 
 def ranges_table(page: PageData) -> Table:
     """Give every quantity's range beside its format, and whether it can saturate."""
@@ -127,10 +129,9 @@ def neurons_table(page: PageData) -> Table:
         Column("soma", "name"),
         Column("neuron"),
         Column("spikes"),
-        Column("spikes a step", "share"),
     )
     rows = tuple(
-        (name, index, int(sent), int(sent) / activity.total_steps)
+        (name, index, int(sent))
         for name in page.spikes
         for index, sent in enumerate(activity.messages[name])
     )
@@ -138,15 +139,16 @@ def neurons_table(page: PageData) -> Table:
 
 
 def steps_table(page: PageData) -> Table:
-    """Activity of every step, as far as a table of a few thousand rows can hold it."""
+    """Activity of every step, or of as many parts of a sequence as a small file can hold."""
     names = list(page.by_step)
-    parts = min(page.steps, 4096)
+    parts = min(page.steps, MOST_STEPS)
     starts = np.arange(parts) * page.steps // parts
     sizes = np.diff(np.append(starts, page.steps))
     means = [np.add.reduceat(page.by_step[name], starts) / sizes for name in names]
     columns = (Column("first step"), *(Column(name, "share") for name in names))
     rows = tuple(
-        (int(start), *(float(mean[i]) for mean in means)) for i, start in enumerate(starts)
+        (int(start), *(round(float(mean[i]), 6) for mean in means))
+        for i, start in enumerate(starts)
     )
     return Table("activity-by-step", "Share of channels that sent a message", columns, rows)
 

@@ -72,7 +72,7 @@ def png_data(density: npt.NDArray[np.float64], rgb: tuple[int, int, int]) -> str
     padded[:, :columns] = level
     packed = (padded[:, 0::2] << 4) | padded[:, 1::2]
     lines = np.concatenate([np.zeros((rows, 1), np.uint8), packed], axis=1)  # filter: none
-    alpha = bytes([0, *(round(255 * (0.25 + 0.75 * i / 15)) for i in range(1, 16))])
+    alpha = bytes([0, *(round(255 * (0.45 + 0.55 * i / 15)) for i in range(1, 16))])
     content = b"".join(
         (
             b"\x89PNG\r\n\x1a\n",

@@ -99,12 +99,12 @@ def _fit(page: PageData) -> Fact:
         return Fact("Fits", "yes", "the target sets no limit on cores", size)
     placement = report.placement
     chips = profile.limits.get("chips") or 1
-    of = f"cores, on {placement.chips:,} of {chips:,} chip{'s' if chips > 1 else ''}"
+    of = f"of {profile.cores:,} cores, {placement.chips:,} of {chips:,} chip{'s' * (chips > 1)}"
     details = [*size, f"placed on {len(placement.cores):,} cores"]
     full = _fullest(page)
     if full is not None:
         details.append(f"the fullest uses {fraction(full)} of its memory")
-    return Fact("Fits on", f"{placement.least_cores:,} of {profile.cores:,}", of, tuple(details))
+    return Fact("Fits on", f"{placement.least_cores:,}", of, tuple(details))
 
 
 def _fullest(page: PageData) -> float | None:
