@@ -12,7 +12,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ __all__ = ["SCHEMA_VERSION", "Provenance", "is_deployment", "read_deployment", "
 SCHEMA_VERSION = 1
 METADATA_KEY = "snn-deploy"
 _ZEROS = "0" * 64
+# the document is a string within the header, so its own quotes are escaped there
+_DIGEST_FIELD = b'\\"sha256\\":\\"'
 _MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 
 
@@ -80,7 +82,7 @@ def write_deployment(path: str | os.PathLike[str], network: Network, origin: Pro
     content = save(tensors, metadata={METADATA_KEY: text})
     digest = hashlib.sha256(content).hexdigest().encode()
     with atomic_write(path) as file:
-        file.write(content.replace(_ZEROS.encode(), digest, 1))
+        file.write(content.replace(_DIGEST_FIELD + _ZEROS.encode(), _DIGEST_FIELD + digest, 1))
 
 
 def read_deployment(path: str | os.PathLike[str]) -> tuple[Network, Provenance]:
@@ -105,8 +107,8 @@ def read_deployment(path: str | os.PathLike[str]) -> tuple[Network, Provenance]:
     try:
         network = network_from_document(document.get("network"), tensors)
         verify_network(network)
-        origin = Provenance(**{k: document[k] for k in Provenance.__dataclass_fields__})
-    except (DeploymentError, NetworkError, KeyError) as error:
+        origin = _provenance(document)
+    except (DeploymentError, NetworkError) as error:
         raise DeploymentError(f"{path}: not a valid deployment: {error}") from error
     return network, origin
 
@@ -150,13 +152,23 @@ def _parse(
 
 
 def _check_digest(content: bytes, digest: Any, path: str | os.PathLike[str]) -> None:
-    stored = str(digest).encode()
-    ok = len(stored) == len(_ZEROS) and content.count(stored) == 1
-    if not ok or hashlib.sha256(content.replace(stored, _ZEROS.encode())).hexdigest() != digest:
+    stored = _DIGEST_FIELD + str(digest).encode()
+    blank = content.replace(stored, _DIGEST_FIELD + _ZEROS.encode(), 1)
+    if hashlib.sha256(blank).hexdigest() != digest:
         raise DeploymentError(
             f"{path}: its SHA-256 does not match: the file was changed or damaged after it was "
             "written; convert the checkpoint again"
         )
+
+
+def _provenance(document: dict[str, Any]) -> Provenance:
+    found: dict[str, Any] = {}
+    for name, hint in get_type_hints(Provenance).items():
+        kind = get_origin(hint) or hint
+        if not isinstance(document.get(name), kind):
+            raise DeploymentError(f"'{name}' is missing, or no {kind.__name__}")
+        found[name] = document[name]
+    return Provenance(**found)
 
 
 def _first_line(error: Exception) -> str:
