@@ -71,7 +71,8 @@ class _Collector:
 
     def _run_block(self, block: slice) -> None:
         lengths = self.batch.lengths[block]
-        passage = Passage(self.plan, len(lengths), lengths, self.steps)
+        names = {*self.trace, self.output}
+        passage = Passage(self.plan, len(lengths), lengths, self.steps, names)
         signals = {name: signal[block] for name, signal in self.trace.items()}
         answer = signals.get(self.output)
         if answer is None:

@@ -50,7 +50,12 @@ class ExactFlow:
         }
 
     def advance(
-        self, sweep: Sweep, moment: Moment, inputs: IntArray, watched: Mapping[str, IntArray]
+        self,
+        sweep: Sweep,
+        moment: Moment,
+        inputs: IntArray,
+        watched: Mapping[str, IntArray],
+        workspace: None = None,
     ) -> None:
         """Run a sweep over the next chunk.
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from snn_deploy.engines.native.closing import Closing, close
 from snn_deploy.engines.native.compilation import thread_count
 from snn_deploy.engines.native.exact import ExactFlow
+from snn_deploy.engines.native.fast import FastFlow, Workspace
+from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import Moment, Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
@@ -21,53 +24,75 @@ from snn_deploy.ir.network import Network
 
 __all__ = ["NativeSession", "Passage", "block_samples", "check_mantissas"]
 
-_BLOCK_BYTES = 256 * 2**20
+BLOCK_BYTES = 256 * 2**20  # of sequences that are stored between sweeps
+CHUNK_BYTES = 2**20  # of a chunk's signals: what stays in a core's cache
+MIN_STEPS, MAX_STEPS = 32, 512  # of a chunk
+TILE_SAMPLES = 4
 
 
 class Passage:
-    """A batch on its way through a plan's sweeps, split among the cores.
+    """A batch on its way through a plan's sweeps, in tiles of a few samples, on all cores.
 
     Parameters
     ----------
     plan
         Of the network.
-    lengths
-        Valid steps (B,) of each sequence, or None: all.
     samples
         Sequences, B.
+    lengths
+        Valid steps (B,) of each sequence, or None: all.
     steps
         Steps of the whole sequence, or None where nobody knows yet.
+    watched
+        Names of the nodes that ``advance`` may be asked to write.
     """
 
     def __init__(
-        self, plan: Plan, samples: int, lengths: IntArray | None, steps: int | None
+        self,
+        plan: Plan,
+        samples: int,
+        lengths: IntArray | None,
+        steps: int | None,
+        watched: Collection[str],
     ) -> None:
         self.plan = plan
-        self.chunk_steps = ExactFlow.chunk_steps
         self._last = np.full((2, samples), -1 if steps is None else steps - 1, dtype=np.int64)
         if lengths is not None:
             self._last[0] = lengths - 1
-        parts = min(thread_count(), samples)
-        bounds = [samples * part // parts for part in range(parts + 1)]
-        self._slices = [slice(a, b) for a, b in pairwise(bounds)]
-        self._flows = [ExactFlow(plan, s.stop - s.start, steps or 0) for s in self._slices]
-        self._threads = ThreadPoolExecutor(parts) if parts > 1 else None
+        cores = min(thread_count(), samples)
+        self._tiles = _split(samples, cores)
+        sizes = [tile.stop - tile.start for tile in self._tiles]
+        program = assemble(plan, frozenset(watched))
+        self._flows: Sequence[FastFlow | ExactFlow]
+        self._workspaces: Sequence[Workspace | None]
+        if program is None:
+            self._flows = [ExactFlow(plan, size, steps or 0) for size in sizes]
+            self._workspaces = [None] * cores
+            self.chunk_steps = ExactFlow.chunk_steps
+        else:
+            self._flows = [FastFlow(plan, program, size, steps or 0) for size in sizes]
+            rows = max(MIN_STEPS * max(sizes), CHUNK_BYTES // (8 * program.row_size))
+            self.chunk_steps = min(rows // max(sizes), MAX_STEPS)
+            rows = self.chunk_steps * max(sizes)
+            self._workspaces = [Workspace(program, rows) for _ in range(cores)]
+        self._threads = ThreadPoolExecutor(cores) if cores > 1 else None
 
     def advance(
         self, sweep: Sweep, start: int, inputs: IntArray, watched: Mapping[str, IntArray]
     ) -> None:
         """Run a sweep over the steps from ``start``; see ``ExactFlow.advance``."""
+        waiting = iter(list(zip(self._tiles, self._flows, strict=True)))
 
-        def run(part: int) -> None:
-            own = self._slices[part]
-            moment = Moment(start, start + inputs.shape[1], self._last[:, own])
-            views = {name: signal[own] for name, signal in watched.items()}
-            self._flows[part].advance(sweep, moment, inputs[own], views)
+        def work(workspace: Any) -> None:
+            for tile, flow in waiting:  # shared: each core takes the next tile
+                moment = Moment(start, start + inputs.shape[1], self._last[:, tile])
+                views = {name: signal[tile] for name, signal in watched.items()}
+                flow.advance(sweep, moment, inputs[tile], views, workspace)
 
         if self._threads is None:
-            run(0)
+            work(self._workspaces[0])
         else:
-            list(self._threads.map(run, range(len(self._flows))))
+            list(self._threads.map(work, self._workspaces))
 
     def close(self, steps: int) -> Closing:
         """Compute what is said once a sequence, after ``steps`` steps."""
@@ -131,7 +156,7 @@ class NativeSession:
         self.watched = tuple(network[name].name for name in watched)
         self.steps = 0
         self._samples = samples
-        self._passage = Passage(self.plan, samples, lengths, None)
+        self._passage = Passage(self.plan, samples, lengths, None, self.watched)
 
     def step(self, chunk: IntArray) -> dict[str, IntArray]:
         """Take the next steps (B, T, d_input) in; give the watched nodes' outputs (B, T, width).
@@ -170,11 +195,19 @@ class NativeSession:
         return self._passage.saturated()
 
 
+def _split(samples: int, cores: int) -> list[slice]:
+    """Cut a batch into tiles: as many for each core, of even size since samples go in pairs."""
+    count = cores * -(-samples // (cores * TILE_SAMPLES))
+    bounds = [min(-(-samples * tile // count) + 1 & ~1, samples) for tile in range(count)]
+    tiles = [slice(a, b) for a, b in pairwise([*bounds, samples])]
+    return [tile for tile in tiles if tile.stop > tile.start]
+
+
 def block_samples(plan: Plan, steps: int) -> int:
     """Give how many samples to take at once, where whole sequences are stored."""
     stored = [name for sweep in plan.sweeps for name in sweep.keeps]
     per_sample = sum(plan.network[name].width * steps * 8 for name in stored)
-    return max(thread_count(), _BLOCK_BYTES // max(per_sample, 1))
+    return max(thread_count(), BLOCK_BYTES // max(per_sample, 1))
 
 
 def check_mantissas(network: Network, inputs: IntArray, samples: int) -> None:

@@ -1,0 +1,152 @@
+"""The ``fast`` program: some sequences on their way through a network, in doubles, exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.engines.native.fast_nodes import POOL_ROWS
+from snn_deploy.engines.native.fast_program import FastProgram, SweepProgram
+from snn_deploy.engines.native.operations import CLIPPING, run_operations
+from snn_deploy.engines.native.packing import aligned_zeros, pitch_of
+from snn_deploy.engines.native.plan import Moment, Plan
+from snn_deploy.engines.native.schedule import Sweep
+from snn_deploy.engines.native.vectors import LANES
+from snn_deploy.engines.result import IntArray
+
+__all__ = ["FastFlow", "Workspace"]
+
+Reals = npt.NDArray[np.float64]
+FLOAT_BITS = 25  # signed integers that a 32-bit float holds exactly
+
+
+class Workspace:
+    """What one core needs to run chunks of at most ``rows`` rows, whosever they are."""
+
+    def __init__(self, program: FastProgram, rows: int) -> None:
+        self.rows = rows
+        # an operation may read a vector that starts before the end
+        self.signals = aligned_zeros(program.row_size * rows + LANES)
+        self.work = aligned_zeros(program.work_size)
+
+
+class FastFlow:
+    """Some sequences, from their first step to where they are now.
+
+    Parameters
+    ----------
+    plan, program
+        Of the network.
+    samples
+        How many sequences.
+    steps
+        How many steps they have, for networks of more than one sweep.
+    """
+
+    def __init__(self, plan: Plan, program: FastProgram, samples: int, steps: int) -> None:
+        self.plan, self.program, self.samples = plan, program, samples
+        self._state = aligned_zeros(program.state_size * samples + LANES)
+        self._clipped = [np.zeros(len(sweep.operations)) for sweep in program.sweeps]
+        self._kept = {
+            name: self._store(name, steps) for sweep in plan.sweeps for name in sweep.keeps
+        }
+
+    def _store(self, name: str, steps: int) -> npt.NDArray[np.floating[Any]]:
+        node = self.plan.network[name]
+        bits = node.output.bits  # type: ignore[attr-defined]  # lowered stage
+        dtype = np.float32 if bits <= FLOAT_BITS else np.float64
+        return np.empty((self.samples, steps, node.width), dtype=dtype)
+
+    def advance(
+        self,
+        sweep: Sweep,
+        moment: Moment,
+        inputs: IntArray,
+        watched: Mapping[str, IntArray],
+        workspace: Workspace,
+    ) -> None:
+        """Run a sweep over the next chunk: see ``ExactFlow.advance``."""
+        number = self.plan.sweeps.index(sweep)
+        program, chunk = self.program.sweeps[number], slice(moment.start, moment.stop)
+        steps = moment.stop - moment.start
+
+        def signal(name: str) -> Reals:
+            return self._view(program, workspace, name, steps)
+
+        given: dict[str, npt.NDArray[Any]] = {
+            name: self._kept[name][:, chunk] for name in sweep.reads
+        }
+        if not sweep.nodes[0].inputs:
+            given[sweep.nodes[0].name] = inputs
+        for name, values in given.items():
+            signal(name)[:, :, : values.shape[2]] = values
+            signal(name)[:, :, values.shape[2] :] = 0.0
+        run_operations(
+            program.operations,
+            self.program.params,
+            self.program.weights,
+            self.program.tables,
+            self._state,
+            workspace.work,
+            workspace.signals,
+            _valid_steps(moment),
+            self.samples,
+            steps,
+            workspace.rows,
+            self._clipped[number],
+        )
+        for name in sweep.keeps:
+            self._kept[name][:, chunk] = signal(name)[:, :, : self._kept[name].shape[2]]
+        for name in watched.keys() & program.slots.keys():
+            watched[name][...] = signal(name)[:, :, : watched[name].shape[2]]
+
+    def _view(self, program: SweepProgram, workspace: Workspace, name: str, steps: int) -> Reals:
+        """Give a node's signal in the current chunk, (samples, steps, pitch)."""
+        pitch = pitch_of(self.plan.network[name].width)
+        start = program.slots[name] * workspace.rows
+        flat = workspace.signals[start : start + self.samples * steps * pitch]
+        return flat.reshape(self.samples, steps, pitch)
+
+    def _held(self, place: int, name: str) -> IntArray:
+        width = self.plan.network[name].width
+        start = place * self.samples
+        flat = self._state[start : start + self.samples * pitch_of(width)]
+        return flat.reshape(self.samples, -1)[:, :width].astype(np.int64)
+
+    def held(self, pool: str) -> IntArray:
+        """What a pool has gathered, (samples, width)."""
+        return self._held(self.program.states[pool], pool)
+
+    @property
+    def messages(self) -> dict[str, IntArray]:
+        """How many messages each counted node has sent, (samples, width)."""
+        return {name: self._held(place, name) for name, place in self.program.counts.items()}
+
+    @property
+    def saturated(self) -> Counter[str]:
+        """How many values were clipped, by node."""
+        total: Counter[str] = Counter()
+        for sweep, clipped in zip(self.program.sweeps, self._clipped, strict=True):
+            for operation, owner, count in zip(
+                sweep.operations, sweep.owners, clipped, strict=True
+            ):
+                if operation["kind"] in CLIPPING:
+                    total[owner] += int(count)
+        return total
+
+
+def _valid_steps(moment: Moment) -> IntArray:
+    """Count the steps of a chunk that each kind of pool takes in, (kinds, samples)."""
+    steps = moment.stop - moment.start
+    ends = np.where(moment.last < 0, moment.stop, np.minimum(moment.last + 1, moment.stop))
+    by_length, every = np.clip(ends - moment.start, 0, steps)
+    first = np.full_like(every, 1 if moment.start == 0 else 0)
+    valid = np.empty((len(POOL_ROWS), len(every)), dtype=np.int64)
+    valid[POOL_ROWS["by length"]] = by_length
+    valid[POOL_ROWS["all"]] = every
+    valid[POOL_ROWS["first"]] = first
+    return valid

@@ -1,0 +1,332 @@
+"""The loops of the ``fast`` program, but for the dendrite's.
+
+Signals are doubles that hold integers, (samples, steps, pitch) in one flat array each chunk, at
+an offset that the program chose; pitch is the width, filled up to whole vectors with channels whose
+parameters are 0. Loops go over rows (a sample's step) and, in a row, over vectors of channels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from snn_deploy.engines.native.compilation import inlined
+from snn_deploy.engines.native.vectors import (
+    LANES,
+    MAGIC,
+    add,
+    changed,
+    fma,
+    fnma,
+    greater,
+    load,
+    look_up,
+    lowest_bit,
+    maximum,
+    minimum,
+    multiply,
+    nonzero_bits,
+    splat,
+    store,
+    subtract,
+    sum_lanes,
+    truncate,
+)
+
+__all__ = [
+    "EVENTS_IN_A_SUM",
+    "add_graded",
+    "add_spikes",
+    "count_messages",
+    "drive_soma",
+    "gate",
+    "pool",
+    "relay",
+]
+
+EVENTS_IN_A_SUM = 256  # of 8-bit weights: what 16 bits can hold
+BLOCK = 4  # vectors of outputs that are summed at once
+
+Array = Any  # numba knows the types
+
+
+@inlined
+def _find_events(signals: Array, row: int, pitch: int, events: Array) -> int:
+    """List the channels of a row that are not 0."""
+    count = 0
+    for at in range(0, pitch, LANES):
+        bits = nonzero_bits(load(signals, row + at))
+        while bits != 0:
+            events[count] = at + lowest_bit(bits)
+            count += 1
+            bits &= bits - 1
+    return count
+
+
+@inlined
+def _sum_weights(
+    weights: Array, at: int, pitch: int, events: Array, first: int, last: int, sums: Array
+) -> None:
+    """Set 16-bit sums to the sum of the columns of some events, four at a time."""
+    sums[:] = 0
+    event = first
+    while event + 4 <= last:
+        a, b = at + events[event] * pitch, at + events[event + 1] * pitch
+        c, d = at + events[event + 2] * pitch, at + events[event + 3] * pitch
+        for o in range(pitch):
+            sums[o] += weights[a + o] + weights[b + o] + weights[c + o] + weights[d + o]
+        event += 4
+    while event < last:
+        a = at + events[event] * pitch
+        for o in range(pitch):
+            sums[o] += weights[a + o]
+        event += 1
+
+
+@inlined
+def add_spikes(
+    weights: Array,
+    weights_at: int,
+    signals: Array,
+    x_at: int,
+    x_pitch: int,
+    y_at: int,
+    y_pitch: int,
+    rows: int,
+) -> None:
+    """Write what spikes bring: the sum of the weights' columns, (inputs, y_pitch) int8, of those
+    inputs that spiked.
+    """
+    events = np.empty(x_pitch, np.int64)
+    sums = np.empty(y_pitch, np.int16)
+    for r in range(rows):
+        y = y_at + r * y_pitch
+        count = _find_events(signals, x_at + r * x_pitch, x_pitch, events)
+        _sum_weights(weights, weights_at, y_pitch, events, 0, min(count, EVENTS_IN_A_SUM), sums)
+        for o in range(y_pitch):
+            signals[y + o] = sums[o]
+        for first in range(EVENTS_IN_A_SUM, count, EVENTS_IN_A_SUM):
+            last = min(count, first + EVENTS_IN_A_SUM)
+            _sum_weights(weights, weights_at, y_pitch, events, first, last, sums)
+            for o in range(y_pitch):
+                signals[y + o] += sums[o]
+
+
+@inlined
+def add_graded(
+    params: Array,
+    weights_at: int,
+    inputs: int,
+    signals: Array,
+    x_at: int,
+    x_pitch: int,
+    y_at: int,
+    y_pitch: int,
+    rows: int,
+) -> None:
+    """Write ``y = weight · x``, weight (inputs, y_pitch) doubles."""
+    for r in range(rows):
+        x, y = x_at + r * x_pitch, y_at + r * y_pitch
+        o = 0
+        while o + BLOCK * LANES <= y_pitch:
+            a, b, c, d = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            for i in range(inputs):
+                value = splat(signals[x + i])
+                w = weights_at + i * y_pitch + o
+                a = fma(value, load(params, w), a)
+                b = fma(value, load(params, w + LANES), b)
+                c = fma(value, load(params, w + 2 * LANES), c)
+                d = fma(value, load(params, w + 3 * LANES), d)
+            store(signals, y + o, a)
+            store(signals, y + o + LANES, b)
+            store(signals, y + o + 2 * LANES, c)
+            store(signals, y + o + 3 * LANES, d)
+            o += BLOCK * LANES
+        while o < y_pitch:
+            a = splat(0.0)
+            for i in range(inputs):
+                a = fma(splat(signals[x + i]), load(params, weights_at + i * y_pitch + o), a)
+            store(signals, y + o, a)
+            o += LANES
+
+
+@inlined
+def relay(
+    sources: Array,
+    sources_at: int,
+    source_count: int,
+    capacity: int,
+    params: Array,
+    align_at: int,
+    rescale_at: int,
+    signals: Array,
+    y_at: int,
+    pitch: int,
+    rows: int,
+    limit: float,
+) -> float:
+    """Write ``sat(ms(Σ (x << align)) + bias)``, give how many values were clipped.
+
+    Parameters
+    ----------
+    sources
+        From ``sources_at``, the offsets of the signals that are added, in units of ``capacity``.
+    align_at
+        In ``params``: for each source a factor and its nudge, (sources, 2, pitch); -1 for none.
+    rescale_at
+        In ``params``: factor, its nudge, and bias + MAGIC, (3, pitch); -1 for none.
+    """
+    clipped, magic, high, low = splat(0.0), splat(MAGIC), splat(limit), splat(-limit)
+    for r in range(rows):
+        for w in range(0, pitch, LANES):
+            at = r * pitch + w
+            total = splat(0.0)
+            for i in range(source_count):
+                x = load(signals, sources[sources_at + i] * capacity + at)
+                if align_at >= 0:
+                    align = align_at + 2 * i * pitch + w
+                    x = fma(add(x, load(params, align + pitch)), load(params, align), magic)
+                    x = subtract(x, magic)
+                total = add(total, x)
+            if rescale_at >= 0:
+                rescale = rescale_at + w
+                total = add(total, load(params, rescale + pitch))
+                total = fma(total, load(params, rescale), load(params, rescale + 2 * pitch))
+                total = subtract(total, magic)
+            y = maximum(minimum(total, high), low)
+            clipped = add(clipped, changed(y, total))
+            store(signals, y_at + at, y)
+    return sum_lanes(clipped)
+
+
+@inlined
+def drive_soma(
+    state: Array,
+    state_at: int,
+    signals: Array,
+    x_at: int,
+    y_at: int,
+    pitch: int,
+    samples: int,
+    steps: int,
+    kept: float,
+    threshold: float,
+    limit: float,
+) -> float:
+    """Run somas, their membranes (samples, pitch) in ``state``; ``kept`` is 1 - decay / 4096, and
+    ``threshold`` is aligned with the membrane. Give how many membranes were clipped.
+    """
+    clipped, high, low = splat(0.0), splat(limit), splat(-limit)
+    factor, align, bar = splat(kept), splat(64.0), splat(threshold)
+    for s in range(samples):
+        for t in range(steps):
+            row = (s * steps + t) * pitch
+            for w in range(0, pitch, LANES):
+                at = state_at + s * pitch + w
+                leaked = truncate(multiply(load(state, at), factor))
+                free = fma(load(signals, x_at + row + w), align, leaked)
+                held = maximum(minimum(free, high), low)
+                clipped = add(clipped, changed(held, free))
+                spike = greater(held, bar)
+                store(state, at, fnma(spike, held, held))
+                store(signals, y_at + row + w, spike)
+    return sum_lanes(clipped)
+
+
+@inlined
+def _rescaled(params: Array, at: int, pitch: int, x: Any) -> Any:
+    nudged = add(x, load(params, at + pitch))
+    return subtract(fma(nudged, load(params, at), load(params, at + 2 * pitch)), splat(MAGIC))
+
+
+@inlined
+def gate(
+    params: Array,
+    value_at: int,
+    argument_at: int,
+    out_at: int,
+    table_at: int,
+    size: int,
+    signals: Array,
+    x_at: int,
+    x_pitch: int,
+    half: int,
+    y_at: int,
+    pitch: int,
+    rows: int,
+    value_limit: float,
+    index_scale: float,
+    limit: float,
+) -> float:
+    """Write gated values; the halves of x are ``half`` wide. Give how many were clipped.
+
+    Parameters
+    ----------
+    value_at, argument_at
+        In ``params``: factor, nudge and bias + MAGIC of each half, (3, pitch).
+    out_at
+        In ``params``: ``2**-out_shift``, and the nudge of a product with it, (2, pitch).
+    table_at
+        In ``params``: the table, ``size`` numbers.
+    index_scale
+        ``2**-index_shift``.
+    """
+    clipped, magic = splat(0.0), splat(MAGIC)
+    high, low = splat(limit), splat(-limit)
+    value_high, value_low = splat(value_limit), splat(-value_limit)
+    middle, last, scale = splat(MAGIC + size // 2), splat(size - 1.0), splat(index_scale)
+    for r in range(rows):
+        for w in range(0, pitch, LANES):
+            # the last vector may read on into what follows: its parameters are 0 there
+            x = x_at + r * x_pitch + w
+            free = _rescaled(params, value_at + w, pitch, load(signals, x))
+            value = maximum(minimum(free, value_high), value_low)
+            clipped = add(clipped, changed(value, free))
+            free = _rescaled(params, argument_at + w, pitch, load(signals, x + half))
+            argument = maximum(minimum(free, value_high), value_low)
+            clipped = add(clipped, changed(argument, free))
+            row = subtract(fma(add(argument, splat(0.25)), scale, middle), magic)
+            row = maximum(minimum(row, last), splat(0.0))
+            product = multiply(value, look_up(params, table_at, row))
+            product = add(product, load(params, out_at + w + pitch))
+            free = subtract(fma(product, load(params, out_at + w), magic), magic)
+            y = maximum(minimum(free, high), low)
+            clipped = add(clipped, changed(y, free))
+            store(signals, y_at + r * pitch + w, y)
+    return sum_lanes(clipped)
+
+
+@inlined
+def pool(
+    state: Array,
+    state_at: int,
+    valid: Array,
+    replaces: bool,
+    signals: Array,
+    x_at: int,
+    pitch: int,
+    samples: int,
+    steps: int,
+) -> None:
+    """Add each sample's valid steps to its sums (samples, pitch), or let the last replace them."""
+    for s in range(samples):
+        for t in range(valid[s]):
+            for w in range(0, pitch, LANES):
+                at = state_at + s * pitch + w
+                x = load(signals, x_at + (s * steps + t) * pitch + w)
+                store(state, at, x if replaces else add(load(state, at), x))
+
+
+@inlined
+def count_messages(
+    state: Array, state_at: int, signals: Array, x_at: int, pitch: int, samples: int, steps: int
+) -> None:
+    """Add to the counts (samples, pitch) what is not 0."""
+    zero = splat(0.0)
+    for s in range(samples):
+        for t in range(steps):
+            for w in range(0, pitch, LANES):
+                at = state_at + s * pitch + w
+                x = load(signals, x_at + (s * steps + t) * pitch + w)
+                store(state, at, add(load(state, at), changed(x, zero)))

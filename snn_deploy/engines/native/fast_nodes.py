@@ -1,0 +1,224 @@
+"""What the kernels of the ``fast`` program need to know of each node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.engines.native import dendrite_kernel as record
+from snn_deploy.engines.native import operations as op
+from snn_deploy.engines.native.exactness import (
+    factor_and_nudge,
+    require_room,
+    shift_and_nudge,
+)
+from snn_deploy.engines.native.packing import Pack, fill_up, pitch_of
+from snn_deploy.engines.native.vectors import LANES, MAGIC
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.bounds import Bound, Magnitude
+from snn_deploy.ir.formats import SPIKE
+from snn_deploy.ir.network import Network
+
+__all__ = ["EMITTERS", "POOL_ROWS", "Fields", "Parts"]
+
+Fields = dict[str, Any]
+"""Fields of an ``OPERATION``."""
+
+MAX_LOG_STEPS = 24  # of a pooled sequence: see Accumulator
+POOL_ROWS = {"by length": 0, "all": 1, "first": 2}
+"""Which steps a pool takes in: the row of ``valid``."""
+
+
+class Parts:
+    """Collects what the operations of a network refer to."""
+
+    def __init__(self, network: Network, bounds: dict[str, Bound]) -> None:
+        self.network = network
+        self.bounds = bounds
+        self.params = Pack(np.float64)
+        self.weights = Pack(np.int8)
+        self.tables = Pack(np.int64)
+        self.states: dict[str, int] = {}
+        self.state_size = 0
+        self.work_size = LANES
+
+    def take_state(self, size: int) -> int:
+        """Set ``size`` doubles a sample aside."""
+        start = self.state_size
+        self.state_size += size
+        return start
+
+    def largest_inputs(self, node: Any) -> list[Magnitude]:
+        """Worst cases of a node's inputs, (width,) each."""
+        return [self.bounds[edge.source].output for edge in node.inputs]
+
+
+def _synapses(parts: Parts, node: nodes.Synapses, sources: list[int]) -> Fields:
+    (largest,) = parts.largest_inputs(node)
+    columns = fill_up(node.weight.T)
+    require_room(np.abs(node.weight.astype(np.float64)) @ largest)
+    (source,) = parts.network.sources(node)
+    if source.output == SPIKE:  # type: ignore[attr-defined]  # lowered stage
+        return {"kind": op.ADD_SPIKES, "first": parts.weights.add(columns)}
+    return {"kind": op.ADD_GRADED, "first": parts.params.add(columns), "size": len(columns)}
+
+
+def _rescale(parts: Parts, rescale: nodes.Rescale, largest: Magnitude, part: slice) -> int:
+    """Lay a gain and offset out: factor, nudge, and bias + MAGIC."""
+    factor, nudge = factor_and_nudge(rescale.mantissa, rescale.shift, largest)
+    bias = rescale.bias.astype(np.float64)
+    require_room(largest * np.abs(factor) + np.abs(bias))
+    rows = [fill_up(factor[part]), fill_up(nudge[part]), fill_up(bias[part]) + MAGIC]
+    return parts.params.add(*rows)
+
+
+def _relay(parts: Parts, node: nodes.Relay, sources: list[int]) -> Fields:
+    largest = parts.largest_inputs(node)
+    align = rescale = -1
+    if node.align is not None:
+        rows = []
+        for i, shift in enumerate(node.align):
+            factor, nudge = shift_and_nudge(shift, largest[i])
+            largest[i] = largest[i] * factor + 1.0
+            rows += [fill_up(factor), fill_up(nudge)]
+        align = parts.params.add(*rows)
+    total: Magnitude = np.sum(largest, axis=0)
+    require_room(total)
+    if node.rescale is not None:
+        rescale = _rescale(parts, node.rescale, total, slice(None))
+    return {
+        "kind": op.RELAY,
+        "first": parts.tables.add(sources),
+        "size": len(sources),
+        "second": align,
+        "third": rescale,
+        "limit": fp.limit_of(node.output.bits),
+    }
+
+
+def _dendrite(parts: Parts, node: nodes.Dendrite, sources: list[int]) -> Fields:
+    bank, bound = node.bank, parts.bounds[node.name]
+    (largest,) = parts.largest_inputs(node)
+    groups, modes = pitch_of(node.width) // LANES, bank.modes
+    coefficients, alike = _records(bank, largest)
+    skip = factor_and_nudge(node.skip_mantissa, node.skip_shift, largest)
+    factor_and_nudge(1, node.drive_shift, bound.reached["sum"])
+    blocks = [_by_group(coefficients), *(_by_group(row[:, None]) for row in skip)]
+    parts.work_size = max(parts.work_size, modes * record.RECORD * LANES)
+    parts.states[node.name] = parts.take_state(groups * (2 * modes + 1) * LANES)
+    clips = bound.can_exceed("state")
+    return {
+        "kind": op.DENDRITE,
+        "first": parts.params.add(np.concatenate(blocks, axis=1)),
+        "second": parts.tables.add(alike),
+        "state": parts.states[node.name],
+        "size": modes,
+        "flag": node.reversed_time,
+        "scale": 2.0**-node.drive_shift,
+        "limit": node.output.limit,
+        "inner_limit": fp.limit_of(bank.state_bits) if clips else 0.0,
+    }
+
+
+def _by_group(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Turn (width, n) into (groups, n, LANES)."""
+    lanes = fill_up(values.T)
+    return lanes.reshape(len(lanes), -1, LANES).swapaxes(0, 1)
+
+
+def _records(
+    bank: nodes.ModeBank, largest: Magnitude
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Give the records' coefficients, (width, modes * COEFFICIENTS), and how many are alike."""
+    alike = bank.decay_real.astype(np.int64) * bank.decay_imag >= 0
+    order = np.argsort(~alike, axis=1, kind="stable")
+    mantissas = np.stack(
+        [
+            np.take_along_axis(mantissa, order, axis=1)
+            for mantissa in (
+                bank.decay_real,
+                bank.decay_imag,
+                bank.readout_real,
+                bank.readout_imag,
+            )
+        ]
+    )
+    decay_shift = np.full_like(bank.readout_shift, bank.decay_shift)
+    readout_shift = np.take_along_axis(bank.readout_shift, order, axis=1)
+    shifts = np.stack([decay_shift, decay_shift, readout_shift, readout_shift])
+    limit = fp.limit_of(bank.state_bits)
+    factors, nudges = factor_and_nudge(mantissas, shifts, limit)
+    require_room((limit * np.abs(factors[2:]) + 1.0).sum(axis=(0, 2)))
+    nudges[0] = np.where(mantissas[0] == 0, nudges[1], nudges[0])  # of two alike, either does
+    entering = 2.0 ** np.take_along_axis(bank.input_shift, order, axis=1).astype(np.float64)
+    require_room(largest[:, None] * entering + 2.0 * limit, largest / record.INPUT_NUDGE / 4.0)
+    rows = np.stack([*nudges, *factors, entering], axis=2)
+    return rows.reshape(len(rows), -1), _fewest_by_group(alike.sum(axis=1), bank.modes)
+
+
+def _fewest_by_group(counts: npt.NDArray[np.int64], filler: int) -> npt.NDArray[np.int64]:
+    missing = pitch_of(len(counts)) - len(counts)
+    return np.asarray(
+        np.pad(counts, (0, missing), constant_values=filler).reshape(-1, LANES).min(1)
+    )
+
+
+def _soma(parts: Parts, node: nodes.LifSoma, sources: list[int]) -> Fields:
+    parts.states[node.name] = parts.take_state(pitch_of(node.width))
+    return {
+        "kind": op.SOMA,
+        "state": parts.states[node.name],
+        "scale": 1.0 - node.decay / 2.0**fp.DECAY_UNITY_BITS,
+        "inner_limit": node.threshold << fp.LIF_ALIGN_BITS,
+        "limit": fp.limit_of(fp.MEMBRANE_BITS),
+    }
+
+
+def _gate(parts: Parts, node: nodes.Gate, sources: list[int]) -> Fields:
+    (largest,) = parts.largest_inputs(node)
+    sigmoid, value_limit = node.sigmoid, fp.limit_of(node.value_bits)
+    value = _rescale(parts, node.rescale, largest, slice(0, node.width))
+    argument = _rescale(parts, node.rescale, largest, slice(node.width, None))
+    product = value_limit * float(np.abs(sigmoid.table.astype(np.float64)).max())
+    factor_and_nudge(1, sigmoid.index_shift, value_limit)
+    ones = np.ones(node.width)
+    out, nudge = factor_and_nudge(ones, sigmoid.out_shift, product)
+    return {
+        "kind": op.GATE,
+        "first": value,
+        "second": argument,
+        "third": parts.params.add(fill_up(out), fill_up(nudge)),
+        "fourth": parts.params.add(sigmoid.table),
+        "size": len(sigmoid.table),
+        "half": node.width,
+        "scale": 2.0**-sigmoid.index_shift,
+        "inner_limit": value_limit,
+        "limit": node.output.limit,
+    }
+
+
+def _pool(parts: Parts, node: nodes.Accumulator, sources: list[int]) -> Fields:
+    (largest,) = parts.largest_inputs(node)
+    require_room(largest * 2.0**MAX_LOG_STEPS)
+    parts.states[node.name] = parts.take_state(pitch_of(node.width))
+    rows = "first" if node.mode == "first" else "by length" if node.use_lengths else "all"
+    return {
+        "kind": op.POOL,
+        "state": parts.states[node.name],
+        "first": POOL_ROWS[rows],
+        "flag": node.mode in ("first", "last"),
+    }
+
+
+EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
+    nodes.Synapses: _synapses,
+    nodes.Relay: _relay,
+    nodes.Dendrite: _dendrite,
+    nodes.LifSoma: _soma,
+    nodes.Gate: _gate,
+    nodes.Accumulator: _pool,
+}

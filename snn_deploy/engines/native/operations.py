@@ -1,0 +1,195 @@
+"""The fast program's instructions, and the one compiled function that carries them out.
+
+A whole sweep over a chunk of time is one call, without a word of Python in between: a list of
+operations, each a node, with offsets into a few flat arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from snn_deploy.engines.native import fast_kernels as kernels
+from snn_deploy.engines.native.compilation import compiled
+from snn_deploy.engines.native.dendrite_kernel import run_dendrite
+from snn_deploy.engines.native.vectors import LANES
+
+__all__ = [
+    "ADD_GRADED",
+    "ADD_SPIKES",
+    "CLIPPING",
+    "COUNT",
+    "DENDRITE",
+    "GATE",
+    "OPERATION",
+    "POOL",
+    "RELAY",
+    "SOMA",
+    "run_operations",
+]
+
+ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT = range(8)
+CLIPPING = (RELAY, DENDRITE, SOMA, GATE)
+
+OPERATION = np.dtype(
+    [
+        ("kind", np.int64),
+        # signals, in doubles a row from the start of all signals; a row is a step of a sample
+        ("x", np.int64),
+        ("x_pitch", np.int64),
+        ("y", np.int64),
+        ("y_pitch", np.int64),
+        # in doubles a sample from the start of all states
+        ("state", np.int64),
+        # where parameters start
+        ("first", np.int64),
+        ("second", np.int64),
+        ("third", np.int64),
+        ("fourth", np.int64),
+        # a number of inputs, sources, modes or table rows; a half's width
+        ("size", np.int64),
+        ("half", np.int64),
+        ("flag", np.int64),
+        ("scale", np.float64),
+        ("limit", np.float64),
+        ("inner_limit", np.float64),
+    ],
+    align=True,
+)
+
+Array = Any  # numba knows the types
+
+
+def _build(lanes: int) -> Callable[..., None]:
+    @compiled
+    def run_operations(
+        operations: Array,
+        params: Array,
+        weights: Array,
+        tables: Array,
+        state: Array,
+        work: Array,
+        signals: Array,
+        valid: Array,
+        samples: int,
+        steps: int,
+        capacity: int,
+        clipped: Array,
+    ) -> None:
+        """Carry out operations on a chunk of ``steps`` steps.
+
+        Parameters
+        ----------
+        operations
+            An ``OPERATION`` each.
+        params, weights, tables
+            Doubles, int8 and int64: parameters.
+        state, work, signals
+            Doubles: what lives on, scratch, and the chunk's signals, which have room for
+            ``capacity`` rows.
+        valid
+            (kinds, samples): how many of these steps each kind of pool takes in.
+        clipped
+            One a operation: incremented by how many values it clipped.
+        """
+        rows = samples * steps
+        for i in range(len(operations)):
+            op = operations[i]
+            x, y, held = op.x * capacity, op.y * capacity, op.state * samples
+            if op.kind == DENDRITE:
+                clipped[i] += run_dendrite(
+                    params,
+                    op.first,
+                    tables,
+                    op.second,
+                    state,
+                    held,
+                    work,
+                    signals,
+                    x,
+                    y,
+                    samples,
+                    steps,
+                    op.y_pitch // lanes,
+                    op.size,
+                    op.flag != 0,
+                    op.scale,
+                    op.limit,
+                    op.inner_limit,
+                )
+            elif op.kind == SOMA:
+                clipped[i] += kernels.drive_soma(
+                    state,
+                    held,
+                    signals,
+                    x,
+                    y,
+                    op.y_pitch,
+                    samples,
+                    steps,
+                    op.scale,
+                    op.inner_limit,
+                    op.limit,
+                )
+            elif op.kind == ADD_SPIKES:
+                kernels.add_spikes(weights, op.first, signals, x, op.x_pitch, y, op.y_pitch, rows)
+            elif op.kind == ADD_GRADED:
+                kernels.add_graded(
+                    params, op.first, op.size, signals, x, op.x_pitch, y, op.y_pitch, rows
+                )
+            elif op.kind == RELAY:
+                clipped[i] += kernels.relay(
+                    tables,
+                    op.first,
+                    op.size,
+                    capacity,
+                    params,
+                    op.second,
+                    op.third,
+                    signals,
+                    y,
+                    op.y_pitch,
+                    rows,
+                    op.limit,
+                )
+            elif op.kind == GATE:
+                clipped[i] += kernels.gate(
+                    params,
+                    op.first,
+                    op.second,
+                    op.third,
+                    op.fourth,
+                    op.size,
+                    signals,
+                    x,
+                    op.x_pitch,
+                    op.half,
+                    y,
+                    op.y_pitch,
+                    rows,
+                    op.inner_limit,
+                    op.scale,
+                    op.limit,
+                )
+            elif op.kind == POOL:
+                kernels.pool(
+                    state,
+                    held,
+                    valid[op.first],
+                    op.flag != 0,
+                    signals,
+                    x,
+                    op.x_pitch,
+                    samples,
+                    steps,
+                )
+            else:
+                kernels.count_messages(state, held, signals, x, op.x_pitch, samples, steps)
+
+    return run_operations
+
+
+# `lanes` is in the closure so that cached machine code for other vectors is never taken for this
+run_operations = _build(LANES)

@@ -1,0 +1,80 @@
+"""Flat arrays that a program's operations refer into by offsets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.engines.native.vectors import LANES
+
+__all__ = ["Pack", "Slots", "aligned_zeros", "fill_up", "pitch_of"]
+
+CACHE_LINE = 64
+
+
+def pitch_of(width: int) -> int:
+    """Fill a width up to whole vectors."""
+    return -(-width // LANES) * LANES
+
+
+def fill_up(array: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Fill the last axis up to whole vectors, with zeros."""
+    values = np.asarray(array)
+    missing = pitch_of(values.shape[-1]) - values.shape[-1]
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)])
+
+
+def aligned_zeros(size: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
+    """Make zeros at the start of a cache line; a misaligned vector costs two accesses."""
+    itemsize = np.dtype(dtype).itemsize
+    raw = np.zeros(size * itemsize + CACHE_LINE, dtype=np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + size * itemsize].view(dtype)
+
+
+class Pack:
+    """Parameters laid end to end."""
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self.dtype = np.dtype(dtype)
+        self._parts: list[npt.NDArray[Any]] = []
+        self._size = 0
+
+    def add(self, *arrays: npt.ArrayLike) -> int:
+        """Append arrays; give where the first one starts."""
+        start = self._size
+        for array in arrays:
+            flat = np.asarray(array).astype(self.dtype).ravel()
+            self._parts.append(flat)
+            self._size += flat.size
+        return start
+
+    def whole(self) -> npt.NDArray[Any]:
+        """Give all of it, and a vector of zeros, so that it is never empty."""
+        array = aligned_zeros(self._size + LANES, self.dtype)
+        if self._parts:
+            array[: self._size] = np.concatenate(self._parts)
+        return array
+
+
+class Slots:
+    """Places for a chunk's signals, used again once nothing will read what is there."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._free: list[tuple[int, int]] = []  # (pitch, place)
+
+    def take(self, pitch: int) -> int:
+        """Give a place of ``pitch`` doubles a row."""
+        for index, (size, place) in enumerate(self._free):
+            if size == pitch:
+                del self._free[index]
+                return place
+        place = self.size
+        self.size += pitch
+        return place
+
+    def give_back(self, pitch: int, place: int) -> None:
+        self._free.append((pitch, place))
