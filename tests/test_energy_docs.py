@@ -1,4 +1,4 @@
-"""docs/energy.md: its tables are what the model gives now, and the model meets what is published."""
+"""docs/energy.md: its tables are what the model gives, and the model meets what is published."""
 
 from __future__ import annotations
 

@@ -78,6 +78,15 @@ def test_unknown_target_lists_those_that_exist() -> None:
         load_profile("loihi3")
 
 
+def test_template_is_a_profile(root: Path) -> None:
+    profile = load_profile(root / "hw_profiles" / "_template.toml")
+    left_out = {"energy.neuron_mac_pj"}
+    keys = {key for key, _ in profile.constants()}
+    sections = {s: type(getattr(profile, s)) for s in ("limits", "energy", "time", "power", "mesh")}
+    every = {f"{name}.{key}" for name, model in sections.items() for key in model.model_fields}
+    assert keys == every - left_out
+
+
 def test_users_file_may_extend_a_profile(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(

@@ -55,6 +55,7 @@ class SlowStep:
         self.neurons: dict[int, float] = defaultdict(float)
         self.synapses: dict[int, float] = defaultdict(float)
         self.links: dict[tuple[Site, Site], float] = defaultdict(float)
+        self.tiles: dict[Site, float] = defaultdict(float)
         self.counts: dict[str, int] = defaultdict(int)
 
     def run(self, sent: dict[str, np.ndarray]) -> float:
@@ -71,6 +72,7 @@ class SlowStep:
                     self.neurons[self.homes[node.name, int(channel)]] += self.t["spike_out_ns"]
                     self.counts["neuron_messages"] += 1
         parts = [*self.neurons.values(), *self.synapses.values(), *self.links.values()]
+        parts += self.tiles.values()
         return max([*parts, self.t["barrier_ns"]])
 
     def crosses(self, node: Node, edge: Edge) -> bool:
@@ -86,6 +88,7 @@ class SlowStep:
             self.neurons[core] += cost.own_messages * sending
             self.synapses[core] += cost.own_synops * self.t["mac_ns"]
             self.synapses[core] += cost.own_messages * self.t["message_in_ns"]
+            self.tiles[self.sites[core]] += cost.own_messages * self.t["within_tile_ns"]
             self.counts["macs"] += cost.own_synops
             for kind in ("deliveries", "neuron_deliveries", "neuron_messages"):
                 self.counts[kind] += cost.own_messages
@@ -103,6 +106,7 @@ class SlowStep:
                 self.neurons[home] += self.t["message_out_ns"]
                 self.counts["neuron_deliveries"] += 1
             self.synapses[core] += self.t["message_in_ns"]
+            self.tiles[self.sites[core]] += self.t["within_tile_ns"]
             self.counts["deliveries"] += 1
             start = HOST_SITE if home is None else self.sites[home]
             for link in links_between(start, self.sites[core]):
@@ -115,7 +119,12 @@ class SlowStep:
 @pytest.mark.parametrize("objective", ["cores", "time"])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"time.neuron_update_ns": 0.1, "time.ac_ns": 40}, {"time.hop_east_west_ns": 90}],
+    [
+        {},
+        {"time.neuron_update_ns": 0.1, "time.ac_ns": 40},
+        {"time.hop_east_west_ns": 90},
+        {"time.within_tile_ns": 80},
+    ],
 )
 def test_every_step_takes_what_its_slowest_part_takes(
     lowering: Lowering, objective: Objective, settings: dict[str, float]

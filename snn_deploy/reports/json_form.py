@@ -1,4 +1,4 @@
-"""A report as plain data for JSON; the schema is in ``docs/profiles.md``."""
+"""A report as plain data for JSON; the schema is in ``docs/report.md``."""
 
 from __future__ import annotations
 

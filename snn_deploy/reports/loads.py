@@ -16,7 +16,7 @@ from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
 from snn_deploy.mapping.flows import find_flows
-from snn_deploy.mapping.mesh import Link, links_between
+from snn_deploy.mapping.mesh import Link, links_between, site_of
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals, stages_of
@@ -39,6 +39,8 @@ class PassLoads:
         Synaptic operations by kind, (S, cores).
     arrivals, sends, departures
         Messages received; sent, each once; sent, times the cores that each goes to; (S, cores).
+    tiles
+        Messages that each router hands to its cores, (S, routers).
     links_east_west, links_north_south
         Messages over each link, (S, links).
     """
@@ -49,6 +51,7 @@ class PassLoads:
     arrivals: PerCore
     sends: PerCore
     departures: PerCore
+    tiles: PerCore
     links_east_west: PerCore
     links_north_south: PerCore
 
@@ -73,6 +76,7 @@ def count_loads(
         _add_sends(loads, placement, activity, names)
         _add_reads(loads, reading, names)
         _add_writes(loads, network, placement, names)
+        _add_tiles(loads, placement, profile)
         passes.append(loads)
     for node in network.of_kind(Dendrite):
         if node.reversed_time:
@@ -81,6 +85,7 @@ def count_loads(
             _add_own(loads, placement, {node.name})
             _add_reads(loads, reading, {node.name})
             _add_writes(loads, network, placement, {node.name})
+            _add_tiles(loads, placement, profile)
             passes.append(loads)
     return passes
 
@@ -98,6 +103,7 @@ def _empty(placement: Placement, steps: int) -> PassLoads:
         arrivals,
         sends,
         departures,
+        tiles=np.zeros((steps, 0)),
         links_east_west=np.zeros((steps, 0)),
         links_north_south=np.zeros((steps, 0)),
     )
@@ -155,6 +161,14 @@ def _add_messages(
     steps = len(loads.acs)
     loads.links_east_west = _stack(links, steps, along_rows=False)
     loads.links_north_south = _stack(links, steps, along_rows=True)
+
+
+def _add_tiles(loads: PassLoads, placement: Placement, profile: Profile) -> None:
+    """Add up what arrives at the cores of one router."""
+    sites = [site_of(core.chip, core.index, profile) for core in placement.cores]
+    routers = sorted(set(sites), key=lambda site: (site.chip, site.row, site.column))
+    belongs = np.array([[site == router for router in routers] for site in sites], dtype=float)
+    loads.tiles = loads.arrivals @ belongs
 
 
 def _stack(links: dict[Link, PerCore], steps: int, along_rows: bool) -> PerCore:

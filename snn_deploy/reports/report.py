@@ -2,7 +2,7 @@
 
 Activity is exact: integers that the simulation counted. Energies and times are those integers times
 a profile's constants, which are uncertain; every such figure is a range, and says how well its
-constants are known. ``docs/profiles.md`` documents the JSON form.
+constants are known. ``docs/report.md`` documents the JSON form.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Report:
         return tuple(sorted({item.known for item in items}))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the report as plain data, schema version 1 of ``docs/profiles.md``."""
+        """Give the report as plain data, schema version 1 of ``docs/report.md``."""
         from snn_deploy.reports.json_form import report_to_json
 
         return report_to_json(self)

@@ -3,7 +3,8 @@
 A core's stages work at the same time, so a step takes the maximum of its parts over all cores and
 links: a max-affine bound in the counts (arXiv 2601.10035: this form matches silicon, r >= 0.97).
 The parts of a core: its neurons' programs and the messages that they send; its synaptic operations
-and the messages that it receives. Reading weights is part of a synaptic operation's time.
+and the messages that it receives. A router hands its messages on one by one, and so does a link.
+Reading weights is part of a synaptic operation's time.
 """
 
 from __future__ import annotations
@@ -155,12 +156,13 @@ def _synapses(loads: PassLoads, constants: Constants) -> Steps:
 
 
 def _parts(loads: PassLoads, constants: Constants) -> Steps:
-    """All parts side by side, (S, cores + cores + links + links + barrier)."""
+    """All parts side by side, (S, cores + cores + tiles + links + links + barrier)."""
     barrier = np.full((len(loads.acs), 1), constants["barrier_ns"])
     return np.concatenate(
         [
             _neurons(loads, constants),
             _synapses(loads, constants),
+            loads.tiles * constants["within_tile_ns"],
             loads.links_east_west * constants["hop_east_west_ns"],
             loads.links_north_south * constants["hop_north_south_ns"],
             barrier,
@@ -172,7 +174,7 @@ def _parts(loads: PassLoads, constants: Constants) -> Steps:
 def _limits(
     loads: Sequence[PassLoads], constants: Constants, placement: Placement
 ) -> tuple[tuple[str, float], ...]:
-    """Say how often the neurons, the synapses, the links or the barrier took longest."""
+    """Say how often the neurons, synapses, links (routers too) or the barrier took longest."""
     count = len(placement.cores)
     borders = np.array([count, 2 * count])
     tally: dict[str, float] = {}
