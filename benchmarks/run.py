@@ -4,8 +4,9 @@
 
 Prints the sample steps per second (sequences × steps / wall time, the best of several runs) of
 every engine on the bundled example, their ratios to the native engine, and for the native engine
-the time per complex mode and step beside a floor: the arithmetic of the dendrites alone, at the rate
-that this CPU reaches on fused multiply-adds in the same run. Machines are noisy; compare ratios.
+the time per complex mode and step beside a floor: the arithmetic of the dendrites alone at the
+rate that this CPU reaches on fused multiply-adds in the same run. Machines are noisy; compare
+ratios.
 """
 
 from __future__ import annotations
