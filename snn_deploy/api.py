@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
     from snn_deploy.accuracy import AccuracyComparison
+    from snn_deploy.mapping.cost import Lowering
+    from snn_deploy.mapping.placement import Objective
     from snn_deploy.mapping.profile import Profile
     from snn_deploy.reports.report import Report
     from snn_deploy.search import Search
@@ -78,10 +80,24 @@ class Deployment:
 
     @property
     def profile(self) -> Profile:
-        """The hardware profile that it was compiled for."""
+        """The hardware profile that it was compiled for, with what the user set of it."""
         from snn_deploy.mapping.profile import load_profile
 
-        return load_profile(self.origin.profile)
+        return load_profile(self.origin.profile).with_overrides(self.origin.profile_settings)
+
+    def with_profile_settings(self, settings: Mapping[str, Any]) -> Deployment:
+        """Change numbers of the profile, by dotted key, e.g. ``{"energy.ac_pj": 20}``.
+
+        Raises
+        ------
+        TargetError
+            For an unknown key, or a value that is no such number.
+        """
+        origin = self.origin
+        changed = {**origin.profile_settings, **settings}
+        deployment = replace(self, origin=replace(origin, profile_settings=changed))
+        _ = deployment.profile  # refuses what it cannot take
+        return deployment
 
     def save(self, path: PathLike) -> None:
         """Write the deployment file; the same deployment gives the same bytes.
@@ -154,13 +170,20 @@ class Deployment:
         inputs: Inputs | Data,
         lengths: npt.ArrayLike | None = None,
         *,
+        objective: Objective = "time",
+        lowering: Lowering | None = None,
         watch: Callable[[Result], None] | None = None,
         progress: Progress | None = None,
     ) -> Report:
         """Run inputs and account for activity, memory, cores and energy, layer by layer.
 
-        ``watch`` is called with each block's results, which hold the traces of all
-        ``message_sources``, and are gone afterwards.
+        Parameters
+        ----------
+        objective, lowering
+            See :func:`~snn_deploy.mapping.placement.place_network`.
+        watch
+            Called with each block's results, which hold the traces of all ``message_sources``, and
+            are gone afterwards.
         """
         from snn_deploy.reports.activity import message_sources
         from snn_deploy.reports.report import build_report
@@ -169,7 +192,14 @@ class Deployment:
         traced = [node.name for node in message_sources(self.network)]
         blocks = run_blocks(self.network, data, get_engine("native"), traced, progress)
         results = (_watched(result, watch) for _, result in blocks)
-        return build_report(self.network, self.profile, results, data.inputs.shape[1])
+        return build_report(
+            self.network,
+            self.profile,
+            results,
+            data.inputs.shape[1],
+            objective=objective,
+            lowering=lowering,
+        )
 
     def _data(self, inputs: Inputs | Data, lengths: npt.ArrayLike | None) -> Data:
         if isinstance(inputs, Data):
@@ -217,7 +247,8 @@ def convert(
     output_steps
         Which steps are the answer: ``"one"`` vector, ``"all"``, or the last K.
     settings
-        Quantisation settings by name, e.g. ``{"weight_bits": 4}``.
+        Quantisation settings by name, e.g. ``{"weight_bits": 4}``, and numbers of the profile by
+        dotted key, e.g. ``{"limits.cores_per_chip": 120}``.
     after
         Called after each compilation pass, with the pass and its network.
 
@@ -228,10 +259,11 @@ def convert(
     """
     from snn_deploy.checkpoint import read_checkpoint
     from snn_deploy.mapping.check import check_target
-    from snn_deploy.mapping.profile import load_profile
+    from snn_deploy.mapping.profile import load_profile, split_settings
 
-    quantization = parse_settings(settings or {})
-    profile = load_profile(target)
+    profile_settings, chosen = split_settings(settings or {})
+    quantization = parse_settings(chosen)
+    profile = load_profile(target).with_overrides(profile_settings)
     read = read_checkpoint(checkpoint, config)
     network = _float_network(read, output_steps)
     data = _calibration_data(network, calibration, quantization.input_range)
@@ -253,6 +285,7 @@ def convert(
         calibration=summary,
         settings=quantization.model_dump(),
         tool_version=__version__,
+        profile_settings=profile_settings,
     )
     return Deployment(lowered, origin)
 

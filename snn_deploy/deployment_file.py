@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -50,6 +50,8 @@ class Provenance:
         The quantisation settings, every one.
     tool_version
         The version of snn-deploy that wrote it.
+    profile_settings
+        Numbers of the profile that the user set, by dotted key.
     """
 
     profile: str
@@ -59,6 +61,7 @@ class Provenance:
     calibration: dict[str, Any]
     settings: dict[str, Any]
     tool_version: str
+    profile_settings: dict[str, Any] = field(default_factory=dict)
 
 
 def write_deployment(path: str | os.PathLike[str], network: Network, origin: Provenance) -> None:
@@ -163,6 +166,7 @@ def _check_digest(content: bytes, digest: Any, path: str | os.PathLike[str]) -> 
 
 def _provenance(document: dict[str, Any]) -> Provenance:
     found: dict[str, Any] = {}
+    document = {"profile_settings": {}, **document}  # older files have none
     for name, hint in get_type_hints(Provenance).items():
         kind = get_origin(hint) or hint
         if not isinstance(document.get(name), kind):

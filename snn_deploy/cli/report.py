@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from snn_deploy.cli.console import make_console, progress_bar
-from snn_deploy.cli.options import config_option, data_option, limit_option
+from snn_deploy.cli.options import config_option, data_option, limit_option, parse_pairs
 
 __all__ = ["report"]
 
@@ -23,6 +23,14 @@ __all__ = ["report"]
     "--against", metavar="CHECKPOINT", help="With --html: compare with its float network, too."
 )
 @config_option
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=parse_pairs,
+    help="Try another number of the profile, e.g. energy.ac_pj=20. Can be repeated.",
+)
 def report(
     deployment_file: str,
     data_path: str,
@@ -31,6 +39,7 @@ def report(
     html_path: str | None,
     against: str | None,
     config: str | None,
+    settings: dict[str, str],
 ) -> None:
     """Run DATA and account for what the deployed network does and costs on its chip."""
     from snn_deploy.api import load
@@ -48,7 +57,7 @@ def report(
     for path in (json_path, html_path):
         if path:
             check_writable(path)
-    deployment = load(deployment_file)
+    deployment = load(deployment_file).with_profile_settings(settings)
     data = load_data(data_path, deployment.network).first(limit)
     page = None
     with progress_bar("running", len(data) * (1 if against is None else 2)) as progress:

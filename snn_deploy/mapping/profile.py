@@ -33,7 +33,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Profile", "list_profiles", "load_profile", "parse_profile"]
+__all__ = ["Profile", "list_profiles", "load_profile", "parse_profile", "split_settings"]
 
 MAX_DEPTH = 4  # profiles that extend profiles
 MAX_BYTES = 1 << 20
@@ -104,7 +104,7 @@ class Profile(Data):
         return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
     def with_overrides(self, settings: Mapping[str, Any]) -> Profile:
-        """Replace numbers by dotted key, marking them as the user's.
+        """Replace numbers by dotted key, marking them as the user's; none changes nothing.
 
         ``{"limits.cores_per_chip": 64, "energy.ac_pj": 20, "power.static_per_chip_mw.high": 900}``.
         Without ``.low``, ``.typical`` or ``.high`` all three become the one value.
@@ -114,6 +114,8 @@ class Profile(Data):
         TargetError
             For an unknown key or a value that is no such number.
         """
+        if not settings:
+            return self
         data = self.to_dict()
         for key, value in settings.items():
             _override(data, key, _as_number(key, value))
@@ -140,6 +142,12 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     """
     data = _read(name_or_path, depth=0)
     return parse_profile(data, f"profile '{os.fspath(name_or_path)}'")
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part settings for a profile (``limits.chips``, ``energy.ac_pj``, …) from all others."""
+    ours = {key: value for key, value in settings.items() if key.partition(".")[0] in _NUMERIC}
+    return ours, {key: value for key, value in settings.items() if key not in ours}
 
 
 def parse_profile(data: Mapping[str, Any], origin: str) -> Profile:
