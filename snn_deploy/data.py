@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,18 @@ from snn_deploy.ir.float_nodes import TokenInput
 from snn_deploy.ir.network import Network
 
 __all__ = ["Data", "check_data", "load_data"]
+
+# what numpy and zipfile raise for files that are damaged, encrypted, or no such files
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -57,22 +70,26 @@ def load_data(path: str | os.PathLike[str], network: Network) -> Data:
         If the file cannot be read, or :func:`check_data` refuses what it holds.
     """
     file = Path(path)
-    if not file.is_file():
-        raise DataError(f"{file}: no such file; data is an .npz with an array 'inputs'")
     try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
-        with loaded as archive:
-            arrays = {
-                key: archive[key] for key in ("inputs", "labels", "lengths") if key in archive
-            }
-            names = ", ".join(archive.files)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        if not file.is_file():
+            raise DataError(f"{file}: no such file; data is an .npz with an array 'inputs'")
+        with file.open("rb") as content:  # numpy would leave a damaged file open
+            arrays, names = _read_arrays(content, file)
+    except _UNREADABLE as error:
         raise DataError(f"{file}: not a readable .npz of plain arrays ({error})") from error
     if "inputs" not in arrays:
         raise DataError(f"{file}: no array 'inputs' in it; it holds: {names or 'nothing'}")
     return check_data(network, **arrays, where=str(file))
+
+
+def _read_arrays(content: IO[bytes], file: Path) -> tuple[dict[str, npt.NDArray[Any]], str]:
+    """Give the arrays that count, and the names of all."""
+    loaded = np.load(content, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
+    with loaded as archive:
+        known = (key for key in ("inputs", "labels", "lengths") if key in archive)
+        return {key: archive[key] for key in known}, ", ".join(archive.files)
 
 
 def check_data(
@@ -88,9 +105,10 @@ def check_data(
     ------
     DataError
         On a wrong shape or dtype, an empty batch, NaN or infinity, a token outside the vocabulary,
-        or lengths outside 1 … L; the message names the first offending position.
+        lengths outside 1 … L, or fewer steps than the answer has; the message names the first
+        offending position.
     """
-    array = np.asarray(inputs)
+    array = _as_array(inputs, f"{where}: inputs")
     if isinstance(network.input, TokenInput):
         _check_tokens(array, network.input.vocabulary, where)
     else:
@@ -98,7 +116,21 @@ def check_data(
     batch, steps = array.shape[:2]
     if batch == 0 or steps == 0:
         raise DataError(f"{where}: shape {array.shape} holds no step; need at least one sequence")
+    if not isinstance(network.output_steps, str) and steps < network.output_steps:
+        raise DataError(
+            f"{where}: the answer is the last {network.output_steps} steps, but the sequences have "
+            f"only {steps}; give longer ones, or convert with fewer --output-steps"
+        )
     return Data(array, _labels(labels, batch, where), _lengths(lengths, batch, steps, where))
+
+
+def _as_array(value: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # lists of different lengths
+        raise DataError(
+            f"{what} are no array ({error}); pad sequences as in training, and give lengths"
+        ) from error
 
 
 def _check_signal(array: npt.NDArray[Any], width: int, where: str) -> None:
@@ -138,7 +170,7 @@ def _check_tokens(array: npt.NDArray[Any], vocabulary: int, where: str) -> None:
 def _labels(labels: npt.ArrayLike | None, batch: int, where: str) -> npt.NDArray[np.int64] | None:
     if labels is None:
         return None
-    array = np.asarray(labels)
+    array = _as_array(labels, f"{where}: labels")
     if array.shape[:1] != (batch,):
         raise DataError(
             f"{where}: labels of shape {array.shape} for {batch} sequences; give one each"
@@ -153,7 +185,7 @@ def _lengths(
 ) -> npt.NDArray[np.int64]:
     if lengths is None:
         return np.full(batch, steps, dtype=np.int64)
-    array = np.asarray(lengths)
+    array = _as_array(lengths, f"{where}: lengths")
     if array.shape != (batch,) or not np.issubdtype(array.dtype, np.integer):
         raise DataError(
             f"{where}: lengths of shape {array.shape} and dtype {array.dtype}; need one integer "

@@ -460,6 +460,9 @@ def unsupported(kind: str) -> Network:
     network = float_network(layers=1, readout="sum" if kind == "Readout" else "mean")
     made = list(network.nodes)
     at = [node.name for node in made].index("encoder")
+    if kind == "steps":
+        made[-1] = replace(network["decoder"], mode="every", use_lengths=True)  # type: ignore[call-arg]
+        return replace(network, nodes=tuple(made), output_steps=3)
     if kind == "Conv1d":
         made[at] = Conv1d(
             name="encoder", inputs=(Edge("input"),), weight=np.ones((4, 1, 3)), bias=np.zeros(4)
@@ -489,6 +492,10 @@ def unsupported(kind: str) -> Network:
         ("Conv1d", "node 'encoder': Conv1d has no integer form yet; the float backends run"),
         ("LayerNorm", "node 'norm': LayerNorm has no integer form yet"),
         ("Readout", "node 'decoder': a readout that sums over time has no integer form yet"),
+        (
+            "steps",
+            "node 'decoder': the last 3 valid steps of sequences of different lengths have no",
+        ),
         ("Lif", r"'layers\.0\.lif': a soma that 'layers\.0\.ssm' \(Linear\) drives has no integer"),
     ],
 )

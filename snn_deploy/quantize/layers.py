@@ -72,6 +72,12 @@ def check_quantizable(network: Network) -> None:
                 f"node '{node.name}': a readout that sums over time has no integer form yet; "
                 "mean, last, first and every do"
             )
+        if _picks_valid_steps(network, node):
+            raise UnsupportedNetworkError(
+                f"node '{node.name}': the last {network.output_steps} valid steps of sequences of "
+                "different lengths have no integer form yet; one vector (--output-steps one) or "
+                "all steps have"
+            )
         if isinstance(node, float_nodes.Lif):
             (source,) = network.sources(node)
             if not isinstance(source, float_nodes.DiagonalSsm):
@@ -79,6 +85,11 @@ def check_quantizable(network: Network) -> None:
                     f"node '{node.name}': a soma that '{source.name}' ({source.kind}) drives has "
                     "no integer form yet; one that a state-space model drives has"
                 )
+
+
+def _picks_valid_steps(network: Network, node: Any) -> bool:
+    several = not isinstance(network.output_steps, str)
+    return several and isinstance(node, float_nodes.Readout) and node.use_lengths
 
 
 @dataclass
