@@ -1,0 +1,258 @@
+"""Deployments side by side, on the same data: formats, targets, accuracy, size, time and energy.
+
+Beside what each costs on its own target stands what its arithmetic alone would cost at 45 nm, as a
+spiking network and as an artificial one of the same layers: the figures that papers compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.data import Data
+from snn_deploy.errors import ConfigError
+from snn_deploy.ir.network import Network
+from snn_deploy.mapping.placement import place_network
+from snn_deploy.mapping.profile import Profile, load_profile
+from snn_deploy.metrics import accuracy, agreement
+from snn_deploy.reports.events import Events, count_events
+from snn_deploy.reports.paper import PaperCount, count_as_papers_do
+from snn_deploy.simulation import Progress, output_format
+
+if TYPE_CHECKING:
+    from snn_deploy.api import Deployment
+    from snn_deploy.engines.result import Result
+    from snn_deploy.reports.report import Report
+
+__all__ = ["COMPARE_SCHEMA", "Arithmetic", "Candidate", "Comparison", "compare_deployments"]
+
+COMPARE_SCHEMA = 1
+ARITHMETIC_PROFILE = "algorithm_45nm"
+
+Logits = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Operations and joules of one sequence's arithmetic at 45 nm in 32-bit floating point.
+
+    Parameters
+    ----------
+    ann_macs, ann_j
+        The layers that spikes feed, as an artificial network's: what papers count.
+    snn_acs, snn_j
+        The same layers, as spikes drive them.
+    recurrence_macs, recurrence_j
+        The state-space modes, which both leave out.
+    ann_everything_j, snn_everything_j
+        All arithmetic of either.
+    """
+
+    ann_macs: float
+    ann_j: float
+    snn_acs: float
+    snn_j: float
+    recurrence_macs: float
+    recurrence_j: float
+    ann_everything_j: float
+    snn_everything_j: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One deployment's figures.
+
+    Parameters
+    ----------
+    name
+        What it is called: its file.
+    deployment, report
+        The network, and what it costs on its target.
+    accuracy
+        Share of correct answers; None without labels.
+    same_as_first, same_as_float
+        Share of answers that are the first deployment's, and the float network's.
+    arithmetic
+        The same at 45 nm.
+    """
+
+    name: str
+    deployment: Deployment
+    report: Report
+    accuracy: float | None
+    same_as_first: float | None
+    same_as_float: float | None
+    arithmetic: Arithmetic
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Deployments in the order they were given, and the float network if there was one.
+
+    ``float_bytes`` counts its parameters at four bytes each.
+    """
+
+    sequences: int
+    steps: int
+    candidates: tuple[Candidate, ...]
+    float_accuracy: float | None = None
+    float_bytes: int | None = None
+
+    def settings_that_differ(self) -> tuple[str, ...]:
+        """Name the quantisation settings that are not the same for all."""
+        settings = [candidate.deployment.origin.settings for candidate in self.candidates]
+        keys = sorted({key for each in settings for key in each})
+        return tuple(
+            key for key in keys if any(s.get(key) != settings[0].get(key) for s in settings)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain data for ``compare --json``, schema version 1."""
+        has_float = self.float_bytes is not None
+        return {
+            "schema_version": COMPARE_SCHEMA,
+            "sequences": self.sequences,
+            "steps_per_sequence": self.steps,
+            "deployments": [_to_json(candidate) for candidate in self.candidates],
+            "float": {"accuracy": self.float_accuracy, "bytes": self.float_bytes}
+            if has_float
+            else None,
+        }
+
+
+def compare_deployments(
+    deployments: Sequence[tuple[str, Deployment]],
+    data: Data,
+    *,
+    against: Network | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run every deployment on the same data, each for its own target.
+
+    Parameters
+    ----------
+    deployments
+        Each with its name.
+    data
+        Checked against the first; all must take the same input.
+    against
+        The float network to compare answers with.
+    progress
+        Called with how many sequences were done since the last call, over all deployments.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to compare, or the networks take different inputs.
+    """
+    _check_inputs(deployments)
+    float_logits = None if against is None else _run_float(against, data)
+    profile = load_profile(ARITHMETIC_PROFILE)
+    candidates: list[Candidate] = []
+    first: Logits | None = None
+    for name, deployment in deployments:
+        outputs: list[npt.NDArray[np.int64]] = []
+
+        def watch(result: Result, outputs: list[npt.NDArray[np.int64]] = outputs) -> None:
+            outputs.append(result.output)
+
+        report = deployment.report(data, watch=watch, progress=progress)
+        logits = output_format(deployment.network).decode(np.concatenate(outputs))
+        first = logits if first is None else first
+        candidates.append(
+            Candidate(
+                name=name,
+                deployment=deployment,
+                report=report,
+                accuracy=accuracy(logits, data.labels),
+                same_as_first=_agreement(logits, first),
+                same_as_float=None if float_logits is None else _agreement(logits, float_logits),
+                arithmetic=_arithmetic(deployment.network, report, profile),
+            )
+        )
+    return Comparison(
+        sequences=len(data),
+        steps=int(data.inputs.shape[1]),
+        candidates=tuple(candidates),
+        float_accuracy=None if float_logits is None else accuracy(float_logits, data.labels),
+        float_bytes=None if against is None else _parameter_bytes(against),
+    )
+
+
+def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
+    if len(deployments) < 2:
+        raise ConfigError("name at least two deployments to compare")
+    (first, reference), *others = deployments
+    for name, deployment in others:
+        mine, its = deployment.network.input, reference.network.input
+        if mine.width != its.width:
+            raise ConfigError(
+                f"{name} takes {mine.width} input channels and {first} {its.width}: only networks "
+                "of the same data can be compared"
+            )
+
+
+def _run_float(network: Network, data: Data) -> Logits:
+    from snn_deploy.engines.floating import run_float
+
+    return run_float(network, data.inputs, data.lengths).logits
+
+
+def _agreement(logits: Logits, others: Logits) -> float | None:
+    return agreement(logits, others) if logits.shape == others.shape else None
+
+
+def _parameter_bytes(network: Network) -> int:
+    """Bytes of a float network's parameters in 32-bit floating point; a complex number has two."""
+    numbers = 0
+    for node in network:
+        for value in vars(node).values():
+            if isinstance(value, np.ndarray):
+                numbers += value.size * (2 if np.iscomplexobj(value) else 1)
+    return 4 * numbers
+
+
+def _arithmetic(network: Network, report: Report, profile: Profile) -> Arithmetic:
+    """Price the very messages that were counted, without any chip."""
+    activity = report.activity
+    events = count_events(network, place_network(network, profile), profile, activity)
+    counted = count_as_papers_do(network, events, activity.total_steps, profile)
+    assert isinstance(counted, PaperCount)  # this profile prices just that
+    each = 1.0 / activity.sequences
+    return Arithmetic(
+        ann_macs=counted.ann_macs * each,
+        ann_j=counted.ann_j * each,
+        snn_acs=counted.snn_acs * each,
+        snn_j=counted.snn_j * each,
+        recurrence_macs=counted.recurrence_macs * each,
+        recurrence_j=counted.recurrence_j * each,
+        ann_everything_j=_dense_j(sum(events.values(), Events()), profile) * each,
+        snn_everything_j=counted.everything_j * each,
+    )
+
+
+def _dense_j(events: Events, profile: Profile) -> float:
+    """Joules if every synapse multiplied at every step, and neurons as they do anyway."""
+    mac, inner = profile.energy.mac_pj, profile.energy.neuron_mac_pj
+    assert mac is not None  # of this profile
+    assert inner is not None
+    return (events.dense * mac.typical + events.neuron_macs * inner.typical) * 1e-12
+
+
+def _to_json(candidate: Candidate) -> dict[str, Any]:
+    origin = candidate.deployment.origin
+    return {
+        "name": candidate.name,
+        "checkpoint": origin.checkpoint,
+        "checkpoint_sha256": origin.checkpoint_sha256,
+        "settings": origin.settings,
+        "accuracy": candidate.accuracy,
+        "same_as_first": candidate.same_as_first,
+        "same_as_float": candidate.same_as_float,
+        "arithmetic_45nm": asdict(candidate.arithmetic),
+        "report": candidate.report.to_json(),
+    }
