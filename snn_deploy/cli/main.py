@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from snn_deploy.cli.compare import compare
 from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo
 from snn_deploy.cli.doctor import doctor
@@ -41,7 +42,18 @@ def commands() -> None:
     """
 
 
-for _command in (convert, inspect, simulate, verify, evaluate, report, targets, doctor, demo):
+for _command in (
+    convert,
+    inspect,
+    simulate,
+    verify,
+    evaluate,
+    report,
+    compare,
+    targets,
+    doctor,
+    demo,
+):
     commands.add_command(_command)
 
 
