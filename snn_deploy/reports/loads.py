@@ -6,7 +6,7 @@ constants change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
-from snn_deploy.mapping.flows import find_flows
+from snn_deploy.mapping.flows import Flow, find_flows
 from snn_deploy.mapping.mesh import Link, links_between, site_of
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
@@ -24,7 +24,8 @@ from snn_deploy.reports.activity import Activity
 
 __all__ = ["PassLoads", "count_loads"]
 
-PerCore = npt.NDArray[np.float64]
+PerCore = npt.NDArray[np.float32]
+"""Counts, exact up to 2**24."""
 
 
 @dataclass
@@ -62,6 +63,7 @@ def count_loads(
     """Count the loads of each pass: every stage's, and every reversed dendrite's own."""
     stages = stages_of(network)
     reading = _buffer_reads(network, placement, stages)
+    flows = list(find_flows(network, placement, profile))
     passes = []
     for stage in range(max(stages.values(), default=0) + 1):
         names = {
@@ -72,7 +74,8 @@ def count_loads(
         loads = _empty(placement, _steps(activity))
         loads.lif_updates += _updates(placement, names)
         _add_own(loads, placement, names)
-        _add_messages(loads, network, placement, profile, activity, stage)
+        flowing = [flow for flow in flows if flow.stage == stage]
+        _add_messages(loads, flowing, activity, len(placement.cores))
         _add_sends(loads, placement, activity, names)
         _add_reads(loads, reading, names)
         _add_writes(loads, network, placement, names)
@@ -95,17 +98,19 @@ def _steps(activity: Activity) -> int:
 
 
 def _empty(placement: Placement, steps: int) -> PassLoads:
-    acs, macs, arrivals, sends, departures = np.zeros((5, steps, len(placement.cores)))
+    tables = np.zeros((5, steps, len(placement.cores)), dtype=np.float32)
+    acs, macs, arrivals, sends, departures = tables
+    none = np.zeros((steps, 0), dtype=np.float32)
     return PassLoads(
-        np.zeros(len(placement.cores)),
+        np.zeros(len(placement.cores), dtype=np.float32),
         acs,
         macs,
         arrivals,
         sends,
         departures,
-        tiles=np.zeros((steps, 0)),
-        links_east_west=np.zeros((steps, 0)),
-        links_north_south=np.zeros((steps, 0)),
+        tiles=none,
+        links_east_west=none,
+        links_north_south=none,
     )
 
 
@@ -113,12 +118,12 @@ def _channels(placement: Placement, population: str) -> PerCore:
     """How many of a population's channels each core holds, (cores,)."""
     return np.array(
         [sum(s.channels for s in c.slices if s.population == population) for c in placement.cores],
-        dtype=np.float64,
+        dtype=np.float32,
     )
 
 
 def _updates(placement: Placement, names: set[str]) -> PerCore:
-    updates = np.zeros(len(placement.cores))
+    updates = np.zeros(len(placement.cores), dtype=np.float32)
     for population in placement.populations:
         operations = sum(c.operations for name, c in population.costs.items() if name in names)
         if operations:
@@ -138,47 +143,59 @@ def _add_own(loads: PassLoads, placement: Placement, names: set[str]) -> None:
                 loads.departures += channels * cost.own_messages
 
 
-def _add_messages(
-    loads: PassLoads,
-    network: Network,
-    placement: Placement,
-    profile: Profile,
-    activity: Activity,
-    stage: int,
-) -> None:
-    links: dict[Link, PerCore] = {}
-    for flow in find_flows(network, placement, profile):
-        if flow.stage != stage:
-            continue
-        sent = activity.by_step[flow.path.source][:, flow.first : flow.last].sum(axis=1)
-        operations = loads.macs if flow.path.graded else loads.acs
-        operations[:, flow.target_core] += sent * flow.rows
-        loads.arrivals[:, flow.target_core] += sent
+def _add_messages(loads: PassLoads, flows: Sequence[Flow], activity: Activity, cores: int) -> None:
+    """Add what flows carry: for each load, the messages of each slice times a matrix."""
+    slices: dict[tuple[str, int, int], int] = {}
+    rows = [slices.setdefault(_slice(flow), len(slices)) for flow in flows]
+    if not flows:
+        return
+    sent = np.stack(
+        [activity.by_step[name][:, first:last].sum(axis=1) for name, first, last in slices], axis=1
+    )
+    acs, macs, arrivals, departures = np.zeros((4, len(slices), cores), dtype=sent.dtype)
+    for row, flow in zip(rows, flows, strict=True):
+        (macs if flow.path.graded else acs)[row, flow.target_core] += flow.rows
+        arrivals[row, flow.target_core] += 1
         if flow.source_core is not None:
-            loads.departures[:, flow.source_core] += sent
-        for link in links_between(flow.start, flow.end):
-            links[link] = links[link] + sent if link in links else sent.astype(np.float64)
-    steps = len(loads.acs)
-    loads.links_east_west = _stack(links, steps, along_rows=False)
-    loads.links_north_south = _stack(links, steps, along_rows=True)
+            departures[row, flow.source_core] += 1
+    loads.acs += sent @ acs
+    loads.macs += sent @ macs
+    loads.arrivals += sent @ arrivals
+    loads.departures += sent @ departures
+    loads.links_east_west = sent @ _links(rows, flows, len(slices), along_rows=False)
+    loads.links_north_south = sent @ _links(rows, flows, len(slices), along_rows=True)
+
+
+def _slice(flow: Flow) -> tuple[str, int, int]:
+    return flow.path.source, flow.first, flow.last
+
+
+def _links(
+    rows: Sequence[int], flows: Sequence[Flow], slices: int, along_rows: bool
+) -> npt.NDArray[np.float32]:
+    """Which slices cross which links of one direction how often, (slices, links).
+
+    Links from chip to chip have no figure and are left out.
+    """
+    index: dict[Link, int] = {}
+    crossings = [
+        (row, index.setdefault(link, len(index)))
+        for row, flow in zip(rows, flows, strict=True)
+        for link in links_between(flow.start, flow.end)
+        if link[0].chip == link[1].chip and (link[0].row != link[1].row) == along_rows
+    ]
+    table = np.zeros((slices, len(index)), dtype=np.float32)
+    for row, link in crossings:
+        table[row, link] += 1
+    return table
 
 
 def _add_tiles(loads: PassLoads, placement: Placement, profile: Profile) -> None:
     """Add up what arrives at the cores of one router."""
     sites = [site_of(core.chip, core.index, profile) for core in placement.cores]
     routers = sorted(set(sites), key=lambda site: (site.chip, site.row, site.column))
-    belongs = np.array([[site == router for router in routers] for site in sites], dtype=float)
+    belongs = np.array([[s == router for router in routers] for s in sites], dtype=np.float32)
     loads.tiles = loads.arrivals @ belongs
-
-
-def _stack(links: dict[Link, PerCore], steps: int, along_rows: bool) -> PerCore:
-    """Put the links of one direction side by side; chip to chip has no figure and is left out."""
-    chosen = [
-        sent
-        for (start, end), sent in links.items()
-        if start.chip == end.chip and (start.row != end.row) == along_rows
-    ]
-    return np.stack(chosen, axis=1) if chosen else np.zeros((steps, 0))
 
 
 def _add_sends(loads: PassLoads, placement: Placement, activity: Activity, names: set[str]) -> None:

@@ -114,7 +114,7 @@ def estimate_time(
         step_s=step,
         slowest_step_s=slowest * 1e-9,
         sampled_steps=len(loads[0].acs),
-        limited_by=_limits(loads, typical, placement),
+        limited_by=_limits(loads, typical),
         passes=len(loads),
         pipeline_steps=pipeline,
         token_s=step * (pipeline + 1) if len(loads) == 1 else None,
@@ -141,13 +141,13 @@ def sequence_seconds(loads: Sequence[PassLoads], constants: Constants, steps: fl
 
 def step_nanoseconds(loads: PassLoads, constants: Constants) -> Steps:
     """Give the time of each sampled step of a pass, (S,)."""
-    return np.asarray(_parts(loads, constants).max(axis=1))
+    return np.asarray(_kinds(loads, constants).max(axis=1))
 
 
 def _neurons(loads: PassLoads, constants: Constants) -> Steps:
     sending = loads.sends * constants["spike_out_ns"]
-    sending = sending + loads.departures * constants["message_out_ns"]
-    return np.asarray(loads.lif_updates * constants["neuron_update_ns"] + sending)
+    sending += loads.departures * constants["message_out_ns"]
+    return np.asarray(sending + loads.lif_updates * constants["neuron_update_ns"])
 
 
 def _synapses(loads: PassLoads, constants: Constants) -> Steps:
@@ -155,43 +155,39 @@ def _synapses(loads: PassLoads, constants: Constants) -> Steps:
     return np.asarray(operations + loads.arrivals * constants["message_in_ns"])
 
 
-def _parts(loads: PassLoads, constants: Constants) -> Steps:
-    """All parts side by side, (S, cores + cores + tiles + links + links + barrier)."""
-    barrier = np.full((len(loads.acs), 1), constants["barrier_ns"])
-    return np.concatenate(
-        [
-            _neurons(loads, constants),
-            _synapses(loads, constants),
-            loads.tiles * constants["within_tile_ns"],
-            loads.links_east_west * constants["hop_east_west_ns"],
-            loads.links_north_south * constants["hop_north_south_ns"],
-            barrier,
-        ],
-        axis=1,
+_KINDS = ("neurons", "synapses", "links", "barrier")
+
+
+def _kinds(loads: PassLoads, constants: Constants) -> Steps:
+    """The longest of each kind of part, at each step, (S, 4) in the order of ``_KINDS``."""
+    links = (
+        (loads.tiles, "within_tile_ns"),
+        (loads.links_east_west, "hop_east_west_ns"),
+        (loads.links_north_south, "hop_north_south_ns"),
     )
+    longest = [counts.max(axis=1, initial=0.0) * constants[key] for counts, key in links]
+    kinds = [
+        _neurons(loads, constants).max(axis=1),
+        _synapses(loads, constants).max(axis=1),
+        np.max(longest, axis=0),
+        np.full(len(loads.acs), constants["barrier_ns"]),
+    ]
+    return np.asarray(np.stack(kinds, axis=1), dtype=np.float64)
 
 
-def _limits(
-    loads: Sequence[PassLoads], constants: Constants, placement: Placement
-) -> tuple[tuple[str, float], ...]:
+def _limits(loads: Sequence[PassLoads], constants: Constants) -> tuple[tuple[str, float], ...]:
     """Say how often the neurons, synapses, links (routers too) or the barrier took longest."""
-    count = len(placement.cores)
-    borders = np.array([count, 2 * count])
-    tally: dict[str, float] = {}
-    for each in loads:
-        parts = _parts(each, constants)
-        longest = parts.argmax(axis=1)
-        is_barrier = longest == parts.shape[1] - 1
-        kinds = np.where(is_barrier, 3, np.searchsorted(borders, longest, side="right"))
-        for kind, name in enumerate(("neurons", "synapses", "links", "barrier")):
-            share = float(np.mean(kinds == kind)) / len(loads)
-            if share:
-                tally[name] = tally.get(name, 0.0) + share
-    return tuple(sorted(tally.items(), key=lambda item: -item[1]))
+    longest = [_kinds(each, constants).argmax(axis=1) for each in loads]
+    shares = {
+        name: float(np.mean([np.mean(which == kind) for which in longest]))
+        for kind, name in enumerate(_KINDS)
+    }
+    found = ((name, share) for name, share in shares.items() if share)
+    return tuple(sorted(found, key=lambda item: -item[1]))
 
 
 def _core_loads(loads: Sequence[PassLoads], constants: Constants) -> tuple[CoreLoad, ...]:
-    neurons = sum(_neurons(each, constants).mean(axis=0) for each in loads)
-    synapses = sum(_synapses(each, constants).mean(axis=0) for each in loads)
+    neurons = sum(_neurons(each, constants).mean(axis=0, dtype=np.float64) for each in loads)
+    synapses = sum(_synapses(each, constants).mean(axis=0, dtype=np.float64) for each in loads)
     pairs = zip(np.atleast_1d(neurons), np.atleast_1d(synapses), strict=True)
     return tuple(CoreLoad(float(n), float(s)) for n, s in pairs)
