@@ -6,13 +6,16 @@ where ``NUMBA_CACHE_DIR`` says). Where nothing can be written, each process comp
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numba
 
-__all__ = ["compiled", "inlined", "thread_count"]
+__all__ = ["compiled", "fingerprint", "inlined", "thread_count"]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,6 +24,19 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(nogil=True, cache=True, boundscheck=False)(function)
     except RuntimeError:  # numba's word for: no folder to cache in
         return numba.njit(nogil=True, boundscheck=False)(function)
+
+
+def fingerprint(*modules: ModuleType) -> int:
+    """Give a number that changes with the source of some modules.
+
+    numba looks only at the file of the function that it caches, not at those of the functions that
+    this one calls; what a function has in its closure, though, distinguishes cached code.
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        if module.__file__ is not None:
+            digest.update(Path(module.__file__).read_bytes())
+    return int.from_bytes(digest.digest()[:7], "big")
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from snn_deploy.engines.native.byte_vectors import make_column_adder
 from snn_deploy.engines.native.compilation import inlined
 from snn_deploy.engines.native.vectors import (
     LANES,
@@ -35,7 +36,6 @@ from snn_deploy.engines.native.vectors import (
 )
 
 __all__ = [
-    "EVENTS_IN_A_SUM",
     "add_graded",
     "add_spikes",
     "count_messages",
@@ -45,7 +45,7 @@ __all__ = [
     "relay",
 ]
 
-EVENTS_IN_A_SUM = 256  # of 8-bit weights: what 16 bits can hold
+NEURONS_AT_ONCE = 32  # whose 16-bit sums stay in registers
 BLOCK = 4  # vectors of outputs that are summed at once
 
 Array = Any  # numba knows the types
@@ -64,24 +64,8 @@ def _find_events(signals: Array, row: int, pitch: int, events: Array) -> int:
     return count
 
 
-@inlined
-def _sum_weights(
-    weights: Array, at: int, pitch: int, events: Array, first: int, last: int, sums: Array
-) -> None:
-    """Set 16-bit sums to the sum of the columns of some events, four at a time."""
-    sums[:] = 0
-    event = first
-    while event + 4 <= last:
-        a, b = at + events[event] * pitch, at + events[event + 1] * pitch
-        c, d = at + events[event + 2] * pitch, at + events[event + 3] * pitch
-        for o in range(pitch):
-            sums[o] += weights[a + o] + weights[b + o] + weights[c + o] + weights[d + o]
-        event += 4
-    while event < last:
-        a = at + events[event] * pitch
-        for o in range(pitch):
-            sums[o] += weights[a + o]
-        event += 1
+_add_block = make_column_adder(NEURONS_AT_ONCE)
+_add_vector = make_column_adder(LANES)
 
 
 @inlined
@@ -99,18 +83,15 @@ def add_spikes(
     inputs that spiked.
     """
     events = np.empty(x_pitch, np.int64)
-    sums = np.empty(y_pitch, np.int16)
+    whole = y_pitch if y_pitch >= NEURONS_AT_ONCE else 0
     for r in range(rows):
         y = y_at + r * y_pitch
         count = _find_events(signals, x_at + r * x_pitch, x_pitch, events)
-        _sum_weights(weights, weights_at, y_pitch, events, 0, min(count, EVENTS_IN_A_SUM), sums)
-        for o in range(y_pitch):
-            signals[y + o] = sums[o]
-        for first in range(EVENTS_IN_A_SUM, count, EVENTS_IN_A_SUM):
-            last = min(count, first + EVENTS_IN_A_SUM)
-            _sum_weights(weights, weights_at, y_pitch, events, first, last, sums)
-            for o in range(y_pitch):
-                signals[y + o] += sums[o]
+        for o in range(0, whole, NEURONS_AT_ONCE):
+            first = min(o, y_pitch - NEURONS_AT_ONCE)  # the last block may overlap the one before
+            _add_block(weights, weights_at + first, y_pitch, events, count, signals, y + first)
+        for o in range(whole, y_pitch, LANES):
+            _add_vector(weights, weights_at + o, y_pitch, events, count, signals, y + o)
 
 
 @inlined

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from snn_deploy.engines.native.exactness import NotExactError
 from snn_deploy.engines.native.fast_nodes import EMITTERS, Fields, Parts
 from snn_deploy.engines.native.operations import COUNT, OPERATION
 from snn_deploy.engines.native.packing import Slots, pitch_of
-from snn_deploy.engines.native.plan import Plan
+from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.ir.bounds import bound_network
 
@@ -63,6 +64,7 @@ class FastProgram:
     work_size: int
 
 
+@lru_cache(maxsize=REMEMBERED)
 def assemble(plan: Plan, watched: frozenset[str]) -> FastProgram | None:
     """Make the fast program of a plan; None where doubles cannot be proven to be exact.
 

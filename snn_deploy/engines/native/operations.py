@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from snn_deploy.engines.native import byte_vectors, compilation, dendrite_kernel, vectors
 from snn_deploy.engines.native import fast_kernels as kernels
-from snn_deploy.engines.native.compilation import compiled
+from snn_deploy.engines.native.compilation import compiled, fingerprint
 from snn_deploy.engines.native.dendrite_kernel import run_dendrite
 from snn_deploy.engines.native.vectors import LANES
 
@@ -62,7 +63,7 @@ OPERATION = np.dtype(
 Array = Any  # numba knows the types
 
 
-def _build(lanes: int) -> Callable[..., None]:
+def _build(lanes: int, version: int) -> Callable[..., None]:
     @compiled
     def run_operations(
         operations: Array,
@@ -94,7 +95,7 @@ def _build(lanes: int) -> Callable[..., None]:
         clipped
             One a operation: incremented by how many values it clipped.
         """
-        rows = samples * steps
+        rows = samples * steps if version > 0 else 0
         for i in range(len(operations)):
             op = operations[i]
             x, y, held = op.x * capacity, op.y * capacity, op.state * samples
@@ -191,5 +192,8 @@ def _build(lanes: int) -> Callable[..., None]:
     return run_operations
 
 
-# `lanes` is in the closure so that cached machine code for other vectors is never taken for this
-run_operations = _build(LANES)
+# both are in the closure so that machine code cached for other vectors, or made of other sources,
+# is never taken for this
+run_operations = _build(
+    LANES, fingerprint(byte_vectors, compilation, dendrite_kernel, kernels, vectors)
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from snn_deploy.engines.native.schedule import Sweep, plan_sweeps
 from snn_deploy.engines.result import IntArray, senders
@@ -10,7 +11,9 @@ from snn_deploy.ir.integer_nodes import Accumulator, Gate, Relay, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["Moment", "Plan", "plan_network"]
+__all__ = ["REMEMBERED", "Moment", "Plan", "plan_network"]
+
+REMEMBERED = 8  # networks whose plans are kept: mostly one is run again and again
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Moment:
     last: IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A network, taken apart.
 
@@ -64,6 +67,7 @@ class Plan:
         return not self.closing and bool(self.network.of_kind(Accumulator))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def plan_network(network: Network) -> Plan:
     """Take a lowered network apart."""
     closing = _closing_nodes(network)

@@ -16,7 +16,7 @@ from snn_deploy.ir.node import Node
 __all__ = ["Sweep", "plan_sweeps"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """Nodes that run together, chunk by chunk.
 
