@@ -1,0 +1,405 @@
+"""The reference engine against each node's docstring, written out once more in plain integers.
+
+The oracle itself needs a second opinion: here every node is a loop over Python's unlimited
+integers and exact fractions, one sequence and one number at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import (
+    INTEGER_KINDS,
+    around,
+    encoded,
+    extreme_inputs,
+    float_inputs,
+    float_network,
+    random_bank,
+    run_reference,
+)
+
+from snn_deploy.engines.reference import STEPS, ReferenceEngine
+from snn_deploy.engines.registry import ENGINES, get_engine
+from snn_deploy.engines.result import Run, answer_steps, senders
+from snn_deploy.errors import ConfigError
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.ir.verifier import LEGAL
+from snn_deploy.passes.pipeline import compile_network
+from snn_deploy.passes.quantize import Calibration
+from snn_deploy.quantize.config import QuantizationConfig
+
+Step = list[int]
+Sequence = list[Step]
+
+
+# --- every equation, in plain integers
+
+
+def rs(x: int, k: int) -> int:
+    """Right shift, rounding half up."""
+    scaled = Fraction(x, 2**k) + Fraction(1, 2)
+    return int(scaled.numerator // scaled.denominator)
+
+
+def ms(x: int, m: int, k: int) -> int:
+    return rs(x * m, k)
+
+
+def shifted(x: int, k: int) -> int:
+    return x << k if k >= 0 else rs(x, -k)
+
+
+@dataclass
+class Clip:
+    """Clips, and counts what it changed."""
+
+    count: int = 0
+
+    def __call__(self, x: int, bits: int) -> int:
+        limit = 2 ** (bits - 1) - 1
+        clipped = max(-limit, min(limit, x))
+        self.count += clipped != x
+        return clipped
+
+
+def rescaled(x: int, rescale: nodes.Rescale, i: int) -> int:
+    return ms(x, int(rescale.mantissa[i]), int(rescale.shift[i])) + int(rescale.bias[i])
+
+
+def dot(weight: Any, x: Step) -> Step:
+    return [sum(int(w) * value for w, value in zip(row, x, strict=True)) for row in weight]
+
+
+def same(node: nodes.Input, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return x
+
+
+def synapses(node: nodes.Synapses, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return [dot(node.weight, step) for step in x]
+
+
+def linear(node: nodes.QuantizedLinear, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return [
+        [clip(rescaled(total, node.rescale, i), node.output.bits) for i, total in enumerate(sums)]
+        for sums in (dot(node.weight, step) for step in x)
+    ]
+
+
+def relay(node: nodes.Relay, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    """Of one source, as often as the node reads it."""
+
+    def one(value: int, i: int) -> int:
+        align = np.zeros((len(node.inputs), node.width)) if node.align is None else node.align
+        total = sum(shifted(value, int(align[j][i])) for j in range(len(node.inputs)))
+        if node.rescale is not None:
+            total = rescaled(total, node.rescale, i)
+        return clip(total, node.output.bits)
+
+    return [[one(value, i) for i, value in enumerate(step)] for step in x]
+
+
+def compartments(bank: nodes.ModeBank, x: Step, i: int, n: int, clip: Clip) -> list[int]:
+    """What mode n of channel i adds to the drive at every step."""
+    k, bits = bank.decay_shift, bank.state_bits
+    r, s = int(bank.decay_real[i, n]), int(bank.decay_imag[i, n])
+    p, q = int(bank.readout_real[i, n]), int(bank.readout_imag[i, n])
+    shift = int(bank.readout_shift[i, n])
+    u = v = 0
+    contributions = []
+    for value in x:
+        entering = shifted(value, int(bank.input_shift[i, n]))
+        u, v = (
+            clip(ms(u, r, k) - ms(v, s, k) + entering, bits),
+            clip(ms(u, s, k) + ms(v, r, k), bits),
+        )
+        contributions.append(ms(u, p, shift) - ms(v, q, shift))
+    return contributions
+
+
+def contributions(bank: nodes.ModeBank, x: Sequence, backwards: bool, clip: Clip) -> Sequence:
+    """The sum over modes, (steps, channels); backwards: from the steps after each."""
+    steps, channels = len(x), len(x[0])
+    total = [[0] * channels for _ in range(steps)]
+    for i in range(channels):
+        u = [step[i] for step in x]
+        for n in range(bank.modes):
+            if backwards:
+                # the first step is taken in last, and heard by none
+                heard = [*compartments(bank, u[::-1], i, n, clip)[-2::-1], 0]
+            else:
+                heard = compartments(bank, u, i, n, clip)
+            for t in range(steps):
+                total[t][i] += heard[t]
+    return total
+
+
+def driven(node: Any, x: Sequence, parts: list[Sequence], clip: Clip) -> Sequence:
+    def one(t: int, i: int) -> int:
+        skip = ms(x[t][i], int(node.skip_mantissa[i]), int(node.skip_shift[i]))
+        return clip(rs(sum(p[t][i] for p in parts) + skip, node.drive_shift), node.output.bits)
+
+    return [[one(t, i) for i in range(node.width)] for t in range(len(x))]
+
+
+def dendrite(node: nodes.Dendrite, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return driven(node, x, [contributions(node.bank, x, node.reversed_time, clip)], clip)
+
+
+def ssm(node: nodes.QuantizedSsm, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    parts = [contributions(node.forward, x, False, clip)]
+    if node.reverse is not None:
+        parts.append(contributions(node.reverse, x, True, clip))
+    return driven(node, x, parts, clip)
+
+
+def lif(node: nodes.LifSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    membranes = [0] * node.width
+    spikes = []
+    for step in x:
+        fired = []
+        for i, drive in enumerate(step):
+            kept = abs(membranes[i]) * (4096 - node.decay) // 4096
+            v = clip((kept if membranes[i] >= 0 else -kept) + 64 * drive, 24)
+            fired.append(int(v > 64 * node.threshold))
+            membranes[i] = 0 if fired[-1] else v
+        spikes.append(fired)
+    return spikes
+
+
+def gated(node: Any, value: int, gate: int, i: int, clip: Clip) -> int:
+    sigmoid: nodes.SigmoidGate = node.sigmoid
+    size = len(sigmoid.table)
+    row = max(0, min(size - 1, rs(gate, sigmoid.index_shift) + size // 2))
+    return clip(ms(value, int(sigmoid.table[row]), int(sigmoid.out_shift[i])), node.output.bits)
+
+
+def glu(node: nodes.QuantizedGlu, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    h = node.width
+    return [[gated(node, step[i], step[h + i], i, clip) for i in range(h)] for step in x]
+
+
+def gate(node: nodes.Gate, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    h = node.width
+    halves = [
+        [clip(rescaled(value, node.rescale, i), node.value_bits) for i, value in enumerate(step)]
+        for step in x
+    ]
+    return [[gated(node, step[i], step[h + i], i, clip) for i in range(h)] for step in halves]
+
+
+def accumulator(node: nodes.Accumulator, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    length = valid if node.use_lengths else len(x)
+    heard = x[:length]
+
+    def pooled(i: int) -> int:
+        total = sum(step[i] for step in heard)
+        if node.mode == "mean":
+            return mean(node, total, length)
+        chosen = {"sum": total, "last": heard[-1][i], "first": heard[0][i]}[node.mode]
+        return shifted(chosen, node.guard_bits)
+
+    silent = [0] * node.width
+    answer = [clip(pooled(i), node.output.bits) for i in range(node.width)]
+    return [answer if t == length - 1 else silent for t in range(len(x))]
+
+
+def mean(node: nodes.Accumulator, total: int, length: int) -> int:
+    """``docs/arithmetic.md``'s division: shift, multiply, shift."""
+    octaves = 0
+    while 2**octaves < length:
+        octaves += 1
+    before = max(0, octaves - node.headroom_bits)
+    bits = node.reciprocal_bits
+    exact = Fraction(2 ** (bits - 2 + octaves), length) + Fraction(1, 2)
+    reciprocal = min(exact.numerator // exact.denominator, 2 ** (bits - 1) - 1)
+    return ms(rs(total, before), reciprocal, bits - 2 + octaves - before - node.guard_bits)
+
+
+PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
+    nodes.Input: same,
+    nodes.Synapses: synapses,
+    nodes.QuantizedLinear: linear,
+    nodes.Relay: relay,
+    nodes.Dendrite: dendrite,
+    nodes.QuantizedSsm: ssm,
+    nodes.LifSoma: lif,
+    nodes.QuantizedGlu: glu,
+    nodes.Gate: gate,
+    nodes.Accumulator: accumulator,
+}
+
+
+@pytest.mark.parametrize("kind", INTEGER_KINDS, ids=lambda kind: kind.__name__)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_every_node_computes_its_equation(kind: type[Node], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = around(kind, rng)
+    mantissas = extreme_inputs(network, rng, batch=2, steps=int(rng.integers(1, 9)))
+    lengths = rng.integers(1, mantissas.shape[1] + 1, 2)
+    result = run_reference(network, mantissas, lengths)
+    name = network.output.name
+    clip = Clip()
+    for b, length in enumerate(lengths):
+        expected = PLAIN[kind](network.output, mantissas[b].tolist(), int(length), clip)
+        np.testing.assert_array_equal(result.trace[name][b], expected)
+    assert result.saturated.get(name, 0) == clip.count
+
+
+def test_every_legal_node_has_an_equation() -> None:
+    assert set(STEPS) == set(LEGAL["integer"]) | set(LEGAL["lowered"]) == set(PLAIN)
+
+
+# --- what a run is made of
+
+
+def network_of(**shape: Any) -> Network:
+    source = float_network(**shape)
+    return compile_network(source, QuantizationConfig(), Calibration(float_inputs(source)))
+
+
+def inputs_of(network: Network, batch: int = 3, steps: int = 12) -> npt.NDArray[np.int64]:
+    rng = np.random.default_rng(0)
+    return encoded(network, rng.uniform(-1, 1, (batch, steps, network.input.width)))
+
+
+def test_sequences_do_not_disturb_each_other() -> None:
+    network = network_of(reverse=True, use_lengths=True)
+    mantissas = inputs_of(network)
+    lengths = np.array([12, 5, 1])
+    together = run_reference(network, mantissas, lengths)
+    for b in range(3):
+        alone = run_reference(network, mantissas[b : b + 1], lengths[b : b + 1])
+        np.testing.assert_array_equal(together.output[b], alone.output[0])
+        for name in network.names:
+            np.testing.assert_array_equal(together.trace[name][b], alone.trace[name][0])
+
+
+def test_a_causal_network_does_not_see_the_future() -> None:
+    network = network_of(readout="every")
+    mantissas = inputs_of(network)
+    changed = mantissas.copy()
+    changed[:, 7:] = -changed[:, 7:]
+    first, second = run_reference(network, mantissas), run_reference(network, changed)
+    np.testing.assert_array_equal(first.output[:, :7], second.output[:, :7])
+    assert (first.output[:, 7:] != second.output[:, 7:]).any()
+
+
+def test_a_reversed_dendrite_sees_the_future_only() -> None:
+    rng = np.random.default_rng(3)
+    network = around(nodes.Dendrite, rng)
+    node = network.output
+    assert isinstance(node, nodes.Dendrite)
+    backwards = replace(
+        node,
+        bank=random_bank(rng, node.width, 3),
+        reversed_time=True,
+        skip_mantissa=np.zeros_like(node.skip_mantissa),
+        drive_shift=0,
+        output=Format(40, 0),
+    )
+    network = replace(network, nodes=(network.input, backwards))
+    impulse = np.zeros((1, 6, network.input.width), np.int64)
+    impulse[0, 3] = network.input.output.limit  # type: ignore[attr-defined]
+    heard = run_reference(network, impulse).trace["node"][0]
+    assert not heard[3:].any()
+    assert heard[2].any()
+
+
+def test_the_answer_comes_at_the_last_valid_step() -> None:
+    network = network_of(use_lengths=True)
+    mantissas = inputs_of(network)
+    result = run_reference(network, mantissas, [12, 5, 1])
+    for b, length in enumerate([12, 5, 1]):
+        np.testing.assert_array_equal(result.output[b], result.trace["decoder"][b, length - 1])
+        pooled = result.trace["decoder.pool"][b]
+        assert pooled[length - 1].any()
+        assert not np.delete(pooled, length - 1, axis=0).any()
+
+
+def test_padding_after_a_sequence_changes_nothing() -> None:
+    network = network_of(use_lengths=True)
+    mantissas = inputs_of(network)
+    padded = np.concatenate([mantissas, np.full_like(mantissas, 999)], axis=1)
+    lengths = np.full(3, mantissas.shape[1])
+    first, second = (run_reference(network, x, lengths) for x in (mantissas, padded))
+    np.testing.assert_array_equal(first.output, second.output)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [("all", slice(None)), (1, slice(8, 9)), (3, slice(6, 9))]
+)
+def test_the_steps_of_the_answer(steps: Any, expected: slice) -> None:
+    network = replace(network_of(readout="every"), output_steps=steps)
+    signal = np.arange(2 * 9 * 3).reshape(2, 9, 3)
+    answer = answer_steps(network, signal, np.array([9, 4]))
+    np.testing.assert_array_equal(answer, signal[:, expected])
+
+
+def test_messages_are_counted_where_they_cost() -> None:
+    network = network_of(layers=1, drive=20.0)
+    result = run_reference(network, inputs_of(network))
+    assert senders(network) == ("input", "layers.0.lif", "decoder.pool")
+    for name in senders(network):
+        np.testing.assert_array_equal(result.messages[name], (result.trace[name] != 0).sum(axis=1))
+    assert result.messages["decoder.pool"].max() == 1
+    assert 0 < result.messages["layers.0.lif"].sum() < result.trace["layers.0.lif"].size
+
+
+def test_only_what_was_asked_for_is_traced() -> None:
+    network = network_of()
+    mantissas = inputs_of(network)
+    run = Run(mantissas, np.full(3, 12), trace=("layers.1.lif",))
+    assert list(ReferenceEngine().run(network, run).trace) == ["layers.1.lif"]
+
+
+def test_progress_adds_up_to_one() -> None:
+    network = network_of()
+    parts: list[float] = []
+    ReferenceEngine().run(network, Run(inputs_of(network), np.full(3, 12), (), parts.append))
+    assert sum(parts) == pytest.approx(1.0)
+    assert all(part > 0 for part in parts)
+
+
+def test_saturation_is_counted_value_by_value() -> None:
+    source = nodes.Input(name="input", output=Format(8, 0), channels=2)
+    narrow = nodes.Relay(name="node", inputs=(Edge("input"),), output=Format(4, 0), channels=2)
+    network = Network("lowered", (source, narrow), "all")
+    mantissas = np.array([[[8, 7], [-8, -7], [127, 0]], [[0, 0], [-127, 1], [7, 9]]])
+    result = run_reference(network, mantissas)
+    assert result.saturated["node"] == 5
+    np.testing.assert_array_equal(result.trace["node"], np.clip(mantissas, -7, 7))
+
+
+def test_inputs_are_left_as_they_were() -> None:
+    network = network_of(reverse=True)
+    mantissas = inputs_of(network)
+    mantissas.flags.writeable = False
+    run_reference(network, mantissas)
+
+
+# --- the registry
+
+
+def test_engines_are_found_by_name() -> None:
+    assert set(ENGINES) == {"native", "reference", "lava"}
+    engine = get_engine("reference")
+    assert isinstance(engine, ReferenceEngine)
+    assert engine.name == "reference"
+
+
+def test_an_unknown_engine() -> None:
+    told = "unknown backend 'gpu'; there are: native, reference, lava"
+    with pytest.raises(ConfigError, match=told):
+        get_engine("gpu")
