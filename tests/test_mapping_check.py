@@ -11,7 +11,10 @@ import pytest
 from snn_deploy.errors import NetworkError, TargetError
 from snn_deploy.ir.float_nodes import FloatInput
 from snn_deploy.ir.formats import Format
+from snn_deploy.ir.integer_nodes import Input
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.verifier import LEGAL
+from snn_deploy.mapping import audit, cost
 from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import list_profiles, load_profile
@@ -118,3 +121,13 @@ def test_float_network_has_no_cost() -> None:
     network = Network("float", (FloatInput(name="input", channels=1),))
     with pytest.raises(NetworkError, match="has no cost: lower the network first"):
         cost_network(network)
+
+
+def test_every_process_has_a_cost_and_is_in_the_profiles() -> None:
+    """A new kind of lowered process needs a cost, a recount in the checker, and targets."""
+    kinds = set(LEGAL["lowered"])
+    assert set(cost.COSTS) == kinds
+    assert set(audit.BITS) == kinds - {Input}
+    names = {kind.__name__ for kind in kinds}
+    assert set(load_profile("loihi2").supports.nodes) == names
+    assert set(load_profile("cpu").supports.nodes) == names

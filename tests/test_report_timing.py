@@ -177,6 +177,22 @@ def test_modes_as_neurons_take_longer_through_the_pipeline() -> None:
     assert other.pipeline_steps == one.pipeline_steps + 4
 
 
+def test_both_lowerings_are_costed() -> None:
+    made = report(lowered.network())
+    channel, mode = made.lowerings
+    assert (channel.lowering, mode.lowering) == ("channel", "mode")
+    assert channel.dynamic_j == made.dynamic_j
+    assert mode.dynamic_j.typical > channel.dynamic_j.typical
+    assert mode.neurons == channel.neurons + 6 * 3
+    assert mode.memory_bytes > channel.memory_bytes
+    profile = load_profile("loihi2").with_overrides({"limits.state_per_neuron_bytes": 8})
+    small = build_report(lowered.network(), profile, [simulate(lowered.network())], STEPS)
+    assert small.lowerings[0].refused == "its state does not fit into a neuron"
+    assert small.lowerings[1].refused == ""
+    assert small.placement is not None
+    assert small.placement.lowering == "mode"
+
+
 def test_a_network_that_runs_backwards_cannot_stream() -> None:
     timing = report(lowered.network(layers=2, reverse=True)).timing
     assert timing is not None

@@ -116,7 +116,7 @@ def _check_joined(network: Network, uses: dict[tuple[int, int], CoreUse]) -> Non
 
 
 def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowering) -> None:
-    held, shared = _BITS[type(node)](network, node, rows)
+    held, shared = BITS[type(node)](network, node, rows)
     for edge in node.inputs:
         source: Any = network[edge.source]
         if not isinstance(node, nodes.Synapses):
@@ -187,7 +187,7 @@ def _accumulator_bits(network: Network, node: nodes.Accumulator, rows: Any) -> t
     return len(rows) * 48, node.reciprocal_bits + 2 * _SHIFT_BITS + 24
 
 
-_BITS: dict[type, Any] = {
+BITS: dict[type, Any] = {
     nodes.Synapses: _synapse_bits,
     nodes.Relay: _relay_bits,
     nodes.Dendrite: _dendrite_bits,

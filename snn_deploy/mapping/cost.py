@@ -146,9 +146,9 @@ def cost_node(network: Network, node: Any, lowering: Lowering = "channel") -> No
     NetworkError
         If the node is of a kind that has no cost, as those of other stages.
     """
-    if type(node) not in _COSTS:
+    if type(node) not in COSTS:
         raise NetworkError(f"node '{node.name}' ({node.kind}) has no cost: lower the network first")
-    cost = _COSTS[type(node)](network, node)
+    cost = COSTS[type(node)](network, node)
     if lowering == "mode" and isinstance(node, nodes.Dendrite):
         cost = _spread_modes(network, node, cost)
     return replace(cost, memory=cost.memory + Memory(delays=_delay_bits(network, node)))
@@ -266,7 +266,7 @@ def _accumulator(network: Network, node: nodes.Accumulator) -> NodeCost:
     )
 
 
-_COSTS: dict[type, Callable[[Network, Any], NodeCost]] = {
+COSTS: dict[type, Callable[[Network, Any], NodeCost]] = {
     nodes.Input: _input,
     nodes.Synapses: _synapses,
     nodes.Relay: _relay,

@@ -13,7 +13,7 @@ from snn_deploy.mapping.populations import Path
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import stages_of
 
-__all__ = ["Flow", "find_flows"]
+__all__ = ["Flow", "find_flows", "is_buffered"]
 
 
 @dataclass(frozen=True)

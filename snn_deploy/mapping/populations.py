@@ -22,7 +22,17 @@ from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_node
 from snn_deploy.mapping.profile import Profile
 
-__all__ = ["Load", "Path", "Population", "channels_per_core", "find_populations"]
+__all__ = [
+    "Load",
+    "Path",
+    "Population",
+    "channels_per_core",
+    "exceeded",
+    "find_populations",
+    "fits",
+    "state_fits",
+    "state_per_neuron_bytes",
+]
 
 
 @dataclass(frozen=True)

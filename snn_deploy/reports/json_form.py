@@ -36,6 +36,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "time": _time(report),
         "energy_per_sequence": _energy(report),
         "as_papers_count": None if report.paper is None else asdict(report.paper),
+        "lowerings": [asdict(cost) for cost in report.lowerings],
         "sensitivity": [asdict(influence) for influence in report.influences],
         "saturation": [
             {**asdict(judged), "can_exceed": list(judged.can_exceed)}

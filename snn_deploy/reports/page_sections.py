@@ -20,6 +20,10 @@ from snn_deploy.reports.report import LayerReport, layer_of
 from snn_deploy.reports.saturation import Saturation
 
 __all__ = [
+    "ChipSection",
+    "LayerSection",
+    "SomaPart",
+    "TimeSection",
     "chip_section",
     "layer_sections",
     "time_section",

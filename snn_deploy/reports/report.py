@@ -27,6 +27,7 @@ from snn_deploy.reports.energy import (
     static_energy,
 )
 from snn_deploy.reports.events import Events, count_events
+from snn_deploy.reports.lowerings import LoweringCost, compare_lowerings
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
 from snn_deploy.reports.saturation import Saturation, judge_saturation
 from snn_deploy.reports.sensitivity import Influence, find_influences
@@ -105,6 +106,8 @@ class Report:
         What each constant does to the answer, the largest first; empty without times.
     paper
         Energy as papers count it, of all sequences; only where the target prices arithmetic alone.
+    lowerings
+        Both ways to lower dendrites; empty without dendrites or cores.
     saturation
         For each node that clips.
     buffer_bytes
@@ -122,6 +125,7 @@ class Report:
     static: EnergyItem | None
     influences: tuple[Influence, ...]
     paper: PaperCount | None
+    lowerings: tuple[LoweringCost, ...]
     saturation: tuple[Saturation, ...]
     buffer_bytes: int
     notes: tuple[str, ...]
@@ -213,6 +217,7 @@ def build_report(
         static=static,
         influences=influences,
         paper=count_as_papers_do(network, context.events, activity.total_steps, profile),
+        lowerings=compare_lowerings(network, profile, activity, objective),
         saturation=judge_saturation(network, activity.saturated),
         buffer_bytes=_buffer_bytes(network, steps_per_sequence),
         notes=_notes(network, profile, activity),

@@ -25,7 +25,15 @@ from snn_deploy.reports.activity import Activity
 from snn_deploy.reports.energy import Range
 from snn_deploy.reports.loads import PassLoads, count_loads
 
-__all__ = ["CoreLoad", "Timing", "estimate_time", "sequence_seconds"]
+__all__ = [
+    "CoreLoad",
+    "Timing",
+    "constants_at",
+    "estimate_time",
+    "pipeline_steps",
+    "sequence_seconds",
+    "step_nanoseconds",
+]
 
 Bound = Literal["low", "typical", "high"]
 Constants = Mapping[str, float]
