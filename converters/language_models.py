@@ -18,6 +18,7 @@ from snn_deploy.ir.float_nodes import Embedding, Readout, TokenInput
 from snn_deploy.ir.node import Node
 
 __all__ = [
+    "AdaptiveTask",
     "read_adaptive_embedding",
     "read_adaptive_softmax",
     "read_scaled_embedding",

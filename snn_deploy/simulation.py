@@ -17,7 +17,15 @@ from snn_deploy.ir.formats import Format
 from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
 from snn_deploy.ir.network import Network
 
-__all__ = ["Progress", "Simulation", "encode_inputs", "run_blocks", "simulate"]
+__all__ = [
+    "Progress",
+    "Simulation",
+    "block_size",
+    "encode_inputs",
+    "output_format",
+    "run_blocks",
+    "simulate",
+]
 
 Progress = Callable[[float], None]
 """Called with the part of the work done since the last call, in sequences."""

@@ -58,7 +58,7 @@ def ms(x: int, m: int, k: int) -> int:
 
 
 def shifted(x: int, k: int) -> int:
-    return x << k if k >= 0 else rs(x, -k)
+    return int(x << k) if k >= 0 else rs(x, -k)
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Clip:
     count: int = 0
 
     def __call__(self, x: int, bits: int) -> int:
-        limit = 2 ** (bits - 1) - 1
+        limit = (1 << (bits - 1)) - 1
         clipped = max(-limit, min(limit, x))
         self.count += clipped != x
         return clipped

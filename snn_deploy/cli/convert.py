@@ -12,7 +12,7 @@ import click
 from snn_deploy.cli.console import percent, progress_bar
 from snn_deploy.cli.options import config_option, output_steps_option, parse_pairs
 
-__all__ = ["convert"]
+__all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
 
 
 @click.command(short_help="Compile a checkpoint for a chip.")

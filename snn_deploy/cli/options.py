@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 __all__ = [
+    "OutputStepsType",
     "config_option",
     "data_option",
     "device_option",

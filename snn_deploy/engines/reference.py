@@ -18,7 +18,7 @@ from snn_deploy.engines.result import IntArray, Result, Run
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.network import Network
 
-__all__ = ["ReferenceEngine"]
+__all__ = ["Context", "ReferenceEngine"]
 
 
 @dataclass(frozen=True)

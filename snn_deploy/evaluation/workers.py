@@ -11,7 +11,7 @@ from snn_deploy.errors import BackendError, BackendUnavailableError
 from snn_deploy.evaluation.dataset import Dataset, open_dataset
 from snn_deploy.evaluation.tally import count
 
-__all__ = ["Task", "run_here", "run_on_cluster"]
+__all__ = ["Task", "run_here", "run_on_cluster", "run_shard"]
 
 RETRIES = 3  # how often a shard is given to another worker after its own died
 

@@ -15,7 +15,7 @@ from numba.extending import models, register_model
 
 from snn_deploy.engines.native.compilation import inlined
 
-__all__ = ["COLUMNS_IN_A_SUM", "make_column_adder"]
+__all__ = ["COLUMNS_IN_A_SUM", "ShortSums", "make_column_adder"]
 
 COLUMNS_IN_A_SUM = 32767 // 127
 

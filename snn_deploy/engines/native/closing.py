@@ -17,7 +17,7 @@ from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.integer_nodes import Accumulator
 from snn_deploy.ir.node import Node
 
-__all__ = ["Closing", "close"]
+__all__ = ["Closing", "Spoken", "close"]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from numba.extending import intrinsic, models, register_model
 __all__ = [
     "LANES",
     "MAGIC",
+    "Vector",
     "add",
     "changed",
     "fma",
