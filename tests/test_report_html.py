@@ -348,6 +348,7 @@ def test_a_target_with_energies_alone() -> None:
     reading = Reading(render_page(gather(target="algorithm_45nm")))
     assert "energy" in reading.ids
     assert "placement" not in reading.ids
+    assert "state-space recurrence, left out of both" in reading.said
 
 
 def test_a_system_of_several_chips_is_drawn_chip_by_chip(tmp_path: Path) -> None:

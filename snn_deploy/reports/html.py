@@ -26,7 +26,7 @@ from snn_deploy.reports.page_sections import (
 from snn_deploy.reports.page_svg import render
 from snn_deploy.reports.page_table import Table, data_link
 from snn_deploy.reports.page_tables import all_tables
-from snn_deploy.reports.page_words import facts, verdict
+from snn_deploy.reports.page_words import facts, plural, verdict
 from snn_deploy.version import __version__
 
 __all__ = ["render_page"]
@@ -55,6 +55,7 @@ def render_page(page: PageData) -> str:
         policy=_policy(style, script),
         verdict=verdict(page),
         facts=facts(page),
+        plural=plural,
         tables=tables,
         json_link=data_link("application/json", _json(page, tables)),
         chips=chip_section(page),

@@ -100,7 +100,11 @@ def stacked_bar(
 
 def step_axis(steps: int) -> Element:
     """Write the steps of a sequence under drawings of them."""
-    return value_axis([(at, f"{at:g}") for at in ticks(steps)], steps)
+    return value_axis([(at, f"{at:g}") for at in _step_ticks(steps)], steps)
+
+
+def _step_ticks(steps: int) -> list[float]:
+    return [at for at in ticks(steps) if at == int(at)]
 
 
 def value_axis(marks: Sequence[tuple[float, str]], top: float) -> Element:
@@ -219,7 +223,7 @@ def raster(spikes: npt.NDArray[np.bool_], label: str, pixels: int) -> Element:
             y=height + 13,
             text_anchor=_anchor(at, steps),
         )
-        for at in ticks(steps)
+        for at in _step_ticks(steps)
     ]
     return drawing(label, height + AXIS, [frame, image, *marks])
 

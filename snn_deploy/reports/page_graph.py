@@ -135,6 +135,10 @@ def _line(
 ) -> str:
     """Give the way of an edge; ``aside`` of the boxes' middles, so that two kinds never overlap."""
     if start.row == end.row:
+        if start.y == end.y and end.x > start.x + _WIDTH + _ACROSS:  # past the boxes between
+            under = start.bottom + _DOWN / 2
+            down = f"M{start.middle + aside:g},{start.bottom:g}V{under:g}"
+            return f"{down}H{end.middle + aside:g}V{end.bottom + 1:g}"
         if start.y == end.y:
             return f"M{start.x + _WIDTH:g},{start.centre:g}H{end.x - 1:g}"
         turn = end.x - _ACROSS / 2

@@ -8,6 +8,7 @@ from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.schema import Limit, Quantity
 from snn_deploy.reports.page_data import PageData
 from snn_deploy.reports.page_table import Cell, Column, Table
+from snn_deploy.reports.page_words import plural
 
 __all__ = ["constants_table", "limits_table", "origin_table", "sources_of"]
 
@@ -72,12 +73,13 @@ def limits_table(profile: Profile) -> Table | None:
 def origin_table(page: PageData) -> Table:
     """Give the files, the target and every setting that the deployment came from."""
     origin = page.deployment.origin
+    size = f"{plural(page.sequences, 'sequence')} of {plural(page.steps, 'step')}"
     rows: list[tuple[Cell, ...]] = [
         ("deployment", page.name),
         ("checkpoint", origin.checkpoint),
         ("checkpoint's SHA-256", origin.checkpoint_sha256),
         ("target", f"{origin.profile} {origin.profile_version}"),
-        ("data", f"{page.data_name}: {page.sequences:,} sequences of {page.steps:,} steps"),
+        ("data", f"{page.data_name}: {size}"),
         ("calibration", _words(origin.calibration)),
         ("made by", f"snn-deploy {origin.tool_version}"),
     ]

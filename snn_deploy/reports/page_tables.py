@@ -28,6 +28,7 @@ def all_tables(page: PageData) -> dict[str, Table]:
         _layers(report),
         _energy_kinds(report),
         _energy_layers(report),
+        _as_papers(report),
         _influences(report),
         _cores(report),
         ranges_table(page),
@@ -154,6 +155,24 @@ def _cores(report: Report) -> Table | None:
         for core, load in zip(placement.cores, loads, strict=True)
     )
     return Table("cores", "What each core holds", columns, rows)
+
+
+def _as_papers(report: Report) -> Table | None:
+    paper, sequences = report.paper, report.activity.sequences
+    if paper is None:
+        return None
+    counted: tuple[tuple[str, int | None, float], ...] = (
+        ("layers that spikes feed, as an artificial network", paper.ann_macs, paper.ann_j),
+        ("the same, as spikes drive them", paper.snn_acs, paper.snn_j),
+        ("state-space recurrence, left out of both", paper.recurrence_macs, paper.recurrence_j),
+        ("all arithmetic of the spiking network", None, paper.everything_j),
+    )
+    rows = tuple(
+        (name, None if operations is None else operations / sequences, joules / sequences)
+        for name, operations, joules in counted
+    )
+    columns = (Column("counted", "text"), Column("operations"), Column("energy", "quantity", "J"))
+    return Table("as-papers-count", "A sequence's arithmetic as papers count it", columns, rows)
 
 
 def _influences(report: Report) -> Table | None:

@@ -13,7 +13,7 @@ from snn_deploy.reports.page_data import PageData
 from snn_deploy.reports.page_svg import render
 from snn_deploy.reports.quantities import count, fraction, kibibytes, quantity, quantity_range
 
-__all__ = ["Fact", "energy_range", "facts", "percent", "verdict"]
+__all__ = ["Fact", "energy_range", "facts", "percent", "plural", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ def energy_range(page: PageData) -> Range | None:
     return report.total_j or report.dynamic_j
 
 
+def plural(number: int, thing: str) -> str:
+    """``1 step``, ``1,024 steps``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def verdict(page: PageData) -> tuple[str, ...]:
     """Say the same in a few sentences."""
     told = [_fit_sentence(page), _accuracy_sentence(page)]
@@ -53,8 +58,8 @@ def verdict(page: PageData) -> tuple[str, ...]:
         took = f"about {quantity(timing.sequence_s.typical, 's')}"
         used = f" and {quantity(energy.typical, 'J')}" if energy else ""
         told.append(
-            f"A sequence of {page.steps:,} steps takes {took}{used}; the ranges below say how "
-            "uncertain the chip's constants leave these figures."
+            f"A sequence of {plural(page.steps, 'step')} takes {took}{used}; the ranges below say "
+            "how uncertain the chip's constants leave these figures."
         )
     return tuple(told)
 
@@ -165,12 +170,13 @@ def _sparsity(page: PageData) -> Fact:
     details = (
         f"{fraction(done)} of dense synaptic operations happen",
         f"{fraction(total.activation_sparsity)} of all messages unsent",
-        f"{total.silent_neurons:,} neurons never spike, {total.always_firing_neurons:,} always",
     )
     if total.spike_rate is None:
         return Fact("Sparsity", fraction(total.activation_sparsity), "of messages unsent", details)
+    never, always = total.silent_neurons, total.always_firing_neurons
     silent = percent(1.0 - total.spike_rate)
-    return Fact("Sparsity", silent, "of neuron steps without a spike", details)
+    extremes = f"{plural(never, 'neuron')} never spiking, {always:,} always"
+    return Fact("Sparsity", silent, "of neuron steps without a spike", (*details, extremes))
 
 
 def _latency(page: PageData) -> Fact:
@@ -188,7 +194,8 @@ def _latency(page: PageData) -> Fact:
     details.append(f"set by the {what} in {fraction(share)} of steps")
     figure = quantity(sequence.typical, "s")
     drawn = render(range_bar(sequence, "s", "Latency of a sequence"))
-    return Fact("Latency", figure, f"a sequence of {page.steps:,} steps", tuple(details), drawn)
+    of = f"a sequence of {plural(page.steps, 'step')}"
+    return Fact("Latency", figure, of, tuple(details), drawn)
 
 
 def _energy(page: PageData) -> Fact:
