@@ -120,13 +120,13 @@ def test_the_interface_imports_no_backend() -> None:
 # --- the tree of errors
 
 
-def error_classes() -> list[type[Exception]]:
+def error_classes() -> list[type[errors.SnnDeployError]]:
     found = (getattr(errors, name) for name in errors.__all__)
     return [error for error in found if issubclass(error, errors.SnnDeployError)]
 
 
 @pytest.mark.parametrize("error", error_classes(), ids=lambda error: error.__name__)
-def test_errors_are_one_tree_drawn_at_the_top(error: type[Exception]) -> None:
+def test_errors_are_one_tree_drawn_at_the_top(error: type[errors.SnnDeployError]) -> None:
     assert issubclass(error, errors.SnnDeployError)
     assert error.__name__ in (errors.__doc__ or "")
     assert error.exit_code in (2, 3)
