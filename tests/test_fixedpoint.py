@@ -202,7 +202,7 @@ def test_decay_truncates_towards_zero(v: int, decay: int) -> None:
 
 def test_decay_of_3584_keeps_an_eighth() -> None:
     v = np.arange(-40, 41)
-    np.testing.assert_array_equal(fp.decay_towards_zero(v, 3584), np.fix(v / 8))
+    np.testing.assert_array_equal(fp.decay_towards_zero(v, 3584), np.trunc(v / 8))
 
 
 @pytest.mark.parametrize("value_bits", [4, 8, 16, 24])
