@@ -31,7 +31,8 @@ __all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
     multiple=True,
     metavar="KEY=VALUE",
     callback=parse_pairs,
-    help="A quantisation setting, e.g. weight_bits=4; see docs/arithmetic.md.",
+    help="A quantisation setting, e.g. weight_bits=4 (see docs/arithmetic.md), or a number of the "
+    "profile, e.g. limits.cores_per_chip=120.",
 )
 @click.option(
     "--formats",
