@@ -122,7 +122,7 @@ SPECIAL = {
     "missing folder": "does not exist|No such file or directory",
     "file as folder": "does not exist|Not a directory",
     "name too long": "File name too long; name another",
-    "null byte": "null byte; name another",
+    "null byte": "null (?:byte|character).*; name another",
 }
 
 
