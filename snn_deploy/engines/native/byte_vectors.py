@@ -23,7 +23,7 @@ intrinsic: Any = extending.intrinsic
 Array = Any  # numba knows the types
 
 
-class ShortSums(types.Type):  # type: ignore[misc]  # numba has no types
+class ShortSums(types.Type):  # numba has no types
     """numba's type of a block of 16-bit sums."""
 
     def __init__(self, size: int) -> None:
@@ -32,9 +32,9 @@ class ShortSums(types.Type):  # type: ignore[misc]  # numba has no types
 
 
 @register_model(ShortSums)
-class _ShortSumsModel(models.PrimitiveModel):  # type: ignore[misc]
+class _ShortSumsModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any) -> None:
-        super().__init__(manager, fe_type, ir.VectorType(ir.IntType(16), fe_type.size))
+        super().__init__(manager, fe_type, ir.VectorType(ir.IntType(16), fe_type.size))  # type: ignore[no-untyped-call]
 
 
 def make_column_adder(size: int) -> Callable[..., None]:

@@ -7,7 +7,6 @@ where ``NUMBA_CACHE_DIR`` says). Where nothing can be written, each process comp
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -46,8 +45,5 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def thread_count() -> int:
     """All cores that this process may use, or as many as ``NUMBA_NUM_THREADS`` says."""
-    if "NUMBA_NUM_THREADS" in os.environ:
-        return int(numba.get_num_threads())
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    config: Any = numba.config
+    return int(config.NUMBA_NUM_THREADS)

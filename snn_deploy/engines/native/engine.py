@@ -45,8 +45,9 @@ class _Collector:
         self.samples, self.steps, _ = run.inputs.shape
         self.output = plan.network.output.name
         self.trace = {name: self._empty(name, self.steps) for name in run.trace}
+        self.spoken = self.output in {node.name for node in plan.closing}
         self.answers_from = 0
-        if self.output not in self.trace:
+        if self.output not in self.trace and not self.spoken:
             self.answers_from = _first_answer_step(plan.network, run.lengths, self.steps)
         self.answers: list[IntArray] = []
         self.messages: list[dict[str, IntArray]] = []
@@ -56,7 +57,7 @@ class _Collector:
         return np.empty((self.samples, steps, self.plan.network[name].width), dtype=np.int64)
 
     def run(self) -> Result:
-        size = self.samples if self.plan.causal else block_samples(self.plan, self.steps)
+        size = block_samples(self.plan, self.steps)
         for first in range(0, self.samples, size):
             self._run_block(slice(first, min(first + size, self.samples)))
         return Result(
@@ -74,19 +75,25 @@ class _Collector:
         names = {*self.trace, self.output}
         passage = Passage(self.plan, len(lengths), lengths, self.steps, names)
         signals = {name: signal[block] for name, signal in self.trace.items()}
-        answer = signals.get(self.output)
-        if answer is None:
+        if self.output not in signals and not self.spoken:
             shape = (len(lengths), self.steps - self.answers_from, self.plan.network.output.width)
-            answer = np.empty(shape, dtype=np.int64)
+            signals[self.output] = np.empty(shape, dtype=np.int64)
         part = len(lengths) / self.samples / self.steps / len(self.plan.sweeps)
         for sweep in self.plan.sweeps:
             for start, stop in self._chunks(sweep, passage.chunk_steps):
-                watched = {name: signal[:, start:stop] for name, signal in signals.items()}
-                if start >= self.answers_from:
-                    watched[self.output] = answer[:, start - self.answers_from :][:, : stop - start]
+                watched = self._views(signals, start, stop)
                 passage.advance(sweep, start, self.batch.inputs[block, start:stop], watched)
                 self.batch.progress(part * (stop - start))
-        self._finish_block(passage, lengths, signals, answer)
+        self._finish_block(passage, lengths, signals)
+
+    def _views(self, signals: dict[str, IntArray], start: int, stop: int) -> dict[str, IntArray]:
+        """Give the parts of watched signals that a chunk fills; the output's may begin later."""
+        views = {}
+        for name, signal in signals.items():
+            first = self.answers_from if name == self.output else 0
+            if start >= first:
+                views[name] = signal[:, start - first : stop - first]
+        return views
 
     def _chunks(self, sweep: Sweep, size: int) -> Iterator[tuple[int, int]]:
         """Split the sequence, also where the answer begins, in the sweep's order."""
@@ -99,18 +106,16 @@ class _Collector:
         passage: Passage,
         lengths: IntArray,
         signals: dict[str, IntArray],
-        answer: IntArray,
     ) -> None:
         network = self.plan.network
         closing = passage.close(self.steps)
         for name in signals.keys() & closing.spoken.keys():
             signals[name][...] = closing.signal(name)
-        if self.output in closing.spoken and network.output_steps == "one":
+        if self.spoken and network.output_steps == "one":
             self.answers.append(closing.spoken[self.output].answer)
         else:
-            if self.output in closing.spoken:
-                answer[...] = closing.signal(self.output)[:, self.answers_from :]
-            self.answers.append(answer_steps(network, answer, lengths - self.answers_from))
+            signal = closing.signal(self.output) if self.spoken else signals[self.output]
+            self.answers.append(answer_steps(network, signal, lengths - self.answers_from))
         self.messages.append(
             passage.messages() | {name: closing.messages(name) for name in self.plan.counted_late}
         )

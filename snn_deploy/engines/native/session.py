@@ -19,14 +19,14 @@ from snn_deploy.engines.native.plan import Moment, Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
-from snn_deploy.ir.integer_nodes import Accumulator
+from snn_deploy.ir.integer_nodes import Accumulator, Dendrite
 from snn_deploy.ir.network import Network
 
 __all__ = ["NativeSession", "Passage", "block_samples", "check_mantissas"]
 
-BLOCK_BYTES = 256 * 2**20  # of sequences that are stored between sweeps
-CHUNK_BYTES = 2**20  # of a chunk's signals: what stays in a core's cache
-MIN_STEPS, MAX_STEPS = 32, 512  # of a chunk
+BLOCK_BYTES = 256 * 2**20  # of states, and of sequences that are stored between sweeps
+CHUNK_BYTES = 2**21  # of a chunk's signals: what stays in a core's cache
+MIN_STEPS, MAX_STEPS = 64, 512  # of a chunk
 TILE_SAMPLES = 4
 
 
@@ -204,10 +204,11 @@ def _split(samples: int, cores: int) -> list[slice]:
 
 
 def block_samples(plan: Plan, steps: int) -> int:
-    """Give how many samples to take at once, where whole sequences are stored."""
+    """Give how many samples to take at once, so that states and stored sequences fit in memory."""
+    states: int = sum(2 * node.width * node.bank.modes for node in plan.network.of_kind(Dendrite))
     stored = [name for sweep in plan.sweeps for name in sweep.keeps]
-    per_sample = sum(plan.network[name].width * steps * 8 for name in stored)
-    return max(thread_count(), BLOCK_BYTES // max(per_sample, 1))
+    sequences: int = sum(plan.network[name].width * steps for name in stored)
+    return max(thread_count() * TILE_SAMPLES, BLOCK_BYTES // (8 * (states + sequences + 1)))
 
 
 def check_mantissas(network: Network, inputs: IntArray, samples: int) -> None:
