@@ -15,6 +15,7 @@ from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo
 from snn_deploy.cli.doctor import doctor
 from snn_deploy.cli.evaluate import evaluate
+from snn_deploy.cli.finetune import finetune
 from snn_deploy.cli.inspect import inspect
 from snn_deploy.cli.report import report
 from snn_deploy.cli.simulate import simulate
@@ -50,6 +51,7 @@ for _command in (
     evaluate,
     report,
     compare,
+    finetune,
     targets,
     doctor,
     demo,

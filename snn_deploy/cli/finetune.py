@@ -1,0 +1,154 @@
+"""``snn-deploy finetune``: train a checkpoint further, for the formats it will be deployed with."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snn_deploy.cli.console import percent, progress_bar
+from snn_deploy.cli.options import config_option, parse_pairs
+
+if TYPE_CHECKING:
+    from snn_deploy.checkpoint import Checkpoint
+    from snn_deploy.training.finetune import Evaluation, FineTuned
+
+__all__ = ["finetune"]
+
+
+@click.command(short_help="Train a checkpoint for its number formats (needs torch).")
+@click.argument("checkpoint")
+@click.option(
+    "--data", metavar="TRAIN.npz", required=True, help="Labelled training data; also calibrates."
+)
+@click.option("--target", default="loihi2", show_default=True, help="Hardware profile, or a file.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=parse_pairs,
+    help="A quantisation setting to train for, e.g. weight_bits=4.",
+)
+@click.option(
+    "--formats", metavar="FILE.toml", help="Settings from a file, as for convert; --set goes first."
+)
+@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2e-3,
+    show_default=True,
+    help="At the start; it falls to 0.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option(
+    "--validation",
+    metavar="DATA.npz",
+    help="Labelled data that tells the best epoch; default: a tenth of --data, held out.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@config_option
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT.ckpt|.safetensors",
+    required=True,
+    help="The best epoch's checkpoint, for convert.",
+)
+def finetune(
+    checkpoint: str,
+    data: str,
+    target: str,
+    settings: dict[str, str],
+    formats: str | None,
+    epochs: int,
+    learning_rate: float,
+    batch_size: int,
+    validation: str | None,
+    seed: int,
+    config: str | None,
+    output: str,
+) -> None:
+    """Train CHECKPOINT further with the target's own integers in the forward pass.
+
+    OUT is written whenever an epoch is the best so far, so that Ctrl-C leaves the best one.
+    """
+    from snn_deploy.training.availability import require_torch
+
+    require_torch()
+    from snn_deploy.quantize.config import read_formats
+    from snn_deploy.training.finetune import prepare_finetuning
+    from snn_deploy.training.loop import Schedule
+    from snn_deploy.training.writing import check_output
+
+    out = Path(output)
+    inputs = {"checkpoint": checkpoint, "configuration": config}
+    check_output(out, {**inputs, "training data": data, "validation data": validation})
+    chosen: dict[str, Any] = {**(read_formats(formats) if formats else {}), **settings}
+    job = prepare_finetuning(
+        checkpoint,
+        data,
+        target,
+        settings=chosen,
+        schedule=Schedule(epochs, learning_rate, batch_size, seed),
+        validation=validation,
+        config=config,
+    )
+    origin = {"checkpoint": Path(checkpoint).name, "target": target, "settings": chosen}
+    report = _Report(out, epochs, {**origin, "seed": seed})
+    try:
+        with progress_bar("training", epochs * len(job.training)) as progress:
+            tuned = job.run(report, progress)
+    except KeyboardInterrupt:
+        if report.saved is not None:
+            click.echo(f"{out} holds epoch {report.saved}, the best so far", err=True)
+        raise
+    if tuned.best.epoch == 0:
+        report.save(tuned.best, tuned.checkpoint)
+        click.echo("warning: no epoch was better than the checkpoint as it was", err=True)
+    _print_summary(out, tuned, len(job.held_out))
+    pairs = [f"--set {key}={value}" for key, value in settings.items()]
+    words = [f"--formats {formats}"] if formats else []
+    command = f"snn-deploy convert {out} --target {target} --calibration {data}"
+    click.echo(f"convert it with: {' '.join([command, *words, *pairs])}")
+
+
+class _Report:
+    """Prints a line an epoch, and saves the best one so far."""
+
+    def __init__(self, out: Path, epochs: int, origin: dict[str, Any]) -> None:
+        self.out, self.epochs, self.origin = out, epochs, origin
+        self.started = time.perf_counter()
+        self.saved: int | None = None  # the epoch that the file holds
+
+    def __call__(self, evaluation: Evaluation, checkpoint: Checkpoint | None) -> None:
+        done = "before training"
+        if evaluation.training is not None:
+            epoch = evaluation.training
+            done = f"epoch {epoch.number}/{self.epochs}: loss {epoch.loss:.4f}"
+            done += f", {percent(epoch.accuracy)} of the training sequences"
+        seconds = time.perf_counter() - self.started
+        found = f"deployed {percent(evaluation.deployed.accuracy)}"
+        found += f" of the validation sequences, loss {evaluation.deployed.loss:.4f}"
+        click.echo(f"{done}; {found}; {seconds:.0f} s", err=True)
+        if checkpoint is not None:
+            self.save(evaluation, checkpoint)
+
+    def save(self, evaluation: Evaluation, checkpoint: Checkpoint) -> None:
+        """Write the checkpoint, with where it comes from."""
+        from snn_deploy.training.writing import write_checkpoint
+
+        record = {**self.origin, "checkpoint_sha256": checkpoint.sha256, "epoch": evaluation.epoch}
+        write_checkpoint(self.out, checkpoint, record)
+        self.saved = evaluation.epoch
+
+
+def _print_summary(out: Path, tuned: FineTuned, sequences: int) -> None:
+    click.echo(f"on {sequences} validation sequences")
+    click.echo(f"  float, exact LIF   {percent(tuned.original.accuracy)}")
+    click.echo(f"  deployed, before   {percent(tuned.start.deployed.accuracy)}")
+    click.echo(f"  deployed, after    {percent(tuned.best.deployed.accuracy)}")
+    click.echo(f"{out}: the network of epoch {tuned.best.epoch}")

@@ -1,0 +1,165 @@
+"""The network that a chip would run with the present parameters: the values of quantisation-aware
+training.
+
+Nothing of the quantisation is imitated here. The parameters go through the conversion itself and
+the integer network runs on the native engine; its signals, as real numbers, are the values with
+which the training computes, and its synapses the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from snn_deploy.converters.registry import to_float_network
+from snn_deploy.data import Data
+from snn_deploy.engines.registry import get_engine
+from snn_deploy.ir.formats import SPIKE
+from snn_deploy.ir.integer_nodes import QuantizedLinear
+from snn_deploy.ir.network import Network
+from snn_deploy.passes.base import Pass
+from snn_deploy.passes.pipeline import PIPELINE, run_passes
+from snn_deploy.passes.quantize import Calibration, Quantize
+from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.quantize.ranges import Ranges
+from snn_deploy.simulation import encode_inputs, simulate
+from snn_deploy.training.model import Model, Tensors
+
+__all__ = ["Compiled", "Deployer"]
+
+Real = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A network in the two stages that training looks at."""
+
+    integer: Network
+    lowered: Network
+
+    def answer(self, data: Data) -> Real:
+        """Give the logits (B, classes) that the deployed network answers."""
+        return simulate(self.lowered, data, get_engine("native")).logits
+
+    def signals(self, data: Data, source: Network) -> dict[str, Tensor]:
+        """Give all signals that the float network ``source`` has too, as real numbers in float32.
+
+        No integer here is wider than float32's 24 bits, so nothing is rounded once more.
+        """
+        shared = [name for name in self.lowered.names if name in source.names]
+        traced = [name for name in shared if name not in (source.input.name, source.output.name)]
+        result = simulate(self.lowered, data, get_engine("native"), traced)
+        signals = {name: self._decoded(name, result.trace[name]) for name in traced}
+        signals[source.output.name] = _tensor(result.logits)
+        if data.inputs.ndim == 3:  # tokens are what they are
+            inputs = encode_inputs(self.lowered, data)
+            signals[source.input.name] = self._decoded(source.input.name, inputs)
+        return signals
+
+    def weights(self, name: str) -> dict[str, Real]:
+        """Give weight (out, in) and bias (out,) of the linear layer ``name`` as deployed."""
+        linear: Any = self.integer[name]
+        source = self._format(linear.inputs[0].source).exponents(linear.weight.shape[1])
+        output = linear.output.exponents(linear.width)
+        gain = np.ldexp(linear.rescale.mantissa.astype(np.float64), -linear.rescale.shift - output)
+        return {
+            "weight": linear.weight * gain[:, None] * np.exp2(source),
+            "bias": linear.output.decode(linear.rescale.bias),
+        }
+
+    def numbers(self, fields: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+        """Give ``fields`` with every linear layer's as deployed, and gradients as they were."""
+        deployed = {name: dict(numbers) for name, numbers in fields.items()}
+        for linear in self.integer.of_kind(QuantizedLinear):
+            for field_name, value in self.weights(linear.name).items():
+                real = deployed[linear.name][field_name]
+                deployed[linear.name][field_name] = _tensor(value) + (real - real.detach())
+        return deployed
+
+    def reads_spikes(self, name: str) -> bool:
+        """Tell whether the linear layer ``name`` is synapses behind spiking neurons."""
+        return bool(self._format(self.integer[name].inputs[0].source) == SPIKE)
+
+    def _format(self, name: str) -> Any:
+        node: Any = self.integer[name]
+        return node.output
+
+    def _decoded(self, name: str, mantissas: npt.NDArray[np.int64]) -> Tensor:
+        node: Any = self.lowered[name]
+        return _tensor(node.output.decode(mantissas))
+
+
+@dataclass(eq=False)
+class Deployer:
+    """Compiles a model's present parameters.
+
+    Parameters
+    ----------
+    model
+        The model in training.
+    quantization
+        Widths to train for.
+    calibration
+        What the conversion will be calibrated on.
+    """
+
+    model: Model
+    quantization: QuantizationConfig
+    calibration: Calibration
+
+    def measure(self, tensors: Tensors) -> Ranges:
+        """Measure the ranges that the conversion of ``tensors`` would choose its formats from."""
+        before = PIPELINE[: PIPELINE.index(Quantize)]
+        network = run_passes(self._network(tensors), (kind() for kind in before))
+        return Quantize(self.quantization, self.calibration).ranges(network)
+
+    def convert(self, tensors: Tensors) -> tuple[Ranges, Compiled]:
+        """Do what the conversion of a checkpoint with these tensors does."""
+        ranges = self.measure(tensors)
+        return ranges, self.compile(tensors, ranges)
+
+    def compile(self, tensors: Tensors, ranges: Ranges) -> Compiled:
+        """Compile a state dict as the conversion does that measures these ranges."""
+        stages: dict[str, Network] = {}
+
+        def keep(step: Pass, network: Network) -> None:
+            stages[step.name] = network
+
+        quantize = Quantize(self.quantization, measured=ranges)
+        passes = (quantize if kind is Quantize else kind() for kind in PIPELINE)
+        lowered = run_passes(self._network(tensors), passes, keep)
+        return Compiled(stages[Quantize.name], lowered)
+
+    def compile_plainly(self, ranges: Ranges) -> Compiled:
+        """Compile the present parameters with each weight rounded to the nearest.
+
+        The conversion's own rounding makes one weight's error good by the next: a small change of
+        one weight would change many, which no gradient foresees.
+        """
+        return self.compile(self.model.tensors(), replace(ranges, moments={}))
+
+    def snap(self, compiled: Compiled) -> dict[str, npt.NDArray[np.generic]]:
+        """Give the present state dict with the synapses behind spikes put onto their grid.
+
+        Such weights are what they are deployed as: the conversion finds nothing to round, with
+        whatever calibration, and the float network computes with the same synapses.
+        """
+        tensors = self.model.tensors()
+        for name, key in self.model.synapses():
+            if compiled.reads_spikes(name):
+                weight = compiled.weights(name)["weight"].astype(np.float32)
+                tensors[key] = weight.reshape(tensors[key].shape)
+        return tensors
+
+    def _network(self, tensors: Tensors) -> Network:
+        return to_float_network(self.model.checkpoint(tensors))
+
+
+def _tensor(values: Real) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))

@@ -1,0 +1,107 @@
+"""What each float node computes, in PyTorch: the counterpart of ``engines/float_ops.py``.
+
+Every function takes the node, its numbers as tensors by field name, and the signals that it reads,
+(B, L, width) each, and gives the node's signal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snn_deploy.ir.encoder_decoder_nodes import Conv1d, PositionalEncoding
+from snn_deploy.ir.float_nodes import (
+    Affine,
+    DiagonalSsm,
+    Embedding,
+    Glu,
+    LayerNorm,
+    Linear,
+    Readout,
+    Residual,
+)
+from snn_deploy.ir.node import Node
+from snn_deploy.training.kernels import convolve
+
+__all__ = ["OPERATIONS", "Fields"]
+
+Fields = Mapping[str, Tensor]
+Operation = Callable[[Any, Fields, list[Tensor], Tensor], Tensor]
+"""(node, fields, signals, lengths (B,)) -> signal."""
+
+
+def _linear(node: Linear, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return torch.nn.functional.linear(x[0], fields["weight"], fields["bias"])
+
+
+def _embedding(node: Embedding, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return torch.nn.functional.embedding(x[0], fields["table"])
+
+
+def _positional_encoding(
+    node: PositionalEncoding, fields: Fields, x: list[Tensor], _: Tensor
+) -> Tensor:
+    return x[0] + fields["table"][: x[0].shape[1]]
+
+
+def _conv1d(node: Conv1d, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    taps = node.weight.shape[2]
+    padded = torch.nn.functional.pad(x[0].transpose(1, 2), ((taps - 1) // 2, taps // 2))
+    filtered = torch.nn.functional.conv1d(padded, fields["weight"], fields["bias"])
+    return filtered.transpose(1, 2)
+
+
+def _affine(node: Affine, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return fields["scale"] * x[0] + fields["shift"]
+
+
+def _layer_norm(node: LayerNorm, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return torch.nn.functional.layer_norm(
+        x[0], (node.width,), fields["weight"], fields["bias"], node.epsilon
+    )
+
+
+def _diagonal_ssm(node: DiagonalSsm, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return convolve(fields, x[0])
+
+
+def _glu(node: Glu, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return torch.nn.functional.glu(x[0], dim=-1)
+
+
+def _residual(node: Residual, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return x[0] + x[1]
+
+
+def _readout(node: Readout, fields: Fields, x: list[Tensor], lengths: Tensor) -> Tensor:
+    pooled = x[0] if node.mode == "every" else _pooled(node, x[0], lengths)
+    return torch.nn.functional.linear(pooled, fields["weight"], fields["bias"])
+
+
+def _pooled(node: Readout, signal: Tensor, lengths: Tensor) -> Tensor:
+    if not node.use_lengths:
+        lengths = torch.full_like(lengths, signal.shape[1])
+    if node.mode == "first":
+        return signal[:, 0]
+    if node.mode == "last":
+        return signal[torch.arange(len(signal)), lengths - 1]
+    valid = torch.arange(signal.shape[1]) < lengths[:, None]
+    total = (signal * valid[..., None]).sum(dim=1)
+    return total / lengths[:, None] if node.mode == "mean" else total
+
+
+OPERATIONS: dict[type[Node], Operation] = {
+    Affine: _affine,
+    Conv1d: _conv1d,
+    DiagonalSsm: _diagonal_ssm,
+    Embedding: _embedding,
+    Glu: _glu,
+    LayerNorm: _layer_norm,
+    Linear: _linear,
+    PositionalEncoding: _positional_encoding,
+    Readout: _readout,
+    Residual: _residual,
+}
