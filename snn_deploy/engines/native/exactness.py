@@ -7,11 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NotExactError", "factor_and_nudge", "require_room", "shift_and_nudge"]
+__all__ = [
+    "NotExactError",
+    "factor_and_nudge",
+    "require_integer_bits",
+    "require_room",
+    "shift_and_nudge",
+]
 
 Reals = npt.NDArray[np.float64]
 
 DOUBLE_BITS = 52  # of a fraction: a double holds any multiple of 2**-f below 2**(52 - f) exactly
+INTEGER_BITS = 32
 ROOM = 2.0**50  # doubles around MAGIC are 1 apart for twice as far
 
 
@@ -30,6 +37,18 @@ def require_room(*largest: npt.ArrayLike) -> None:
     for magnitude in largest:
         if not np.all(np.asarray(magnitude) < ROOM):
             raise NotExactError
+
+
+def require_integer_bits(bits: int) -> None:
+    """Require that a signed format fits the 32 bits in which sequences are kept.
+
+    Raises
+    ------
+    NotExactError
+        If it does not.
+    """
+    if bits > INTEGER_BITS:
+        raise NotExactError
 
 
 def factor_and_nudge(

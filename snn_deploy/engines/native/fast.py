@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,15 +50,8 @@ class FastFlow:
         self.plan, self.program, self.samples = plan, program, samples
         self._state = aligned_zeros(program.state_size * samples + LANES)
         self._clipped = [np.zeros(len(sweep.operations)) for sweep in program.sweeps]
-        self._kept = {
-            name: self._store(name, steps) for sweep in plan.sweeps for name in sweep.keeps
-        }
-
-    def _store(self, name: str, steps: int) -> npt.NDArray[np.floating[Any]]:
-        node = self.plan.network[name]
-        bits = node.output.bits  # type: ignore[attr-defined]  # lowered stage
-        dtype = np.float32 if bits <= FLOAT_BITS else np.float64
-        return np.empty((self.samples, steps, node.width), dtype=dtype)
+        self._length = steps
+        self._kept = aligned_zeros(program.kept_size * samples * steps + LANES, np.int32)
 
     def advance(
         self,
@@ -71,20 +63,11 @@ class FastFlow:
     ) -> None:
         """Run a sweep over the next chunk: see ``ExactFlow.advance``."""
         number = self.plan.sweeps.index(sweep)
-        program, chunk = self.program.sweeps[number], slice(moment.start, moment.stop)
-        steps = moment.stop - moment.start
-
-        def signal(name: str) -> Reals:
-            return self._view(program, workspace, name, steps)
-
-        given: dict[str, npt.NDArray[Any]] = {
-            name: self._kept[name][:, chunk] for name in sweep.reads
-        }
+        program, steps = self.program.sweeps[number], moment.stop - moment.start
         if not sweep.nodes[0].inputs:
-            given[sweep.nodes[0].name] = inputs
-        for name, values in given.items():
-            signal(name)[:, :, : values.shape[2]] = values
-            signal(name)[:, :, values.shape[2] :] = 0.0
+            signal = self._view(program, workspace, sweep.nodes[0].name, steps)
+            signal[:, :, : inputs.shape[2]] = inputs
+            signal[:, :, inputs.shape[2] :] = 0.0
         run_operations(
             program.operations,
             self.program.params,
@@ -93,16 +76,18 @@ class FastFlow:
             self._state,
             workspace.work,
             workspace.signals,
+            self._kept,
             _valid_steps(moment),
             self.samples,
+            moment.start,
             steps,
+            self._length,
             workspace.rows,
             self._clipped[number],
         )
-        for name in sweep.keeps:
-            self._kept[name][:, chunk] = signal(name)[:, :, : self._kept[name].shape[2]]
         for name in watched.keys() & program.slots.keys():
-            watched[name][...] = signal(name)[:, :, : watched[name].shape[2]]
+            signal = self._view(program, workspace, name, steps)
+            watched[name][...] = signal[:, :, : watched[name].shape[2]]
 
     def _view(self, program: SweepProgram, workspace: Workspace, name: str, steps: int) -> Reals:
         """Give a node's signal in the current chunk, (samples, steps, pitch)."""

@@ -22,6 +22,7 @@ from snn_deploy.engines.native.vectors import (
     fnma,
     greater,
     load,
+    load_integers,
     look_up,
     lowest_bit,
     maximum,
@@ -30,6 +31,7 @@ from snn_deploy.engines.native.vectors import (
     nonzero_bits,
     splat,
     store,
+    store_integers,
     subtract,
     sum_lanes,
     truncate,
@@ -41,7 +43,9 @@ __all__ = [
     "count_messages",
     "drive_soma",
     "gate",
+    "keep",
     "pool",
+    "recall",
     "relay",
 ]
 
@@ -297,6 +301,46 @@ def pool(
                 at = state_at + s * pitch + w
                 x = load(signals, x_at + (s * steps + t) * pitch + w)
                 store(state, at, x if replaces else add(load(state, at), x))
+
+
+@inlined
+def keep(
+    signals: Array,
+    x_at: int,
+    pitch: int,
+    kept: Array,
+    kept_at: int,
+    samples: int,
+    steps: int,
+    start: int,
+    length: int,
+) -> None:
+    """Copy a chunk that starts at step ``start`` into whole sequences (samples, length, pitch)."""
+    for s in range(samples):
+        source = x_at + s * steps * pitch
+        target = kept_at + (s * length + start) * pitch
+        for at in range(0, steps * pitch, LANES):
+            store_integers(kept, target + at, load(signals, source + at))
+
+
+@inlined
+def recall(
+    signals: Array,
+    y_at: int,
+    pitch: int,
+    kept: Array,
+    kept_at: int,
+    samples: int,
+    steps: int,
+    start: int,
+    length: int,
+) -> None:
+    """Copy a chunk back from whole sequences; see ``keep``."""
+    for s in range(samples):
+        source = kept_at + (s * length + start) * pitch
+        target = y_at + s * steps * pitch
+        for at in range(0, steps * pitch, LANES):
+            store(signals, target + at, load_integers(kept, source + at))
 
 
 @inlined

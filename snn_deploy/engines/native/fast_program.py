@@ -9,13 +9,14 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.native.exactness import NotExactError
+from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
 from snn_deploy.engines.native.fast_nodes import EMITTERS, Fields, Parts
-from snn_deploy.engines.native.operations import COUNT, OPERATION
+from snn_deploy.engines.native.operations import COUNT, KEEP, OPERATION, RECALL
 from snn_deploy.engines.native.packing import Slots, pitch_of
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.node import Node
 
 __all__ = ["FastProgram", "SweepProgram", "assemble"]
 
@@ -51,6 +52,8 @@ class FastProgram:
         By node: where its state, and the counts of its messages, are, in doubles a sample.
     row_size, state_size, work_size
         How many doubles a row of a chunk, a sample, and a core need.
+    kept_size
+        How many int32 each step of a kept sequence needs.
     """
 
     sweeps: tuple[SweepProgram, ...]
@@ -60,6 +63,7 @@ class FastProgram:
     states: Mapping[str, int]
     counts: Mapping[str, int]
     row_size: int
+    kept_size: int
     state_size: int
     work_size: int
 
@@ -72,60 +76,95 @@ def assemble(plan: Plan, watched: frozenset[str]) -> FastProgram | None:
     """
     if plan.needs_length:
         return None
-    parts = Parts(plan.network, bound_network(plan.network))
-    counts: dict[str, int] = {}
+    assembler = _Assembler(plan, watched)
     try:
-        sweeps = [_assemble_sweep(plan, sweep, watched, parts, counts) for sweep in plan.sweeps]
+        return assembler.assemble()
     except NotExactError:
         return None
-    return FastProgram(
-        sweeps=tuple(program for program, _ in sweeps),
-        params=parts.params.whole(),
-        weights=parts.weights.whole(),
-        tables=parts.tables.whole(),
-        states=parts.states,
-        counts=counts,
-        row_size=max(size for _, size in sweeps),
-        state_size=parts.state_size,
-        work_size=parts.work_size,
-    )
 
 
-def _assemble_sweep(
-    plan: Plan, sweep: Sweep, watched: frozenset[str], parts: Parts, counts: dict[str, int]
-) -> tuple[SweepProgram, int]:
-    """Give a sweep's program, and how many doubles a row of its signals needs."""
-    places = Slots()
-    slots = {name: places.take(pitch_of(plan.network[name].width)) for name in sweep.reads}
-    last_use = _last_uses(sweep)
-    emitted: list[tuple[str, Fields]] = []
-    for node in sweep.nodes:
-        pitch = pitch_of(node.width)
-        slots[node.name] = places.take(pitch)
-        signal = {"y": slots[node.name], "y_pitch": pitch}
-        sources = [slots[edge.source] for edge in node.inputs]
-        if node.inputs:
-            x_pitch = pitch_of(plan.network[node.inputs[0].source].width)
-            signal |= {"x": sources[0], "x_pitch": x_pitch}
-            emitted.append((node.name, EMITTERS[type(node)](parts, node, sources) | signal))
-        if node.name in plan.counted:
-            counts[node.name] = parts.take_state(pitch)
-            own = {"x": slots[node.name], "x_pitch": pitch, "state": counts[node.name]}
-            emitted.append((node.name, {"kind": COUNT, **own}))
-        for name, user in last_use.items():
-            if user == node.name and name not in watched and name not in sweep.keeps:
-                places.give_back(pitch_of(plan.network[name].width), slots[name])
-    operations = np.zeros(len(emitted), dtype=OPERATION)
-    for row, (_, fields) in zip(operations, emitted, strict=True):
-        for field, value in fields.items():
-            row[field] = value
-    return SweepProgram(operations, tuple(name for name, _ in emitted), slots), places.size
+class _Assembler:
+    """Collects a program, sweep by sweep."""
+
+    def __init__(self, plan: Plan, watched: frozenset[str]) -> None:
+        self.plan, self.watched = plan, watched
+        self.parts = Parts(plan.network, bound_network(plan.network))
+        self.pitches = {node.name: pitch_of(node.width) for node in plan.network}
+        self.counts: dict[str, int] = {}
+        self.kept: dict[str, int] = {}
+        self.kept_size = 0
+        self.row_size = 0
+        # of the sweep at hand
+        self.places = Slots()
+        self.slots: dict[str, int] = {}
+        self.emitted: list[tuple[str, Fields]] = []
+
+    def assemble(self) -> FastProgram:
+        sweeps = tuple(self._assemble_sweep(sweep) for sweep in self.plan.sweeps)
+        return FastProgram(
+            sweeps=sweeps,
+            params=self.parts.params.whole(),
+            weights=self.parts.weights.whole(),
+            tables=self.parts.tables.whole(),
+            states=self.parts.states,
+            counts=self.counts,
+            row_size=self.row_size,
+            kept_size=self.kept_size,
+            state_size=self.parts.state_size,
+            work_size=self.parts.work_size,
+        )
+
+    def _assemble_sweep(self, sweep: Sweep) -> SweepProgram:
+        self.places, self.slots, self.emitted = Slots(), {}, []
+        last_uses = _last_uses(sweep)
+        for name in sweep.reads:
+            self._place(name)
+            self._emit(name, {"kind": RECALL, "first": self.kept[name]}, y=name)
+        for node in sweep.nodes:
+            self._place(node.name)
+            if node.inputs:
+                sources = [self.slots[edge.source] for edge in node.inputs]
+                fields = EMITTERS[type(node)](self.parts, node, sources)
+                self._emit(node.name, fields, x=node.inputs[0].source, y=node.name)
+            if node.name in self.plan.counted:
+                self.counts[node.name] = self.parts.take_state(self.pitches[node.name])
+                self._emit(node.name, {"kind": COUNT, "state": self.counts[node.name]}, x=node.name)
+            if node.name in sweep.keeps:
+                self._keep(node)
+            for name in last_uses[node.name] - self.watched:
+                self.places.give_back(self.pitches[name], self.slots[name])
+        self.row_size = max(self.row_size, self.places.size)
+        operations = np.zeros(len(self.emitted), dtype=OPERATION)
+        for row, (_, fields) in zip(operations, self.emitted, strict=True):
+            for field, value in fields.items():
+                row[field] = value
+        return SweepProgram(operations, tuple(name for name, _ in self.emitted), self.slots)
+
+    def _place(self, name: str) -> None:
+        self.slots[name] = self.places.take(self.pitches[name])
+
+    def _keep(self, node: Node) -> None:
+        require_integer_bits(node.output.bits)  # type: ignore[attr-defined]  # lowered stage
+        self.kept[node.name] = self.kept_size
+        self.kept_size += self.pitches[node.name]
+        self._emit(node.name, {"kind": KEEP, "first": self.kept[node.name]}, x=node.name)
+
+    def _emit(self, owner: str, fields: Fields, x: str | None = None, y: str | None = None) -> None:
+        """Add an operation from signal x to signal y."""
+        if x is not None:
+            fields = fields | {"x": self.slots[x], "x_pitch": self.pitches[x]}
+        if y is not None:
+            fields = fields | {"y": self.slots[y], "y_pitch": self.pitches[y]}
+        self.emitted.append((owner, fields))
 
 
-def _last_uses(sweep: Sweep) -> dict[str, str]:
-    """Name, by signal, the last node of a sweep that reads it, or gives it."""
+def _last_uses(sweep: Sweep) -> dict[str, set[str]]:
+    """Name, by node of a sweep, the signals that no later node of it reads."""
     last: dict[str, str] = {}
     for node in sweep.nodes:
         last[node.name] = node.name
         last.update({edge.source: node.name for edge in node.inputs})
-    return last
+    users: dict[str, set[str]] = {node.name: set() for node in sweep.nodes}
+    for name, user in last.items():
+        users[user].add(name)
+    return users

@@ -24,14 +24,16 @@ __all__ = [
     "COUNT",
     "DENDRITE",
     "GATE",
+    "KEEP",
     "OPERATION",
     "POOL",
+    "RECALL",
     "RELAY",
     "SOMA",
     "run_operations",
 ]
 
-ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT = range(8)
+ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT, KEEP, RECALL = range(10)
 CLIPPING = (RELAY, DENDRITE, SOMA, GATE)
 
 OPERATION = np.dtype(
@@ -73,13 +75,16 @@ def _build(lanes: int, version: int) -> Callable[..., None]:
         state: Array,
         work: Array,
         signals: Array,
+        kept: Array,
         valid: Array,
         samples: int,
+        start: int,
         steps: int,
+        length: int,
         capacity: int,
         clipped: Array,
     ) -> None:
-        """Carry out operations on a chunk of ``steps`` steps.
+        """Carry out operations on the ``steps`` steps from ``start`` on.
 
         Parameters
         ----------
@@ -90,6 +95,8 @@ def _build(lanes: int, version: int) -> Callable[..., None]:
         state, work, signals
             Doubles: what lives on, scratch, and the chunk's signals, which have room for
             ``capacity`` rows.
+        kept
+            int32: signals that are kept, or were, as whole sequences of ``length`` steps.
         valid
             (kinds, samples): how many of these steps each kind of pool takes in.
         clipped
@@ -186,8 +193,16 @@ def _build(lanes: int, version: int) -> Callable[..., None]:
                     samples,
                     steps,
                 )
-            else:
+            elif op.kind == COUNT:
                 kernels.count_messages(state, held, signals, x, op.x_pitch, samples, steps)
+            else:
+                place = op.first * samples * length
+                if op.kind == KEEP:
+                    kernels.keep(signals, x, op.x_pitch, kept, place, samples, steps, start, length)
+                else:
+                    kernels.recall(
+                        signals, y, op.y_pitch, kept, place, samples, steps, start, length
+                    )
 
     return run_operations
 

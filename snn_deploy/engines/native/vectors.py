@@ -35,6 +35,7 @@ __all__ = [
     "fnma",
     "greater",
     "load",
+    "load_integers",
     "look_up",
     "lowest_bit",
     "maximum",
@@ -43,6 +44,7 @@ __all__ = [
     "nonzero_bits",
     "splat",
     "store",
+    "store_integers",
     "subtract",
     "sum_lanes",
     "truncate",
@@ -79,6 +81,7 @@ _VECTOR = Vector()
 _DOUBLE = ir.DoubleType()
 _LLVM_VECTOR = ir.VectorType(_DOUBLE, LANES)
 _INT32 = ir.IntType(32)
+_LLVM_INTEGERS = ir.VectorType(_INT32, LANES)
 _ALIGNMENT = 8  # arrays are aligned to whole vectors, but nobody promises so to LLVM
 
 
@@ -178,6 +181,31 @@ def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
         pointer = _pointer(context, builder, array, *arguments[:2])
         target = builder.bitcast(pointer, _LLVM_VECTOR.as_pointer())
         builder.store(arguments[2], target, align=_ALIGNMENT)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, _VECTOR), codegen
+
+
+@intrinsic
+def load_integers(typing: Any, array: Any, index: Any) -> Any:
+    """``LANES`` int32 of a flat array from ``index`` on, as doubles."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+        pointer = _pointer(context, builder, array, *arguments)
+        values = builder.load(builder.bitcast(pointer, _LLVM_INTEGERS.as_pointer()), align=4)
+        return builder.sitofp(values, _LLVM_VECTOR)
+
+    return _VECTOR(array, types.intp), codegen
+
+
+@intrinsic
+def store_integers(typing: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Write a vector to a flat array of int32 from ``index`` on."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+        pointer = _pointer(context, builder, array, *arguments[:2])
+        target = builder.bitcast(pointer, _LLVM_INTEGERS.as_pointer())
+        builder.store(builder.fptosi(arguments[2], _LLVM_INTEGERS), target, align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, _VECTOR), codegen
