@@ -8,8 +8,9 @@ will convert them, and judged on data that is not trained on.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from snn_deploy.api import CALIBRATION_SEQUENCES
 from snn_deploy.checkpoint import Checkpoint, read_checkpoint
 from snn_deploy.data import Data, load_data
 from snn_deploy.engines.floating import run_float
+from snn_deploy.errors import CheckpointError, ConfigError
 from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.quantize import Calibration
@@ -158,14 +160,16 @@ class _Run:
     def forward(self, batch: Data) -> Tensor:
         """Give a batch's logits: the deployed network's, bit for bit."""
         model = self.deployer.model
-        compiled = self.deployer.compile_plainly(self.ranges)
+        with _still_deployable():
+            compiled = self.deployer.compile_plainly(self.ranges)
         fields = compiled.numbers(model.fields())
         return model.run(batch, fields, compiled.signals(batch, model.network))
 
     def judge(self, epoch: Epoch) -> None:
         """Convert the present parameters as a user would, and keep them if they are the best."""
-        tensors = self.deployer.snap(self.deployer.compile_plainly(self.ranges))
-        evaluation = self._evaluate(tensors, epoch)
+        with _still_deployable():
+            tensors = self.deployer.snap(self.deployer.compile_plainly(self.ranges))
+            evaluation = self._evaluate(tensors, epoch)
         if evaluation.deployed.better_than(self.best.deployed):
             self.best, self.best_tensors = evaluation, tensors
             self.watch(evaluation, self.deployer.model.checkpoint(tensors))
@@ -176,6 +180,18 @@ class _Run:
         self.ranges, compiled = self.deployer.convert(tensors)
         deployed = score(compiled.answer(self.held_out), self.held_out)
         return Evaluation(epoch.number if epoch else 0, epoch, deployed)
+
+
+@contextlib.contextmanager
+def _still_deployable() -> Iterator[None]:
+    """Say that it was the training which made the parameters impossible to convert."""
+    try:
+        yield
+    except (CheckpointError, ConfigError) as error:
+        raise ConfigError(
+            f"training has led to parameters that cannot be deployed: {error}; choose a lower "
+            "learning rate"
+        ) from error
 
 
 def _nobody(evaluation: Evaluation, checkpoint: Checkpoint | None) -> None:
