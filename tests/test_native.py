@@ -1,0 +1,238 @@
+"""The native engine: its arithmetic at the edges, errors, memory, and how it is compiled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from random_networks import Limits, random_network, random_run
+
+from snn_deploy.engines.native import NativeEngine, NativeSession, compilation
+from snn_deploy.engines.native.fast_program import assemble
+from snn_deploy.engines.native.packing import Slots
+from snn_deploy.engines.native.plan import plan_network
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Run
+from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.verifier import verify_network
+
+
+def network_of(*members: Any, output_steps: Any = "all") -> Network:
+    network = Network("lowered", members, output_steps)
+    verify_network(network)
+    return network
+
+
+def check(network: Network, inputs: np.ndarray) -> None:
+    """Compare with the reference, and require that the fast program was taken."""
+    run = Run(inputs, np.full(len(inputs), inputs.shape[1]), trace=network.names)
+    expected, given = ReferenceEngine().run(network, run), NativeEngine().run(network, run)
+    for name in network.names:
+        np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
+    assert given.saturated == expected.saturated
+    assert assemble(plan_network(network), frozenset(network.names)) is not None
+
+
+def test_every_small_product_rounds_half_up() -> None:
+    """All mantissas of ±17 and shifts of 0 to 7, on all inputs of ±130: every tie there is."""
+    mantissa, shift = (grid.ravel() for grid in np.meshgrid(np.arange(-17, 18), np.arange(8)))
+    width = len(mantissa)
+    network = network_of(
+        nodes.Input(name="input", output=Format(16, 0), channels=width),
+        nodes.Relay(
+            name="relay",
+            inputs=(Edge("input"),),
+            output=Format(16, 0),
+            channels=width,
+            rescale=nodes.Rescale(
+                mantissa.astype(np.int32), shift.astype(np.int8), np.zeros(width, np.int32), 6
+            ),
+        ),
+    )
+    inputs = np.broadcast_to(np.arange(-130, 131)[None, :, None], (1, 261, width))
+    check(network, np.ascontiguousarray(inputs).astype(np.int64))
+
+
+def test_every_small_decay_rounds_half_up() -> None:
+    """Every decay of 5 bits inside the unit circle, readouts of both signs, shifts both ways."""
+    pairs = np.array(
+        [(r, s) for r in range(-15, 16) for s in range(-15, 16) if r * r + s * s < 256]
+    )
+    width, modes = len(pairs), 9
+    rng = np.random.default_rng(0)
+    readout = rng.integers(-15, 16, (2, width, modes)).astype(np.int32)
+    bank = nodes.ModeBank(
+        decay_real=np.repeat(pairs[:, :1], modes, axis=1).astype(np.int32),
+        decay_imag=np.repeat(pairs[:, 1:], modes, axis=1).astype(np.int32),
+        decay_shift=4,
+        input_shift=np.tile(np.arange(-4, 5), (width, 1)).astype(np.int8),
+        readout_real=readout[0],
+        readout_imag=readout[1],
+        readout_shift=rng.integers(0, 6, (width, modes)).astype(np.int8),
+        coefficient_bits=5,
+        state_bits=16,
+    )
+    for reversed_time in (False, True):
+        network = network_of(
+            nodes.Input(name="input", output=Format(8, 0), channels=width),
+            nodes.Dendrite(
+                name="dendrite",
+                inputs=(Edge("input"),),
+                output=Format(18, 0),
+                bank=bank,
+                skip_mantissa=rng.integers(-15, 16, width).astype(np.int32),
+                skip_shift=rng.integers(0, 5, width).astype(np.int8),
+                drive_shift=2,
+                sum_bits=30,
+                reversed_time=reversed_time,
+            ),
+        )
+        check(network, rng.integers(-127, 128, (3, 90, width)))
+
+
+@pytest.mark.parametrize("spiking", [3, 259, 700])
+def test_more_spikes_than_a_16_bit_sum_holds(spiking: int) -> None:
+    width, targets = 700, 35
+    weight = np.full((targets, width), 127, np.int8)
+    weight[1] = -127
+    network = network_of(
+        nodes.Input(name="input", output=Format(4, 0), channels=width),
+        nodes.LifSoma(name="lif", inputs=(Edge("input"),), channels=width, threshold=0, decay=4095),
+        nodes.Synapses(
+            name="synapses",
+            inputs=(Edge("lif", delay=1),),
+            output=Format(18, 0),
+            weight=weight,
+            weight_bits=8,
+        ),
+    )
+    inputs = np.zeros((1, 4, width), np.int64)
+    inputs[0, 1, :spiking] = 1
+    inputs[0, 2, -spiking:] = 1
+    check(network, inputs)
+
+
+def test_inputs_are_checked() -> None:
+    network = random_network(0)
+    run = random_run(network, 0)
+    with pytest.raises(DataError, match=r"inputs of shape .* this network takes"):
+        NativeEngine().run(network, Run(run.inputs[:, :, :0], run.lengths))
+    beyond = run.inputs.copy()
+    beyond[0, 0, 0] = -network.input.output.limit - 1  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match=r"magnitude \d+ exceeds ±\d+, the format of node 'input'"):
+        NativeEngine().run(network, Run(beyond, run.lengths))
+
+
+def first_seed(wanted: Callable[[Any], bool], limits: Limits | None = None) -> int:
+    return next(seed for seed in range(500) if wanted(plan_network(random_network(seed, limits))))
+
+
+def test_a_stream_must_be_causal() -> None:
+    backwards = first_seed(lambda plan: not plan.causal)
+    with pytest.raises(ConfigError, match="reads its sequence from the end"):
+        NativeSession(random_network(backwards), 1)
+    waiting = first_seed(lambda plan: plan.causal and plan.needs_length)
+    with pytest.raises(ConfigError, match="a pool in its midst waits"):
+        NativeSession(random_network(waiting), 1)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_progress_adds_up_to_one(causal: bool) -> None:
+    network = random_network(first_seed(lambda plan: plan.causal is causal))
+    run = random_run(network, 3)
+    parts: list[float] = []
+    NativeEngine().run(network, Run(run.inputs, run.lengths, progress=parts.append))
+    assert sum(parts) == pytest.approx(1.0)
+
+
+def test_an_interrupt_between_chunks_gets_out() -> None:
+    network = random_network(0)
+    run = random_run(network, 0, batch=5, steps=1500)
+
+    def interrupt(part: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        NativeEngine().run(network, Run(run.inputs, run.lengths, progress=interrupt))
+
+
+def test_memory_does_not_grow_with_length() -> None:
+    network = random_network(first_seed(lambda plan: plan.causal and bool(plan.closing)))
+    peaks = []
+    for steps in (2_000, 20_000):
+        run = random_run(network, 0, batch=2, steps=steps)
+        NativeEngine().run(network, Run(run.inputs, run.lengths))
+        tracemalloc.start()
+        NativeEngine().run(network, Run(run.inputs, run.lengths))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0] + 100_000
+
+
+def test_signals_share_places_once_nobody_reads_them() -> None:
+    slots = Slots()
+    first, second = slots.take(8), slots.take(4)
+    assert first != second
+    slots.give_back(8, first)
+    assert slots.take(4) not in (first, second)
+    assert slots.take(8) == first
+    assert slots.size == 16
+
+
+def test_the_number_of_threads_is_numba_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 3)
+    assert compilation.thread_count() == 3
+
+
+def test_without_a_folder_for_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**options: Any) -> Any:
+        if options.pop("cache", False):
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**options)
+
+    njit = numba.njit
+    monkeypatch.setattr(numba, "njit", refuse)
+    assert compilation.compiled(lambda x: x + 1)(1) == 2
+
+
+EIGHT_LANES = """
+import llvmlite.binding, numba
+numba.njit(lambda: 0)()  # settles which instructions numba uses: those of this machine
+llvmlite.binding.get_host_cpu_features = lambda: {"avx512f": True}
+import numpy as np
+from random_networks import random_network, random_run
+from snn_deploy.engines.native import NativeEngine
+from snn_deploy.engines.native.vectors import LANES
+from snn_deploy.engines.reference import ReferenceEngine
+assert LANES == 8
+for seed in range(40):
+    network = random_network(seed)
+    run = random_run(network, seed)
+    expected, given = ReferenceEngine().run(network, run), NativeEngine().run(network, run)
+    for name in network.names:
+        assert np.array_equal(expected.trace[name], given.trace[name]), (seed, name)
+    assert expected.saturated == given.saturated
+print("equal")
+"""
+
+
+@pytest.mark.slow
+def test_vectors_as_wide_as_another_machine_s(root: Any) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EIGHT_LANES],
+        cwd=root / "tests",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.stdout.strip() == "equal", done.stderr
