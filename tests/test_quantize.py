@@ -435,6 +435,12 @@ def test_drives_too_coarse_for_a_threshold() -> None:
         quantized(float_network(drive=1e5), drive_bits=8)
 
 
+def test_values_too_coarse_for_what_the_gate_gives() -> None:
+    told = r"'layers\.0\.mix': for outputs as fine as residual_bits asks, its values would need 2\d"
+    with pytest.raises(ConfigError, match=told):
+        quantized(float_network(), residual_bits=24, table_bits=4)
+
+
 def test_tables_span_a_power_of_two() -> None:
     with pytest.raises(ConfigError, match=r"table_span=6\.0: must be a power of two"):
         quantized(float_network(), table_span=6.0)
@@ -451,6 +457,67 @@ def test_sums_of_wide_layers_drop_low_bits_until_there_are_none() -> None:
     told = r"node 'decoder': a weighted sum of its messages would need accumulators of \d+ bits"
     with pytest.raises(ConfigError, match=told):
         quantized(float_network(width=400, layers=0), sum_bits=12, residual_bits=5)
+
+
+@pytest.mark.parametrize("name", ["layers.0.mix", "layers.0.glu", "layers.0"])
+@pytest.mark.parametrize("table_bits", [4, 24])
+def test_a_gate_and_its_weights_agree_on_the_table(name: str, table_bits: int) -> None:
+    network = float_network(layers=1)
+    nodes_ = {name: {"table_bits": table_bits, "residual_bits": 14, "table_index_bits": 6}}
+    made = quantized(network, nodes=nodes_)
+    inputs = float_inputs(network)
+    exact = run_float(FoldThresholds()(network), inputs, record=("layers.0.glu",))
+    glu: Any = made["layers.0.glu"]
+    result = run_reference(made, encoded(made, inputs)).trace["layers.0.glu"]
+    np.testing.assert_allclose(glu.output.decode(result), exact.signals["layers.0.glu"], atol=0.15)
+
+
+def widths(count: int) -> st.SearchStrategy[dict[str, int]]:
+    """Up to ``count`` widths, each anywhere within its limits."""
+    options = {}
+    for name, field in QuantizationConfig.model_fields.items():
+        if field.annotation is int:
+            limits = {type(limit).__name__: limit for limit in field.metadata}
+            options[name] = st.integers(limits["Ge"].ge, limits["Le"].le)
+    names = st.lists(st.sampled_from(sorted(options)), max_size=count, unique=True)
+    return names.flatmap(lambda chosen: st.fixed_dictionaries({n: options[n] for n in chosen}))
+
+
+@settings(max_examples=60)
+@given(
+    chosen=widths(3),
+    single=st.dictionaries(
+        st.sampled_from(
+            ["input", "encoder", "layers.0", "layers.0.mix", "layers.0.glu", "decoder"]
+        ),
+        widths(1),
+        max_size=2,
+    ),
+    calibrated=st.booleans(),
+    drive=st.sampled_from([1e-3, 1.0, 1e3]),
+    readout=st.sampled_from(["mean", "last", "every"]),
+    seed=st.integers(0, 2**31),
+)
+def test_any_settings_give_a_network_or_an_error_that_names_one(
+    chosen: dict[str, Any],
+    single: dict[str, Any],
+    calibrated: bool,
+    drive: float,
+    readout: Any,
+    seed: int,
+) -> None:
+    source = float_network(layers=1, drive=drive, readout=readout, seed=seed, norm=True)
+    calibration = Calibration(float_inputs(source)) if calibrated else None
+    told = ""
+    try:
+        config = parse_settings({**chosen, "nodes": single})
+        lowered = compile_network(source, config, calibration)
+    except ConfigError as error:
+        told = str(error)
+    if told:
+        assert "_bits" in told
+        return
+    run_reference(lowered, extreme_inputs(lowered, np.random.default_rng(seed), 2, 5))
 
 
 # --- what has no integer form

@@ -231,18 +231,35 @@ def _gate_format(builder: _Builder, node: float_nodes.Linear, glu: str) -> Forma
     """Give the format of a gated linear unit's two halves.
 
     The gate half has one exponent, at which the table's steps are a shift away; the value half one
-    a row, fine enough for the output and, if that leaves room, wide enough for the worst case.
+    a row, fine enough for the output, wide enough for its range and, if that leaves room, for the
+    worst case.
     """
-    config = builder.config.at(node.name)
+    config, table = builder.config.at(node.name), builder.config.at(glu)
     half = node.width // 2
     high = np.maximum(node.weight, 0.0).sum(axis=1) + node.bias
     low = np.minimum(node.weight, 0.0).sum(axis=1) + node.bias
     worst = np.maximum(np.abs(high), np.abs(low)) * (1.0 + 2.0**-6)
-    gate = int(choose_exponent(max(worst[half:].max(), config.table_span), config.gate_bits)[0])
-    finest_needed = builder.formats[glu].exponents(half) - (config.table_bits - 1)
+    gate = int(choose_exponent(max(worst[half:].max(), table.table_span), config.gate_bits)[0])
+    finest_needed = builder.formats[glu].exponents(half) - (table.table_bits - 1)
+    _check_gate_range(builder, node, finest_needed, config)
     value = np.maximum(choose_exponent(worst[:half], config.gate_bits), finest_needed)
-    exponent = (*(int(e) for e in value), *([max(gate, _index_exponent(config))] * half))
+    exponent = (*(int(e) for e in value), *([max(gate, _index_exponent(table))] * half))
     return Format(config.gate_bits, exponent)
+
+
+def _check_gate_range(
+    builder: _Builder, node: float_nodes.Linear, exponent: Any, config: QuantizationConfig
+) -> None:
+    """Check that the values that a gate scales fit at the exponents which its output needs."""
+    largest = builder.ranges[node.name][: len(exponent)] * config.headroom
+    excess = largest * 2.0**exponent / fp.limit_of(config.gate_bits)
+    if not np.all(excess <= 1.0):
+        bits = config.gate_bits + int(np.ceil(np.log2(excess.max())))
+        raise ConfigError(
+            f"node '{node.name}': for outputs as fine as residual_bits asks, its values would need "
+            f"{bits} bits, over gate_bits={config.gate_bits}; set a larger gate_bits or "
+            "table_bits, or a smaller residual_bits"
+        )
 
 
 def _index_exponent(config: QuantizationConfig) -> int:
