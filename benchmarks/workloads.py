@@ -1,0 +1,143 @@
+"""What the benchmarks run: the bundled example, any deployment, and random networks of any shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import snn_deploy
+from snn_deploy import examples
+from snn_deploy.engines.result import Run
+from snn_deploy.ir import float_nodes as nodes
+from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.integer_nodes import Dendrite
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.passes.pipeline import compile_network
+from snn_deploy.passes.quantize import Calibration
+from snn_deploy.quantize.config import QuantizationConfig
+
+EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A SpikingSSM: channels H, complex modes a channel N, layers; ``gain`` sets how often it spikes."""
+
+    channels: int = 64
+    modes: int = 32
+    layers: int = 1
+    bidirectional: bool = False
+    gain: float = 1.0
+
+    def __str__(self) -> str:
+        both = " both ways" if self.bidirectional else ""
+        return f"{self.layers} × {self.channels} channels × {self.modes} modes{both}"
+
+
+# the authors' configurations for the two tasks, one layer of them
+MNIST = Shape(channels=64, modes=32)
+CIFAR = Shape(channels=400, modes=32, bidirectional=True)
+
+
+def modes_of(network: Network) -> int:
+    """Complex modes of all dendrites of a lowered network."""
+    return sum(node.width * node.bank.modes for node in network.of_kind(Dendrite))
+
+
+@cache
+def example() -> Network:
+    """The bundled example, deployed."""
+    checkpoint, calibration = EXAMPLE / "seqdigits_uni.ckpt", EXAMPLE / "train.npz"
+    return snn_deploy.convert(checkpoint, calibration=calibration).network
+
+
+@cache
+def float_network(shape: Shape) -> Network:
+    """A random network as it leaves a converter."""
+    rng = np.random.default_rng(0)
+    H, N = shape.channels, shape.modes
+    members: list[Node] = [
+        nodes.FloatInput(name="input", channels=1),
+        nodes.Linear(
+            name="encoder",
+            inputs=(Edge("input"),),
+            weight=rng.normal(size=(H, 1)),
+            bias=0.1 * rng.normal(size=H),
+        ),
+    ]
+    for layer in range(shape.layers):
+        members += _layer(f"layers.{layer}", members[-1].name, shape, rng)
+    decoder = nodes.Readout(
+        name="decoder",
+        inputs=(Edge(members[-1].name),),
+        mode="mean",
+        weight=rng.normal(size=(10, H)) / np.sqrt(H),
+        bias=np.zeros(10),
+    )
+    return Network("float", (*members, decoder))
+
+
+def _layer(name: str, source: str, shape: Shape, rng: np.random.Generator) -> list[Node]:
+    H, N = shape.channels, shape.modes
+    dt = np.exp(rng.uniform(np.log(0.001), np.log(0.1), (H, 1)))
+    A = -0.5 + 1j * np.pi * np.arange(N)[None]
+    a = np.exp(dt * A)
+    c = shape.gain * (rng.normal(size=(2, H, N)) + 1j * rng.normal(size=(2, H, N)))
+    edges = {part: (Edge(f"{name}.{part}"),) for part in ("ssm", "lif", "mix")}
+    return [
+        nodes.DiagonalSsm(
+            name=f"{name}.ssm",
+            inputs=(Edge(source),),
+            a=a,
+            b=(a - 1) / A,
+            c=c[0],
+            d=0.5 * rng.normal(size=H),
+            c_reverse=c[1] if shape.bidirectional else None,
+        ),
+        nodes.Lif(name=f"{name}.lif", inputs=edges["ssm"], threshold=np.ones(H)),
+        nodes.Linear(
+            name=f"{name}.mix",
+            inputs=edges["lif"],
+            weight=1.5 * rng.normal(size=(2 * H, H)) / np.sqrt(H),
+            bias=0.1 * rng.normal(size=2 * H),
+        ),
+        nodes.Glu(name=f"{name}.glu", inputs=edges["mix"], channels=H),
+        nodes.Residual(
+            name=f"{name}.residual", inputs=(Edge(source), Edge(f"{name}.glu")), channels=H
+        ),
+    ]
+
+
+@cache
+def lowered(shape: Shape) -> Network:
+    """The same network, deployed."""
+    inputs = np.random.default_rng(1).random((4, 128, 1))
+    return compile_network(float_network(shape), QuantizationConfig(), Calibration(inputs))
+
+
+@cache
+def dendrites_alone(shape: Shape) -> Network:
+    """Only the dendrites of a one-layer network's first direction, fed by its encoder."""
+    network = lowered(replace(shape, layers=1, bidirectional=False))
+    last = network.names.index("layers.0.ssm")
+    return Network("lowered", network.nodes[: last + 1], output_steps=1)
+
+
+def random_inputs(network: Network, sequences: int, steps: int) -> Run:
+    """A batch of random inputs for a lowered network of :func:`lowered`."""
+    values = np.random.default_rng(2).random((sequences, steps, network.input.width))
+    mantissas, _ = network.input.output.encode(values)  # type: ignore[attr-defined]
+    return Run(mantissas, np.full(sequences, steps, dtype=np.int64))
+
+
+def example_inputs(sequences: int) -> Run:
+    """The first sequences of the bundled test set, again from its start if there are too few."""
+    with np.load(EXAMPLE / "test.npz") as archive:
+        inputs = archive["inputs"]
+    values = inputs[np.arange(sequences) % len(inputs)]
+    mantissas, _ = example().input.output.encode(values)  # type: ignore[attr-defined]
+    return Run(mantissas, np.full(sequences, values.shape[1], dtype=np.int64))
