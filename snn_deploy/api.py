@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data import Data, check_data, load_data
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from snn_deploy.mapping.profile import Profile
     from snn_deploy.reports.report import Report
     from snn_deploy.search import Search
+    from snn_deploy.streaming import Stream, StreamOutput
     from snn_deploy.verification import EngineComparison
 
 __all__ = ["Deployment", "Verification", "convert", "load", "load_float_network", "search"]
@@ -140,6 +142,55 @@ class Deployment:
         """
         data = self._data(inputs, lengths)
         return simulate(self.network, data, _engine(backend), trace, progress)
+
+    def stream(
+        self,
+        samples: int = 1,
+        *,
+        lengths: npt.ArrayLike | None = None,
+        trace: Collection[str] = (),
+    ) -> Stream:
+        """Open a stream of ``samples`` sequences side by side: chunks in, answers out.
+
+        Its memory does not depend on how many steps come, its answers not on where chunks end.
+
+        Raises
+        ------
+        ConfigError
+            If the network is no stream: it reads its sequences from the end too, or pools in its
+            midst.
+        """
+        from snn_deploy.streaming import Stream
+
+        return Stream(self.network, samples, lengths, trace)
+
+    def resume(self, path: PathLike, *, trace: Collection[str] = ()) -> Stream:
+        """Go on, to the same bits, with a stream whose state :meth:`Stream.save` wrote.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged, no stream's state, or another network's.
+        """
+        from snn_deploy.streaming import Stream
+
+        return Stream.resume(self.network, path, trace)
+
+    def simulate_stream(
+        self,
+        chunks: Iterable[Inputs],
+        *,
+        lengths: npt.ArrayLike | None = None,
+        trace: Collection[str] = (),
+    ) -> Iterator[StreamOutput]:
+        """Run chunks (B, T, d_input), or tokens (B, T), of any T, and give what comes for each.
+
+        With a network that answers once, each output has the answer so far.
+        """
+        stream: Stream | None = None
+        for chunk in chunks:
+            stream = stream or self.stream(np.shape(chunk)[0], lengths=lengths, trace=trace)
+            yield from stream.run([chunk])
 
     def verify(
         self,

@@ -16,7 +16,7 @@ from snn_deploy.errors import DataError
 from snn_deploy.ir.float_nodes import TokenInput
 from snn_deploy.ir.network import Network
 
-__all__ = ["Data", "check_data", "load_data"]
+__all__ = ["Data", "check_data", "check_inputs", "load_data"]
 
 # what numpy and zipfile raise for files that are damaged, encrypted, or no such files
 _UNREADABLE = (
@@ -108,11 +108,7 @@ def check_data(
         lengths outside 1 … L, or fewer steps than the answer has; the message names the first
         offending position.
     """
-    array = _as_array(inputs, f"{where}: inputs")
-    if isinstance(network.input, TokenInput):
-        _check_tokens(array, network.input.vocabulary, where)
-    else:
-        _check_signal(array, network.input.width, where)
+    array = check_inputs(network, inputs, where)
     batch, steps = array.shape[:2]
     if batch == 0 or steps == 0:
         raise DataError(f"{where}: shape {array.shape} holds no step; need at least one sequence")
@@ -122,6 +118,24 @@ def check_data(
             f"only {steps}; give longer ones, or convert with fewer --output-steps"
         )
     return Data(array, _labels(labels, batch, where), _lengths(lengths, batch, steps, where))
+
+
+def check_inputs(
+    network: Network, inputs: npt.ArrayLike, where: str = "inputs"
+) -> npt.NDArray[Any]:
+    """Check shape, dtype and values of inputs alone, of a whole batch or of a part of it.
+
+    Raises
+    ------
+    DataError
+        On a wrong shape or dtype, NaN or infinity, or a token outside the vocabulary.
+    """
+    array = _as_array(inputs, f"{where}: inputs")
+    if isinstance(network.input, TokenInput):
+        _check_tokens(array, network.input.vocabulary, where)
+    else:
+        _check_signal(array, network.input.width, where)
+    return array
 
 
 def _as_array(value: npt.ArrayLike, what: str) -> npt.NDArray[Any]:

@@ -1,20 +1,16 @@
-"""The deployment file: one safetensors file, integer tensors and one JSON document.
+"""The deployment file: one safetensors file, integer tensors and one JSON document, sealed.
 
 ``docs/file-format.md`` describes it. The document sits in the safetensors metadata under the key
-``snn-deploy``; its field ``sha256`` is the digest of the whole file with that field's digits set to
-zero, so that any changed byte is found.
+``snn-deploy``; see ``sealed.py`` for how any changed byte is found.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DeploymentError, NetworkError
@@ -22,14 +18,12 @@ from snn_deploy.files import atomic_write
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.sealed import NotSealedError, is_whole, read_sealed, seal
 
 __all__ = ["SCHEMA_VERSION", "Provenance", "is_deployment", "read_deployment", "write_deployment"]
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "snn-deploy"
-_ZEROS = "0" * 64
-# the document is a string within the header, so its own quotes are escaped there
-_DIGEST_FIELD = b'\\"sha256\\":\\"'
 _MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 
 
@@ -72,20 +66,11 @@ def write_deployment(path: str | os.PathLike[str], network: Network, origin: Pro
     OutputError
         If the file cannot be written; nothing is left behind then.
     """
-    from safetensors.numpy import save
-
     structure, tensors = network_to_document(network)
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        **asdict(origin),
-        "network": structure,
-        "sha256": _ZEROS,
-    }
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    content = save(tensors, metadata={METADATA_KEY: text})
-    digest = hashlib.sha256(content).hexdigest().encode()
+    document = {"schema_version": SCHEMA_VERSION, **asdict(origin), "network": structure}
+    content = seal(METADATA_KEY, document, tensors)
     with atomic_write(path) as file:
-        file.write(content.replace(_DIGEST_FIELD + _ZEROS.encode(), _DIGEST_FIELD + digest, 1))
+        file.write(content)
 
 
 def read_deployment(path: str | os.PathLike[str]) -> tuple[Network, Provenance]:
@@ -136,28 +121,17 @@ def _read(path: Path) -> bytes:
 def _parse(
     content: bytes, path: str | os.PathLike[str]
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     try:
-        tensors: dict[str, npt.NDArray[np.generic]] = load(content)
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
-        document = json.loads(metadata[METADATA_KEY])
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return read_sealed(METADATA_KEY, content)
+    except NotSealedError as error:
         raise DeploymentError(
-            f"{path}: not a deployment of snn-deploy, or damaged ({_first_line(error)}); "
+            f"{path}: not a deployment of snn-deploy, or damaged ({error}); "
             "make one with: snn-deploy convert CHECKPOINT -o OUT.safetensors"
         ) from error
-    if not isinstance(document, dict):
-        raise DeploymentError(f"{path}: its description is no JSON object; convert again")
-    return document, tensors
 
 
 def _check_digest(content: bytes, digest: Any, path: str | os.PathLike[str]) -> None:
-    stored = _DIGEST_FIELD + str(digest).encode()
-    blank = content.replace(stored, _DIGEST_FIELD + _ZEROS.encode(), 1)
-    if hashlib.sha256(blank).hexdigest() != digest:
+    if not is_whole(content, digest):
         raise DeploymentError(
             f"{path}: its SHA-256 does not match: the file was changed or damaged after it was "
             "written; convert the checkpoint again"
@@ -173,7 +147,3 @@ def _provenance(document: dict[str, Any]) -> Provenance:
             raise DeploymentError(f"'{name}' is missing, or no {kind.__name__}")
         found[name] = document[name]
     return Provenance(**found)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -21,10 +21,13 @@ __all__ = [
     "Progress",
     "Simulation",
     "block_size",
+    "check_traced",
     "encode_inputs",
     "output_format",
     "run_blocks",
     "simulate",
+    "spike_counts",
+    "warn_of_clipped",
 ]
 
 Progress = Callable[[float], None]
@@ -80,9 +83,7 @@ def simulate(
     messages = _joined([result.messages for result in results])
     return Simulation(
         logits=output_format(network).decode(output),
-        spike_counts={
-            soma.name.removesuffix(".lif"): messages[soma.name] for soma in network.of_kind(LifSoma)
-        },
+        spike_counts=spike_counts(network, messages),
         messages=messages,
         saturated={
             **{name: sum(r.saturated[name] for r in results) for name in results[0].saturated},
@@ -92,20 +93,32 @@ def simulate(
     )
 
 
+def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """Pick the somas' messages, by layer."""
+    return {
+        soma.name.removesuffix(".lif"): messages[soma.name] for soma in network.of_kind(LifSoma)
+    }
+
+
 def _clipped_inputs(network: Network, data: Data) -> int:
     """Count inputs beyond their format, and warn: an answer to clipped data is no answer."""
-    form = output_format(network, network.input.name)
-    clipped = form.encode(data.inputs)[1]
+    clipped = output_format(network, network.input.name).encode(data.inputs)[1]
     if clipped:
-        reach = form.decode(np.full(network.input.width, form.limit)).max()
-        warnings.warn(
-            f"{clipped:,} of {data.inputs.size:,} input values lie outside ±{reach:.4g}, the range "
-            "that calibration saw, and were clipped; scale the data as in training, or convert "
-            "again with calibration data that covers it",
-            SnnDeployWarning,
-            stacklevel=3,
-        )
+        warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
     return clipped
+
+
+def warn_of_clipped(network: Network, clipped: int, values: int, stacklevel: int) -> None:
+    """Warn that so many of so many input values were clipped."""
+    form = output_format(network, network.input.name)
+    reach = form.decode(np.full(network.input.width, form.limit)).max()
+    warnings.warn(
+        f"{clipped:,} of {values:,} input values lie outside ±{reach:.4g}, the range "
+        "that calibration saw, and were clipped; scale the data as in training, or convert "
+        "again with calibration data that covers it",
+        SnnDeployWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def run_blocks(
@@ -117,9 +130,7 @@ def run_blocks(
     block: int | None = None,
 ) -> Iterator[tuple[slice, Result]]:
     """Run ``data`` in blocks of sequences that keep memory bounded; give each block's result."""
-    for name in trace:
-        if name not in network.names:
-            raise ConfigError(f"no node '{name}' to trace; there are: {', '.join(network.names)}")
+    check_traced(network, trace)
     size = block or block_size(network, data, trace)
     for start in range(0, len(data), size):
         rows = slice(start, min(start + size, len(data)))
@@ -131,6 +142,19 @@ def run_blocks(
             progress=_scaled(progress, count),
         )
         yield rows, engine.run(network, run)
+
+
+def check_traced(network: Network, trace: Collection[str]) -> None:
+    """Refuse names of nodes that are not there.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first of them.
+    """
+    for name in trace:
+        if name not in network.names:
+            raise ConfigError(f"no node '{name}' to trace; there are: {', '.join(network.names)}")
 
 
 def _scaled(progress: Progress | None, sequences: int) -> Progress:

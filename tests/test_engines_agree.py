@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -113,6 +114,44 @@ def test_a_stream_cut_anywhere(seed: int, data: st.DataObject) -> None:
         counted = closing.messages(name) if name in closing.spoken else stream.messages()[name]
         np.testing.assert_array_equal(counted, messages, err_msg=name)
     assert stream.saturated() | closing.saturated == expected.saturated
+
+
+@settings(max_examples=60)
+@given(seed=seeds, data=st.data())
+def test_a_stream_carried_on_elsewhere(seed: int, data: st.DataObject) -> None:
+    """At each cut the stream moves to a new session, of either program and other tiles."""
+    network = drawn_network(seed, CAUSAL)
+    assume(not plan_network(network).needs_length)
+    run = random_run(network, seed)
+    samples, steps, _ = run.inputs.shape
+    whole = NativeSession(network, samples, run.lengths)
+    stream = NativeSession(network, samples, run.lengths)
+    cuts = sorted(data.draw(st.lists(st.integers(0, steps), min_size=1, max_size=3)))
+    for start, stop in pairwise([0, *cuts, steps]):
+        whole.step(run.inputs[:, start:stop])
+        stream.step(run.inputs[:, start:stop])
+        assert_same_moment(whole, stream)
+        before = stream.snapshot()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session, "TILE_SAMPLES", data.draw(st.integers(1, 5)))
+            if data.draw(st.booleans()):
+                patch.setattr(session, "assemble", lambda plan, watched: None)
+            stream = NativeSession(network, samples, run.lengths)
+        stream.restore(before)
+        assert_same_moment(whole, stream)
+
+
+def assert_same_moment(first: NativeSession, second: NativeSession) -> None:
+    one, other = first.snapshot(), second.snapshot()
+    assert one.arrays.keys() == other.arrays.keys()
+    for name in one.arrays:
+        np.testing.assert_array_equal(one.arrays[name], other.arrays[name], err_msg=name)
+    assert +Counter(one.saturated) == +Counter(other.saturated)
+    assert one.steps == other.steps
+    if first.steps:
+        answers, others = first.finish().spoken, second.finish().spoken
+        for name, spoken in answers.items():
+            np.testing.assert_array_equal(spoken.answer, others[name].answer, err_msg=name)
 
 
 def _joined(parts: list[dict[str, np.ndarray]], name: str) -> np.ndarray:

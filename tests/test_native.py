@@ -209,8 +209,9 @@ import llvmlite.binding, numba
 numba.njit(lambda: 0)()  # settles which instructions numba uses: those of this machine
 llvmlite.binding.get_host_cpu_features = lambda: {"avx512f": True}
 import numpy as np
-from random_networks import random_network, random_run
-from snn_deploy.engines.native import NativeEngine
+from random_networks import Limits, random_network, random_run
+from snn_deploy.engines.native import NativeEngine, NativeSession, session
+from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.reference import ReferenceEngine
 assert LANES == 8
@@ -221,6 +222,19 @@ for seed in range(40):
     for name in network.names:
         assert np.array_equal(expected.trace[name], given.trace[name]), (seed, name)
     assert expected.saturated == given.saturated
+for seed in range(40):
+    network = random_network(seed, Limits(causal=True))
+    if plan_network(network).needs_length:
+        continue
+    run = random_run(network, seed)
+    fast = NativeSession(network, len(run.inputs))
+    fast.step(run.inputs)
+    assemble, session.assemble = session.assemble, lambda plan, watched: None
+    exact = NativeSession(network, len(run.inputs))
+    session.assemble = assemble
+    exact.step(run.inputs)
+    for name, array in exact.snapshot().arrays.items():
+        assert np.array_equal(array, fast.snapshot().arrays[name]), (seed, name)
 print("equal")
 """
 

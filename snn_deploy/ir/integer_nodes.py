@@ -276,6 +276,9 @@ class Gate(IntegerNode):
         return self.channels
 
 
+MAX_POOLED_STEPS = 2**24
+"""A sum over fewer steps than these fits the two words of an ``Accumulator``."""
+
 PoolMode = Literal["mean", "sum", "last", "first"]
 
 
@@ -286,8 +289,8 @@ class Accumulator(IntegerNode):
     ``sum``: ``sat(signed_shift(Σ_t x[t], guard_bits))``. ``last``, ``first``: that step's x,
     likewise shifted. ``mean``: the sum divided by the number of valid steps through
     ``fixedpoint.reciprocal(steps, reciprocal_bits, headroom_bits, guard_bits)``. The running sum is
-    held in two 24-bit words, 48 bits, which no sequence of fewer than 2**24 steps can fill. With
-    ``use_lengths`` the valid steps are the first ``lengths`` of each sequence, else all.
+    held in two 24-bit words, 48 bits, which no sequence of fewer than ``MAX_POOLED_STEPS`` can
+    fill. With ``use_lengths`` the valid steps are the first ``lengths`` of each sequence, else all.
 
     ``guard_bits`` is how many more fractional bits the output has than the input (or fewer).
     """

@@ -7,6 +7,8 @@ here. Arrays become tensors named ``node/field``; the JSON keeps their place.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -21,7 +23,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import LEGAL
 
-__all__ = ["network_from_document", "network_to_document"]
+__all__ = ["network_digest", "network_from_document", "network_to_document"]
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -34,6 +36,16 @@ def network_to_document(network: Network) -> tuple[dict[str, Any], Tensors]:
     ]
     document = {"stage": network.stage, "output_steps": network.output_steps, "nodes": nodes}
     return document, tensors
+
+
+def network_digest(network: Network) -> str:
+    """Give the SHA-256 of an integer network: of its structure and of every parameter."""
+    document, tensors = network_to_document(network)
+    sha = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        sha.update(f"{name};{tensor.dtype.str};{tensor.shape};".encode())
+        sha.update(np.ascontiguousarray(tensor).tobytes())
+    return sha.hexdigest()
 
 
 def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> Network:

@@ -47,12 +47,13 @@ class Closing:
     steps: int
     saturated: dict[str, int] = field(default_factory=dict)
 
-    def signal(self, name: str) -> IntArray:
-        """Write a node's output out over all steps, (B, L, width)."""
-        spoken = self.spoken[name]
+    def signal(self, name: str, start: int = 0, stop: int | None = None) -> IntArray:
+        """Write a node's output out over the steps ``start`` … ``stop - 1``, (B, steps, width)."""
+        spoken, stop = self.spoken[name], self.steps if stop is None else stop
         samples, width = spoken.answer.shape
-        signal = np.broadcast_to(spoken.silent, (samples, self.steps, width)).copy()
-        signal[np.arange(samples), self.speaks] = spoken.answer
+        signal = np.broadcast_to(spoken.silent, (samples, stop - start, width)).copy()
+        (heard,) = np.nonzero((start <= self.speaks) & (self.speaks < stop))
+        signal[heard, self.speaks[heard] - start] = spoken.answer[heard]
         return signal
 
     def messages(self, name: str) -> IntArray:

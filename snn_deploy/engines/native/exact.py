@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.native.exact_steps import NEVER_CLIP, Pool, prepare
-from snn_deploy.engines.native.plan import Moment, Plan
+from snn_deploy.engines.native.plan import MESSAGES, Moment, Plan
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 
@@ -88,3 +88,20 @@ class ExactFlow:
         step = self._steps[pool]
         assert isinstance(step, Pool)
         return step.held
+
+    def state(self) -> dict[str, IntArray]:
+        """Copy what is carried from chunk to chunk: by ``node/what``, (samples, …) each."""
+        return {name: array.copy() for name, array in self._carried().items()}
+
+    def restore(self, state: Mapping[str, IntArray]) -> None:
+        """Go on from what :meth:`state` gave, here or in a ``FastFlow``."""
+        for name, array in self._carried().items():
+            array[...] = state[name]
+
+    def _carried(self) -> dict[str, IntArray]:
+        states = {
+            f"{name}/{what}": array
+            for name, step in self._steps.items()
+            for what, array in step.state.items()
+        }
+        return states | {f"{name}/{MESSAGES}": count for name, count in self.messages.items()}

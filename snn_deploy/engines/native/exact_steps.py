@@ -6,7 +6,8 @@ runs here. It is nothing that a network with the default widths should ever need
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,9 +28,25 @@ NEVER_CLIP = (nodes.Input, nodes.Synapses)
 
 
 class Step(Protocol):
-    """One node on some samples, with its state: takes a chunk's inputs, gives output and clips."""
+    """One node on some samples: takes a chunk's inputs, gives output and clips.
+
+    ``state`` is what it carries from chunk to chunk, by name, (samples, …) each; to go back to an
+    earlier moment, write into these arrays.
+    """
+
+    @property
+    def state(self) -> Mapping[str, IntArray]: ...
 
     def __call__(self, sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]: ...
+
+
+@dataclass(frozen=True)
+class _Step:
+    run: Callable[[list[IntArray], Moment], tuple[IntArray, int]]
+    state: Mapping[str, IntArray] = field(default_factory=dict)
+
+    def __call__(self, sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        return self.run(sources, moment)
 
 
 def prepare(node: Node, samples: int) -> Step:
@@ -62,7 +79,7 @@ def _rescaled(x: IntArray, rescale: nodes.Rescale, bits: int) -> tuple[IntArray,
 
 
 def _input(node: nodes.Input, samples: int) -> Step:
-    return lambda sources, moment: (sources[0], 0)
+    return _Step(lambda sources, moment: (sources[0], 0))
 
 
 def _synapses(node: nodes.Synapses, samples: int) -> Step:
@@ -73,7 +90,7 @@ def _synapses(node: nodes.Synapses, samples: int) -> Step:
         kernels.add_synapses(sources[0], weight, y)
         return y, 0
 
-    return step
+    return _Step(step)
 
 
 def _relay(node: nodes.Relay, samples: int) -> Step:
@@ -87,7 +104,7 @@ def _relay(node: nodes.Relay, samples: int) -> Step:
         total = sources[0] if len(sources) == 1 else np.sum(sources, axis=0)
         return _rescaled(total, rescale, node.output.bits)
 
-    return step
+    return _Step(step)
 
 
 def _dendrite(node: nodes.Dendrite, samples: int) -> Step:
@@ -115,7 +132,7 @@ def _dendrite(node: nodes.Dendrite, samples: int) -> Step:
         )
         return y, clipped
 
-    return step
+    return _Step(step, {"u": u, "v": v})
 
 
 def _lif(node: nodes.LifSoma, samples: int) -> Step:
@@ -127,7 +144,7 @@ def _lif(node: nodes.LifSoma, samples: int) -> Step:
         y = np.empty_like(sources[0])
         return y, kernels.drive_soma(sources[0], membrane, node.threshold, kept, limit, y)
 
-    return step
+    return _Step(step, {"membrane": membrane})
 
 
 def _gate(node: nodes.Gate, samples: int) -> Step:
@@ -140,7 +157,7 @@ def _gate(node: nodes.Gate, samples: int) -> Step:
         limit = node.output.limit
         return y, clipped + kernels.gate(x, table, sigmoid.index_shift, out_shift, limit, y)
 
-    return step
+    return _Step(step)
 
 
 class Pool:
@@ -149,6 +166,7 @@ class Pool:
     def __init__(self, node: nodes.Accumulator, samples: int) -> None:
         self.node = node
         self.held = np.zeros((samples, node.width), dtype=np.int64)
+        self.state = {"gathered": self.held}
 
     def __call__(self, sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
         x = sources[0]

@@ -10,9 +10,16 @@ import numpy.typing as npt
 
 from snn_deploy.engines.native.fast_nodes import POOL_ROWS
 from snn_deploy.engines.native.fast_program import FastProgram, SweepProgram
+from snn_deploy.engines.native.fast_state import (
+    STATES,
+    read_rows,
+    read_state,
+    write_rows,
+    write_state,
+)
 from snn_deploy.engines.native.operations import CLIPPING, run_operations
 from snn_deploy.engines.native.packing import aligned_zeros, pitch_of
-from snn_deploy.engines.native.plan import Moment, Plan
+from snn_deploy.engines.native.plan import MESSAGES, Moment, Plan
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.result import IntArray
@@ -96,20 +103,38 @@ class FastFlow:
         flat = workspace.signals[start : start + self.samples * steps * pitch]
         return flat.reshape(self.samples, steps, pitch)
 
-    def _held(self, place: int, name: str) -> IntArray:
-        width = self.plan.network[name].width
-        start = place * self.samples
-        flat = self._state[start : start + self.samples * pitch_of(width)]
-        return flat.reshape(self.samples, -1)[:, :width].astype(np.int64)
+    def _rows(self, place: int, name: str) -> IntArray:
+        return read_rows(
+            self.plan.network[name].width, self._state[place * self.samples :], self.samples
+        )
 
     def held(self, pool: str) -> IntArray:
         """What a pool has gathered, (samples, width)."""
-        return self._held(self.program.states[pool], pool)
+        return self._rows(self.program.states[pool], pool)
 
     @property
     def messages(self) -> dict[str, IntArray]:
         """How many messages each counted node has sent, (samples, width)."""
-        return {name: self._held(place, name) for name, place in self.program.counts.items()}
+        return {name: self._rows(place, name) for name, place in self.program.counts.items()}
+
+    def state(self) -> dict[str, IntArray]:
+        """Copy what is carried from chunk to chunk: see ``ExactFlow.state``."""
+        carried = {f"{name}/{MESSAGES}": count for name, count in self.messages.items()}
+        for name, place in self.program.states.items():
+            packed = self._state[place * self.samples :]
+            state = read_state(self.plan.network[name], packed, self.samples)
+            carried |= {f"{name}/{what}": array for what, array in state.items()}
+        return carried
+
+    def restore(self, state: Mapping[str, IntArray]) -> None:
+        """Go on from what :meth:`state` gave, here or in an ``ExactFlow``."""
+        for name, place in self.program.counts.items():
+            packed = self._state[place * self.samples :]
+            write_rows(packed, self.samples, state[f"{name}/{MESSAGES}"])
+        for name, place in self.program.states.items():
+            packed = self._state[place * self.samples :]
+            own = {what: state[f"{name}/{what}"] for what in STATES[type(self.plan.network[name])]}
+            write_state(self.plan.network[name], packed, self.samples, own)
 
     @property
     def saturated(self) -> Counter[str]:

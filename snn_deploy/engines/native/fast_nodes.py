@@ -23,12 +23,11 @@ from snn_deploy.ir.bounds import Bound, Magnitude
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
 
-__all__ = ["EMITTERS", "POOL_ROWS", "Fields", "Parts"]
+__all__ = ["EMITTERS", "POOL_ROWS", "Fields", "Parts", "mode_order"]
 
 Fields = dict[str, Any]
 """Fields of an ``OPERATION``."""
 
-MAX_LOG_STEPS = 24  # of a pooled sequence: see Accumulator
 POOL_ROWS = {"by length": 0, "all": 1, "first": 2}
 """Which steps a pool takes in: the row of ``valid``."""
 
@@ -130,12 +129,21 @@ def _by_group(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return lanes.reshape(len(lanes), -1, LANES).swapaxes(0, 1)
 
 
+def _alike(bank: nodes.ModeBank) -> npt.NDArray[np.bool_]:
+    """Tell the modes whose decay coefficients agree in sign."""
+    return np.asarray(bank.decay_real.astype(np.int64) * bank.decay_imag >= 0)
+
+
+def mode_order(bank: nodes.ModeBank) -> npt.NDArray[np.int64]:
+    """Give the order (H, N) in which records hold a channel's modes: those alike first."""
+    return np.argsort(~_alike(bank), axis=1, kind="stable")
+
+
 def _records(
     bank: nodes.ModeBank, largest: Magnitude
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Give the records' coefficients, (width, modes * COEFFICIENTS), and how many are alike."""
-    alike = bank.decay_real.astype(np.int64) * bank.decay_imag >= 0
-    order = np.argsort(~alike, axis=1, kind="stable")
+    alike, order = _alike(bank), mode_order(bank)
     mantissas = np.stack(
         [
             np.take_along_axis(mantissa, order, axis=1)
@@ -203,7 +211,7 @@ def _gate(parts: Parts, node: nodes.Gate, sources: list[int]) -> Fields:
 
 def _pool(parts: Parts, node: nodes.Accumulator, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
-    require_room(largest * 2.0**MAX_LOG_STEPS)
+    require_room(largest * nodes.MAX_POOLED_STEPS)
     parts.states[node.name] = parts.take_state(pitch_of(node.width))
     rows = "first" if node.mode == "first" else "by length" if node.use_lengths else "all"
     return {

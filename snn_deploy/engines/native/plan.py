@@ -11,7 +11,10 @@ from snn_deploy.ir.integer_nodes import Accumulator, Gate, Relay, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["REMEMBERED", "Moment", "Plan", "plan_network"]
+__all__ = ["MESSAGES", "REMEMBERED", "Moment", "Plan", "plan_network"]
+
+MESSAGES = "messages"
+"""What the counts of a node's messages are called among what a stream carries."""
 
 REMEMBERED = 8  # networks whose plans are kept: mostly one is run again and again
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -19,10 +20,10 @@ from snn_deploy.engines.native.plan import Moment, Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
-from snn_deploy.ir.integer_nodes import Accumulator, Dendrite
+from snn_deploy.ir.integer_nodes import MAX_POOLED_STEPS, Accumulator, Dendrite
 from snn_deploy.ir.network import Network
 
-__all__ = ["NativeSession", "Passage", "block_samples", "check_mantissas"]
+__all__ = ["NativeSession", "Passage", "Snapshot", "block_samples", "check_mantissas"]
 
 BLOCK_BYTES = 256 * 2**20  # of states, and of sequences that are stored between sweeps
 CHUNK_BYTES = 2**21  # of a chunk's signals: what stays in a core's cache
@@ -110,12 +111,42 @@ class Passage:
             for name in self.plan.counted
         }
 
+    def state(self) -> dict[str, IntArray]:
+        """Copy what is carried from chunk to chunk: by ``node/what``, (B, …) each."""
+        parts = [flow.state() for flow in self._flows]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def restore(self, state: Mapping[str, IntArray]) -> None:
+        """Go on from what :meth:`state` gave, however that batch was cut into tiles."""
+        for tile, flow in zip(self._tiles, self._flows, strict=True):
+            flow.restore({name: array[tile] for name, array in state.items()})
+
     def saturated(self) -> Counter[str]:
         """Count the values clipped so far in the nodes of the sweeps."""
         total: Counter[str] = Counter()
         for flow in self._flows:
             total.update(flow.saturated)
         return total
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A stream at some step: enough to go on exactly, on any machine.
+
+    Parameters
+    ----------
+    steps
+        How many steps came so far.
+    arrays
+        By ``node/what``: compartments, membranes, pools and counts of messages, int64 (B, …), in
+        the nodes' own order of channels and modes.
+    saturated
+        By node: how many values were clipped so far.
+    """
+
+    steps: int
+    arrays: Mapping[str, IntArray]
+    saturated: Mapping[str, int]
 
 
 class NativeSession:
@@ -155,8 +186,9 @@ class NativeSession:
             )
         self.watched = tuple(network[name].name for name in watched)
         self.steps = 0
-        self._samples = samples
+        self._samples, self._has_lengths = samples, lengths is not None
         self._passage = Passage(self.plan, samples, lengths, None, self.watched)
+        self._saturated_before: Counter[str] = Counter()
 
     def step(self, chunk: IntArray) -> dict[str, IntArray]:
         """Take the next steps (B, T, d_input) in; give the watched nodes' outputs (B, T, width).
@@ -164,10 +196,12 @@ class NativeSession:
         Raises
         ------
         DataError
-            If the chunk has another shape, or mantissas beyond the input's format.
+            If the chunk has another shape, or mantissas beyond the input's format, or there are
+            more steps than a pool can sum.
         """
         check_mantissas(self.plan.network, chunk, self._samples)
         network, passage = self.plan.network, self._passage
+        self._check_length(self.steps + chunk.shape[1])
         watched = {
             name: np.empty((*chunk.shape[:2], network[name].width), dtype=np.int64)
             for name in self.watched
@@ -178,6 +212,16 @@ class NativeSession:
             passage.advance(self.plan.sweeps[0], self.steps + start, chunk[:, part], views)
         self.steps += chunk.shape[1]
         return watched
+
+    def _check_length(self, steps: int) -> None:
+        if steps < MAX_POOLED_STEPS:
+            return
+        for pool in self.plan.network.of_kind(Accumulator):
+            if pool.mode in ("mean", "sum") and not (pool.use_lengths and self._has_lengths):
+                raise DataError(
+                    f"step {steps - 1:,}: node '{pool.name}' sums fewer than {MAX_POOLED_STEPS:,} "
+                    "steps; start a new stream, or give lengths"
+                )
 
     def finish(self) -> Closing:
         """Compute the pools, and what follows them, as if the last step had been the last.
@@ -192,7 +236,33 @@ class NativeSession:
 
     def saturated(self) -> dict[str, int]:
         """Count the values clipped so far, by node."""
-        return self._passage.saturated()
+        total = self._passage.saturated()
+        total.update(self._saturated_before)
+        return total
+
+    def snapshot(self) -> Snapshot:
+        """Copy the stream's state."""
+        return Snapshot(self.steps, self._passage.state(), dict(self.saturated()))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on, before the first step of this session, from where a snapshot was taken.
+
+        Raises
+        ------
+        DataError
+            If it is one of another network, or of another number of sequences.
+        """
+        if _kinds(snapshot.arrays) != _kinds(self._passage.state()):
+            raise DataError(
+                f"this state is not one of {self._samples} sequences through this network"
+            )
+        self._passage.restore(snapshot.arrays)
+        self._saturated_before = Counter(snapshot.saturated)
+        self.steps = snapshot.steps
+
+
+def _kinds(arrays: Mapping[str, IntArray]) -> dict[str, Any]:
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
 
 
 def _split(samples: int, cores: int) -> list[slice]:

@@ -1,0 +1,87 @@
+"""What the ``fast`` program carries from chunk to chunk, as integers in the nodes' own order.
+
+The packed form depends on how wide this machine's vectors are and on how modes were sorted; what is
+written here and in ``ExactFlow.state`` does not, so that either program, on any machine, can go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.engines.native.fast_nodes import mode_order
+from snn_deploy.engines.native.packing import fill_up, pitch_of
+from snn_deploy.engines.native.vectors import LANES
+from snn_deploy.engines.result import IntArray
+from snn_deploy.ir import integer_nodes as nodes
+
+__all__ = ["STATES", "read_rows", "read_state", "write_rows", "write_state"]
+
+Reals = npt.NDArray[np.float64]  # the program's packed state, from where the node's begins
+
+
+STATES: Mapping[type, tuple[str, ...]] = {
+    nodes.Dendrite: ("u", "v"),
+    nodes.LifSoma: ("membrane",),
+    nodes.Accumulator: ("gathered",),
+}
+"""Kinds of nodes that carry something, and its names, as ``exact_steps.prepare`` has them."""
+
+
+def read_state(node: Any, packed: Reals, samples: int) -> dict[str, IntArray]:
+    """Give a node's state by the names in ``STATES``, (samples, …) each."""
+    if isinstance(node, nodes.Dendrite):
+        arrays = _read_compartments(node, packed, samples)
+    else:
+        arrays = read_rows(node.width, packed, samples)[None]
+    return dict(zip(STATES[type(node)], arrays, strict=True))
+
+
+def write_state(node: Any, packed: Reals, samples: int, state: Mapping[str, IntArray]) -> None:
+    """Write what :func:`read_state` gave."""
+    if isinstance(node, nodes.Dendrite):
+        _write_compartments(node, packed, samples, state["u"], state["v"])
+    else:
+        (rows,) = state.values()
+        write_rows(packed, samples, rows)
+
+
+def read_rows(width: int, packed: Reals, samples: int) -> IntArray:
+    """Give one number a channel, (samples, width)."""
+    rows = packed[: samples * pitch_of(width)].reshape(samples, -1)
+    return rows[:, :width].astype(np.int64)
+
+
+def write_rows(packed: Reals, samples: int, rows: IntArray) -> None:
+    """Write one number a channel, (samples, width)."""
+    filled = fill_up(rows)
+    packed[: filled.size] = filled.ravel()
+
+
+def _compartments(node: nodes.Dendrite, packed: Reals, samples: int) -> Reals:
+    """Give a view of the packed compartments, (groups, samples, modes, u and v, LANES)."""
+    shape = (pitch_of(node.width) // LANES, samples, node.bank.modes, 2, LANES)
+    return packed[: int(np.prod(shape))].reshape(shape)
+
+
+def _read_compartments(node: nodes.Dendrite, packed: Reals, samples: int) -> IntArray:
+    """Give u and v, (2, samples, width, modes), modes in the bank's order."""
+    lanes = _compartments(node, packed, samples).transpose(3, 1, 0, 4, 2)
+    recorded = lanes.reshape(2, samples, -1, node.bank.modes)[:, :, : node.width]
+    values = np.empty(recorded.shape, dtype=np.int64)
+    order = np.broadcast_to(mode_order(node.bank), values.shape)
+    np.put_along_axis(values, order, recorded.astype(np.int64), axis=3)
+    return values
+
+
+def _write_compartments(
+    node: nodes.Dendrite, packed: Reals, samples: int, u: IntArray, v: IntArray
+) -> None:
+    values = np.stack([u, v])
+    order = np.broadcast_to(mode_order(node.bank), values.shape)
+    recorded = fill_up(np.take_along_axis(values, order, axis=3).swapaxes(2, 3))
+    lanes = recorded.reshape(2, samples, node.bank.modes, -1, LANES)
+    _compartments(node, packed, samples)[...] = lanes.transpose(3, 1, 2, 0, 4)
