@@ -14,10 +14,13 @@ from snn_deploy.version import __version__
 if TYPE_CHECKING:
     from snn_deploy.api import Deployment, Verification, convert, load, load_float_network, search
     from snn_deploy.simulation import Simulation
+    from snn_deploy.streaming import Stream, StreamOutput
 
 __all__ = [
     "Deployment",
     "Simulation",
+    "Stream",
+    "StreamOutput",
     "Verification",
     "__version__",
     "convert",
@@ -29,6 +32,8 @@ __all__ = [
 _HOMES = {
     "Deployment": "snn_deploy.api",
     "Simulation": "snn_deploy.simulation",
+    "Stream": "snn_deploy.streaming",
+    "StreamOutput": "snn_deploy.streaming",
     "Verification": "snn_deploy.api",
     "convert": "snn_deploy.api",
     "load": "snn_deploy.api",

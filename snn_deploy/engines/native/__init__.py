@@ -3,6 +3,7 @@
 =====================  =========================================================================
 ``engine``             NativeEngine: whole batches, also of networks that read time backwards
 ``session``            NativeSession: chunks of a stream through a causal network, state carried
+``fast_state``         what is carried from chunk to chunk, in an order that all machines share
 ``schedule``           which nodes run in which sweep over time, and what is kept between sweeps
 ``exact``              any network, in 64-bit integers
 ``exact_kernels``      its loops
