@@ -1,81 +1,158 @@
-"""The least time that a dendrite's arithmetic can take on this CPU, measured.
+"""The least time that the engine's nodes can take on this CPU: what they must do at the rate at
+which this CPU does it, measured in the same run.
 
-A complex mode and step is seven fused multiply-adds (one for the input, four for the recurrence,
-two for the readout) and six additions (two to join the products of u and v, four to make halves
-round up). Here they run on registers alone, three modes side by side so that none waits: no
-coefficient, state or signal is loaded or stored, no drive leaves, nothing saturates. On as many
-threads as the engine has, in the same run, because cores that share their arithmetic units, or
-that somebody else uses, have another floor.
+An operation is counted in vectors: instructions on one vector of channels, and bytes that must be
+read from and written to its chunk's signals or weights, which stay in a core's cache. Its floor is
+the longer of the two times. Nothing is counted for loading coefficients or states, for addresses,
+loops and calls.
+
+The dendrite, per complex mode and step: four fused multiply-adds for the recurrence and two for the
+readout, an addition each for the compartments u and v (the input enters with the first). That is
+fewer than the equation's operations, since a multiply-add also rounds and adds up.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numba
 import numpy as np
 
-from snn_deploy.engines.native.vectors import (
-    LANES,
-    MAGIC,
-    add,
-    fma,
-    fnma,
-    load,
-    splat,
-    store,
-    subtract,
-)
+from snn_deploy.engines.native import operations as op
+from snn_deploy.engines.native.vectors import LANES, add, fma, load, store
 
-OPERATIONS = "7 multiply-adds and 6 additions"
-SIDE_BY_SIDE = 3  # as many as fit the registers
-STEPS = 20_000
+MODE = "6 multiply-adds and 2 additions"
+ROUNDS = 20_000
+CACHED = 16_384  # doubles copied again and again: from a core's own cache
 Array = Any
 
 
 @numba.njit(nogil=True)
-def _mode(u: Any, v: Any, sums: Any, x: Any, scale: Any, constants: Any) -> Any:
-    real, imag, nudge, other_nudge = constants
-    magic = splat(MAGIC)
-    nudged_u, nudged_v = add(u, nudge), add(v, nudge)
-    entering = fma(x, scale, magic)
-    u = subtract(fma(nudged_u, real, entering), fma(nudged_v, imag, magic))
-    v = subtract(fma(nudged_u, imag, magic), fnma(nudged_v, real, magic))
-    sums = fma(add(u, other_nudge), imag, sums)
-    return u, v, fma(add(v, other_nudge), real, sums)
+def _modes(values: Array, rounds: int) -> None:
+    """A mode and a half a round, in as many chains as fit the registers, so that none waits."""
+    m, c = load(values, 0), load(values, LANES)
+    a = b = d = e = f = g = h = i = j = load(values, 2 * LANES)
+    p = q = r = load(values, 3 * LANES)
+    for _ in range(rounds):
+        a, b, d, p = fma(a, m, c), fma(b, m, c), fma(d, m, c), add(p, c)
+        e, f, g, q = fma(e, m, c), fma(f, m, c), fma(g, m, c), add(q, c)
+        h, i, j, r = fma(h, m, c), fma(i, m, c), fma(j, m, c), add(r, c)
+    first = add(add(add(a, b), add(d, e)), add(add(f, g), add(h, i)))
+    store(values, 2 * LANES, add(first, add(add(j, p), add(q, r))))
 
 
 @numba.njit(nogil=True)
-def _arithmetic(values: Array, steps: int) -> None:
-    real, imag = load(values, 0), load(values, LANES)
-    constants = real, imag, load(values, 2 * LANES), load(values, 3 * LANES)
-    a = b = c = p = q = r = load(values, 4 * LANES)
-    x = y = z = splat(MAGIC)
-    for step in range(steps):
-        # loaded, and scaled by three different numbers, so that it cannot be computed beforehand
-        entering = load(values, (4 + step % 4) * LANES)
-        a, p, x = _mode(a, p, x, entering, real, constants)
-        b, q, y = _mode(b, q, y, entering, imag, constants)
-        c, r, z = _mode(c, r, z, entering, constants[2], constants)
-    states = add(add(add(a, b), c), add(add(p, q), r))
-    store(values, 4 * LANES, add(states, add(add(x, y), z)))
+def _additions(values: Array, rounds: int) -> None:
+    c = load(values, LANES)
+    a = b = d = e = f = g = h = i = load(values, 2 * LANES)
+    for _ in range(rounds):
+        a, b, d, e = add(a, c), add(b, c), add(d, c), add(e, c)
+        f, g, h, i = add(f, c), add(g, c), add(h, c), add(i, c)
+    store(values, 2 * LANES, add(add(add(a, b), add(d, e)), add(add(f, g), add(h, i))))
 
 
-def measure_floor(threads: int, seconds: float = 1.0) -> float:
-    """Give the nanoseconds a mode and step that ``threads`` threads together need at least."""
-    values = np.linspace(0.1, 0.9, threads * 8 * LANES).reshape(threads, -1)
+@numba.njit(nogil=True)
+def _copies(values: Array, rounds: int) -> None:
+    half = CACHED // 2
+    for _ in range(rounds):
+        for at in range(0, half, 4 * LANES):
+            for w in range(4):
+                store(values, half + at + w * LANES, load(values, at + w * LANES))
 
-    def work(row: Array) -> None:
-        _arithmetic(row, STEPS)
 
-    work(values[0])
-    best = np.inf
+@dataclass(frozen=True)
+class Rates:
+    """Nanoseconds that ``threads`` threads together need for each of these.
+
+    Parameters
+    ----------
+    mode
+        Of a dendrite, one step of one channel.
+    instruction
+        On a vector, one that is no multiplication.
+    byte
+        Read from or written to a core's cache.
+    """
+
+    threads: int
+    mode: float
+    instruction: float
+    byte: float
+
+
+def measure_rates(threads: int, rounds: int = 30) -> Rates:
+    """Measure what this CPU can do at best, of ``rounds`` tries."""
+    return Rates(
+        threads,
+        _best(_modes, threads, ROUNDS, rounds) / (1.5 * LANES),
+        _best(_additions, threads, ROUNDS, rounds) / 8,
+        _best(_copies, threads, 50, rounds) / (8 * CACHED),
+    )
+
+
+def _best(kernel: Callable[[Array, int], None], threads: int, repeats: int, rounds: int) -> float:
+    """Give the nanoseconds of one of a kernel's repeats, on all threads together."""
+    values = [np.full(CACHED, 0.5) for _ in range(threads)]
+    kernel(values[0], 1)
+
+    def work(row: Array) -> float:
+        started = time.perf_counter()
+        kernel(row, repeats)
+        return time.perf_counter() - started
+
     with ThreadPoolExecutor(threads) as pool:
-        until = time.perf_counter() + seconds
-        while time.perf_counter() < until:
-            started = time.perf_counter()
-            list(pool.map(work, values))
-            best = min(best, time.perf_counter() - started)
-    return best * 1e9 / (threads * STEPS * SIDE_BY_SIDE * LANES)
+        # a round's slowest thread: its threads start together, more or less
+        best = min(max(pool.map(work, values)) for _ in range(rounds))
+    return best * 1e9 / (threads * repeats)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an operation must do for one step of one sample; see the top of this file."""
+
+    modes: int = 0
+    instructions: float = 0.0
+    bytes: float = 0.0
+
+    def floor(self, rates: Rates) -> float:
+        """Nanoseconds."""
+        computing = self.modes * rates.mode + self.instructions * rates.instruction
+        return max(computing, self.bytes * rates.byte)
+
+
+# instructions on each vector of channels, doubles read and written for each channel
+_PER_CHANNEL = {
+    op.SOMA: (9, 4),  # leak 2, take in, clip 2 + 2, compare, reset; state and signal, in and out
+    op.GATE: (28, 3),  # two rescaled halves 4 + 4 each, row 5, look-up 4, product 3, clip 4
+    op.POOL: (1, 3),
+    op.COUNT: (2, 3),
+    op.KEEP: (1, 1.5),
+    op.RECALL: (1, 1.5),
+}
+
+
+def cost_of(operation: Any, spikes: float) -> Cost:
+    """Count what an operation must do; ``spikes`` is how many of its inputs spike, of 1."""
+    kind, outputs, inputs = operation["kind"], operation["y_pitch"], operation["x_pitch"]
+    vectors = max(outputs, inputs) / LANES
+    if kind == op.DENDRITE:
+        return Cost(modes=int(outputs * operation["size"]))
+    if kind == op.ADD_SPIKES:  # a weight is a byte, and is added to 16 bits
+        events = spikes * inputs
+        return Cost(0, events * outputs * 2 / (8 * LANES), events * outputs + 8 * outputs)
+    if kind == op.ADD_GRADED:
+        return Cost(0, operation["size"] * vectors, 8 * (inputs + outputs))
+    if kind == op.RELAY:
+        aligned = 3 * (operation["second"] >= 0)
+        rescaled = 3 * (operation["third"] >= 0)
+        sources = operation["size"]
+        return Cost(
+            0, vectors * (sources * (1 + aligned) + rescaled + 4), 8 * outputs * (sources + 1)
+        )
+    instructions, doubles = _PER_CHANNEL[int(kind)]
+    width = outputs if kind == op.GATE else max(outputs, inputs)
+    return Cost(0, instructions * width / LANES, 8 * doubles * width)

@@ -1,12 +1,15 @@
-"""Benchmarks of the engines: one table, every ratio from one run.
+"""Benchmarks of the native engine: every ratio from one run.
 
-    python benchmarks/run.py [--quick] [--json FILE]
+    python benchmarks/run.py [--quick] [--only SECTION …] [--json FILE] [--markdown FILE]
 
-Prints the sample steps per second (sequences × steps / wall time, the best of several runs) of
-every engine on the bundled example, their ratios to the native engine, and for the native engine
-the time per complex mode and step beside a floor: the arithmetic of the dendrites alone at the
-rate that this CPU reaches on fused multiply-adds in the same run. Machines are noisy; compare
-ratios.
+``engines`` compares with Lava's simulator and the reference engine on the bundled example;
+``torch`` with the float network in torch, on the same cores; ``floor`` with the least time that the
+dendrites' arithmetic, and each kind of node, can take; ``scaling`` with itself at other sizes;
+``memory`` runs long streams; ``start`` the first call of a fresh process. What is not installed is
+left out, in a line that says so.
+
+Works that are compared take turns, and of each the shortest time counts: on a machine that others
+use too, compare ratios, not times.
 """
 
 from __future__ import annotations
@@ -15,143 +18,228 @@ import argparse
 import json
 import os
 import platform
-import time
+import subprocess
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import engines
+import floor
 import numba
-import numpy as np
+from engines import Row
+from timing import take_turns
+from workloads import CIFAR, MNIST, Shape, float_network, lowered, random_inputs
 
-import snn_deploy
-from snn_deploy import examples
-from snn_deploy.data import Data
-from snn_deploy.engines.registry import get_engine
-from snn_deploy.engines.result import Run
-from snn_deploy.errors import BackendUnavailableError
-from snn_deploy.ir.integer_nodes import Dendrite
-from snn_deploy.simulation import encode_inputs
-
-EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
-# a mode and step: 4 products for the state, 2 for the readout, and 5 additions to join them
-OPERATIONS_PER_MODE = 11
-CASES: tuple[tuple[str, int, int], ...] = (
-    # engine, sequences, runs of which the best counts
-    ("native", 360, 7),
-    ("native", 64, 7),
-    ("native", 1, 15),
-    ("reference", 64, 3),
-    ("lava", 4, 1),
-)
+HERE = Path(__file__).parent
 
 
-def best_seconds(work: Callable[[], Any], runs: int) -> float:
-    """Run ``work`` once to warm up (unless only one run is wanted), then give its shortest time."""
-    if runs > 1:
-        work()
-    seconds = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
+@dataclass(frozen=True)
+class Sizes:
+    """How much is run.
+
+    Parameters
+    ----------
+    batch, steps
+        Of random networks.
+    rounds
+        Turns that each work gets.
+    shapes
+        Random networks compared with torch.
+    batches
+        Sequences at once, on the example.
+    lava_sequences
+        Sequences that Lava runs; each takes seconds.
+    lengths
+        Steps of long streams.
+    """
+
+    batch: int = 64
+    steps: int = 1024
+    rounds: int = 5
+    shapes: tuple[Shape, ...] = (MNIST, CIFAR)
+    batches: tuple[int, ...] = (360, 64, 1)
+    lava_sequences: int = 4
+    lengths: tuple[int, ...] = (10_000, 1_000_000)
 
 
-CHAIN = 16  # multiply-adds on a value between its load and its store
+QUICK = Sizes(batch=16, steps=256, rounds=2, lava_sequences=1, lengths=(10_000, 100_000))
 
 
-@numba.njit(fastmath={"contract"}, parallel=True)
-def _multiply_add(lanes: np.ndarray, rounds: int) -> None:  # type: ignore[type-arg]
-    """Keep every core's multiply-add units busy, with values in registers."""
-    for core in numba.prange(lanes.shape[0]):
-        row = lanes[core]
-        for _ in range(rounds):
-            for i in range(row.shape[0]):
-                x = row[i]
-                for _ in range(CHAIN):
-                    x = x * 0.999 + 0.5
-                row[i] = x
-
-
-def operations_per_second() -> float:
-    """Measure double-precision multiply-adds a second, on all cores together."""
-    lanes = np.ones((numba.get_num_threads(), 1024))
-    rounds = 5_000
-    return lanes.size * rounds * CHAIN / best_seconds(lambda: _multiply_add(lanes, rounds), 7)
-
-
-def measure(quick: bool) -> dict[str, Any]:
-    """Run every case; engines that are not installed are named and left out."""
-    deployment = snn_deploy.convert(
-        EXAMPLE / "seqdigits_uni.ckpt", calibration=EXAMPLE / "train.npz"
-    )
-    network = deployment.network
-    with np.load(EXAMPLE / "test.npz") as archive:
-        inputs = archive["inputs"]
-    steps = inputs.shape[1]
-    modes = sum(node.width * node.bank.modes for node in network.of_kind(Dendrite))
+def run_torch(sizes: Sizes, rates: floor.Rates) -> list[Row]:
+    """One layer in torch's forms and in ours; ratios are of torch's time to ours."""
+    try:
+        from torch_peers import peers  # torch is optional
+    except ImportError:
+        print("torch: left out, it is not installed (pip install torch)")
+        return []
     rows = []
-    for name, sequences, runs in CASES:
-        data = Data(inputs[:sequences], None, np.full(sequences, steps))
-        run = Run(encode_inputs(network, data), data.lengths)
-        engine = get_engine(name)
-        try:
-            seconds = best_seconds(lambda e=engine, r=run: e.run(network, r), 1 if quick else runs)
-        except BackendUnavailableError as error:
-            print(f"{name}: left out, {error}")
-            continue
-        rows.append(
-            {
-                "engine": name,
-                "sequences": sequences,
-                "steps": steps,
-                "sample_steps_per_second": sequences * steps / seconds,
-                "ns_per_mode_and_step": seconds * 1e9 / (sequences * steps * modes),
-            }
+    for shape in sizes.shapes:
+        network = lowered(shape)
+        works: dict[str, Callable[[], object]] = {
+            "native": engines.native(network, random_inputs(network, sizes.batch, sizes.steps))
+        }
+        works |= peers(float_network(shape), sizes.batch, sizes.steps)
+        slow = (
+            frozenset(name for name in works if name.endswith("neuron")) if sizes.steps > 64 else ()
         )
-    floor = OPERATIONS_PER_MODE * 1e9 / operations_per_second()
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "network": f"seqdigits_uni: 2 layers, {modes} complex modes",
-        "floor_ns_per_mode_and_step": floor,
-        "rows": rows,
+        times = take_turns(works, sizes.rounds, frozenset(slow))
+        own = times["native"].best
+        rows += [
+            engines.row(
+                f"{shape}: {name}",
+                timing,
+                sizes.batch * sizes.steps,
+                native_is_faster=timing.best / own,
+            )
+            for name, timing in times.items()
+        ]
+    return rows
+
+
+def run_engines(sizes: Sizes, rates: floor.Rates) -> list[Row]:
+    """The bundled example on every engine."""
+    rows = engines.against_engines(sizes.batches, sizes.lava_sequences, sizes.rounds)
+    slowest = rows[-1]["us_per_sample_step"]
+    return [r | {"times_the_last": slowest / r["us_per_sample_step"]} for r in rows]
+
+
+def run_floor(sizes: Sizes, rates: floor.Rates) -> list[Row]:
+    """Dendrites on all cores, and every kind of node on one, beside their floors."""
+    rows = engines.against_floor(sizes.shapes, sizes.batch, sizes.steps, rates, sizes.rounds)
+    one = floor.measure_rates(1)
+    for shape in sizes.shapes:
+        parts = engines.by_node(shape, 64, one, sizes.rounds)
+        rows += [r | {"what": f"{shape}: {r['what']}"} for r in parts]
+    return rows
+
+
+def run_scaling(sizes: Sizes, rates: floor.Rates) -> list[Row]:
+    """The first shape with one thing changed at a time."""
+    return engines.scaling(sizes.shapes[0], sizes.batch, sizes.steps, sizes.rounds)
+
+
+def run_memory(sizes: Sizes, rates: floor.Rates) -> list[Row]:
+    """Long streams, each in a process of its own."""
+    return [
+        {"what": f"{steps:,} steps", **json.loads(_python("long_run.py", str(steps)))}
+        for steps in sizes.lengths
+    ]
+
+
+IMPORT = "import snn_deploy, snn_deploy.engines.native"
+FIRST_RUN = """
+from workloads import example, example_inputs
+from snn_deploy.engines.native import NativeEngine
+network, run = example(), example_inputs(1)
+import time
+started = time.perf_counter()
+NativeEngine().run(network, run)
+print(time.perf_counter() - started)
+"""
+
+
+def run_start(sizes: Sizes, rates: floor.Rates) -> list[Row]:
+    """What a fresh process pays before its first answer, with machine code from the cache."""
+    works = {
+        "python alone": lambda: _python("-c", "pass"),
+        "importing the engine": lambda: _python("-c", IMPORT),
     }
+    times = take_turns(works, sizes.rounds)
+    _python("-c", FIRST_RUN)
+    first = min(float(_python("-c", FIRST_RUN)) for _ in range(sizes.rounds))
+    return [
+        *({"what": name, "seconds": timing.best} for name, timing in times.items()),
+        {"what": "the first run, code cached", "seconds": first},
+    ]
 
 
-def show(result: dict[str, Any]) -> None:
-    """Print the table; ratios are of the fastest native row to each."""
-    print(f"{result['network']}; {result['machine']}, Python {result['python']}")
-    print(
-        f"{'engine':<10} {'sequences':>9} {'sample steps/s':>15} {'ns/mode':>9} {'native is':>10}"
+def _python(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=HERE, capture_output=True, text=True, check=True
     )
-    fastest = max(row["sample_steps_per_second"] for row in result["rows"])
-    for row in result["rows"]:
-        ratio = fastest / row["sample_steps_per_second"]
-        print(
-            f"{row['engine']:<10} {row['sequences']:>9} {row['sample_steps_per_second']:>15,.0f} "
-            f"{row['ns_per_mode_and_step']:>9.2f} {ratio:>9,.0f}×"
+    return done.stdout
+
+
+SECTIONS: dict[str, Callable[[Sizes, floor.Rates], list[Row]]] = {
+    "engines": run_engines,
+    "torch": run_torch,
+    "floor": run_floor,
+    "scaling": run_scaling,
+    "memory": run_memory,
+    "start": run_start,
+}
+
+
+def measure(sizes: Sizes, sections: Sequence[str]) -> dict[str, Any]:
+    """Run sections, and give everything as plain data."""
+    config: Any = numba.config
+    rates = floor.measure_rates(config.NUMBA_NUM_THREADS)
+    result: dict[str, Any] = {
+        "machine": f"{os.cpu_count()} cores, vectors of {floor.LANES} doubles",
+        "python": platform.python_version(),
+        "floor": {
+            "threads": rates.threads,
+            "ns_per_mode_and_step": rates.mode,
+            "counted": floor.MODE,
+        },
+        "sections": {},
+    }
+    print(f"{result['machine']}; floor of a complex mode and step: {rates.mode:.3f} ns")
+    for name in sections:
+        rows = SECTIONS[name](sizes, rates)
+        result["sections"][name] = rows
+        print(f"\n{name}: {(SECTIONS[name].__doc__ or '').splitlines()[0]}")
+        for line in table(rows):
+            print(line)
+    return result
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Give rows as a Markdown table; a column for each key of any row."""
+    columns = list(dict.fromkeys(key for r in rows for key in r))
+    lines = [[c.replace("_", " ") for c in columns]]
+    lines += [[_text(r.get(c)) for c in columns] for r in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    texts = [
+        "| "
+        + " | ".join(
+            cell.rjust(w) if i else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
         )
-    floor = result["floor_ns_per_mode_and_step"]
-    best = min(row["ns_per_mode_and_step"] for row in result["rows"])
-    print(
-        f"floor of the dendrites' arithmetic on these cores: {floor:.2f} ns a mode and step "
-        f"({OPERATIONS_PER_MODE} operations); the whole network takes {best / floor:.1f}× that"
-    )
+        + " |"
+        for line in lines
+    ]
+    rule = "|" + "|".join("-" * (w + 1) + (":" if i else "-") for i, w in enumerate(widths)) + "|"
+    return [texts[0], rule, *texts[1:]] if rows else []
 
 
-def main() -> None:
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str | int):
+        return f"{value:,}" if isinstance(value, int) else value
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def main(arguments: Sequence[str] | None = None, sizes: Sizes | None = None) -> None:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--quick", action="store_true", help="one run a case")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes, few turns")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections")
     parser.add_argument("--json", metavar="FILE", help="write the figures too")
-    options = parser.parse_args()
+    parser.add_argument("--markdown", metavar="FILE", help="write the tables too")
+    options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
-    result = measure(options.quick)
-    show(result)
+    sizes = sizes or (QUICK if options.quick else Sizes())
+    result = measure(sizes, options.only or list(SECTIONS))
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=2))
+    if options.markdown:
+        parts = [f"{n}\n\n" + "\n".join(table(r)) for n, r in result["sections"].items()]
+        Path(options.markdown).write_text("\n\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":

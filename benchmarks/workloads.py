@@ -1,4 +1,4 @@
-"""What the benchmarks run: the bundled example, any deployment, and random networks of any shape."""
+"""What the benchmarks run: the bundled example, and random networks of any shape."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 
 @dataclass(frozen=True)
 class Shape:
-    """A SpikingSSM: channels H, complex modes a channel N, layers; ``gain`` sets how often it spikes."""
+    """A SpikingSSM: channels H, complex modes a channel N, layers; ``gain`` makes it spike more."""
 
     channels: int = 64
     modes: int = 32
@@ -59,7 +59,7 @@ def example() -> Network:
 def float_network(shape: Shape) -> Network:
     """A random network as it leaves a converter."""
     rng = np.random.default_rng(0)
-    H, N = shape.channels, shape.modes
+    H = shape.channels
     members: list[Node] = [
         nodes.FloatInput(name="input", channels=1),
         nodes.Linear(

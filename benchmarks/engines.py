@@ -1,0 +1,232 @@
+"""Integer engines against each other, and the native one against its floor and itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numba
+import numpy as np
+from floor import Rates, cost_of
+from timing import take_turns
+from workloads import (
+    Shape,
+    dendrites_alone,
+    example,
+    example_inputs,
+    lowered,
+    modes_of,
+    random_inputs,
+)
+
+from snn_deploy.engines.native import NativeEngine
+from snn_deploy.engines.native import operations as op
+from snn_deploy.engines.native.fast import FastFlow, Workspace
+from snn_deploy.engines.native.fast_program import FastProgram, assemble
+from snn_deploy.engines.native.plan import Moment, plan_network
+from snn_deploy.engines.registry import get_engine
+from snn_deploy.engines.result import Run
+from snn_deploy.errors import BackendUnavailableError
+from snn_deploy.ir.integer_nodes import LifSoma
+from snn_deploy.ir.network import Network
+
+Row = dict[str, Any]
+KINDS = {
+    value: name.lower().replace("_", " ")
+    for name, value in vars(op).items()
+    if name.isupper() and isinstance(value, int) and name != "LANES"
+}
+
+
+def row(name: str, seconds: Any, sample_steps: int, **more: Any) -> Row:
+    """Make a table's row of a timing."""
+    return {
+        "what": name,
+        "us_per_sample_step": seconds.best * 1e6 / sample_steps,
+        "median_us": seconds.median * 1e6 / sample_steps,
+        "sample_steps_per_second": sample_steps / seconds.best,
+        **more,
+    }
+
+
+def against_engines(batches: tuple[int, ...], lava_sequences: int, rounds: int) -> list[Row]:
+    """The bundled example on every engine that is installed; ratios are to Lava's steps alone."""
+    network = example()
+    native = {f"native, {n} at once": (n, example_inputs(n)) for n in batches}
+    reference = {"reference, 64 at once": (64, example_inputs(64))}
+    works = {
+        name: _runner(get_engine(name.split(",")[0]), network, run)
+        for name, (_, run) in {**native, **reference}.items()
+    }
+    works |= _lava_works(network, lava_sequences)
+    times = take_turns(works, rounds, frozenset({"lava", "lava, starting"}))
+    steps = example_inputs(1).inputs.shape[1]
+    rows = [row(name, times[name], n * steps) for name, (n, _) in {**native, **reference}.items()]
+    if "lava" in times:  # without starting its processes, which takes seconds
+        seconds = times["lava"].best - times["lava, starting"].best
+        rows.append(
+            {
+                "what": "lava, once started",
+                "us_per_sample_step": seconds * 1e6 / (lava_sequences * steps),
+                "sample_steps_per_second": lava_sequences * steps / seconds,
+            }
+        )
+    return rows
+
+
+def _lava_works(network: Network, sequences: int) -> dict[str, Callable[[], object]]:
+    """Lava on one sequence, and on ``sequences`` more; nothing where it is not installed."""
+    engine = get_engine("lava")
+    works = {
+        "lava, starting": _runner(engine, network, example_inputs(1)),
+        "lava": _runner(engine, network, example_inputs(1 + sequences)),
+    }
+    if sequences == 0:
+        print("lava: left out, no sequences are asked of it")
+        return {}
+    try:
+        works["lava, starting"]()
+    except BackendUnavailableError as error:
+        print(f"lava: left out, {error}")
+        return {}
+    return works
+
+
+def _runner(engine: Any, network: Network, run: Run) -> Callable[[], object]:
+    return lambda: engine.run(network, run)
+
+
+def native(network: Network, run: Run) -> Callable[[], object]:
+    """Give a call of the native engine."""
+    return _runner(NativeEngine(), network, run)
+
+
+def against_floor(
+    shapes: Iterable[Shape], batch: int, steps: int, rates: Rates, rounds: int
+) -> list[Row]:
+    """The dendrites of one direction, all cores: nanoseconds a mode and step beside the floor."""
+    works, sizes = {}, {}
+    for shape in shapes:
+        network = dendrites_alone(shape)
+        name = f"{shape.channels} channels × {shape.modes} modes"
+        works[name] = native(network, random_inputs(network, batch, steps))
+        sizes[name] = batch * steps * modes_of(network)
+    times = take_turns(works, rounds)
+    return [
+        {
+            "what": f"dendrites, {name}",
+            "ns_per_mode_and_step": times[name].best * 1e9 / sizes[name],
+            "floor_ns": rates.mode,
+            "times_the_floor": times[name].best * 1e9 / sizes[name] / rates.mode,
+        }
+        for name in works
+    ]
+
+
+def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
+    """Every kind of operation of a network alone, on one core: its share, and its floor."""
+    network, samples = lowered(shape), 4
+    plan = plan_network(network)
+    program = assemble(plan, frozenset())
+    assert program is not None
+    run = random_inputs(network, samples, steps)
+    result = NativeEngine().run(network, run)
+    spikes = np.mean(
+        [
+            result.messages[soma.name].sum(1) / soma.width / steps
+            for soma in network.of_kind(LifSoma)
+        ]
+    )
+    workspace = Workspace(program, samples * steps)
+    kinds = sorted({int(o["kind"]) for sweep in program.sweeps for o in sweep.operations})
+    variants = {"nothing": _only(program, ()), "everything": program}
+    variants |= {KINDS[kind]: _only(program, (kind,)) for kind in kinds}
+
+    def advance(flow: FastFlow) -> Callable[[], None]:
+        moment = Moment(0, steps, np.full((2, samples), steps - 1))
+
+        def work() -> None:
+            for sweep in plan.sweeps:
+                flow.advance(sweep, moment, run.inputs, {}, workspace)
+
+        return work
+
+    flows = {name: FastFlow(plan, part, samples, steps) for name, part in variants.items()}
+    advance(flows["everything"])()
+    times = take_turns({name: advance(flow) for name, flow in flows.items()}, rounds)
+    start = times["nothing"].best
+    rows = []
+    for name, part in variants.items():
+        if name == "nothing":
+            continue
+        floor = sum(
+            cost_of(o, float(spikes)).floor(rates)
+            for sweep in part.sweeps
+            for o in sweep.operations
+        )
+        nanoseconds = (times[name].best - start) * 1e9 / (samples * steps)
+        rows.append({"what": name, "ns_per_sample_step": nanoseconds, "floor_ns": floor})
+    return sorted(rows, key=lambda r: -r["ns_per_sample_step"])
+
+
+def _only(program: FastProgram, kinds: tuple[int, ...]) -> FastProgram:
+    """Give a program without the operations of other kinds."""
+    sweeps = []
+    for sweep in program.sweeps:
+        chosen = np.isin(sweep.operations["kind"], kinds)
+        owners = tuple(o for o, c in zip(sweep.owners, chosen, strict=True) if c)
+        sweeps.append(replace(sweep, operations=sweep.operations[chosen], owners=owners))
+    return replace(program, sweeps=tuple(sweeps))
+
+
+def scaling(base: Shape, batch: int, steps: int, rounds: int) -> list[Row]:
+    """One thing changed at a time; microseconds a sample step should follow the work in it."""
+    cases: dict[str, tuple[Shape, int, int]] = {}
+    for length in (steps // 4, steps, 4 * steps):
+        cases[f"length {length}"] = base, batch, length
+    for channels in (base.channels // 4, base.channels, 4 * base.channels):
+        cases[f"width {channels}"] = replace(base, channels=channels), batch, steps
+    for modes in (base.modes // 4, base.modes, 2 * base.modes):
+        cases[f"modes {modes}"] = replace(base, modes=modes), batch, steps
+    for samples in (1, 2, 3, batch // 2, batch):
+        cases[f"batch {samples}"] = base, samples, steps
+    for gain in (0.1, 1.0, 10.0):
+        cases[f"gain {gain}"] = replace(base, gain=gain), batch, steps
+    works, rates = {}, {}
+    for name, (shape, samples, length) in cases.items():
+        network = lowered(shape)
+        run = random_inputs(network, samples, length)
+        works[name] = native(network, run)
+        rates[name] = _spike_rate(network, run)
+    times = take_turns(works, rounds)
+    return [
+        row(name, times[name], samples * length, spike_rate=rates[name])
+        for name, (_, samples, length) in cases.items()
+    ] + _by_threads(base, batch, steps, rounds)
+
+
+def _spike_rate(network: Network, run: Run) -> float:
+    messages = NativeEngine().run(network, run).messages
+    somas = [node.name for node in network.of_kind(LifSoma)]
+    return float(np.mean([messages[name].mean() for name in somas]) / run.inputs.shape[1])
+
+
+def _by_threads(shape: Shape, batch: int, steps: int, rounds: int) -> list[Row]:
+    network = lowered(shape)
+    work = native(network, random_inputs(network, batch, steps))
+    config: Any = numba.config
+    available = config.NUMBA_NUM_THREADS
+
+    def on(threads: int) -> Callable[[], None]:
+        def limited() -> None:
+            config.NUMBA_NUM_THREADS = threads
+            try:
+                work()
+            finally:
+                config.NUMBA_NUM_THREADS = available
+
+        return limited
+
+    times = take_turns({f"threads {n}": on(n) for n in range(1, available + 1)}, rounds)
+    return [row(name, time, batch * steps) for name, time in times.items()]
