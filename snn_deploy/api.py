@@ -20,7 +20,7 @@ import numpy.typing as npt
 from snn_deploy.data import Data, check_data, load_data
 from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.engines.registry import Engine, get_engine
-from snn_deploy.engines.result import Result
+from snn_deploy.engines.result import Record, Result
 from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
@@ -118,6 +118,7 @@ class Deployment:
         *,
         backend: str | Engine = "native",
         trace: Collection[str] = (),
+        record: Record | None = None,
         progress: Progress | None = None,
     ) -> Simulation:
         """Run inputs (B, L, d_input), or tokens (B, L), bit-exactly.
@@ -130,6 +131,9 @@ class Deployment:
             ``native``, ``reference`` or ``lava``; all give the same integers.
         trace
             Names of nodes whose output at every step is wanted.
+        record
+            Where traced signals go, part by part, instead of into the result: for traces larger
+            than memory, see :class:`snn_deploy.traces.TraceWriter`.
         progress
             Called with how many sequences were done since the last call.
 
@@ -141,7 +145,7 @@ class Deployment:
             If the backend is not installed, or failed.
         """
         data = self._data(inputs, lengths)
-        return simulate(self.network, data, _engine(backend), trace, progress)
+        return simulate(self.network, data, _engine(backend), trace, progress, record)
 
     def stream(
         self,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from snn_deploy.data import Data
 from snn_deploy.engines.registry import Engine
-from snn_deploy.engines.result import IntArray, Result, Run
+from snn_deploy.engines.result import IntArray, Record, Result, Run
 from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
@@ -69,8 +69,11 @@ def simulate(
     engine: Engine,
     trace: Collection[str] = (),
     progress: Progress | None = None,
+    record: Record | None = None,
 ) -> Simulation:
     """Run all of ``data`` through a lowered network.
+
+    With ``record``, traced signals go there, part by part, and not into the result.
 
     Raises
     ------
@@ -78,7 +81,8 @@ def simulate(
         If ``trace`` names a node that is not there.
     """
     clipped = _clipped_inputs(network, data)
-    results = [result for _, result in run_blocks(network, data, engine, trace, progress)]
+    blocks = run_blocks(network, data, engine, trace, progress, record=record)
+    results = [result for _, result in blocks]
     output = np.concatenate([result.output for result in results])
     messages = _joined([result.messages for result in results])
     return Simulation(
@@ -128,10 +132,11 @@ def run_blocks(
     trace: Collection[str] = (),
     progress: Progress | None = None,
     block: int | None = None,
+    record: Record | None = None,
 ) -> Iterator[tuple[slice, Result]]:
     """Run ``data`` in blocks of sequences that keep memory bounded; give each block's result."""
     check_traced(network, trace)
-    size = block or block_size(network, data, trace)
+    size = block or block_size(network, data, () if record else trace)
     for start in range(0, len(data), size):
         rows = slice(start, min(start + size, len(data)))
         count = rows.stop - rows.start
@@ -139,6 +144,7 @@ def run_blocks(
             inputs=encode_inputs(network, data[rows]),
             lengths=data.lengths[rows],
             trace=tuple(trace),
+            record=None if record is None else _from_sample(record, start),
             progress=_scaled(progress, count),
         )
         yield rows, engine.run(network, run)
@@ -155,6 +161,11 @@ def check_traced(network: Network, trace: Collection[str]) -> None:
     for name in trace:
         if name not in network.names:
             raise ConfigError(f"no node '{name}' to trace; there are: {', '.join(network.names)}")
+
+
+def _from_sample(record: Record, start: int) -> Record:
+    """Count samples from the first block's, not from each block's own."""
+    return lambda name, sample, step, part: record(name, start + sample, step, part)
 
 
 def _scaled(progress: Progress | None, sequences: int) -> Progress:

@@ -89,6 +89,11 @@ class Stream:
         self.trace = tuple(name for name in trace if name not in late)
         self.late_trace = tuple(name for name in trace if name in late)
         self._answers_once = network.output.name in late
+        if self._answers_once and not self.answers_at_end:
+            raise ConfigError(
+                "this network cannot run as a stream: it pools its sequence, and yet every step is "
+                "its answer; give it whole sequences"
+            )
         watched = {*self.trace, *(() if self._answers_once else (network.output.name,))}
         self._session = NativeSession(network, samples, self.lengths, sorted(watched))
         self._recent = np.zeros((samples, 0, network.output.width), dtype=np.int64)
@@ -113,6 +118,11 @@ class Stream:
             raise DataError(f"{path}: {error}") from error
         stream._recent, stream._clipped = state.recent, state.clipped
         return stream
+
+    @property
+    def answers_at_end(self) -> bool:
+        """Whether the answer is that of the end, and not of every step."""
+        return self.network.output_steps != "all"
 
     @property
     def steps(self) -> int:
@@ -148,7 +158,7 @@ class Stream:
         """
         for chunk in chunks:
             output = self.step(chunk)
-            if self._answers_once and self.steps >= self._answer_length > 0:
+            if self._answers_once and self.steps >= self._answer_length:
                 output = replace(output, answer=self.answer())
             yield output
 
@@ -163,7 +173,7 @@ class Stream:
             If every step is this network's answer: :meth:`step` gave it.
         """
         steps, form = self.network.output_steps, output_format(self.network)
-        if steps == "all":
+        if not self.answers_at_end:
             raise ConfigError("every step is this network's answer: take it as the steps come")
         if self.steps < self._answer_length:
             raise DataError(
@@ -174,7 +184,7 @@ class Stream:
             return form.decode(self._recent[:, 0] if steps == "one" else self._recent)
         if steps == "one":
             return form.decode(self._session.finish().spoken[name].answer)
-        return form.decode(self.late_signal(name, self.steps - steps, self.steps))
+        return form.decode(self.late_signal(name, self.steps - self._answer_length, self.steps))
 
     def late_signal(self, name: str, start: int, stop: int) -> IntArray:
         """Give the output of a node of ``late_trace`` at some steps so far, (B, steps, width), as

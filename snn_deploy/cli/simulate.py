@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,11 +15,17 @@ from snn_deploy.cli.options import (
     limit_option,
     output_steps_option,
 )
+from snn_deploy.cli.stream import StreamRequest, simulate_stream
+from snn_deploy.cli.tracing import TraceRequest, trace_options
+
+if TYPE_CHECKING:
+    from snn_deploy.recordings import Recording
+    from snn_deploy.streaming import Stream
 
 __all__ = ["make_engine", "simulate"]
 
-Outcome = tuple[Any, Mapping[str, Any], Mapping[str, Any], Mapping[str, int], Any]
-"""Logits, spike counts by layer, trace by node, clipped values by node, and the data."""
+Outcome = tuple[Any, Mapping[str, Any], Mapping[str, int], Any]
+"""Logits, spike counts by layer, clipped values by node, and the data."""
 
 FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
 
@@ -39,8 +45,14 @@ FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
 @output_steps_option
 @limit_option
 @click.option(
-    "--trace", "trace_path", metavar="TRACE.npz", help="Write every node's output at every step."
+    "--chunk",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run as a stream, N steps at a time: memory does not grow with length. Causal networks.",
 )
+@click.option("--save-state", metavar="STATE", help="Write the stream's state at its end.")
+@click.option("--resume", metavar="STATE", help="Go on from a stream's saved state.")
+@trace_options
 @click.option("-o", "--output", metavar="OUT.npz", help="Write logits, predictions, spike counts.")
 def simulate(
     network_file: str,
@@ -50,33 +62,36 @@ def simulate(
     config: str | None,
     output_steps: Any,
     limit: int | None,
-    trace_path: str | None,
+    chunk: int | None,
+    save_state: str | None,
+    resume: str | None,
+    trace: TraceRequest,
     output: str | None,
 ) -> None:
     """Run DATA through a deployment (bit-exactly), or through a checkpoint's float network."""
     from snn_deploy.files import check_writable
 
-    for path in (output, trace_path):
+    trace.check()
+    for path in (output, save_state):
         if path:
             check_writable(path)
+    stream = StreamRequest(chunk, save_state, resume)
+    if stream.wanted:
+        _check_streamable(network_file, backend)
+        _print_stream(*simulate_stream(network_file, data_path, stream, limit, trace, output))
+        return
     if backend in FLOAT_BACKENDS:
         outcome = _simulate_float(
-            network_file, data_path, backend, config, output_steps, limit, bool(trace_path)
+            network_file, data_path, backend, config, output_steps, limit, trace
         )
     else:
-        outcome = _simulate_integer(
-            network_file, data_path, backend, device, limit, bool(trace_path)
-        )
-    logits, counts, trace, saturated, data = outcome
+        outcome = _simulate_integer(network_file, data_path, backend, device, limit, trace)
+    logits, counts, saturated, data = outcome
     if output:
         arrays = {"logits": logits, "predictions": logits.argmax(axis=-1)}
         _save(output, {**arrays, **{f"spike_counts/{k}": v for k, v in counts.items()}})
-    if trace_path:
-        _save(trace_path, trace)
-    _print_outcome(logits, counts, data)
-    for name, count in saturated.items():
-        if count:
-            click.echo(f"saturated {name}: {count:,} values clipped")
+    click.echo(f"{len(data)} sequences of {data.inputs.shape[1]} steps")
+    _print_outcome(logits, data.labels, counts, data.inputs.shape[1], saturated)
 
 
 def make_engine(backend: str, device: Any = "cpu") -> Any:
@@ -93,30 +108,52 @@ def make_engine(backend: str, device: Any = "cpu") -> Any:
     return LavaEngine(device=device)
 
 
-def _simulate_integer(
-    path: str, data_path: str, backend: str, device: str, limit: int | None, trace: bool
-) -> Outcome:
-    import numpy as np
+def _check_streamable(path: str, backend: str) -> None:
+    from snn_deploy.errors import ConfigError
 
-    from snn_deploy.api import load
-    from snn_deploy.data import load_data
+    if backend != "native":
+        raise ConfigError(
+            f"--chunk, --save-state and --resume need --backend native, not {backend}: other "
+            "engines run whole sequences"
+        )
+    _check_deployment(path)
+
+
+def _check_deployment(path: str) -> None:
+    from pathlib import Path
+
     from snn_deploy.deployment_file import is_deployment
     from snn_deploy.errors import ConfigError
 
-    if not is_deployment(path) and _exists(path):
+    if not is_deployment(path) and Path(path).exists():
         raise ConfigError(
             f"{path} is not a deployment; make one with: snn-deploy convert {path} (or run its "
             "float network with --backend float)"
         )
+
+
+def _simulate_integer(
+    path: str, data_path: str, backend: str, device: str, limit: int | None, trace: TraceRequest
+) -> Outcome:
+    from snn_deploy.api import load
+    from snn_deploy.evaluation.dataset import open_dataset
+
+    _check_deployment(path)
     deployment = load(path)
-    data = load_data(data_path, deployment.network).first(limit)
-    names = deployment.network.names if trace else ()
-    with progress_bar(f"simulating ({backend})", len(data)) as progress:
+    network = deployment.network
+    data = open_dataset(data_path, network).first(network, limit)
+    with (
+        trace.writer(network, len(data), 0, data.inputs.shape[1]) as writer,
+        progress_bar(f"simulating ({backend})", len(data)) as progress,
+    ):
         result = deployment.simulate(
-            data, backend=make_engine(backend, device), trace=names, progress=progress
+            data,
+            backend=make_engine(backend, device),
+            trace=trace.nodes(network),
+            record=writer.record if writer else None,
+            progress=progress,
         )
-    signals = {name: signal.astype(np.int32) for name, signal in result.trace.items()}
-    return result.logits, result.spike_counts, signals, result.saturated, data
+    return result.logits, result.spike_counts, result.saturated, data
 
 
 def _simulate_float(
@@ -126,7 +163,7 @@ def _simulate_float(
     config: str | None,
     output_steps: Any,
     limit: int | None,
-    trace: bool,
+    trace: TraceRequest,
 ) -> Outcome:
     import numpy as np
 
@@ -141,32 +178,24 @@ def _simulate_float(
         raise ConfigError(
             f"{path} is a deployment, integers only; --backend {backend} takes the CHECKPOINT"
         )
+    trace.check_plain(backend)
     network = load_float_network(path, config, output_steps)
     data = load_data(data_path, network).first(limit)
     counts: dict[str, list[Any]] = {lif.name: [] for lif in network.of_kind(Lif)}
-    signals: dict[str, list[Any]] = {name: [] for name in network.names}
+    signals: dict[str, list[Any]] = {name: [] for name in trace.nodes(network)}
 
     def record(name: str, signal: Any) -> None:
         if name in counts:
             counts[name].append(signal.sum(axis=1).astype(np.int64))
-        if trace:
+        if name in signals:
             signals[name].append(signal)
 
     neuron: Any = FLOAT_BACKENDS[backend]
     result = run_float(network, data.inputs, data.lengths, neuron=neuron, record=record)
-    return (
-        result.logits,
-        {name.removesuffix(".lif"): np.concatenate(parts) for name, parts in counts.items()},
-        {name: np.concatenate(parts) for name, parts in signals.items() if parts},
-        {},
-        data,
-    )
-
-
-def _exists(path: str) -> bool:
-    from pathlib import Path
-
-    return Path(path).exists()
+    if trace.path:
+        _save(trace.path, {n: np.concatenate(parts) for n, parts in signals.items() if parts})
+    spikes = {name.removesuffix(".lif"): np.concatenate(parts) for name, parts in counts.items()}
+    return result.logits, spikes, {}, data
 
 
 def _save(path: str, arrays: Mapping[str, Any]) -> None:
@@ -179,13 +208,28 @@ def _save(path: str, arrays: Mapping[str, Any]) -> None:
     click.echo(f"wrote {path}")
 
 
-def _print_outcome(logits: Any, counts: Mapping[str, Any], data: Any) -> None:
+def _print_stream(stream: Stream, recording: Recording) -> None:
+    begun = stream.steps - recording.steps
+    before = f" (after {begun:,} before)" if begun else ""
+    click.echo(f"{stream.samples} streams of {recording.steps:,} steps{before}")
+    logits = stream.answer() if stream.answers_at_end else None
+    _print_outcome(logits, recording.labels, stream.spike_counts, stream.steps, stream.saturated)
+
+
+def _print_outcome(
+    logits: Any,
+    labels: Any,
+    counts: Mapping[str, Any],
+    steps: int,
+    saturated: Mapping[str, int],
+) -> None:
     from snn_deploy.metrics import accuracy
 
-    steps = data.inputs.shape[1]
-    click.echo(f"{len(data)} sequences of {steps} steps")
-    correct = accuracy(logits, data.labels)
+    correct = None if logits is None else accuracy(logits, labels)
     if correct is not None:
         click.echo(f"accuracy {percent(correct)}")
     for layer, spikes in counts.items():
         click.echo(f"spike rate {layer}: {percent(spikes.sum() / (spikes.size * steps))}")
+    for name, count in saturated.items():
+        if count:
+            click.echo(f"saturated {name}: {count:,} values clipped")

@@ -11,9 +11,14 @@ import numpy.typing as npt
 from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
 from snn_deploy.ir.network import Network
 
-__all__ = ["IntArray", "Result", "Run", "answer_steps", "senders"]
+__all__ = ["IntArray", "Record", "Result", "Run", "answer_steps", "senders"]
 
 IntArray = npt.NDArray[np.int64]
+
+Record = Callable[[str, int, int, IntArray], None]
+"""Takes a part of a traced signal: the node's name, the first sample and step, and values (b, t,
+width).
+"""
 
 
 def _no_progress(fraction: float) -> None:
@@ -32,6 +37,9 @@ class Run:
         Valid steps of each sequence, int64 (B,), 1 … L.
     trace
         Names of the nodes whose output at every step is wanted.
+    record
+        Where the traced signals go, part by part, in any order, instead of into the result: an
+        engine that does not hold whole signals need not begin to.
     progress
         Called now and then with the part of the work done since the last call; the parts of one
         run add up to 1.
@@ -40,6 +48,7 @@ class Run:
     inputs: IntArray
     lengths: IntArray
     trace: Collection[str] = ()
+    record: Record | None = None
     progress: Callable[[float], None] = field(default=_no_progress)
 
 
@@ -59,7 +68,8 @@ class Result:
         By node name: how many values were clipped, over the whole batch. Engines that cannot
         count (Lava) leave it empty.
     trace
-        By node name: the output at every step, (B, L, width), pipeline delays taken out.
+        By node name: the output at every step, (B, L, width), pipeline delays taken out. Empty
+        where it was recorded.
     """
 
     output: IntArray
@@ -76,6 +86,9 @@ class Result:
         saturated: Mapping[str, int],
     ) -> Result:
         """Make a result from every node's whole signal."""
+        if run.record is not None:
+            for name in run.trace:
+                run.record(name, 0, 0, signals[name])
         return cls(
             output=answer_steps(network, signals[network.output.name], run.lengths),
             messages={
@@ -83,7 +96,7 @@ class Result:
                 for name in senders(network)
             },
             saturated=dict(saturated),
-            trace={name: signals[name] for name in run.trace},
+            trace={} if run.record else {name: signals[name] for name in run.trace},
         )
 
 

@@ -15,22 +15,54 @@ from snn_deploy.data import Data, check_data, load_data
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
 
-__all__ = ["Dataset", "open_dataset"]
+__all__ = ["Dataset", "MappedArray", "open_dataset"]
 
+HASHED_BYTES = 2**24  # at a time
 ARRAYS = ("inputs", "labels", "lengths")
+
+
+class MappedArray:
+    """An .npy file on disk; what is asked for is read, and nothing else is held.
+
+    A mapping that stays open would keep every page that was ever read in this process's memory.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        array = self._mapped()
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, part: Any) -> npt.NDArray[Any]:
+        return np.array(self._mapped()[part])
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def _mapped(self) -> npt.NDArray[Any]:
+        try:
+            array = np.load(self._file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{self._file}: not a readable .npy ({error})") from error
+        if not isinstance(array, np.ndarray) or array.ndim == 0:
+            raise DataError(f"{self._file}: not an array of sequences")
+        return array
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Sequences that are checked when they are read; arrays may be memory-mapped.
+    """Sequences that are checked when they are read; arrays may be on disk.
 
     inputs (B, L, d_input) or (B, L) tokens; labels (B,) or None; lengths (B,).
     """
 
     path: Path
-    inputs: npt.NDArray[Any]
-    labels: npt.NDArray[Any] | None
-    lengths: npt.NDArray[Any]
+    inputs: npt.NDArray[Any] | MappedArray
+    labels: npt.NDArray[Any] | MappedArray | None
+    lengths: npt.NDArray[Any] | MappedArray
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -48,6 +80,10 @@ class Dataset:
         where = f"{self.path}, sequences {start} to {stop - 1}"
         return check_data(network, np.asarray(self.inputs[part]), labels, self.lengths[part], where)
 
+    def first(self, network: Network, limit: int | None) -> Data:
+        """Read and check the first ``limit`` sequences, or all."""
+        return self.shard(network, 0, len(self) if limit is None else min(limit, len(self)))
+
     def digest(self) -> str:
         """Give the SHA-256 of shapes, dtypes and every byte of the arrays."""
         sha = hashlib.sha256()
@@ -56,8 +92,10 @@ class Dataset:
                 sha.update(b"none;")
                 continue
             sha.update(f"{array.shape}{array.dtype};".encode())
-            for row in range(0, len(array), 1024):
-                sha.update(np.ascontiguousarray(array[row : row + 1024]).tobytes())
+            size = int(np.prod(array.shape[1:])) * array.dtype.itemsize
+            rows = max(1, HASHED_BYTES // max(size, 1))
+            for row in range(0, len(array), rows):
+                sha.update(np.ascontiguousarray(array[row : row + rows]).tobytes())
         return sha.hexdigest()
 
 
@@ -73,7 +111,7 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
         If there is no such data, or its arrays do not fit together.
     """
     source = Path(path)
-    if source.suffix == ".npz" or not source.exists():
+    if not source.is_dir() and (source.suffix != ".npy" or not source.exists()):
         data = load_data(source, network)
         return Dataset(source, data.inputs, data.labels, data.lengths)
     folder = source if source.is_dir() else source.parent
@@ -87,19 +125,10 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
             raise DataError(f"{folder}: {len(array)} {name} for {len(inputs)} inputs")
     if not len(inputs):
         raise DataError(f"{first}: no sequences in it")
+    every_step = np.full(len(inputs), inputs.shape[1] if inputs.ndim > 1 else 0, dtype=np.int64)
     lengths = arrays["lengths"]
-    if lengths is None:
-        lengths = np.full(len(inputs), inputs.shape[1] if inputs.ndim > 1 else 0, dtype=np.int64)
-    return Dataset(source, inputs, arrays["labels"], lengths)
+    return Dataset(source, inputs, arrays["labels"], every_step if lengths is None else lengths)
 
 
-def _mapped(file: Path) -> npt.NDArray[Any] | None:
-    if not file.is_file():
-        return None
-    try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{file}: not a readable .npy ({error})") from error
-    if not isinstance(array, np.ndarray) or array.ndim == 0:
-        raise DataError(f"{file}: not an array of sequences")
-    return array
+def _mapped(file: Path) -> MappedArray | None:
+    return MappedArray(file) if file.is_file() else None

@@ -44,7 +44,10 @@ class _Collector:
         self.plan, self.batch = plan, run
         self.samples, self.steps, _ = run.inputs.shape
         self.output = plan.network.output.name
-        self.trace = {name: self._empty(name, self.steps) for name in run.trace}
+        self.record = run.record
+        self.recorded = frozenset(run.trace if run.record else ())
+        kept = set(run.trace) - self.recorded
+        self.trace = {name: self._empty(name, self.steps) for name in kept}
         self.spoken = self.output in {node.name for node in plan.closing}
         self.answers_from = 0
         if self.output not in self.trace and not self.spoken:
@@ -72,7 +75,7 @@ class _Collector:
 
     def _run_block(self, block: slice) -> None:
         lengths = self.batch.lengths[block]
-        names = {*self.trace, self.output}
+        names = {*self.trace, *self.recorded, self.output}
         passage = Passage(self.plan, len(lengths), lengths, self.steps, names)
         signals = {name: signal[block] for name, signal in self.trace.items()}
         if self.output not in signals and not self.spoken:
@@ -82,9 +85,12 @@ class _Collector:
         for sweep in self.plan.sweeps:
             for start, stop in self._chunks(sweep, passage.chunk_steps):
                 watched = self._views(signals, start, stop)
-                passage.advance(sweep, start, self.batch.inputs[block, start:stop], watched)
+                recorded = self._recorded_parts(sweep, watched, len(lengths), stop - start)
+                inputs = self.batch.inputs[block, start:stop]
+                passage.advance(sweep, start, inputs, watched | recorded)
+                self._record(block.start, start, recorded)
                 self.batch.progress(part * (stop - start))
-        self._finish_block(passage, lengths, signals)
+        self._finish_block(passage, block, signals)
 
     def _views(self, signals: dict[str, IntArray], start: int, stop: int) -> dict[str, IntArray]:
         """Give the parts of watched signals that a chunk fills; the output's may begin later."""
@@ -95,6 +101,23 @@ class _Collector:
                 views[name] = signal[:, start - first : stop - first]
         return views
 
+    def _recorded_parts(
+        self, sweep: Sweep, watched: dict[str, IntArray], samples: int, steps: int
+    ) -> dict[str, IntArray]:
+        """Make room for a chunk of each recorded signal of a sweep, where there is none yet."""
+        parts = {}
+        for node in sweep.nodes:
+            if node.name in self.recorded and node not in self.plan.closing:
+                part = watched.get(node.name)
+                shape = (samples, steps, node.width)
+                parts[node.name] = np.empty(shape, dtype=np.int64) if part is None else part
+        return parts
+
+    def _record(self, sample: int, step: int, parts: dict[str, IntArray]) -> None:
+        if self.record is not None:
+            for name, part in parts.items():
+                self.record(name, sample, step, part)
+
     def _chunks(self, sweep: Sweep, size: int) -> Iterator[tuple[int, int]]:
         """Split the sequence, also where the answer begins, in the sweep's order."""
         starts = sorted({*range(0, self.steps, size), self.answers_from})
@@ -104,13 +127,18 @@ class _Collector:
     def _finish_block(
         self,
         passage: Passage,
-        lengths: IntArray,
+        block: slice,
         signals: dict[str, IntArray],
     ) -> None:
-        network = self.plan.network
+        network, lengths = self.plan.network, self.batch.lengths[block]
         closing = passage.close(self.steps)
         for name in signals.keys() & closing.spoken.keys():
             signals[name][...] = closing.signal(name)
+        late = closing.spoken.keys() & self.recorded
+        for start in range(0, self.steps, passage.chunk_steps):
+            stop = min(start + passage.chunk_steps, self.steps)
+            parts = {name: closing.signal(name, start, stop) for name in late}
+            self._record(block.start, start, parts)
         if self.spoken and network.output_steps == "one":
             self.answers.append(closing.spoken[self.output].answer)
         else:
