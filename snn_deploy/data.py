@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from snn_deploy.errors import DataError
 from snn_deploy.ir.float_nodes import TokenInput
+from snn_deploy.ir.host_nodes import Lookup
 from snn_deploy.ir.network import Network
 
 __all__ = ["Data", "check_data", "check_inputs", "load_data"]
@@ -131,11 +132,19 @@ def check_inputs(
         On a wrong shape or dtype, NaN or infinity, or a token outside the vocabulary.
     """
     array = _as_array(inputs, f"{where}: inputs")
-    if isinstance(network.input, TokenInput):
-        _check_tokens(array, network.input.vocabulary, where)
+    vocabulary = _vocabulary(network)
+    if vocabulary is not None:
+        _check_tokens(array, vocabulary, where)
     else:
         _check_signal(array, network.input.width, where)
     return array
+
+
+def _vocabulary(network: Network) -> int | None:
+    """Give how many tokens a network knows; None if it reads numbers."""
+    readers = [network.input, *network.consumers(network.input.name)]
+    known = (node.vocabulary for node in readers if isinstance(node, TokenInput | Lookup))
+    return next(known, None)
 
 
 def _as_array(value: npt.ArrayLike, what: str) -> npt.NDArray[Any]:

@@ -25,6 +25,7 @@ __all__ = [
     "MEMBRANE_BITS",
     "Reciprocal",
     "decay_towards_zero",
+    "dot",
     "lif_step",
     "limit_of",
     "mean_from_sum",
@@ -75,6 +76,19 @@ def multiply_shift(x: npt.ArrayLike, mantissa: npt.ArrayLike, shift: npt.ArrayLi
     """Give ``round_shift(x * mantissa, shift)``, the chip's multiply-and-shift."""
     product = np.asarray(x, dtype=np.int64) * np.asarray(mantissa, dtype=np.int64)
     return round_shift(product, shift)
+
+
+def dot(x: npt.ArrayLike, matrix: npt.NDArray[np.integer[Any]]) -> IntArray:
+    """Give the exact product of x (…, n) and a matrix (n, m).
+
+    Through doubles where no partial sum can reach 2**53, below which they hold every integer.
+    """
+    value = np.asarray(x, dtype=np.int64)
+    largest = max(int(value.max(initial=0)), -int(value.min(initial=0)))
+    weight = matrix.astype(np.float64)
+    if largest * np.abs(weight).sum(axis=0).max(initial=0.0) < 2.0**53:
+        return np.asarray((value.astype(np.float64) @ weight).astype(np.int64))
+    return np.asarray(value @ matrix.astype(np.int64))
 
 
 def saturate(x: npt.ArrayLike, bits: int, signed: bool = True) -> tuple[IntArray, int]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from snn_deploy.engines.float_ops import OPERATIONS, Context
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir import float_nodes
+from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
 from snn_deploy.ir.integer_nodes import LifSoma
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -32,6 +33,9 @@ SETTINGS: dict[type[Node], str] = {
     float_nodes.FloatInput: "input_bits",
     float_nodes.Linear: "weight_bits",
     float_nodes.Embedding: "residual_bits",
+    AdaptiveEmbedding: "residual_bits",
+    PositionalEncoding: "residual_bits",
+    Conv1d: "weight_bits",
     float_nodes.Affine: "norm_bits",
     float_nodes.LayerNorm: "norm_bits",
     float_nodes.DiagonalSsm: "decay_bits, readout_bits or state_bits",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ __all__ = [
     "Simulation",
     "block_size",
     "check_traced",
+    "encode",
     "encode_inputs",
     "output_format",
     "run_blocks",
@@ -106,7 +108,7 @@ def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str
 
 def _clipped_inputs(network: Network, data: Data) -> int:
     """Count inputs beyond their format, and warn: an answer to clipped data is no answer."""
-    clipped = output_format(network, network.input.name).encode(data.inputs)[1]
+    clipped = encode(network, data.inputs)[1]
     if clipped:
         warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
     return clipped
@@ -183,8 +185,15 @@ def block_size(network: Network, data: Data, trace: Collection[str]) -> int:
 
 
 def encode_inputs(network: Network, data: Data) -> IntArray:
-    """Round inputs to the mantissas of the network's input node."""
-    return output_format(network, network.input.name).encode(data.inputs)[0]
+    """Round inputs to the mantissas of the network's input node, (B, L, d_input)."""
+    return encode(network, data.inputs)[0]
+
+
+def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[IntArray, int]:
+    """Round inputs, and count those out of range; tokens (B, L) are what they are."""
+    if inputs.ndim == 2:
+        return inputs.astype(np.int64)[..., None], 0
+    return output_format(network, network.input.name).encode(inputs)
 
 
 def output_format(network: Network, name: str | None = None) -> Format:

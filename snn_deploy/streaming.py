@@ -20,7 +20,7 @@ from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
-from snn_deploy.simulation import check_traced, output_format, spike_counts, warn_of_clipped
+from snn_deploy.simulation import check_traced, encode, output_format, spike_counts, warn_of_clipped
 from snn_deploy.stream_state import StreamState, read_state, write_state
 
 __all__ = ["Stream", "StreamOutput"]
@@ -233,7 +233,7 @@ class Stream:
         write_state(path, self.network, state)
 
     def _encoded(self, inputs: npt.NDArray[Any]) -> IntArray:
-        mantissas, clipped = output_format(self.network, self.network.input.name).encode(inputs)
+        mantissas, clipped = encode(self.network, inputs)
         if clipped and not self._clipped:
             warn_of_clipped(self.network, clipped, inputs.size, stacklevel=4)
         self._clipped += clipped

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from host_makers import highest_mantissa, make_lookup, make_positions, make_window
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
-from snn_deploy.ir import float_nodes
+from snn_deploy.ir import float_nodes, host_nodes
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network, Stage
@@ -159,7 +160,7 @@ def extreme_inputs(
     """Give mantissas (batch, steps, d_in): full scale and constant, flipping, random, mostly 0."""
     source = network.input
     assert isinstance(source, nodes.IntegerNode)
-    high = source.output.limit
+    high = highest_mantissa(network)
     low = -high if source.output.signed else 0
     size = (batch, steps, source.width)
     kinds = [
@@ -389,6 +390,9 @@ def _make_accumulator(rng: Random) -> tuple[Node, ...]:
 
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     nodes.Input: _make_input,
+    host_nodes.Lookup: make_lookup,
+    host_nodes.Positions: make_positions,
+    host_nodes.Window: make_window,
     nodes.Synapses: _make_synapses,
     nodes.QuantizedLinear: _make_linear,
     nodes.Relay: _make_relay,

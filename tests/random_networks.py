@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from host_makers import highest_mantissa, random_cluster, random_table, token_input
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.result import Run
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.host import host_part
+from snn_deploy.ir.host_nodes import Lookup, Positions, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.passes.balance_delays import BalanceDelays
@@ -27,6 +30,7 @@ __all__ = ["Limits", "random_network", "random_run"]
 
 WIDTHS = (1, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33)
 MODES = (1, 1, 2, 3, 4, 5, 8, 9)
+MOST_STEPS = 2000  # of a sequence: as many as there are positions
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Limits:
         Without dendrites that read time backwards.
     blocks
         The most blocks (a layer, an adder, a projection) between input and answer.
+    host
+        With nodes that the host computes: tokens and their tables, windows, positions.
     """
 
     bits: int = 24
@@ -50,6 +56,7 @@ class Limits:
     coefficient_bits: int = 24
     causal: bool = False
     blocks: int = 4
+    host: bool = False
 
 
 @dataclass
@@ -106,8 +113,12 @@ class _Builder:
 def random_network(seed: int, limits: Limits | None = None) -> Network:
     """Make a verified lowered network."""
     b = _Builder(np.random.default_rng(seed), limits or Limits())
-    width = b.choice(WIDTHS)
-    b.add(nodes.Input(name="input", output=b.format(width, b.bits()), channels=width))
+    entrance = b.choice((_plain_input, _tokens, _window)) if b.limits.host else _plain_input
+    entrance(b)
+    if b.limits.host and b.chance(0.4):
+        if b.chance(0.5):  # what leads to positions is the host's, too
+            _projection(b)
+        _positions(b)
     for _ in range(b.between(0, b.limits.blocks)):
         block = b.choice((_layer, _layer, _projection, _relay, _adder, _soma))
         block(b)
@@ -128,10 +139,13 @@ def random_run(
     steps = steps or int(rng.choice([1, 2, 3, 7, 16, 33, 64, 65, 90]))
     node: Any = network.input
     shape = (batch, steps, node.width)
-    inputs = _corners(rng, node.output.limit, shape)
+    limit = highest_mantissa(network)
+    inputs = _corners(rng, limit, shape)
     kind = rng.integers(4)
-    if kind == 0:  # as far as the format goes, for long enough to saturate whatever can
-        inputs = node.output.limit * rng.choice([-1, 1], (batch, 1, node.width)).repeat(steps, 1)
+    if not node.output.signed:
+        inputs = np.abs(inputs)
+    elif kind == 0:  # as far as the format goes, for long enough to saturate whatever can
+        inputs = limit * rng.choice([-1, 1], (batch, 1, node.width)).repeat(steps, 1)
     elif kind == 1:
         inputs = inputs * (rng.random(shape) < 0.1)
     lengths = rng.integers(1, steps + 1, batch)
@@ -147,6 +161,65 @@ def _corners(rng: np.random.Generator, limit: int, shape: Any) -> npt.NDArray[np
     value = rng.choice(4, shape, p=[0.5, 0.15, 0.2, 0.15])
     drawn = np.choose(value, [anything, small, power + rng.integers(-1, 2, shape), edge])
     return np.asarray(np.clip(drawn, -limit, limit), dtype=np.int64)
+
+
+# --- what comes in: the host's part
+
+
+def _plain_input(b: _Builder) -> None:
+    width = b.choice(WIDTHS)
+    b.add(nodes.Input(name="input", output=b.format(width, b.bits()), channels=width))
+
+
+def _tokens(b: _Builder) -> None:
+    """Tables of tokens, with and without projections."""
+    width = b.choice(WIDTHS)
+    output = b.format(width, b.bits(4))
+    clusters = tuple(
+        random_cluster(b.rng, output, width, b.chance(0.4)) for _ in range(b.between(1, 3))
+    )
+    lookup = Lookup(
+        name="lookup", inputs=(Edge("input"),), output=output, channels=width, clusters=clusters
+    )
+    b.add(token_input(lookup.vocabulary))
+    b.add(lookup)
+
+
+def _window(b: _Builder) -> None:
+    width = b.choice((1, 2, 5))
+    form = b.add(nodes.Input(name="input", output=b.format(width, b.bits()), channels=width)).output
+    before, after = (0, 0) if b.limits.causal else (b.between(0, 3), b.between(0, 3))
+    exponents = np.tile(form.exponents(width), before + 1 + after)
+    b.add(
+        Window(
+            name="window",
+            inputs=(Edge("input"),),
+            output=Format(form.bits, tuple(int(e) for e in exponents)),
+            channels=width,
+            before=before,
+            after=after,
+        )
+    )
+    if b.chance(0.7):
+        _projection(b)
+
+
+def _positions(b: _Builder) -> None:
+    source = b.nodes[-1]
+    output = b.format(source.width, b.bits())
+    shift = output.exponents(source.width) - source.output.exponents(source.width)
+    if np.any(shift > 24) or np.any(shift < -47) or source.output.bits > 32:
+        return
+    b.add(
+        Positions(
+            name=b.name("positions"),
+            inputs=(Edge(source.name),),
+            output=output,
+            channels=source.width,
+            table=random_table(b.rng, output.bits, (MOST_STEPS, source.width)),
+            align=shift.astype(np.int8),
+        )
+    )
 
 
 # --- blocks: each reads the last node
@@ -201,7 +274,8 @@ def _relay(b: _Builder) -> None:
 def _adder(b: _Builder) -> None:
     """A relay of two or three signals of one width, with or without shifts and a gain."""
     width = b.nodes[-1].width
-    partners = [n for n in b.nodes if n.width == width and n.output.bits <= 32]
+    inside = b.nodes[len(host_part(Network("integer", tuple(b.nodes)))) - 1 :]
+    partners = [n for n in inside if n.width == width and n.output.bits <= 32]
     chosen = [b.choice(partners) for _ in range(b.between(1, 3))] if partners else []
     if b.nodes[-1] not in chosen:
         chosen.append(b.nodes[-1])

@@ -28,6 +28,7 @@ from snn_deploy.simulation import encode_inputs
 # as wide as a 64-bit reference can take; doubles cannot
 WIDE = Limits(bits=34, state_bits=38, coefficient_bits=20)
 CAUSAL = Limits(causal=True)
+HOST = Limits(host=True)
 
 seeds = st.integers(0, 2**31)
 
@@ -53,18 +54,26 @@ def drawn_network(seed: int, limits: Limits | None = None) -> Network:
 
 
 @settings(max_examples=150)
-@given(seed=seeds, traced=st.booleans())
-def test_native_equals_reference(seed: int, traced: bool) -> None:
-    network = drawn_network(seed)
+@given(seed=seeds, traced=st.booleans(), limits=st.sampled_from((Limits(), HOST)))
+def test_native_equals_reference(seed: int, traced: bool, limits: Limits) -> None:
+    network = drawn_network(seed, limits)
     run = random_run(network, seed)
     run = dataclasses.replace(run, trace=network.names if traced else ())
     assert_same(ReferenceEngine().run(network, run), NativeEngine().run(network, run))
 
 
 @settings(max_examples=100)
-@given(seed=seeds, chunk=st.integers(1, 9), tile=st.integers(1, 5), fast=st.booleans())
-def test_chunks_and_tiles_of_any_size(seed: int, chunk: int, tile: int, fast: bool) -> None:
-    network = drawn_network(seed)
+@given(
+    seed=seeds,
+    chunk=st.integers(1, 9),
+    tile=st.integers(1, 5),
+    fast=st.booleans(),
+    limits=st.sampled_from((Limits(), HOST)),
+)
+def test_chunks_and_tiles_of_any_size(
+    seed: int, chunk: int, tile: int, fast: bool, limits: Limits
+) -> None:
+    network = drawn_network(seed, limits)
     run = random_run(network, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "MIN_STEPS", 1)
@@ -95,9 +104,9 @@ def test_both_programs_are_drawn() -> None:
 
 
 @settings(max_examples=60)
-@given(seed=seeds, data=st.data())
-def test_a_stream_cut_anywhere(seed: int, data: st.DataObject) -> None:
-    network = drawn_network(seed, CAUSAL)
+@given(seed=seeds, host=st.booleans(), data=st.data())
+def test_a_stream_cut_anywhere(seed: int, host: bool, data: st.DataObject) -> None:
+    network = drawn_network(seed, dataclasses.replace(CAUSAL, host=host))
     assume(not plan_network(network).needs_length)
     run = random_run(network, seed)
     samples, steps, _ = run.inputs.shape

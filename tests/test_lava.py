@@ -97,6 +97,12 @@ class TestRandomNetworks:
         network = random_networks.random_network(seed, random_networks.Limits(bits=16))
         assert_equal(network, random_networks.random_run(network, seed, batch=2, steps=9))
 
+    @pytest.mark.parametrize("seed", [2, 7, 9])
+    def test_equal_behind_the_host(self, seed: int) -> None:
+        limits = random_networks.Limits(bits=16, blocks=1, host=True)
+        network = random_networks.random_network(seed, limits)
+        assert_equal(network, random_networks.random_run(network, seed, batch=2, steps=9))
+
 
 class TestRun:
     pytestmark = on_lava

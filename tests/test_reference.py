@@ -33,6 +33,7 @@ from snn_deploy.engines.result import Run, answer_steps, senders
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.host_nodes import Lookup, Positions, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import LEGAL
@@ -84,6 +85,40 @@ def dot(weight: Any, x: Step) -> Step:
 
 def same(node: nodes.Input, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return x
+
+
+def lookup(node: Lookup, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    rows = [(cluster, row) for cluster in node.clusters for row in cluster.table.tolist()]
+
+    def one(token: int) -> Step:
+        cluster, row = rows[token]
+        if cluster.projection is None:
+            return list(row)
+        rescale = cluster.projection.rescale
+        sums = dot(cluster.projection.weight, row)
+        return [clip(rescaled(s, rescale, i), node.output.bits) for i, s in enumerate(sums)]
+
+    return [one(token) for (token,) in x]
+
+
+def positions(node: Positions, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    align = [0] * node.width if node.align is None else node.align.tolist()
+    return [
+        [
+            clip(shifted(value, align[i]) + int(node.table[t, i]), node.output.bits)
+            for i, value in enumerate(step)
+        ]
+        for t, step in enumerate(x)
+    ]
+
+
+def window(node: Window, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    silent = [0] * node.channels
+    around = range(-node.before, node.after + 1)
+    return [
+        [v for k in around for v in (x[t + k] if 0 <= t + k < len(x) else silent)]
+        for t in range(len(x))
+    ]
 
 
 def synapses(node: nodes.Synapses, x: Sequence, valid: int, clip: Clip) -> Sequence:
@@ -229,6 +264,9 @@ def mean(node: nodes.Accumulator, total: int, length: int) -> int:
 
 PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     nodes.Input: same,
+    Lookup: lookup,
+    Positions: positions,
+    Window: window,
     nodes.Synapses: synapses,
     nodes.QuantizedLinear: linear,
     nodes.Relay: relay,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from host_rules import HOST
 from networks import INTEGER_KINDS, MAKERS, around, float_inputs, float_network
 
 from snn_deploy.engines.reference import STEPS
@@ -203,7 +204,7 @@ FORMATS: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "an unsigned input": (
         lambda: changed(lowered(), "input", output=Format(8, 0, signed=False)),
-        "node 'input' (Input): its output must be spikes, u1e0",
+        "node 'input' (Input): 'encoder.synapses' reads it, so its output must be signed, or",
     ),
 }
 
@@ -548,6 +549,7 @@ RULES = {
     **{f"dendrites: {name}": rule for name, rule in DENDRITES.items()},
     **{f"somas and gates: {name}": rule for name, rule in SOMAS_AND_GATES.items()},
     **{f"pools: {name}": rule for name, rule in POOLS.items()},
+    **{f"host: {name}": rule for name, rule in HOST.items()},
     **{f"timing: {name}": rule for name, rule in TIMING.items()},
 }
 

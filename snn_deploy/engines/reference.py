@@ -15,21 +15,25 @@ import numpy as np
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.result import IntArray, Result, Run
+from snn_deploy.errors import DataError
+from snn_deploy.ir import host_nodes
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.network import Network
 
-__all__ = ["Context", "ReferenceEngine"]
+__all__ = ["STEPS", "Context", "ReferenceEngine", "check_positions", "check_tokens"]
 
 
 @dataclass(frozen=True)
 class Context:
     """What a node's function may know beside its inputs.
 
-    ``valid`` (B,) counts each sequence's valid steps; ``saturated`` gathers clipped values by node.
+    ``lengths`` (B,) counts each sequence's valid steps; ``saturated`` gathers clipped values by
+    node; ``start`` is the step of the sequence that the inputs begin with.
     """
 
     lengths: IntArray
     saturated: dict[str, int] = field(default_factory=dict)
+    start: int = 0
 
     def saturate(self, name: str, x: IntArray, bits: int, signed: bool = True) -> IntArray:
         clipped, count = fp.saturate(x, bits, signed)
@@ -57,8 +61,68 @@ def _input(node: nodes.Input, sources: list[IntArray], context: Context) -> IntA
     return sources[0]
 
 
+def _lookup(node: host_nodes.Lookup, sources: list[IntArray], context: Context) -> IntArray:
+    check_tokens(node, sources[0])
+    token = sources[0][..., 0]
+    y = np.empty((*token.shape, node.width), dtype=np.int64)
+    start = 0
+    for cluster in node.clusters:
+        here = (token >= start) & (token < start + len(cluster.table))
+        row = cluster.table[token[here] - start].astype(np.int64)
+        if cluster.projection is not None:
+            total = fp.dot(row, cluster.projection.weight.T)
+            row = _rescale(total, cluster.projection.rescale)
+        y[here] = context.saturate(node.name, row, node.output.bits)
+        start += len(cluster.table)
+    return y
+
+
+def check_tokens(node: host_nodes.Lookup, tokens: IntArray) -> None:
+    """Refuse tokens that the table does not have.
+
+    Raises
+    ------
+    DataError
+        Naming one, and the vocabulary.
+    """
+    for token in (int(tokens.min(initial=0)), int(tokens.max(initial=0))):
+        if not 0 <= token < node.vocabulary:
+            raise DataError(
+                f"{node.name}: a token {token}, but the network knows only 0 … "
+                f"{node.vocabulary - 1}"
+            )
+
+
+def _positions(node: host_nodes.Positions, sources: list[IntArray], context: Context) -> IntArray:
+    stop = context.start + sources[0].shape[1]
+    check_positions(node, stop)
+    x = sources[0] if node.align is None else fp.signed_shift(sources[0], node.align)
+    return context.saturate(node.name, x + node.table[context.start : stop], node.output.bits)
+
+
+def check_positions(node: host_nodes.Positions, steps: int) -> None:
+    """Refuse sequences that are longer than the table.
+
+    Raises
+    ------
+    DataError
+        Naming both.
+    """
+    if steps > len(node.table):
+        raise DataError(
+            f"{node.name}: sequences have {steps} steps, but the network knows only "
+            f"{len(node.table)} positions; shorten the sequences"
+        )
+
+
+def _window(node: host_nodes.Window, sources: list[IntArray], context: Context) -> IntArray:
+    steps = sources[0].shape[1]
+    padded = np.pad(sources[0], ((0, 0), (node.before, node.after), (0, 0)))
+    return np.concatenate([padded[:, k : k + steps] for k in range(node.steps)], axis=-1)
+
+
 def _synapses(node: nodes.Synapses, sources: list[IntArray], context: Context) -> IntArray:
-    return sources[0] @ node.weight.T.astype(np.int64)
+    return fp.dot(sources[0], node.weight.T)
 
 
 def _rescale(x: IntArray, rescale: nodes.Rescale) -> IntArray:
@@ -75,7 +139,7 @@ def _relay(node: nodes.Relay, sources: list[IntArray], context: Context) -> IntA
 
 
 def _linear(node: nodes.QuantizedLinear, sources: list[IntArray], context: Context) -> IntArray:
-    total = _rescale(sources[0] @ node.weight.T.astype(np.int64), node.rescale)
+    total = _rescale(fp.dot(sources[0], node.weight.T), node.rescale)
     return context.saturate(node.name, total, node.output.bits)
 
 
@@ -179,6 +243,9 @@ def _pool(node: nodes.Accumulator, x: IntArray) -> IntArray:
 
 STEPS: dict[type, Callable[[Any, list[IntArray], Context], IntArray]] = {
     nodes.Input: _input,
+    host_nodes.Lookup: _lookup,
+    host_nodes.Positions: _positions,
+    host_nodes.Window: _window,
     nodes.Synapses: _synapses,
     nodes.Relay: _relay,
     nodes.QuantizedLinear: _linear,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
 from snn_deploy.ir.network import Network
 
@@ -101,10 +102,14 @@ class Result:
 
 
 def senders(network: Network) -> tuple[str, ...]:
-    """Name the nodes whose messages are counted: somas, and all that send into synapses."""
-    into_synapses = {e.source for node in network.of_kind(Synapses) for e in node.inputs}
+    """Name the nodes whose messages are counted: somas, and all that send into synapses.
+
+    What the host computes sends no messages but the signal that enters the chip.
+    """
+    chip = chip_part(network)
+    into_synapses = {e.source for node in chip.of_kind(Synapses) for e in node.inputs}
     return tuple(
-        node.name for node in network if node.name in into_synapses or isinstance(node, LifSoma)
+        node.name for node in chip if node.name in into_synapses or isinstance(node, LifSoma)
     )
 
 

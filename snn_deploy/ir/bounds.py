@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
+from snn_deploy.ir import host_nodes
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
@@ -219,8 +220,39 @@ def _accumulator(node: nodes.Accumulator, sources: list[Magnitude], spikes: bool
     return _saturating(node, reached, sources[0])
 
 
+def _largest(table: npt.NDArray[Any]) -> Magnitude:
+    """Give the largest magnitude of each column, without a copy of a large table."""
+    high, low = table.max(axis=0), table.min(axis=0)
+    return np.asarray(np.maximum(high.astype(np.float64), -low.astype(np.float64)))
+
+
+def _lookup(node: host_nodes.Lookup, sources: list[Magnitude], spikes: bool) -> Bound:
+    output, product = np.zeros((2, node.width))
+    for cluster in node.clusters:
+        row = entering = _largest(cluster.table)
+        if cluster.projection is not None:
+            rescale = cluster.projection.rescale
+            total = np.abs(cluster.projection.weight.astype(np.float64)) @ row
+            entering = _product(total, rescale.mantissa)
+            row = _rescaled(entering, rescale)
+        output, product = np.maximum(output, row), np.maximum(product, entering)
+    return _saturating(node, output, product)
+
+
+def _positions(node: host_nodes.Positions, sources: list[Magnitude], spikes: bool) -> Bound:
+    x = sources[0] if node.align is None else _shifted(sources[0], -node.align)
+    return _saturating(node, x + _largest(node.table), x)
+
+
+def _window(node: host_nodes.Window, sources: list[Magnitude], spikes: bool) -> Bound:
+    return Bound({}, {}, np.tile(sources[0], node.steps))
+
+
 _BOUNDS: dict[type, Callable[[Any, list[Magnitude], bool], Bound]] = {
     nodes.Input: _input,
+    host_nodes.Lookup: _lookup,
+    host_nodes.Positions: _positions,
+    host_nodes.Window: _window,
     nodes.Synapses: _synapses,
     nodes.Relay: _relay,
     nodes.QuantizedLinear: _linear,

@@ -18,6 +18,9 @@ Accumulator        yes      yes      graded, once a sequence
 Synapses                    yes      graded: what arrives in the next neuron's accumulators
 Dendrite                    yes      graded: the soma's drive
 Gate                        yes      graded
+Lookup             yes      yes      graded; the host's, see ``host_nodes.py``
+Positions          yes      yes      graded; the host's
+Window             yes      yes      graded; the host's
 =================  =======  =======  ===========================================================
 """
 
@@ -76,7 +79,10 @@ class Rescale:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Input(IntegerNode):
-    """``y[t] = sat(floor(inputs[t] * 2**exponent + 1/2))``, computed by the host as it encodes."""
+    """``y[t] = sat(floor(inputs[t] * 2**exponent + 1/2))``, computed by the host as it encodes.
+
+    Of tokens, which a Lookup reads, the format is unsigned and the exponent 0: they are themselves.
+    """
 
     channels: int
 

@@ -110,16 +110,28 @@ def _field_types(kind: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
+@cache
+def _required_fields(kind: type) -> frozenset[str]:
+    """Name the fields that have no default: a file from before a field was added lacks it."""
+    missing = dataclasses.MISSING
+    return frozenset(
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is missing and field.default_factory is missing
+    )
+
+
 def _decode_dataclass(
     document: Any, kind: type, where: str, tensors: Mapping[str, npt.NDArray[Any]]
 ) -> Any:
-    expected = _field_types(kind)
-    if not isinstance(document, dict) or set(document) != set(expected):
+    expected, required = _field_types(kind), _required_fields(kind)
+    if not isinstance(document, dict) or not required <= set(document) <= set(expected):
         found = sorted(document) if isinstance(document, dict) else document
         raise DeploymentError(f"{where}: {kind.__name__} has {sorted(expected)}, not {found}")
     fields = {
         name: _decode(document[name], hint, f"{where}/{name}", tensors)
         for name, hint in expected.items()
+        if name in document
     }
     try:
         return kind(**fields)
@@ -131,7 +143,7 @@ def _decode(value: Any, hint: Any, where: str, tensors: Mapping[str, npt.NDArray
     """Rebuild one field as its annotation says it must be; anything else is refused."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (np.ndarray, npt.NDArray):
-        return _decode_tensor(value, _scalar_type(hint), where, tensors)
+        return _decode_tensor(value, [_scalar_type(hint)], where, tensors)
     if origin in (typing.Union, types.UnionType):
         return _decode_union(value, arguments, where, tensors)
     if origin is tuple and isinstance(value, list):
@@ -153,6 +165,8 @@ def _decode_union(
     if value is None and type(None) in options:
         return None
     wanted = [o for o in options if o is not type(None)]
+    if all(typing.get_origin(o) in (np.ndarray, npt.NDArray) for o in wanted):
+        return _decode_tensor(value, [_scalar_type(o) for o in wanted], where, tensors)
     if len(wanted) > 1:  # an exponent: one int, or one for each channel
         wanted = [o for o in wanted if (typing.get_origin(o) is tuple) == isinstance(value, list)]
     return _decode(value, wanted[0], where, tensors)
@@ -165,12 +179,13 @@ def _scalar_type(hint: Any) -> Any:
 
 
 def _decode_tensor(
-    value: Any, scalar: Any, where: str, tensors: Mapping[str, npt.NDArray[Any]]
+    value: Any, scalars: list[Any], where: str, tensors: Mapping[str, npt.NDArray[Any]]
 ) -> npt.NDArray[Any]:
     name = _take(value, "tensor", where)
     if not isinstance(name, str) or name not in tensors:
         raise DeploymentError(f"{where}: tensor '{name}' is not in the file")
-    expected = np.dtype(scalar)
-    if tensors[name].dtype != expected:
-        raise DeploymentError(f"{where}: dtype {tensors[name].dtype}, not {expected}")
+    expected = [np.dtype(scalar) for scalar in scalars]
+    if tensors[name].dtype not in expected:
+        told = " or ".join(map(str, expected))
+        raise DeploymentError(f"{where}: dtype {tensors[name].dtype}, not {told}")
     return tensors[name]

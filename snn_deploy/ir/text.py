@@ -43,6 +43,8 @@ def _parameters(value: Any, skip: tuple[str, ...] = (), prefix: str = "") -> Ite
 def _summary(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(_summary(item) for item in value)})"
+    if dataclasses.is_dataclass(value):
+        return f"({' '.join(_parameters(value))})"
     if not isinstance(value, np.ndarray):
         return str(value)
     shape = "x".join(str(size) for size in value.shape)

@@ -19,6 +19,8 @@ from snn_deploy.errors import NetworkError
 from snn_deploy.ir import encoder_decoder_nodes, float_nodes, integer_nodes
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import SPIKE
+from snn_deploy.ir.host import HOST_CAPABLE, host_part
+from snn_deploy.ir.host_nodes import Lookup, Positions, Window
 from snn_deploy.ir.integer_nodes import (
     Accumulator,
     Dendrite,
@@ -48,6 +50,9 @@ _PROCESSES: tuple[type[Node], ...] = (
     Gate,
     Relay,
     Accumulator,
+    Lookup,
+    Positions,
+    Window,
 )
 LEGAL: dict[Stage, tuple[type[Node], ...]] = {
     "float": tuple(
@@ -64,6 +69,7 @@ MAX_SHIFT = 47
 MAX_EXPONENT = 1000  # beyond it a float64 cannot hold what one unit stands for
 MAX_FACTOR_BITS = 32  # what coefficients are stored in
 MAX_PRODUCT_BITS = 63  # factors of together so many signed bits have a product below 2**62
+MAX_WINDOW = 1 << 16  # steps to either side of one
 MAX_MESSAGE_BITS = 24  # a longer word would fill a pool's 48-bit sum in fewer than 2**24 steps
 
 
@@ -82,6 +88,7 @@ def verify_network(network: Network) -> None:
         _check_output(node)
         _check_widths(network, node)
         _CHECKS[type(node)](network, node)
+    _check_host(network)
     _check_accumulators(network)
     if network.stage == "lowered":
         _check_timing(network)
@@ -123,9 +130,10 @@ def _check_output(node: Any) -> None:
         node,
         f"an exponent is outside ±{MAX_EXPONENT}",
     )
-    if isinstance(node, LifSoma) or not node.output.signed:
-        _require(isinstance(node, LifSoma | Input), node, "its output must be signed")
+    if isinstance(node, LifSoma):
         _require(node.output == SPIKE, node, f"its output must be spikes, {SPIKE}")
+    else:
+        _require(node.output.signed or isinstance(node, Input), node, "its output must be signed")
 
 
 def _check_widths(network: Network, node: Node) -> None:
@@ -150,6 +158,10 @@ def _input_width(node: Node) -> int:
         return int(node.weight.shape[1])
     if isinstance(node, Gate | QuantizedGlu):
         return 2 * node.width
+    if isinstance(node, Lookup):
+        return 1
+    if isinstance(node, Window):
+        return node.channels
     return node.width
 
 
@@ -183,6 +195,62 @@ def _require_product(node: Node, what: str, *bits: int) -> None:
 
 def _check_input(network: Network, node: Input) -> None:
     _require(network.nodes[0] is node, node, "is not the first node")
+    if node.output.signed or node.output == SPIKE:
+        return
+    for reader in network.consumers(node.name):
+        rule = f"'{reader.name}' reads it, so its output must be signed, or spikes, {SPIKE}"
+        _require(isinstance(reader, Lookup), node, rule)
+
+
+def _check_entries(node: Node, table: Any, bits: int) -> None:
+    """Check that a table's numbers fit."""
+    _require(table.ndim == 2 and table.size > 0, node, f"table of shape {table.shape}")
+    limit = fp.limit_of(bits)
+    fits = -limit <= int(table.min()) and int(table.max()) <= limit
+    _require(fits, node, f"an entry of its table exceeds {bits} bits")
+
+
+def _check_lookup(network: Network, node: Lookup) -> None:
+    _require(bool(node.clusters), node, "has no table")
+    for cluster in node.clusters:
+        projection = cluster.projection
+        bits = node.output.bits if projection is None else MAX_FACTOR_BITS
+        _check_entries(node, cluster.table, bits)
+        rows, inner = cluster.table.shape
+        if projection is None:
+            _require_shape(node, "a table", cluster.table, (rows, node.width))
+        else:
+            _require_shape(node, "a projection", projection.weight, (node.width, inner))
+            _check_rescale(node, projection.rescale, node.width)
+    tokens = network.sources(node)[0].output  # type: ignore[attr-defined]  # integer stage
+    _require(
+        tokens.exponent == 0 and not tokens.signed and node.vocabulary <= tokens.limit + 1,
+        node,
+        f"reads {tokens}, which does not stand for tokens 0 … {node.vocabulary - 1}",
+    )
+
+
+def _check_positions(network: Network, node: Positions) -> None:
+    (source,) = network.sources(node)
+    _check_entries(node, node.table, MAX_FACTOR_BITS)
+    _require_shape(node, "its table", node.table, (len(node.table), node.width))
+    exponents = source.output.exponents(node.width)  # type: ignore[attr-defined]  # integer stage
+    if node.align is not None:
+        _require_shifts(node, "align", node.align, (node.width,), -MAX_SHIFT, 24)
+        exponents = exponents + node.align
+    same = np.array_equal(exponents, node.output.exponents(node.width))
+    _require(same, node, "adds signals of different exponents")
+
+
+def _check_window(network: Network, node: Window) -> None:
+    (source,) = network.sources(node)
+    form = source.output  # type: ignore[attr-defined]  # integer stage
+    _require(isinstance(source, Input), node, f"reads '{source.name}', which is no Input")
+    for what in ("before", "after"):
+        _require_range(node, what, getattr(node, what), 0, MAX_WINDOW)
+    exponents = np.tile(form.exponents(node.channels), node.steps)
+    same = np.array_equal(exponents, node.output.exponents(node.width))
+    _require(same and form.bits == node.output.bits, node, "its output's format is not its input's")
 
 
 def _check_weights(network: Network, node: Synapses | QuantizedLinear) -> None:
@@ -294,6 +362,9 @@ def _check_accumulator(network: Network, node: Accumulator) -> None:
 
 _CHECKS: dict[type, Callable[[Network, Any], None]] = {
     integer_nodes.Input: _check_input,
+    Lookup: _check_lookup,
+    Positions: _check_positions,
+    Window: _check_window,
     Synapses: _check_weights,
     QuantizedLinear: _check_weights,
     Relay: _check_relay,
@@ -304,6 +375,23 @@ _CHECKS: dict[type, Callable[[Network, Any], None]] = {
     QuantizedGlu: _check_glu,
     Accumulator: _check_accumulator,
 }
+
+
+def _check_host(network: Network) -> None:
+    """Check that what the host computes is a chain, so that one signal enters the chip."""
+    *before, entry = host_part(network)
+    chain = [node.name for node in before]
+    for node, source in zip((*before, entry)[1:], chain, strict=True):
+        rule = f"'{entry.name}' comes after it, so the host must compute it, which it cannot"
+        _require(isinstance(node, HOST_CAPABLE), node, rule)
+        reads = [edge.source for edge in node.inputs]
+        told = f"reads '{', '.join(reads)}'; the host computes a chain, so '{source}' alone"
+        _require(reads == [source], node, told)
+        _require(node.inputs[0].delay == 0, node, "the host delays no signal")
+    for node in network.nodes[len(before) + 1 :]:
+        for edge in node.inputs:
+            rule = f"reads '{edge.source}', but only '{entry.name}' enters the chip"
+            _require(edge.source not in chain, node, rule)
 
 
 def _check_accumulators(network: Network) -> None:
@@ -318,10 +406,11 @@ def _check_accumulators(network: Network) -> None:
 
 def _check_timing(network: Network) -> None:
     latency = latencies(network)
+    host = host_part(network)
     for node in network:
         arrivals = [(e.source, latency[e.source] + e.delay) for e in node.inputs]
         if len({steps for _, steps in arrivals}) > 1:
             told = ", ".join(f"{source} after {steps}" for source, steps in arrivals)
             _require(False, node, f"its inputs arrive at different steps: {told}")
-        if isinstance(node, Synapses):
+        if isinstance(node, Synapses) and node not in host:
             _require(node.inputs[0].delay >= 1, node, "messages cross synapses in no time")

@@ -9,8 +9,12 @@ from typing import Any
 from snn_deploy.errors import TargetError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
+from snn_deploy.ir.host import chip_part, host_part
+from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
 from snn_deploy.mapping.audit import audit_placement
+from snn_deploy.mapping.host import host_work
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.populations import find_populations, state_per_neuron_bytes
 from snn_deploy.mapping.profile import Profile
@@ -59,37 +63,43 @@ def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
         With every broken rule: which nodes, their value against the limit, and what to change.
     """
     violations = find_violations(network, profile)
+    chip = chip_part(network)
     if violations:
         lines = "".join(f"\n  {line}" for line in _grouped(violations))
         raise TargetError(f"target '{profile.name}' cannot run this network:{lines}")
     if profile.cores is not None:
-        placement = place_network(network, profile, objective="cores")
-        audit_placement(network, placement, profile)
+        placement = place_network(chip, profile, objective="cores")
+        audit_placement(chip, placement, profile)
     return find_notices(network, profile)
 
 
 def find_violations(network: Network, profile: Profile) -> tuple[Violation, ...]:
     """List the rules that single nodes break; whether all fit is the placement's matter."""
+    entry = host_part(network)[-1]
+    network = chip_part(network)
     # what no setting can change comes first
     most_telling_first = sorted(network, key=lambda node: node.kind != "Dendrite")
     return (
         *(v for node in most_telling_first for v in _check_kind(node, profile)),
         *(v for node in network for v in _check_messages(network, node, profile)),
-        *(v for node in network for v in _check_widths(network, node, profile)),
+        *(v for node in network for v in _check_widths(network, node, entry, profile)),
         *_check_state(network, profile),
     )
 
 
 def find_notices(network: Network, profile: Profile) -> tuple[str, ...]:
     """Say what the target allows but the user should know."""
+    told = []
+    at_host = host_work(network)
+    if at_host:
+        told.append(f"on the host: {', '.join(map(str, at_host))}")
     backwards = [node.name for node in network.of_kind(nodes.Dendrite) if node.reversed_time]
-    if not backwards:
-        return ()
-    told = (
-        f"{_name_some(backwards)}: run backwards in time, so the network cannot stream; "
-        "each sequence is buffered and these layers take two passes over it"
-    )
-    return (told,)
+    if backwards:
+        told.append(
+            f"{_name_some(backwards)}: run backwards in time, so the network cannot stream; "
+            "each sequence is buffered and these layers take two passes over it"
+        )
+    return tuple(told)
 
 
 def _grouped(violations: tuple[Violation, ...]) -> Iterator[str]:
@@ -132,8 +142,10 @@ def _check_messages(network: Network, node: Any, profile: Profile) -> Iterator[V
     )
 
 
-def _check_widths(network: Network, node: Any, profile: Profile) -> Iterator[Violation]:
-    for rule, setting, bits in _widths(network, node):
+def _check_widths(
+    network: Network, node: Any, entry: Node, profile: Profile
+) -> Iterator[Violation]:
+    for rule, setting, bits in _widths(network, node, entry):
         limit = profile.limits.get(rule)
         if rule == "message_bits" and not profile.supports.graded_messages:
             continue  # has its own rule
@@ -147,10 +159,16 @@ def _check_widths(network: Network, node: Any, profile: Profile) -> Iterator[Vio
             )
 
 
-def _widths(network: Network, node: Any) -> Iterator[tuple[str, str, int]]:
-    """Give each width that a limit is set for: the limit, the setting that chose it, the bits."""
+def _widths(network: Network, node: Any, entry: Node) -> Iterator[tuple[str, str, int]]:
+    """Give each width that a limit is set for: the limit, the setting that chose it, the bits.
+
+    ``entry`` is what the host computes the chip's input by.
+    """
     if _sends(network, node) and node.output != SPIKE:
-        setting = "input_bits" if isinstance(node, nodes.Input) else "message_bits"
+        setting = "message_bits"
+        if isinstance(node, nodes.Input):
+            encodes = isinstance(entry, nodes.Input | Window)
+            setting = "input_bits" if encodes else "residual_bits"
         yield "message_bits", setting, node.output.bits
     if isinstance(node, nodes.Synapses):
         yield "weight_bits", "weight_bits", node.weight_bits

@@ -21,6 +21,7 @@ import numpy as np
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 
 __all__ = [
@@ -134,8 +135,9 @@ class NodeCost:
 
 
 def cost_network(network: Network, lowering: Lowering = "channel") -> dict[str, NodeCost]:
-    """Cost every node of a lowered network, by name."""
-    return {node.name: cost_node(network, node, lowering) for node in network}
+    """Cost every node of a lowered network's part on the chip, by name."""
+    chip = chip_part(network)
+    return {node.name: cost_node(chip, node, lowering) for node in chip}
 
 
 def cost_node(network: Network, node: Any, lowering: Lowering = "channel") -> NodeCost:

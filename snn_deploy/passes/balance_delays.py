@@ -1,7 +1,8 @@
 """Give every path its delay, so that messages that belong to one step arrive together.
 
 Crossing synapses takes a step. A residual path around a layer would therefore run ahead of the
-layer; its edge is delayed by as many steps as the layer takes.
+layer; its edge is delayed by as many steps as the layer takes. What the host computes before the
+chip's first signal takes no step.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.host import host_part
 from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -30,8 +32,10 @@ class BalanceDelays(Pass):
     def __call__(self, network: Network) -> Network:
         latency: dict[str, int] = {}
         nodes: list[Node] = []
+        host = host_part(network)
         for node in network:
-            crossing = SYNAPTIC_DELAY if isinstance(node, Synapses) else 0
+            crosses = isinstance(node, Synapses) and node not in host
+            crossing = SYNAPTIC_DELAY if crosses else 0
             arrival = crossing + max((latency[e.source] for e in node.inputs), default=0)
             edges = tuple(Edge(e.source, arrival - latency[e.source]) for e in node.inputs)
             latency[node.name] = arrival

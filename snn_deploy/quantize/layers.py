@@ -14,10 +14,19 @@ from snn_deploy.errors import ConfigError, UnsupportedNetworkError
 from snn_deploy.ir import float_nodes
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import Magnitude, bound_node
+from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT, quantize_ssm
+from snn_deploy.quantize.encoders import (
+    convolution_weights,
+    convolution_window,
+    quantize_adaptive_embedding,
+    quantize_embedding,
+    quantize_positions,
+    quantize_tokens,
+)
 from snn_deploy.quantize.formats import choose_exponent, plan_formats
 from snn_deploy.quantize.ranges import Ranges
 from snn_deploy.quantize.weights import RoundedWeights, round_weights
@@ -143,6 +152,35 @@ def _input(builder: _Builder, node: float_nodes.FloatInput) -> None:
     builder.add(
         nodes.Input(name=node.name, output=builder.formats[node.name], channels=node.channels)
     )
+
+
+def _tokens(builder: _Builder, node: float_nodes.TokenInput) -> None:
+    builder.add(quantize_tokens(node))
+
+
+def _embedding(builder: _Builder, node: float_nodes.Embedding) -> None:
+    builder.add(quantize_embedding(node, builder.formats[node.name]))
+
+
+def _adaptive_embedding(builder: _Builder, node: AdaptiveEmbedding) -> None:
+    output = builder.formats[node.name]
+
+    def gain(value: Real) -> nodes.Rescale:
+        return builder.gain(node.name, value, np.zeros(node.width), output)
+
+    builder.add(quantize_adaptive_embedding(node, output, gain))
+
+
+def _positions(builder: _Builder, node: PositionalEncoding) -> None:
+    source = builder.outputs[node.inputs[0].source]
+    builder.add(quantize_positions(node, source, builder.formats[node.name]))
+
+
+def _conv1d(builder: _Builder, node: Conv1d) -> None:
+    window = convolution_window(node, builder.outputs[node.inputs[0].source])
+    builder.add(window)
+    output = builder.formats[node.name]
+    _add_linear(builder, node.name, window.name, convolution_weights(node), node.bias, output)
 
 
 def _linear(builder: _Builder, node: float_nodes.Linear) -> None:
@@ -413,6 +451,11 @@ def _logit_format(builder: _Builder, node: float_nodes.Readout, source: str) -> 
 
 _QUANTIZE: dict[type, Callable[[_Builder, Any], None]] = {
     float_nodes.FloatInput: _input,
+    float_nodes.TokenInput: _tokens,
+    float_nodes.Embedding: _embedding,
+    AdaptiveEmbedding: _adaptive_embedding,
+    PositionalEncoding: _positions,
+    Conv1d: _conv1d,
     float_nodes.Linear: _linear,
     float_nodes.Glu: _glu,
     float_nodes.Residual: _residual,

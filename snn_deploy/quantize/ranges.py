@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from snn_deploy.engines.floating import run_float
 from snn_deploy.ir import float_nodes as nodes
+from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
 from snn_deploy.ir.network import Network
 from snn_deploy.quantize.weights import Moments
 
@@ -40,12 +41,18 @@ class Ranges:
 def measure_ranges(
     network: Network, inputs: npt.NDArray[Any], lengths: npt.NDArray[np.int64] | None
 ) -> Ranges:
-    """Run calibration inputs through the float network (exact LIF), keeping maxima and moments."""
+    """Run calibration inputs through the float network (exact LIF), keeping maxima and moments.
+
+    What comes from tables alone is bounded: no calibration data holds every token.
+    """
+    known = _from_tables(network)
     largest: dict[str, Real] = {}
     somas = {soma.name for soma in network.of_kind(nodes.Lif)}
     sums = {name: _Sums() for name in somas}
 
     def record(name: str, signal: Real) -> None:
+        if name in known:
+            return
         flat = signal.reshape(-1, signal.shape[-1])
         largest[name] = np.maximum(largest.get(name, 0.0), np.abs(flat).max(axis=0))
         if name in somas:
@@ -53,7 +60,17 @@ def measure_ranges(
 
     run_float(network, inputs, lengths, record=record)
     moments = {name: total.moments() for name, total in sums.items()}
-    return Ranges(largest, "calibration", len(inputs), moments)
+    return Ranges(largest | known, "calibration", len(inputs), moments)
+
+
+def _from_tables(network: Network) -> dict[str, Real]:
+    """Bound the tokens, and the signals that are looked up and added from tables."""
+    known: dict[str, Real] = {}
+    for node in network:
+        if isinstance(node, _TABLES) and all(edge.source in known for edge in node.inputs):
+            sources = [known[edge.source] for edge in node.inputs]
+            known[node.name] = _BOUNDS[type(node)](node, sources)
+    return known
 
 
 @dataclass
@@ -88,6 +105,16 @@ def bound_ranges(network: Network, input_range: float) -> Ranges:
     return Ranges(largest, "analytic")
 
 
+def _rows(node: AdaptiveEmbedding) -> Real:
+    """Bound an adaptive embedding by every row of its table, some rows at a time."""
+    largest = np.zeros(node.width)
+    for table, projection in zip(node.tables, node.projections, strict=True):
+        for start in range(0, len(table), 4096):
+            rows = table[start : start + 4096] @ projection.T
+            np.maximum(largest, np.abs(rows, out=rows).max(axis=0), out=largest)
+    return largest
+
+
 def _spikes_into(network: Network, node: nodes.Linear) -> bool:
     return isinstance(network[node.inputs[0].source], nodes.Lif)
 
@@ -104,9 +131,15 @@ def _ssm(node: nodes.DiagonalSsm, sources: list[Real]) -> Real:
     return np.asarray(gain * sources[0])
 
 
+_TABLES = (nodes.TokenInput, nodes.Embedding, AdaptiveEmbedding, PositionalEncoding)
+"""What gives signals that depend on tables only, if what they read does."""
+
 _BOUNDS: dict[type, Callable[[Any, list[Real]], Real]] = {
     nodes.TokenInput: lambda node, sources: np.full(1, float(node.vocabulary - 1)),
     nodes.Embedding: lambda node, sources: np.abs(node.table).max(axis=0),
+    AdaptiveEmbedding: lambda node, sources: _rows(node),
+    PositionalEncoding: lambda node, sources: sources[0] + np.abs(node.table).max(axis=0),
+    Conv1d: lambda node, sources: np.abs(node.weight).sum(axis=2) @ sources[0] + np.abs(node.bias),
     nodes.Linear: lambda node, sources: np.abs(node.weight) @ sources[0] + np.abs(node.bias),
     nodes.Affine: lambda node, sources: np.abs(node.scale) * sources[0] + np.abs(node.shift),
     nodes.LayerNorm: lambda node, sources: (

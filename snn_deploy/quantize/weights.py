@@ -10,6 +10,7 @@ order of computation, Frantar et al., GPTQ, ICLR 2023). The mean of what is left
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +34,11 @@ class Moments:
 
 @dataclass(frozen=True)
 class RoundedWeights:
-    """Integer weights (out, in), what one unit of each row stands for (out,), and what to add to
-    the bias (out,) because the rounding changed the mean.
+    """Integer weights (out, in), int8 or for more than 8 bits int16, what one unit of each row
+    stands for (out,), and what to add to the bias (out,) because the rounding changed the mean.
     """
 
-    weight: npt.NDArray[np.int8]
+    weight: npt.NDArray[Any]
     scale: Real
     bias_change: Real
 
@@ -49,7 +50,7 @@ def round_weights(weight: Real, bits: int, moments: Moments | None = None) -> Ro
     scale = np.where(largest > 0, largest / limit, 1.0)
     in_units = weight / scale[:, None]
     if moments is None:
-        integer = fp.round_half_up(in_units).astype(np.int8)
+        integer = fp.round_half_up(in_units).astype(np.int8 if bits <= 8 else np.int16)
         return RoundedWeights(integer, scale, np.zeros(len(weight)))
     integer = _compensated(in_units, moments.covariance, limit)
     change = ((in_units - integer) @ moments.mean) * scale

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DataError
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -80,15 +81,17 @@ class Activity:
 def message_sources(network: Network) -> tuple[Node, ...]:
     """The nodes whose output crosses from neuron to neuron: into synapses, or with a delay.
 
-    A simulation that traces them all lets a report count every message and time every step.
+    A simulation that traces them all lets a report count every message and time every step. Of
+    what the host computes it is the signal that enters the chip.
     """
+    chip = chip_part(network)
     sources = {
         edge.source
-        for node in network
+        for node in chip
         for edge in node.inputs
-        if isinstance(node, Synapses) or edge.delay > 0 or edge.source == network.input.name
+        if isinstance(node, Synapses) or edge.delay > 0 or edge.source == chip.input.name
     }
-    return tuple(node for node in network if node.name in sources or isinstance(node, LifSoma))
+    return tuple(node for node in chip if node.name in sources or isinstance(node, LifSoma))
 
 
 def gather_activity(network: Network, results: Iterable[Counted], steps: int) -> Activity:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from snn_deploy.data import Data
 from snn_deploy.errors import ConfigError
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import Profile, load_profile
@@ -218,9 +219,9 @@ def _parameter_bytes(network: Network) -> int:
 
 def _arithmetic(network: Network, report: Report, profile: Profile) -> Arithmetic:
     """Price the very messages that were counted, without any chip."""
-    activity = report.activity
-    events = count_events(network, place_network(network, profile), profile, activity)
-    counted = count_as_papers_do(network, events, activity.total_steps, profile)
+    activity, chip = report.activity, chip_part(network)
+    events = count_events(chip, place_network(chip, profile), profile, activity)
+    counted = count_as_papers_do(chip, events, activity.total_steps, profile)
     assert isinstance(counted, PaperCount)  # this profile prices just that
     each = 1.0 / activity.sequences
     return Arithmetic(

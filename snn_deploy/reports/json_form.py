@@ -43,6 +43,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
             for judged in report.saturation
         ],
         "buffer_bytes": report.buffer_bytes,
+        "host": [asdict(work) for work in report.host],
         "constants": _constants(report),
         "notes": list(report.notes),
     }

@@ -166,7 +166,10 @@ def _draw_box(node: Node, box: _Box) -> Element:
 
 
 _KINDS = frozenset(
-    ("Input", "Synapses", "Relay", "Dendrite", "LifSoma", "Gate", "Accumulator", "Normalize")
+    (
+        *("Input", "Lookup", "Positions", "Window"),
+        *("Synapses", "Relay", "Dendrite", "LifSoma", "Gate", "Accumulator", "Normalize"),
+    )
 )
 
 

@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.check import find_notices
 from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_network
+from snn_deploy.mapping.host import HostWork, host_work
 from snn_deploy.mapping.placement import Objective, Placement, place_network
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals
@@ -112,6 +114,8 @@ class Report:
         For each node that clips.
     buffer_bytes
         Outside the neurons, for layers that run backwards over a sequence.
+    host
+        What the host computes beside encoding.
     notes
         What a reader must know before quoting a figure.
     """
@@ -128,6 +132,7 @@ class Report:
     lowerings: tuple[LoweringCost, ...]
     saturation: tuple[Saturation, ...]
     buffer_bytes: int
+    host: tuple[HostWork, ...]
     notes: tuple[str, ...]
 
     @property
@@ -192,20 +197,21 @@ def build_report(
         If there is no sequence.
     """
     activity = gather_activity(network, results, steps_per_sequence)
-    placement = place_network(network, profile, objective=objective, lowering=lowering)
+    chip = chip_part(network)
+    placement = place_network(chip, profile, objective=objective, lowering=lowering)
     context = _Context(
-        network=network,
+        network=chip,
         profile=profile,
         activity=activity,
         placement=placement,
-        costs=cost_network(network, placement.lowering),
-        events=count_events(network, placement, profile, activity),
+        costs=cost_network(chip, placement.lowering),
+        events=count_events(chip, placement, profile, activity),
     )
     names: dict[str, list[str]] = {}
-    for node in network:
+    for node in chip:
         names.setdefault(layer_of(node.name), []).append(node.name)
     layers = tuple(context.layer(name, nodes) for name, nodes in names.items())
-    total = context.layer("total", list(network.names))
+    total = context.layer("total", list(chip.names))
     timing, static, influences = _estimate(context, total)
     return Report(
         profile=profile,
@@ -216,10 +222,11 @@ def build_report(
         timing=timing,
         static=static,
         influences=influences,
-        paper=count_as_papers_do(network, context.events, activity.total_steps, profile),
-        lowerings=compare_lowerings(network, profile, activity, objective),
+        paper=count_as_papers_do(chip, context.events, activity.total_steps, profile),
+        lowerings=compare_lowerings(chip, profile, activity, objective),
         saturation=judge_saturation(network, activity.saturated),
-        buffer_bytes=_buffer_bytes(network, steps_per_sequence),
+        buffer_bytes=_buffer_bytes(chip, steps_per_sequence),
+        host=host_work(network),
         notes=_notes(network, profile, activity),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snn_deploy.engines.host import Host
 from snn_deploy.engines.lava.availability import check_available
 from snn_deploy.engines.lava.job import Device, Job, JobFolder
 from snn_deploy.engines.lava.segments import cut_network, recorded_nodes
@@ -49,9 +50,11 @@ class LavaEngine:
             If the network is not lowered, or sends messages that are too wide for Lava's ports.
         """
         check_available(self.device)
-        _check_network(network)
-        recorded = recorded_nodes(network, run.trace)
-        job = Job(network, run.inputs, run.lengths, recorded, self.device)
+        host = Host(network)
+        _check_network(host.chip)
+        at_host = host.compute(run.inputs)
+        recorded = recorded_nodes(host.chip, run.trace)
+        job = Job(host.chip, at_host.entering, run.lengths, recorded, self.device)
         with tempfile.TemporaryDirectory(prefix="snn-deploy-lava-") as name:
             folder = JobFolder(Path(name))
             try:
@@ -62,7 +65,7 @@ class LavaEngine:
             signals = {
                 node: np.array(folder.open_signal(job, node), dtype=np.int64) for node in recorded
             }
-        return Result.collect(network, run, signals, {})
+        return Result.collect(network, run, {**at_host.signals, **signals}, {})
 
     def _supervise(self, job: Job, folder: JobFolder, run: Run) -> None:
         valid = len(run.inputs) * run.inputs.shape[1]

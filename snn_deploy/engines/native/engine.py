@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from snn_deploy.engines.host import check_mantissas
 from snn_deploy.engines.native.plan import Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
-from snn_deploy.engines.native.session import Passage, block_samples, check_mantissas
+from snn_deploy.engines.native.session import Passage, block_samples
 from snn_deploy.engines.result import IntArray, Result, Run, answer_steps
 from snn_deploy.ir.network import Network
 
@@ -57,7 +58,8 @@ class _Collector:
         self.saturated: Counter[str] = Counter()
 
     def _empty(self, name: str, steps: int) -> IntArray:
-        return np.empty((self.samples, steps, self.plan.network[name].width), dtype=np.int64)
+        width = self.plan.host.network[name].width
+        return np.empty((self.samples, steps, width), dtype=np.int64)
 
     def run(self) -> Result:
         size = block_samples(self.plan, self.steps)
@@ -86,11 +88,25 @@ class _Collector:
             for start, stop in self._chunks(sweep, passage.chunk_steps):
                 watched = self._views(signals, start, stop)
                 recorded = self._recorded_parts(sweep, watched, len(lengths), stop - start)
-                inputs = self.batch.inputs[block, start:stop]
+                inputs = self._entering(sweep, block, start, stop, watched)
                 passage.advance(sweep, start, inputs, watched | recorded)
                 self._record(block.start, start, recorded)
                 self.batch.progress(part * (stop - start))
         self._finish_block(passage, block, signals)
+
+    def _entering(
+        self, sweep: Sweep, block: slice, start: int, stop: int, watched: dict[str, IntArray]
+    ) -> IntArray:
+        """Give what enters the chip in some steps; the first sweep alone reads it."""
+        inputs = self.batch.inputs[block]
+        if sweep is not self.plan.sweeps[0]:
+            return inputs[:, start:stop]
+        at_host = self.plan.host.compute(inputs, start, stop)
+        at_host.write(watched)
+        here = self.recorded & at_host.signals.keys() - {self.plan.network.input.name}
+        self._record(block.start, start, {name: at_host.signals[name] for name in here})
+        self.saturated.update(at_host.saturated)
+        return at_host.entering
 
     def _views(self, signals: dict[str, IntArray], start: int, stop: int) -> dict[str, IntArray]:
         """Give the parts of watched signals that a chunk fills; the output's may begin later."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from snn_deploy.engines.host import Host
 from snn_deploy.engines.native.schedule import Sweep, plan_sweeps
 from snn_deploy.engines.result import IntArray, senders
 from snn_deploy.ir.integer_nodes import Accumulator, Gate, Relay, Synapses
@@ -43,8 +44,10 @@ class Plan:
 
     Parameters
     ----------
+    host
+        What the host computes first; it holds the whole network.
     network
-        The lowered network.
+        The chip's part of the lowered network; its input is the host's last signal.
     sweeps
         What runs step by step; pools are in it to gather, not to speak, if they are ``closing``.
     closing
@@ -53,6 +56,7 @@ class Plan:
         Names of the nodes whose messages are counted, in the sweeps and in the closing.
     """
 
+    host: Host
     network: Network
     sweeps: tuple[Sweep, ...]
     closing: tuple[Node, ...]
@@ -73,10 +77,13 @@ class Plan:
 @lru_cache(maxsize=REMEMBERED)
 def plan_network(network: Network) -> Plan:
     """Take a lowered network apart."""
+    host = Host(network)
+    network = host.chip
     closing = _closing_nodes(network)
     late = {node.name for node in closing}
     body = tuple(node for node in network if isinstance(node, Accumulator) or node.name not in late)
     return Plan(
+        host=host,
         network=network,
         sweeps=plan_sweeps(replace(network, nodes=body)),
         closing=closing,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from snn_deploy.engines.host import check_mantissas
 from snn_deploy.engines.native.closing import Closing, close
 from snn_deploy.engines.native.compilation import thread_count
 from snn_deploy.engines.native.exact import ExactFlow
@@ -23,7 +24,7 @@ from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.integer_nodes import MAX_POOLED_STEPS, Accumulator, Dendrite
 from snn_deploy.ir.network import Network
 
-__all__ = ["NativeSession", "Passage", "Snapshot", "block_samples", "check_mantissas"]
+__all__ = ["NativeSession", "Passage", "Snapshot", "block_samples"]
 
 BLOCK_BYTES = 256 * 2**20  # of states, and of sequences that are stored between sweeps
 CHUNK_BYTES = 2**21  # of a chunk's signals: what stays in a core's cache
@@ -177,18 +178,13 @@ class NativeSession:
         watched: Collection[str] = (),
     ) -> None:
         self.plan = plan_network(network)
-        if not self.plan.causal or self.plan.needs_length:
-            raise ConfigError(
-                "this network cannot run as a stream: "
-                + ("it reads its sequence from the end, too" if not self.plan.causal else "")
-                + ("a pool in its midst waits for the last step" if self.plan.causal else "")
-                + "; give it whole sequences"
-            )
+        _check_streamable(self.plan)
         self.watched = tuple(network[name].name for name in watched)
         self.steps = 0
         self._samples, self._has_lengths = samples, lengths is not None
         self._passage = Passage(self.plan, samples, lengths, None, self.watched)
-        self._saturated_before: Counter[str] = Counter()
+        # by the host, and before this session went on
+        self._saturated_besides: Counter[str] = Counter()
 
     def step(self, chunk: IntArray) -> dict[str, IntArray]:
         """Take the next steps (B, T, d_input) in; give the watched nodes' outputs (B, T, width).
@@ -199,17 +195,20 @@ class NativeSession:
             If the chunk has another shape, or mantissas beyond the input's format, or there are
             more steps than a pool can sum.
         """
-        check_mantissas(self.plan.network, chunk, self._samples)
-        network, passage = self.plan.network, self._passage
+        host, passage = self.plan.host, self._passage
+        check_mantissas(host.network, chunk, self._samples, self.steps)
         self._check_length(self.steps + chunk.shape[1])
         watched = {
-            name: np.empty((*chunk.shape[:2], network[name].width), dtype=np.int64)
+            name: np.empty((*chunk.shape[:2], host.network[name].width), dtype=np.int64)
             for name in self.watched
         }
         for start in range(0, chunk.shape[1], passage.chunk_steps):
             part = slice(start, start + passage.chunk_steps)
             views = {name: signal[:, part] for name, signal in watched.items()}
-            passage.advance(self.plan.sweeps[0], self.steps + start, chunk[:, part], views)
+            at_host = host.compute(chunk[:, part], first=self.steps + start)
+            at_host.write(views)
+            self._saturated_besides.update(at_host.saturated)
+            passage.advance(self.plan.sweeps[0], self.steps + start, at_host.entering, views)
         self.steps += chunk.shape[1]
         return watched
 
@@ -237,7 +236,7 @@ class NativeSession:
     def saturated(self) -> dict[str, int]:
         """Count the values clipped so far, by node."""
         total = self._passage.saturated()
-        total.update(self._saturated_before)
+        total.update(self._saturated_besides)
         return total
 
     def snapshot(self) -> Snapshot:
@@ -257,12 +256,24 @@ class NativeSession:
                 f"this state is not one of {self._samples} sequences through this network"
             )
         self._passage.restore(snapshot.arrays)
-        self._saturated_before = Counter(snapshot.saturated)
+        self._saturated_besides = Counter(snapshot.saturated)
         self.steps = snapshot.steps
 
 
 def _kinds(arrays: Mapping[str, IntArray]) -> dict[str, Any]:
     return {name: (array.shape, array.dtype) for name, array in arrays.items()}
+
+
+def _check_streamable(plan: Plan) -> None:
+    reason = None
+    if plan.host.before or plan.host.after:
+        reason = "its encoder looks at the steps around each step"
+    elif not plan.causal:
+        reason = "it reads its sequence from the end, too"
+    elif plan.needs_length:
+        reason = "a pool in its midst waits for the last step"
+    if reason is not None:
+        raise ConfigError(f"this network cannot run as a stream: {reason}; give it whole sequences")
 
 
 def _split(samples: int, cores: int) -> list[slice]:
@@ -279,25 +290,3 @@ def block_samples(plan: Plan, steps: int) -> int:
     stored = [name for sweep in plan.sweeps for name in sweep.keeps]
     sequences: int = sum(plan.network[name].width * steps for name in stored)
     return max(thread_count() * TILE_SAMPLES, BLOCK_BYTES // (8 * (states + sequences + 1)))
-
-
-def check_mantissas(network: Network, inputs: IntArray, samples: int) -> None:
-    """Refuse inputs that the host's encoder cannot have given.
-
-    Raises
-    ------
-    DataError
-        Naming the shape, or the mantissa and the format.
-    """
-    node = network.input
-    if inputs.ndim != 3 or inputs.shape[0] != samples or inputs.shape[2] != node.width:
-        raise DataError(
-            f"inputs of shape {inputs.shape}; this network takes ({samples}, steps, {node.width})"
-        )
-    largest = max(int(inputs.max(initial=0)), -int(inputs.min(initial=0)))
-    limit = node.output.limit  # type: ignore[attr-defined]  # lowered stage
-    if largest > limit:
-        raise DataError(
-            f"an input mantissa of magnitude {largest} exceeds ±{limit}, the format of node "
-            f"'{node.name}'; encode inputs with its format first"
-        )

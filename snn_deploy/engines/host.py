@@ -1,0 +1,114 @@
+"""What the host computes of a network as it encodes: its leading nodes, in the same integers.
+
+The engines for the chip's part take the last of these signals as their input. The functions are
+the reference engine's own; here they run over any steps of a sequence, so that memory need not grow
+with its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from snn_deploy.engines.reference import STEPS, Context, check_positions, check_tokens
+from snn_deploy.engines.result import IntArray
+from snn_deploy.errors import DataError
+from snn_deploy.ir.host import chip_part, host_part
+from snn_deploy.ir.host_nodes import Lookup, Positions, Window
+from snn_deploy.ir.network import Network
+
+__all__ = ["Host", "HostSignals", "check_mantissas"]
+
+
+@dataclass(frozen=True)
+class HostSignals:
+    """What the host computed of some steps.
+
+    Parameters
+    ----------
+    signals
+        By the name of each of its nodes, (B, steps, width).
+    entering
+        The last of them, which the chip takes in.
+    saturated
+        By node: how many values were clipped.
+    """
+
+    signals: Mapping[str, IntArray]
+    entering: IntArray
+    saturated: Mapping[str, int]
+
+    def write(self, watched: Mapping[str, IntArray]) -> None:
+        """Copy the signals that are ``watched``, by name, to where they are wanted."""
+        for name in watched.keys() & self.signals.keys():
+            watched[name][...] = self.signals[name]
+
+
+class Host:
+    """The host's part of a network; ``chip`` is the network that is left.
+
+    ``before`` and ``after`` are the steps around each step that it looks at.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.nodes = host_part(network)
+        self.chip = chip_part(network)
+        windows = network.of_kind(Window)
+        self.before: int = max((window.before for window in windows), default=0)
+        self.after: int = max((window.after for window in windows), default=0)
+
+    def compute(
+        self, inputs: IntArray, start: int = 0, stop: int | None = None, first: int = 0
+    ) -> HostSignals:
+        """Compute the steps ``start`` … ``stop - 1`` of ``inputs`` (B, L, d_input).
+
+        ``first`` is the step of the sequence that ``inputs`` begin with. Outside of them there are
+        zeros: for a network that looks around they must be the whole sequence.
+
+        Raises
+        ------
+        DataError
+            For tokens that are not known, and for more steps than there are positions.
+        """
+        stop = inputs.shape[1] if stop is None else stop
+        low = max(0, start - self.before)
+        signal = inputs[:, low : stop + self.after]
+        signals = {}
+        context = Context(lengths=inputs[:, 0, 0], start=first + start)
+        for node in self.nodes:
+            signal = STEPS[type(node)](node, [signal], context)
+            if isinstance(node, Window):  # it reads the input: so far nothing was clipped
+                signal = signal[:, start - low : stop - low]
+            signals[node.name] = signal
+        signals[self.network.input.name] = inputs[:, start:stop]
+        return HostSignals(signals, signal, context.saturated)
+
+
+def check_mantissas(network: Network, inputs: IntArray, samples: int, first: int = 0) -> None:
+    """Refuse inputs that the host's encoder cannot have given.
+
+    ``first`` is the step of the sequence that the inputs begin with.
+
+    Raises
+    ------
+    DataError
+        Naming the shape, the mantissa and the format, the token, or the number of steps.
+    """
+    node = network.input
+    if inputs.ndim != 3 or inputs.shape[0] != samples or inputs.shape[2] != node.width:
+        raise DataError(
+            f"inputs of shape {inputs.shape}; this network takes ({samples}, steps, {node.width})"
+        )
+    form = node.output  # type: ignore[attr-defined]  # lowered stage
+    highest, lowest = int(inputs.max(initial=0)), int(inputs.min(initial=0))
+    if highest > form.limit or lowest < (-form.limit if form.signed else 0):
+        raise DataError(
+            f"an input mantissa of magnitude {max(highest, -lowest)} exceeds "
+            f"{'±' if form.signed else '0 … '}{form.limit}, the format of node '{node.name}'; "
+            "encode inputs with its format first"
+        )
+    for lookup in network.of_kind(Lookup):
+        check_tokens(lookup, inputs)
+    for positions in network.of_kind(Positions):
+        check_positions(positions, first + inputs.shape[1])

@@ -1,0 +1,118 @@
+"""From a float network's encoder to what the host computes, one function a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.ir import float_nodes
+from snn_deploy.ir import host_nodes as nodes
+from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
+from snn_deploy.ir.formats import Format
+from snn_deploy.ir.integer_nodes import Input, Rescale
+from snn_deploy.quantize.formats import choose_exponent
+from snn_deploy.quantize.weights import round_weights
+
+__all__ = [
+    "convolution_weights",
+    "convolution_window",
+    "quantize_adaptive_embedding",
+    "quantize_embedding",
+    "quantize_positions",
+    "quantize_tokens",
+]
+
+Real = npt.NDArray[np.float64]
+Gain = Callable[[Real], Rescale]
+"""Represents output mantissas per unit, (width,)."""
+
+FACTOR_BITS = 16  # of factorised tables and their projections: the host's, and small on a disk
+POSITION_BITS = 32  # what a table can be stored in
+BLOCK_ROWS = 4096  # of a table at once: that of a vocabulary is large
+
+
+def quantize_tokens(node: float_nodes.TokenInput) -> Input:
+    """Give the input whose mantissas are the tokens themselves."""
+    bits = max(1, (node.vocabulary - 1).bit_length())
+    return Input(name=node.name, output=Format(bits, 0, signed=False), channels=1)
+
+
+def quantize_embedding(node: float_nodes.Embedding, output: Format) -> nodes.Lookup:
+    """Round a table to the output's format."""
+    return nodes.Lookup(
+        name=node.name,
+        inputs=node.inputs,
+        output=output,
+        channels=node.width,
+        clusters=(nodes.Cluster(_mantissas(node.table, output)),),
+    )
+
+
+def quantize_adaptive_embedding(
+    node: AdaptiveEmbedding, output: Format, gain: Gain
+) -> nodes.Lookup:
+    """Round each cluster's table and projection: the product would not fit in memory."""
+    pairs = zip(node.tables, node.projections, strict=True)
+    return nodes.Lookup(
+        name=node.name,
+        inputs=node.inputs,
+        output=output,
+        channels=node.width,
+        clusters=tuple(_factorised(table, factor, output, gain) for table, factor in pairs),
+    )
+
+
+def _factorised(table: Real, projection: Real, output: Format, gain: Gain) -> nodes.Cluster:
+    """Round both factors; each row of the projection gets a scale of its own, as synapses do."""
+    width, inner = projection.shape
+    largest = np.maximum(table.max(axis=0), -table.min(axis=0))
+    form = Format(FACTOR_BITS, tuple(map(int, choose_exponent(largest, FACTOR_BITS))))
+    rounded = round_weights(projection * 2.0 ** -form.exponents(inner), FACTOR_BITS)
+    rescale = gain(rounded.scale * 2.0 ** output.exponents(width))
+    return nodes.Cluster(_mantissas(table, form), nodes.Projection(rounded.weight, rescale))
+
+
+def quantize_positions(node: PositionalEncoding, source: Format, output: Format) -> nodes.Positions:
+    """Round a table of positions, and bring what it is added to to the sum's exponents."""
+    width = node.width
+    align = (output.exponents(width) - source.exponents(width)).astype(np.int8)
+    # what is added may cancel it, so a position may exceed the sum's own range
+    entries = Format(POSITION_BITS, output.exponent)
+    return nodes.Positions(
+        name=node.name,
+        inputs=node.inputs,
+        output=output,
+        channels=width,
+        table=_mantissas(node.table, entries),
+        align=align if align.any() else None,
+    )
+
+
+def convolution_window(node: Conv1d, source: Format) -> nodes.Window:
+    """Put the steps that a convolution looks at side by side."""
+    _, channels, taps = node.weight.shape
+    exponent = tuple(map(int, np.tile(source.exponents(channels), taps)))
+    return nodes.Window(
+        name=f"{node.name}.window",
+        inputs=node.inputs,
+        output=Format(source.bits, exponent),
+        channels=channels,
+        before=(taps - 1) // 2,
+        after=taps // 2,
+    )
+
+
+def convolution_weights(node: Conv1d) -> Real:
+    """Give the weights of a convolution over its window, (out, taps · in)."""
+    return node.weight.transpose(0, 2, 1).reshape(node.width, -1)
+
+
+def _mantissas(table: Real, form: Format) -> nodes.Table:
+    rounded = np.empty(table.shape, np.int32)
+    for start in range(0, len(table), BLOCK_ROWS):
+        rounded[start : start + BLOCK_ROWS] = form.encode(table[start : start + BLOCK_ROWS])[0]
+    reach = np.iinfo(np.int16)
+    fits = reach.min <= rounded.min() and rounded.max() <= reach.max
+    return rounded.astype(np.int16) if fits else rounded

@@ -1,0 +1,159 @@
+"""Networks that break the rules of what the host computes: see ``test_verifier.RULES``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from host_makers import token_input
+
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.host_nodes import Cluster, Lookup, Positions, Projection, Window
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+
+FORM = Format(8, 0)
+TABLE = np.arange(12, dtype=np.int16).reshape(4, 3)
+PROJECTION = Projection(
+    weight=np.ones((3, 3), np.int16),
+    rescale=nodes.Rescale(np.ones(3, np.int32), np.zeros(3, np.int8), np.zeros(3, np.int32), 8),
+)
+
+
+def chain(*members: Node) -> Network:
+    return Network("lowered", members, "all")
+
+
+def plain(width: int = 3) -> nodes.Input:
+    return nodes.Input(name="input", output=FORM, channels=width)
+
+
+def tokens(**changes: Any) -> Network:
+    """An input of four tokens and their table."""
+    lookup = Lookup(
+        name="lookup",
+        inputs=(Edge("input"),),
+        output=FORM,
+        channels=3,
+        clusters=(Cluster(TABLE),),
+    )
+    return chain(token_input(4), replace(lookup, **changes))
+
+
+def positions(source: Node | None = None, **changes: Any) -> Network:
+    source = source or plain()
+    node = Positions(
+        name="positions", inputs=(Edge(source.name),), output=FORM, channels=3, table=TABLE
+    )
+    return chain(source, replace(node, **changes))
+
+
+def window(**changes: Any) -> Network:
+    node = Window(
+        name="window", inputs=(Edge("input"),), output=FORM, channels=3, before=1, after=1
+    )
+    return chain(plain(), replace(node, **changes))
+
+
+def relay(name: str, *sources: Edge) -> nodes.Relay:
+    return nodes.Relay(name=name, inputs=sources, output=FORM, channels=3)
+
+
+def soma_before_positions() -> Network:
+    soma = nodes.LifSoma(name="lif", inputs=(Edge("input"),), channels=3, threshold=1, decay=0)
+    return chain(plain(), soma, positions(inputs=(Edge("lif"),)).output)
+
+
+def fork_before_positions() -> Network:
+    after = positions(inputs=(Edge("input"),)).output
+    return chain(plain(), relay("relay", Edge("input")), after)
+
+
+def way_around_positions() -> Network:
+    network = positions()
+    return chain(*network.nodes, relay("relay", Edge("positions"), Edge("input")))
+
+
+def window_behind_a_relay() -> Network:
+    after = window(inputs=(Edge("relay"),)).output
+    return chain(plain(), relay("relay", Edge("input")), after)
+
+
+HOST: dict[str, tuple[Callable[[], Network], str]] = {
+    "tokens that are no tokens": (
+        lambda: chain(plain(1), tokens().output),
+        "node 'lookup' (Lookup): reads s8e0, which does not stand for tokens 0 … 3",
+    ),
+    "tokens for which bits are missing": (
+        lambda: chain(token_input(2), tokens().output),
+        "node 'lookup' (Lookup): reads u1e0, which does not stand for tokens 0 … 3",
+    ),
+    "no table": (lambda: tokens(clusters=()), "node 'lookup' (Lookup): has no table"),
+    "an empty table": (
+        lambda: tokens(clusters=(Cluster(TABLE[:0]),)),
+        "node 'lookup' (Lookup): table of shape (0, 3)",
+    ),
+    "a table of other channels": (
+        lambda: tokens(clusters=(Cluster(TABLE[:, :2]),)),
+        "node 'lookup' (Lookup): a table has shape (4, 2), not (4, 3)",
+    ),
+    "an entry too large": (
+        lambda: tokens(clusters=(Cluster(TABLE + np.int16(120)),)),
+        "node 'lookup' (Lookup): an entry of its table exceeds 8 bits",
+    ),
+    "a projection of another shape": (
+        lambda: tokens(clusters=(Cluster(TABLE[:, :2], PROJECTION),)),
+        "node 'lookup' (Lookup): a projection has shape (3, 3), not (3, 2)",
+    ),
+    "a projection's gain too large": (
+        lambda: tokens(
+            clusters=(
+                Cluster(TABLE, replace(PROJECTION, rescale=replace(PROJECTION.rescale, bits=1))),
+            )
+        ),
+        "node 'lookup' (Lookup): bits 1 is outside 2 … 32",
+    ),
+    "positions of other channels": (
+        lambda: positions(table=TABLE[:, :2]),
+        "node 'positions' (Positions): its table has shape (4, 2), not (4, 3)",
+    ),
+    "an align of another shape": (
+        lambda: positions(align=np.zeros(2, np.int8)),
+        "node 'positions' (Positions): align has shape (2,), not (3,)",
+    ),
+    "positions of another exponent": (
+        lambda: positions(align=np.ones(3, np.int8)),
+        "node 'positions' (Positions): adds signals of different exponents",
+    ),
+    "a window behind a relay": (
+        window_behind_a_relay,
+        "node 'window' (Window): reads 'relay', which is no Input",
+    ),
+    "a window of less than no step": (
+        lambda: window(after=-1),
+        "node 'window' (Window): after -1 is outside 0 … 65536",
+    ),
+    "a window of another format": (
+        lambda: window(output=Format(9, 0)),
+        "node 'window' (Window): its output's format is not its input's",
+    ),
+    "a soma that the host would have to compute": (
+        soma_before_positions,
+        "node 'lif' (LifSoma): 'positions' comes after it, so the host must compute it, which it",
+    ),
+    "a fork in the host's chain": (
+        fork_before_positions,
+        "node 'positions' (Positions): reads 'input'; the host computes a chain, so 'relay' alone",
+    ),
+    "a delay in the host's chain": (
+        lambda: positions(inputs=(Edge("input", 1),)),
+        "node 'positions' (Positions): the host delays no signal",
+    ),
+    "a way around the host's chain": (
+        way_around_positions,
+        "node 'relay' (Relay): reads 'input', but only 'positions' enters the chip",
+    ),
+}
