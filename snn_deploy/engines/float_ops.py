@@ -14,7 +14,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.float_dynamics import convolve_ssm, fire_exact, fire_surrogate
+from snn_deploy.engines.float_dynamics import (
+    convolve_ssm,
+    fire_exact,
+    fire_surrogate,
+    kernel_spectrum,
+)
 from snn_deploy.errors import BackendError, DataError
 from snn_deploy.ir.encoder_decoder_nodes import (
     AdaptiveEmbedding,
@@ -48,14 +53,20 @@ Operation = Callable[[Any, list[Signal], "Context"], Signal]
 
 @dataclass(frozen=True)
 class Context:
-    """What holds for a whole run: valid steps of each sequence, int64 (B,), and the neuron."""
+    """What holds for a block of sequences: valid steps of each, int64 (B,), and the neuron.
+
+    ``spectra``, where it is given, keeps the SSMs' spectra for the next block, by node name.
+    """
 
     lengths: npt.NDArray[np.int64]
     neuron: Neuron
+    spectra: dict[str, npt.NDArray[np.complex128]] | None = None
 
 
 def _linear(node: Linear, x: list[Signal], _: Context) -> Signal:
-    return x[0] @ node.weight.T + node.bias
+    y: Signal = x[0] @ node.weight.T
+    y += node.bias
+    return y
 
 
 def _embedding(node: Embedding, x: list[Signal], _: Context) -> Signal:
@@ -103,12 +114,17 @@ def _layer_norm(node: LayerNorm, x: list[Signal], _: Context) -> Signal:
     return normal * node.weight + node.bias
 
 
-def _diagonal_ssm(node: DiagonalSsm, x: list[Signal], _: Context) -> Signal:
-    return convolve_ssm(node, x[0])
+def _diagonal_ssm(node: DiagonalSsm, x: list[Signal], context: Context) -> Signal:
+    kept = context.spectra
+    if kept is None:
+        return convolve_ssm(node, x[0])
+    if node.name not in kept:
+        kept[node.name] = kernel_spectrum(node, x[0].shape[1])
+    return convolve_ssm(node, x[0], kept[node.name])
 
 
-def _dss_ssm(node: DssSsm, x: list[Signal], _: Context) -> Signal:
-    return convolve_ssm(node.at_length(x[0].shape[1]), x[0])
+def _dss_ssm(node: DssSsm, x: list[Signal], context: Context) -> Signal:
+    return _diagonal_ssm(node.at_length(x[0].shape[1]), x, context)
 
 
 def _lif(node: Lif, x: list[Signal], context: Context) -> Signal:
@@ -125,7 +141,9 @@ def _lif(node: Lif, x: list[Signal], context: Context) -> Signal:
 
 def _glu(node: Glu, x: list[Signal], _: Context) -> Signal:
     value, gate = x[0][..., : node.channels], x[0][..., node.channels :]
-    return value * _sigmoid(gate)
+    opened = _sigmoid(gate)
+    opened *= value
+    return opened
 
 
 def _residual(node: Residual, x: list[Signal], _: Context) -> Signal:
@@ -197,9 +215,13 @@ def _tokens(signal: Signal) -> npt.NDArray[np.int64]:
 
 
 def _sigmoid(x: Signal) -> Signal:
-    # both branches stay finite for any x
-    shrunk = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1.0, shrunk) / (1.0 + shrunk))
+    # both branches stay finite for any x; in place, since signals can be large
+    shrunk = np.abs(x)
+    np.exp(np.negative(shrunk, out=shrunk), out=shrunk)
+    numerator = np.where(x >= 0, 1.0, shrunk)
+    shrunk += 1.0
+    numerator /= shrunk
+    return numerator
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])

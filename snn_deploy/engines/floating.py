@@ -15,7 +15,7 @@ import numpy.typing as npt
 from snn_deploy.engines.float_ops import OPERATIONS, Context, Neuron, Signal
 from snn_deploy.errors import DataError, NetworkError
 from snn_deploy.ir.encoder_decoder_nodes import RetrievalHead
-from snn_deploy.ir.float_nodes import TokenInput
+from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm, TokenInput
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
@@ -27,6 +27,7 @@ Record = Callable[[str, Signal], None]
 # About what one block of sequences may take; small enough for a laptop, large enough that numpy's
 # overhead a step does not count.
 _BLOCK_BYTES = 256 * 2**20
+_SPECTRA_BYTES = 1024 * 2**20  # of spectra, kept from block to block
 # Signals of a layer that live at once: stream, input, drive, FFT work, spikes, mix.
 _LIVE_SIGNALS = 12
 _SURROGATE_SIGNALS = 24
@@ -92,8 +93,10 @@ def run_float(
     recorded: dict[str, Signal] = {}
     answers: list[Signal] = []
     paired = bool(network.of_kind(RetrievalHead))
-    for rows in _blocks(len(batch), _block_size(network, batch, neuron), paired):
-        context = Context(lengths=valid[rows], neuron=neuron)
+    blocks = list(_blocks(len(batch), _block_size(network, batch, neuron), paired))
+    spectra = _room_for_spectra(network, batch.shape[1]) if len(blocks) > 1 else None
+    for rows in blocks:
+        context = Context(lengths=valid[rows], neuron=neuron, spectra=spectra)
         for node, signal in _evaluate(network, batch[rows], context):
             if callable(record):
                 record(node.name, signal)
@@ -161,6 +164,13 @@ def _block_size(network: Network, batch: Signal, neuron: Neuron) -> int:
     widest = max(node.width for node in network)
     live = _LIVE_SIGNALS + (_SURROGATE_SIGNALS if neuron == "surrogate" else 0)
     return max(1, _BLOCK_BYTES // (batch.shape[1] * widest * 8 * live))
+
+
+def _room_for_spectra(network: Network, steps: int) -> dict[str, npt.NDArray[np.complex128]] | None:
+    """Give an empty table for the SSMs' spectra, or None if they are too large to keep."""
+    channels = sum(node.width for node in network if isinstance(node, DiagonalSsm | DssSsm))
+    needed = channels * 4 * steps * 8  # a spectrum holds up to four numbers a step
+    return {} if needed <= _SPECTRA_BYTES else None
 
 
 def _store(
