@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # the tests' hand-made networks
 import lowered  # noqa: E402
 import sanafe_cases  # noqa: E402
 
+from snn_deploy.examples.full_size import CONFIGURATIONS  # noqa: E402
 from snn_deploy.files import atomic_write  # noqa: E402
 from snn_deploy.mapping.audit import audit_placement  # noqa: E402
 from snn_deploy.mapping.placement import place_network  # noqa: E402
@@ -53,17 +54,16 @@ WT103 = {"channels": 1024, "modes": 32, "layers": 16}
 WT103_STEPS, WT103_RATE = 8192, 1 - 0.736
 WT103_PAPER = {"ann_macs": 274.9e9, "ann_j": 1.265, "snn_acs": 72.66e9, "snn_j": 65.4e-3}
 
-# channels, modes a channel, layers, reversed half, target; * where the authors' repository was not
-# to be had and the size is assumed
+# what the page calls configurations of the same size -> one of them
 FULL_SIZE = {
-    "ListOps, IMDB": (256, 2, 6, True, "loihi2"),
-    "AAN, Pathfinder, Path-X": (256, 32, 6, True, "loihi2"),
-    "CIFAR": (512, 32, 6, True, "loihi2"),
-    "speech commands *": (128, 32, 6, True, "loihi2"),
-    "sequential MNIST *": (256, 32, 2, False, "loihi2"),
-    "permuted MNIST *": (256, 32, 4, False, "loihi2"),
-    "DVS128 gesture *": (256, 4, 2, True, "loihi2"),
-    "WikiText-103": (1024, 32, 16, False, "kapoho_point"),
+    "ListOps, IMDB": "listops",
+    "AAN, Pathfinder, Path-X": "pathx",
+    "CIFAR": "cifar",
+    "speech commands": "sc",
+    "sequential MNIST": "mnist",
+    "permuted MNIST": "pmnist",
+    "DVS128 gesture": "dvs128gesture",
+    "WikiText-103": "wt103",
 }
 
 
@@ -126,9 +126,11 @@ def wikitext() -> PaperCount:
 
 def full_size_row(name: str) -> list[str]:
     """Place one of the authors' configurations at full size."""
-    channels, modes, layers, reverse, target = FULL_SIZE[name]
-    network = lowered.network(channels, modes, layers=layers, reverse=reverse)
-    profile = load_profile(target)
+    size = CONFIGURATIONS[FULL_SIZE[name]]
+    network = lowered.network(
+        size.channels, size.modes, layers=size.layers, reverse=size.bidirectional
+    )
+    profile = load_profile(size.target)
     placement = place_network(network, profile)
     least = place_network(network, profile, objective="cores")
     uses = audit_placement(network, placement, profile)
@@ -140,8 +142,8 @@ def full_size_row(name: str) -> list[str]:
     )
     total = sum(p.load(p.channels).memory.bytes for p in find_populations(network))
     return [
-        name,
-        f"{layers} × {channels} × {modes}" + (" ×2" if reverse else ""),
+        name + (" *" if size.assumed else ""),
+        f"{size.layers} × {size.channels} × {size.modes}" + (" ×2" if size.bidirectional else ""),
         f"{total / 2**20:.2f}",
         f"{placement.least_cores}",
         f"{max(use.bytes for use in packed.values()) / 2**10:.0f}",

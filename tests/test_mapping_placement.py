@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snn_deploy.errors import TargetError
+from snn_deploy.examples.full_size import CONFIGURATIONS
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.audit import audit_placement
 from snn_deploy.mapping.cost import Lowering
@@ -26,26 +27,13 @@ from snn_deploy.mapping.stages import buffered_signals, count_passes, stages_of
 from snn_deploy.mapping.step_time import step_time
 from snn_deploy.mapping.traffic import Slice, expected_traffic
 
-# channels, modes, layers, reversed half: the authors' configurations at full size; those marked *
-# are assumed, the others as in the authors' repository
-FULL_SIZE = {
-    "listops": (256, 2, 6, True),
-    "imdb": (256, 2, 6, True),
-    "aan": (256, 32, 6, True),
-    "pathfinder": (256, 32, 6, True),
-    "pathx": (256, 32, 6, True),
-    "cifar": (512, 32, 6, True),
-    "sc*": (128, 32, 6, True),
-    "mnist*": (256, 32, 2, False),
-    "pmnist*": (256, 32, 4, False),
-    "dvs128gesture*": (256, 4, 2, True),
-    "wt103": (1024, 32, 16, False),
-}
-
 
 @functools.cache
-def full_size(channels: int, modes: int, layers: int, reverse: bool) -> Network:
-    return lowered.network(channels, modes, layers=layers, reverse=reverse)
+def full_size(name: str) -> Network:
+    size = CONFIGURATIONS[name]
+    return lowered.network(
+        size.channels, size.modes, layers=size.layers, reverse=size.bidirectional
+    )
 
 
 def assert_sound(network: Network, placement: Placement, profile: Profile) -> None:
@@ -103,11 +91,11 @@ def test_any_network_is_placed_within_limits(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FULL_SIZE)
+@pytest.mark.parametrize("name", CONFIGURATIONS)
 @pytest.mark.parametrize("objective", ["cores", "time"])
 def test_full_size_networks_fit(name: str, objective: Objective) -> None:
-    network = full_size(*FULL_SIZE[name])
-    profile = load_profile("kapoho_point" if name == "wt103" else "loihi2")
+    network = full_size(name)
+    profile = load_profile(CONFIGURATIONS[name].target)
     placement = place_network(network, profile, objective=objective)
     assert_sound(network, placement, profile)
     assert placement.chips == (3 if name == "wt103" else 1)
@@ -115,14 +103,14 @@ def test_full_size_networks_fit(name: str, objective: Objective) -> None:
 
 @pytest.mark.slow
 def test_a_language_model_needs_several_chips_and_the_message_names_them() -> None:
-    network = full_size(*FULL_SIZE["wt103"])
+    network = full_size("wt103")
     with pytest.raises(TargetError, match=r"131 more than the target's 128.*\(kapoho_point, alia"):
         place_network(network, load_profile("loihi2"))
 
 
 @pytest.mark.slow
 def test_the_busiest_core_is_no_bottleneck() -> None:
-    network, profile = full_size(*FULL_SIZE["cifar"]), load_profile("loihi2")
+    network, profile = full_size("cifar"), load_profile("loihi2")
     placement = place_network(network, profile)
     populations = {p.name: p for p in placement.populations}
     loads = [

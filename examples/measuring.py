@@ -1,0 +1,111 @@
+"""Time and memory of the command line on networks at full size: the table of docs/full-size.md."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snn_deploy.api import load
+from snn_deploy.errors import SnnDeployError
+from snn_deploy.examples.full_size import CONFIGURATIONS, Configuration, write
+from snn_deploy.mapping.placement import place_network
+
+__all__ = ["Usage", "measure", "run_command"]
+
+HEAD = (
+    "configuration",
+    "layers × channels × modes",
+    "steps",
+    "target",
+    "cores / chips",
+    "convert, s",
+    "CPU, s",
+    "MB",
+    "simulate one sequence, s",
+    "CPU, s",
+    "MB",
+    "file, MB",
+)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command took: seconds by the clock and of all cores, and its largest memory."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def run_command(*arguments: str | Path) -> Usage:
+    """Run ``snn-deploy`` with these arguments in a process of its own.
+
+    Raises
+    ------
+    SnnDeployError
+        With what it printed, if it fails.
+    """
+    command = [sys.executable, "-m", "snn_deploy", *map(str, arguments)]
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)  # it was waited for here
+        log.seek(0)
+        if process.returncode:
+            raise SnnDeployError(f"{' '.join(command)}:\n{log.read().decode()}")
+    per_unit = 1 if sys.platform == "darwin" else 1024
+    return Usage(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * per_unit)
+
+
+def measure(names: Iterable[str], folder: Path | None = None) -> str:
+    """Convert each configuration with four sequences, and run one; give a Markdown table."""
+    with tempfile.TemporaryDirectory() as temporary:
+        rows = [_measure_one(name, (folder or Path(temporary)) / name) for name in names]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *rows))
+
+
+def _measure_one(name: str, folder: Path) -> Sequence[str]:
+    size = CONFIGURATIONS[name]
+    checkpoint = write(name, folder, calibration=4, test=1)
+    network, answers = folder / f"{name}.safetensors", folder / "answers.npz"
+    data = ("--data", folder / "test.npz")
+    converted = run_command(
+        "convert", checkpoint, "--calibration", folder / "calibration.npz",
+        "--target", size.target, "-o", network,
+    )  # fmt: skip
+    # once before, since machine code is compiled the first time that a machine runs a network
+    run_command("simulate", network, *data, "-o", answers)
+    simulated = run_command("simulate", network, *data, "-o", answers)
+    return (
+        name + (" *" if size.assumed else ""),
+        _sizes(size),
+        f"{size.steps:,}",
+        size.target,
+        _placed(network),
+        *_columns(converted),
+        *_columns(simulated),
+        f"{network.stat().st_size / 1e6:.1f}",
+    )
+
+
+def _sizes(size: Configuration) -> str:
+    both = " ×2" if size.bidirectional else ""
+    return f"{size.layers} × {size.channels} × {size.modes}{both}"
+
+
+def _placed(path: Path) -> str:
+    deployment = load(path)
+    placement = place_network(deployment.network, deployment.profile, objective="cores")
+    return f"{len(placement.cores)} / {placement.chips}"
+
+
+def _columns(used: Usage) -> tuple[str, str, str]:
+    return f"{used.seconds:.1f}", f"{used.cpu_seconds:.1f}", f"{used.peak_bytes / 1e6:,.0f}"

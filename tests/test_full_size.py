@@ -1,0 +1,79 @@
+"""The authors' configurations at full size, with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import snn_deploy
+from snn_deploy.api import load_float_network
+from snn_deploy.data import load_data
+from snn_deploy.engines.floating import run_float
+from snn_deploy.examples.full_size import CONFIGURATIONS, make_checkpoint, make_data, write
+from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, RetrievalHead
+from snn_deploy.ir.float_nodes import DiagonalSsm, Lif, TokenInput
+
+SMALLEST = "dvs128gesture"
+
+
+@pytest.fixture(scope="module")
+def smallest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(SMALLEST, tmp_path_factory.mktemp("full_size"))
+
+
+def test_the_eleven_configurations_are_there() -> None:
+    assert set(CONFIGURATIONS) == {
+        "mnist", "pmnist", "cifar", "listops", "imdb", "aan", "pathfinder", "pathx", "sc",
+        "dvs128gesture", "wt103",
+    }  # fmt: skip
+
+
+def test_the_same_seed_makes_the_same_checkpoint() -> None:
+    (first, _), (again, _), (other, _) = (make_checkpoint(SMALLEST, seed) for seed in (0, 0, 1))
+    assert first.keys() == again.keys() == other.keys()
+    assert all(np.array_equal(first[key], again[key]) for key in first)
+    assert not np.array_equal(first["encoder.0.weight"], other["encoder.0.weight"])
+
+
+def test_neurons_spike_as_often_as_trained_ones(smallest: Path) -> None:
+    network = load_float_network(smallest)
+    somas = [soma.name for soma in network.of_kind(Lif)]
+    data = load_data(smallest.with_name("test.npz"), network)
+    spikes = run_float(network, data.inputs, record=somas).signals
+    assert len(spikes) == CONFIGURATIONS[SMALLEST].layers
+    assert all(0.05 < spikes[name].mean() < 0.2 for name in somas)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["listops", "aan", "pathfinder"])
+def test_a_checkpoint_has_the_shape_that_its_configuration_says(tmp_path: Path, name: str) -> None:
+    size = CONFIGURATIONS[name]
+    network = load_float_network(write(name, tmp_path, calibration=1, test=1))
+    ssms = network.of_kind(DiagonalSsm)
+    assert [ssm.a.shape for ssm in ssms] == [(size.channels, size.modes)] * size.layers
+    assert all((ssm.c_reverse is not None) == size.bidirectional for ssm in ssms)
+    data = load_data(tmp_path / "test.npz", network)
+    assert data.inputs.shape[:2] == (2 if name == "aan" else 1, size.steps)
+    assert isinstance(network.input, TokenInput) == bool(size.vocabulary)
+    assert bool(network.of_kind(RetrievalHead)) == (size.decoder == "retrieval")
+    assert not network.of_kind(AdaptiveLogSoftmax)
+
+
+def test_lengths_are_within_the_sequence() -> None:
+    data = make_data("listops", 5)
+    assert data["lengths"].max() <= data["inputs"].shape[1] == CONFIGURATIONS["listops"].steps
+
+
+@pytest.mark.slow
+def test_it_converts_and_runs(smallest: Path) -> None:
+    deployment = snn_deploy.convert(smallest, calibration=smallest.with_name("calibration.npz"))
+    data = np.load(smallest.with_name("test.npz"))["inputs"]
+    native, reference = (
+        deployment.simulate(data[:, :256], backend=backend) for backend in ("native", "reference")
+    )
+    assert np.array_equal(native.logits, reference.logits)
+    for name, counts in native.spike_counts.items():
+        assert np.array_equal(counts, reference.spike_counts[name])
+        assert 0.04 < counts.mean() / 256 < 0.25
