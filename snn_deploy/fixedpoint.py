@@ -14,6 +14,8 @@ Two rules hold everywhere:
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -23,14 +25,20 @@ __all__ = [
     "DECAY_UNITY_BITS",
     "LIF_ALIGN_BITS",
     "MEMBRANE_BITS",
+    "QUOTIENT_FRACTION",
+    "ROOT_BITS",
     "Reciprocal",
     "decay_towards_zero",
     "dot",
+    "inverse_root",
+    "inverse_root_table",
     "lif_step",
     "limit_of",
     "mean_from_sum",
+    "mean_over_channels",
     "multiplier_of",
     "multiply_shift",
+    "normalize",
     "reciprocal",
     "round_half_up",
     "round_shift",
@@ -45,6 +53,8 @@ IntArray = npt.NDArray[np.int64]
 DECAY_UNITY_BITS = 12  # Loihi's decay constants are fractions of 2**12
 LIF_ALIGN_BITS = 6  # Loihi shifts synaptic input and threshold left by 6 bits
 MEMBRANE_BITS = 24  # width of Loihi's membrane register
+ROOT_BITS = 16  # width of an inverse square root's mantissa
+QUOTIENT_FRACTION = 22  # fractional bits of a normalised value, whose magnitude is 1 at the most
 
 
 def limit_of(bits: int, signed: bool = True) -> int:
@@ -174,6 +184,81 @@ def mean_from_sum(total: npt.ArrayLike, divisor: Reciprocal) -> IntArray:
     """Divide ``total`` as :func:`reciprocal` planned it."""
     pre_shift, mantissa, shift = divisor
     return multiply_shift(round_shift(total, pre_shift), mantissa, shift)
+
+
+def mean_over_channels(total: npt.ArrayLike, count: int, mantissa_bits: int) -> IntArray:
+    """Divide sums of ``count`` values by ``count``: a first quotient, then one of what it left.
+
+    The remainder takes out what the rounded reciprocal and the first shift did to large means.
+    """
+    pre_shift, mantissa, shift = reciprocal(count, mantissa_bits, 0, 0)
+    first = mean_from_sum(total, (pre_shift, mantissa, shift))
+    remainder = np.asarray(total, dtype=np.int64) - first * count
+    return first + multiply_shift(remainder, mantissa, shift + pre_shift)
+
+
+_ROOT_FRACTION = 14  # of the mantissa, 1 … 2
+_RADICAND_FRACTION = 22  # of what is looked up, 1/4 … 1
+_ROOT_INDEX_SHIFT = 13  # from a radicand to its row
+_ROOT_FIRST_ROW = 128
+
+
+@lru_cache(maxsize=1)
+def inverse_root_table() -> npt.NDArray[np.int32]:
+    """Start values of :func:`inverse_root`, (384,): row i stands for radicands of 22 fractional
+    bits around ``(i + 128.5) * 2**13``.
+    """
+    rows = range(3 * _ROOT_FIRST_ROW)
+    table = np.array([isqrt(2**38 // (2 * i + 2 * _ROOT_FIRST_ROW + 1)) for i in rows], np.int32)
+    table.flags.writeable = False
+    return table
+
+
+def inverse_root(x: npt.ArrayLike) -> tuple[IntArray, IntArray]:
+    """Give mantissa y and exponent t of ``1 / sqrt(x) = y * 2**-(14 + t)``, 0 < x < 2**48.
+
+    x is shifted to a radicand of 1/4 … 1 by an even number of bits; a table's start value then
+    takes one step of Newton's method. y is 2**14 … 2**15 - 1; the relative error is below 2**-14.
+    """
+    value = np.asarray(x, dtype=np.int64)
+    exponent = (np.frexp(value.astype(np.float64))[1].astype(np.int64) + 1) // 2
+    radicand = signed_shift(value, _RADICAND_FRACTION - 2 * exponent)
+    table = inverse_root_table()
+    row = np.clip((radicand >> _ROOT_INDEX_SHIFT) - _ROOT_FIRST_ROW, 0, len(table) - 1)
+    start = table.astype(np.int64)[row]
+    root = multiply_shift(radicand, start, _ROOT_FRACTION)  # sqrt(radicand), nearly
+    missing = (1 << _RADICAND_FRACTION) - multiply_shift(root, start, _ROOT_FRACTION)
+    step = multiply_shift(missing, start, _RADICAND_FRACTION + 1)
+    return np.minimum(start + step, limit_of(ROOT_BITS)), exponent
+
+
+def normalize(
+    x: npt.ArrayLike, align: npt.ArrayLike, epsilon: int, square_shift: int, mantissa_bits: int
+) -> IntArray:
+    """Centre the last axis and divide it by the root of its sum of squares.
+
+    ``d = (x << align) - mean``, then ``d / sqrt(Σ d**2 + epsilon * 2**square_shift)`` with
+    ``QUOTIENT_FRACTION`` fractional bits.
+
+    Parameters
+    ----------
+    x, align
+        (…, channels), and shifts that bring the channels to one exponent.
+    epsilon
+        At least 1, in the units of ``d**2`` after its shift.
+    square_shift
+        Even: the squares are shifted right by it before they are added.
+    mantissa_bits
+        Width of the reciprocal of the number of channels.
+    """
+    aligned = signed_shift(x, align)
+    count = aligned.shape[-1]
+    total = aligned.sum(axis=-1, keepdims=True)
+    centred = aligned - mean_over_channels(total, count, mantissa_bits)
+    squares = round_shift(centred * centred, square_shift).sum(axis=-1, keepdims=True)
+    mantissa, exponent = inverse_root(squares + epsilon)
+    shift = QUOTIENT_FRACTION - _ROOT_FRACTION - square_shift // 2 - exponent
+    return signed_shift(centred * mantissa, shift)
 
 
 def multiplier_of(value: npt.NDArray[np.float64], bits: int, max_shift: int) -> tuple[Any, Any]:

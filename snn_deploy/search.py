@@ -17,7 +17,15 @@ from snn_deploy.data import Data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError
-from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, Embedding, Linear, Readout, Residual
+from snn_deploy.ir.float_nodes import (
+    Affine,
+    DiagonalSsm,
+    Embedding,
+    LayerNorm,
+    Linear,
+    Readout,
+    Residual,
+)
 from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -38,6 +46,7 @@ NARROWABLE: dict[type[Node], tuple[str, ...]] = {
     Readout: ("weight_bits",),
     Embedding: ("residual_bits",),
     Affine: ("norm_bits",),
+    LayerNorm: ("norm_bits",),
     DiagonalSsm: ("decay_bits", "readout_bits", "state_bits"),
     Residual: ("residual_bits",),
 }

@@ -77,6 +77,25 @@ def relay(name: str, *inputs: Edge, width: int, scaled: bool = False) -> nodes.R
     )
 
 
+def norm(name: str, source: str, width: int) -> nodes.Normalize:
+    return nodes.Normalize(
+        name=name,
+        inputs=(Edge(source, nodes.Normalize.crossing),),
+        output=S16,
+        align=np.full(width, 7, np.int8),
+        square_shift=12,
+        epsilon=1,
+        reciprocal_bits=16,
+        state_bits=24,
+        rescale=nodes.Rescale(
+            mantissa=np.full(width, 1 << 10, np.int32),
+            shift=np.full(width, 20, np.int8),
+            bias=np.zeros(width, np.int32),
+            bits=16,
+        ),
+    )
+
+
 def gate(name: str, source: str, width: int) -> nodes.Gate:
     sigmoid = nodes.SigmoidGate(
         table=np.linspace(0, 32767, 16).astype(np.int32),
@@ -96,9 +115,17 @@ def gate(name: str, source: str, width: int) -> nodes.Gate:
 
 
 def network(
-    channels: int = 6, modes: int = 3, classes: int = 2, reverse: bool = False, layers: int = 1
+    channels: int = 6,
+    modes: int = 3,
+    classes: int = 2,
+    reverse: bool = False,
+    layers: int = 1,
+    normed: bool = False,
 ) -> Network:
-    """An encoder, ``layers`` spiking state-space layers, and a decoder, as if lowered."""
+    """An encoder, ``layers`` spiking state-space layers, and a decoder, as if lowered.
+
+    ``normed`` layers begin with a layer norm.
+    """
     random = np.random.default_rng(0)
     h = channels
     made: list[Node] = [
@@ -108,7 +135,7 @@ def network(
     ]
     stream = "encoder"
     for index in range(layers):
-        made += _layer(f"layers.{index}", stream, h, modes, reverse, random)
+        made += _layer(f"layers.{index}", stream, h, modes, reverse, normed, random)
         stream = f"layers.{index}.residual"
     made += [
         nodes.Accumulator(
@@ -131,19 +158,28 @@ def network(
 
 
 def _layer(
-    name: str, stream: str, h: int, modes: int, reverse: bool, random: np.random.Generator
+    name: str,
+    stream: str,
+    h: int,
+    modes: int,
+    reverse: bool,
+    normed: bool,
+    random: np.random.Generator,
 ) -> list[Node]:
     weight = random.integers(-20, 21, (2 * h, h))
     weight[:, 0] = 0  # the first soma speaks to nobody
-    ssm: list[Node] = [dendrite(f"{name}.ssm", stream, h, modes, reverse=False)]
+    entry = f"{name}.norm" if normed else stream
+    ssm: list[Node] = [dendrite(f"{name}.ssm", entry, h, modes, reverse=False)]
     if reverse:
         parts = [
-            dendrite(f"{name}.ssm.forward", stream, h, modes, reverse=False),
-            dendrite(f"{name}.ssm.reverse", stream, h, modes, reverse=True),
+            dendrite(f"{name}.ssm.forward", entry, h, modes, reverse=False),
+            dendrite(f"{name}.ssm.reverse", entry, h, modes, reverse=True),
         ]
         joined = relay(f"{name}.ssm", *(Edge(part.name) for part in parts), width=h)
         ssm = [*parts, joined]
+    crossing = nodes.Normalize.crossing if normed else 0
     return [
+        *([norm(entry, stream, h)] if normed else []),
         *ssm,
         nodes.LifSoma(
             name=f"{name}.lif",
@@ -155,7 +191,7 @@ def _layer(
         ),
         synapses(f"{name}.mix.synapses", f"{name}.lif", weight),
         gate(f"{name}.glu", f"{name}.mix.synapses", h),
-        relay(f"{name}.residual", Edge(stream, delay=1), Edge(f"{name}.glu"), width=h),
+        relay(f"{name}.residual", Edge(stream, delay=1 + crossing), Edge(f"{name}.glu"), width=h),
     ]
 
 

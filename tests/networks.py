@@ -9,11 +9,13 @@ a new node without a maker here fails the tests.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from host_makers import highest_mantissa, make_lookup, make_positions, make_window
+from random_networks import random_norm
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.reference import ReferenceEngine
@@ -26,6 +28,8 @@ from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import LEGAL
 
 Random = np.random.Generator
+Norm = Literal[False, True, "layer"]
+"""Before each layer: none, a folded batch norm, or a layer norm."""
 
 INTEGER_KINDS: tuple[type[Node], ...] = tuple(
     dict.fromkeys((*LEGAL["integer"], *LEGAL["lowered"])),
@@ -40,7 +44,7 @@ def float_network(
     d_in: int = 1,
     classes: int = 3,
     reverse: bool = False,
-    norm: bool = False,
+    norm: Norm = False,
     threshold: bool = True,
     readout: float_nodes.ReadoutMode = "mean",
     use_lengths: bool = False,
@@ -95,11 +99,19 @@ def _ssm(
 
 
 def _layer(
-    name: str, stream: str, h: int, norm: bool, threshold: bool, ssm: dict[str, Any], rng: Random
+    name: str, stream: str, h: int, norm: Norm, threshold: bool, ssm: dict[str, Any], rng: Random
 ) -> list[Node]:
     made: list[Node] = []
     u = stream
-    if norm:
+    if norm == "layer":
+        u = f"{name}.norm"
+        weight, bias = rng.normal(1.0, 0.3, h), rng.normal(size=h) * 0.3
+        made.append(
+            float_nodes.LayerNorm(
+                name=u, inputs=(Edge(stream),), weight=weight, bias=bias, epsilon=1e-5
+            )
+        )
+    elif norm:
         u = f"{name}.norm"
         made.append(
             float_nodes.Affine(
@@ -371,6 +383,19 @@ def _make_gate(rng: Random) -> tuple[Node, ...]:
     return _source(rng, 2 * width), node
 
 
+def _make_norm(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    source = _source(rng, width)
+    norm = None
+    while norm is None:
+        largest = np.full(width, float(source.output.limit))
+        norm = random_norm(rng, source, largest, _output(rng, width))
+    gain = random_rescale(rng, width)
+    shift = np.minimum(gain.shift + fp.QUOTIENT_FRACTION - 8, 47).astype(np.int8)
+    made = replace(norm, name="node", inputs=(Edge("input", norm.crossing),))
+    return source, replace(made, rescale=replace(gain, shift=shift))
+
+
 def _make_accumulator(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
     reciprocal_bits = int(rng.integers(4, 25))
@@ -402,4 +427,5 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     nodes.QuantizedGlu: _make_glu,
     nodes.Gate: _make_gate,
     nodes.Accumulator: _make_accumulator,
+    nodes.Normalize: _make_norm,
 }

@@ -18,7 +18,7 @@ from host_makers import highest_mantissa, random_cluster, random_table, token_in
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.result import Run
 from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.bounds import bound_network, bound_node
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.host import host_part
 from snn_deploy.ir.host_nodes import Lookup, Positions, Window
@@ -26,7 +26,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.passes.balance_delays import BalanceDelays
 
-__all__ = ["Limits", "random_network", "random_run"]
+__all__ = ["Limits", "random_network", "random_norm", "random_run"]
 
 WIDTHS = (1, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33)
 MODES = (1, 1, 2, 3, 4, 5, 8, 9)
@@ -120,7 +120,7 @@ def random_network(seed: int, limits: Limits | None = None) -> Network:
             _projection(b)
         _positions(b)
     for _ in range(b.between(0, b.limits.blocks)):
-        block = b.choice((_layer, _layer, _projection, _relay, _adder, _soma))
+        block = b.choice((_layer, _layer, _projection, _relay, _adder, _soma, _norm))
         block(b)
     output_steps: Any = b.choice(("one", "one", "all", b.between(1, 9)))
     if b.chance(0.6):
@@ -415,6 +415,47 @@ def _gate(b: _Builder, width: int) -> None:
     )
 
 
+def _norm(b: _Builder) -> None:
+    source = b.nodes[-1]
+    output = b.format(source.width, b.bits())
+    node = random_norm(b.rng, source, b.bound(source).output, output)
+    if node is not None:
+        one = 1 << fp.QUOTIENT_FRACTION
+        rescale = _rescale(b, node.width, one + (one >> 12), output.bits)
+        b.add(replace(node, name=b.name("norm"), rescale=rescale))
+
+
+def random_norm(
+    rng: np.random.Generator, source: Any, largest: Any, output: Format
+) -> nodes.Normalize | None:
+    """Make a norm without gains whose sums and squares fit for inputs up to ``largest``."""
+    exponents = source.output.exponents(source.width)
+    for exponent in range(int(exponents.min()) + int(rng.integers(-12, 25)), -40, -1):
+        align = exponent - exponents
+        square_shift = 2 * int(rng.integers(0, 24))
+        node = nodes.Normalize(
+            name="norm",
+            inputs=(Edge(source.name),),
+            output=output,
+            align=np.clip(align, -47, 24).astype(np.int8),
+            square_shift=square_shift,
+            epsilon=int(rng.choice([1, 1, 2, 1000, 2**40])),
+            reciprocal_bits=int(rng.integers(2, 25)),
+            state_bits=int(rng.integers(4, 25)),
+            rescale=_no_gain(source.width),
+        )
+        bound = bound_node(node, [largest], spikes=False)
+        unclipped = ("aligned", "centred", "total")
+        if (align >= -47).all() and not any(bound.can_exceed(what) for what in unclipped):
+            return node
+    return None
+
+
+def _no_gain(width: int) -> nodes.Rescale:
+    nothing = np.zeros(width, np.int32)
+    return nodes.Rescale(nothing, nothing.astype(np.int8), nothing, 2)
+
+
 def _pool(b: _Builder) -> None:
     source = b.nodes[-1]
     reciprocal_bits = b.between(8, 20)
@@ -436,7 +477,7 @@ def _pool(b: _Builder) -> None:
 def _readout(b: _Builder) -> None:
     """A pool, and now and then what follows one; rarely something that it should not end with."""
     _pool(b)
-    following: tuple[Callable[[_Builder], None], ...] = (_projection, _projection, _relay, _adder)
+    following: tuple[Callable[[_Builder], None], ...] = (_projection, _relay, _adder, _norm)
     for _ in range(b.between(0, 2)):
         b.choice(following)(b)
     if b.chance(0.15):

@@ -12,6 +12,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from networks import (
     INTEGER_KINDS,
+    Norm,
     around,
     encoded,
     extreme_inputs,
@@ -287,7 +288,7 @@ settings_of = st.fixed_dictionaries(
     modes=st.integers(0, 4),
     layers=st.integers(0, 2),
     reverse=st.booleans(),
-    norm=st.booleans(),
+    norm=st.sampled_from([False, True, "layer"]),
     calibrated=st.booleans(),
     loudness=st.sampled_from([0.1, 1.0, 30.0]),
     chosen=settings_of,
@@ -298,7 +299,7 @@ def test_compiled_networks_stay_within_their_bounds(
     modes: int,
     layers: int,
     reverse: bool,
-    norm: bool,
+    norm: Norm,
     calibrated: bool,
     loudness: float,
     chosen: dict[str, Any],

@@ -308,6 +308,81 @@ def test_mean_of_equal_values_is_that_value() -> None:
         assert int(fp.mean_from_sum(100 * length, divisor)) == 100
 
 
+@given(
+    count=st.one_of(st.integers(1, 70), st.integers(1, 2**16)),
+    share=st.floats(-1, 1),
+    bits=st.integers(2, 24),
+    state_bits=st.integers(2, 24),
+)
+def test_mean_over_channels_is_close_to_the_mean(
+    count: int, share: float, bits: int, state_bits: int
+) -> None:
+    total = round(share * count * fp.limit_of(state_bits))
+    exact = Fraction(total, count)
+    lost = Fraction(4, 2**bits)  # of the rounded reciprocal
+    allowed = Fraction(1, 2) + lost * (lost * abs(exact) + Fraction(5, 2))
+    assert abs(int(fp.mean_over_channels(total, count, bits)) - exact) <= allowed
+
+
+def test_mean_over_channels_of_equal_values_is_that_value() -> None:
+    for count in range(1, 3000):
+        np.testing.assert_array_equal(
+            fp.mean_over_channels([8388607 * count, -4193281 * count, 3 * count], count, 16),
+            [8388607, -4193281, 3],
+        )
+
+
+def root_error(x: np.ndarray) -> np.ndarray:
+    """The relative error of the inverse root's square, from integers: y² x = 2**(28 + 2 t)."""
+    y, t = fp.inverse_root(x)
+    assert y.min() >= 2**14
+    assert y.max() < 2**15
+    assert np.all(4 ** t.astype(np.uint64) > x.astype(np.uint64))
+    exact = [int(a) ** 2 * int(b) / 4 ** (14 + int(k)) for a, b, k in zip(y, x, t, strict=True)]
+    return np.array(exact) - 1.0
+
+
+ROOT_ERROR = 1.02 * 2.0**-15  # of the root, as docs/arithmetic.md has it: of its square twice that
+
+
+def test_inverse_root_of_every_radicand() -> None:
+    """Every value that is looked up, in float64, in which all of these numbers are exact."""
+    x = np.arange(2**20, 2**22, dtype=np.int64)
+    y, t = fp.inverse_root(x)
+    assert set(t.tolist()) == {11}
+    square = y * y * x / 2.0 ** (28 + 22)  # y² x is below 2**52
+    assert np.abs(np.sqrt(square) - 1.0).max() < ROOT_ERROR - 2.0**-22
+
+
+def test_inverse_root_at_every_exponent() -> None:
+    powers = [2**k + d for k in range(2, 48) for d in (-3, -2, -1, 0, 1, 2, 3)]
+    small = list(range(1, 3000))
+    x = np.array(small + powers + [2**48 - 1, 3 * 2**46, 2**47 + 2**46 - 1], np.int64)
+    assert np.abs(root_error(x)).max() < 2 * ROOT_ERROR
+
+
+@given(st.lists(st.integers(1, 2**48 - 1), min_size=1, max_size=20))
+def test_inverse_root(x: list[int]) -> None:
+    assert np.abs(root_error(np.array(x))).max() < 2 * ROOT_ERROR
+
+
+def test_inverse_roots_table() -> None:
+    table = fp.inverse_root_table()
+    middle = [Fraction(2 * i + 257, 2**10) for i in range(384)]
+    exact = [math.floor(math.sqrt(2**28 / middle)) for middle in middle]
+    np.testing.assert_array_equal(table, exact)
+    assert not table.flags.writeable
+
+
+@pytest.mark.parametrize("square_shift", [0, 2, 22, 30])
+def test_normalize_by_hand(square_shift: int) -> None:
+    """±1 around the mean, and a sum of squares that is a power of four: no rounding anywhere."""
+    x = np.array([[7, 9] * 8, [100] * 16])
+    found = fp.normalize(x, np.full(16, 20), 1, square_shift, 16)
+    np.testing.assert_array_equal(found[1], 0)
+    assert np.abs(found[0] / 2.0**fp.QUOTIENT_FRACTION * np.tile([-4, 4], 8) - 1).max() < 1e-4
+
+
 factors = st.one_of(
     st.floats(-(2.0**40), 2.0**40, allow_nan=False),
     st.floats(-1, 1, allow_nan=False),

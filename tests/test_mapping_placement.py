@@ -64,6 +64,7 @@ def test_paths_without_delay_make_one_neuron() -> None:
     modes=st.integers(0, 5),
     layers=st.integers(0, 3),
     reverse=st.booleans(),
+    normed=st.booleans(),
     objective=st.sampled_from(["cores", "time"]),
     lowering=st.sampled_from(["channel", "mode", None]),
     memory=st.integers(600, 6000),
@@ -73,11 +74,12 @@ def test_any_network_is_placed_within_limits(
     modes: int,
     layers: int,
     reverse: bool,
+    normed: bool,
     objective: Objective,
     lowering: Lowering | None,
     memory: int,
 ) -> None:
-    network = lowered.network(channels, modes, layers=layers, reverse=reverse)
+    network = lowered.network(channels, modes, layers=layers, reverse=reverse, normed=normed)
     profile = load_profile("loihi2").with_overrides({"limits.memory_per_core_bytes": memory})
     try:
         placement = place_network(network, profile, objective=objective, lowering=lowering)

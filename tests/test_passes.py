@@ -30,7 +30,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.text import format_network
 from snn_deploy.ir.timing import latencies
 from snn_deploy.ir.verifier import LEGAL, verify_network
-from snn_deploy.passes.balance_delays import SYNAPTIC_DELAY, BalanceDelays
+from snn_deploy.passes.balance_delays import BalanceDelays
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import PIPELINE, compile_network, run_passes
@@ -74,6 +74,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "causal": {},
     "bidirectional": {"reverse": True},
     "prenorm": {"norm": True},
+    "layer norm": {"norm": "layer"},
+    "bidirectional layer norm": {"reverse": True, "norm": "layer"},
     "bidirectional prenorm": {"reverse": True, "norm": True},
     "no layer": {"layers": 0},
     "one layer": {"layers": 1},
@@ -114,7 +116,7 @@ def test_lowering_keeps_every_bit(shape: dict[str, Any]) -> None:
             "layers": st.integers(0, 3),
             "d_in": st.integers(1, 5),
             "reverse": st.booleans(),
-            "norm": st.booleans(),
+            "norm": st.sampled_from([False, True, "layer"]),
             "drive": st.sampled_from([0.1, 2.0, 50.0]),
         }
     ),
@@ -222,7 +224,7 @@ def test_paths_into_a_node_take_equally_long(layers: int) -> None:
         arrivals = {latency[edge.source] + edge.delay for edge in node.inputs}
         assert arrivals <= {latency[node.name]}
         if isinstance(node, nodes.Synapses):
-            assert [edge.delay for edge in node.inputs] == [SYNAPTIC_DELAY]
+            assert [edge.delay for edge in node.inputs] == [1]
     # the encoder's synapses, one crossing a layer, and the decoder's
     assert latency["decoder"] == 2 + layers
     if layers:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import encoded, extreme_inputs, float_inputs, float_network, run_reference
+from networks import Norm, encoded, extreme_inputs, float_inputs, float_network, run_reference
 
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import ConfigError, UnsupportedNetworkError
@@ -19,12 +19,14 @@ from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
 from snn_deploy.quantize.config import QuantizationConfig, parse_settings
 from snn_deploy.quantize.dendrites import quantize_decay, quantize_ssm
 from snn_deploy.quantize.formats import QUIETEST, SPREAD, choose_exponent, plan_formats
+from snn_deploy.quantize.layers import check_quantizable
 from snn_deploy.quantize.ranges import bound_ranges, measure_ranges
 from snn_deploy.quantize.weights import Moments, round_weights
 
@@ -258,11 +260,11 @@ def test_weights_of_inputs_that_never_vary(moments: Moments | None) -> None:
 @given(
     seed=st.integers(0, 2**31),
     reverse=st.booleans(),
-    norm=st.booleans(),
+    norm=st.sampled_from([False, True, "layer"]),
     input_range=st.sampled_from([0.1, 1.0, 7.0]),
 )
 def test_analytic_ranges_bound_measured_ones(
-    seed: int, reverse: bool, norm: bool, input_range: float
+    seed: int, reverse: bool, norm: Norm, input_range: float
 ) -> None:
     network = FoldThresholds()(float_network(reverse=reverse, norm=norm, d_in=2, seed=seed))
     bounds = bound_ranges(network, input_range)
@@ -529,16 +531,6 @@ def unsupported(kind: str) -> Network:
     if kind == "steps":
         made[-1] = replace(network["decoder"], mode="every", use_lengths=True)  # type: ignore[call-arg]
         return replace(network, nodes=tuple(made), output_steps=3)
-    if kind == "LayerNorm":
-        norm = float_nodes.LayerNorm(
-            name="norm",
-            inputs=(Edge("encoder"),),
-            weight=np.ones(4),
-            bias=np.zeros(4),
-            epsilon=1e-5,
-        )
-        made.insert(at + 1, norm)
-        made[at + 2] = replace(made[at + 2], inputs=(Edge("norm"),))
     if kind == "Lif":
         made[at + 1] = replace(network["encoder"], name="layers.0.ssm", inputs=(Edge("input"),))
         made[at + 2] = float_nodes.Lif(
@@ -551,7 +543,6 @@ def unsupported(kind: str) -> Network:
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        ("LayerNorm", "node 'norm': LayerNorm has no integer form yet; the float backends run"),
         ("Readout", "node 'decoder': a readout that sums over time has no integer form yet"),
         (
             "steps",
@@ -565,6 +556,20 @@ def test_what_has_no_integer_form_is_named(kind: str, told: str, calibrated: boo
     calibration = Calibration(float_inputs(network)) if calibrated else None
     with pytest.raises(UnsupportedNetworkError, match=told):
         compile_network(network, QuantizationConfig(), calibration)
+
+
+class Novelty(Node):
+    """A float node that nobody has quantised yet."""
+
+    @property
+    def width(self) -> int:
+        return 1
+
+
+def test_a_kind_without_an_integer_form_is_named() -> None:
+    told = "node 'new': Novelty has no integer form yet; the float backends run"
+    with pytest.raises(UnsupportedNetworkError, match=told):
+        check_quantizable(Network("float", (Novelty(name="new"),)))
 
 
 def test_thresholds_can_only_be_folded_into_an_ssm() -> None:

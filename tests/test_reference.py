@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -234,6 +235,32 @@ def gate(node: nodes.Gate, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [[gated(node, step[i], step[h + i], i, clip) for i in range(h)] for step in halves]
 
 
+def normalize(node: nodes.Normalize, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return [
+        [clip(rescaled(z, node.rescale, i), node.output.bits) for i, z in enumerate(quotients)]
+        for quotients in (normalized(node, step) for step in x)
+    ]
+
+
+def normalized(node: nodes.Normalize, x: Step) -> Step:
+    """``docs/arithmetic.md``'s layer norm, before the gain."""
+    aligned = [shifted(v, int(k)) for v, k in zip(x, node.align, strict=True)]
+    h, b = len(aligned), node.reciprocal_bits
+    octaves = (h - 1).bit_length()
+    reciprocal = min((2 ** (b - 1 + octaves) // h + 1) // 2, 2 ** (b - 1) - 1)
+    first = ms(rs(sum(aligned), octaves), reciprocal, b - 2)
+    average = first + ms(sum(aligned) - h * first, reciprocal, b - 2 + octaves)
+    centred = [a - average for a in aligned]
+    total = sum(rs(d * d, node.square_shift) for d in centred) + node.epsilon
+    t = 1
+    while 4**t <= total:
+        t += 1
+    w = shifted(total, 22 - 2 * t)
+    start = isqrt(2**50 // (min(w // 2**13, 511) * 2**13 + 2**12))
+    y = min(start + ms(2**22 - ms(ms(w, start, 14), start, 14), start, 23), 2**15 - 1)
+    return [shifted(d * y, 8 - node.square_shift // 2 - t) for d in centred]
+
+
 def accumulator(node: nodes.Accumulator, x: Sequence, valid: int, clip: Clip) -> Sequence:
     length = valid if node.use_lengths else len(x)
     heard = x[:length]
@@ -276,6 +303,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     nodes.QuantizedGlu: glu,
     nodes.Gate: gate,
     nodes.Accumulator: accumulator,
+    nodes.Normalize: normalize,
 }
 
 

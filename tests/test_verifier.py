@@ -40,6 +40,12 @@ def lowered() -> Network:
 
 
 @cache
+def normed() -> Network:
+    source = float_network(width=WIDTH, layers=1, modes=2, norm="layer")
+    return compile_network(source, QuantizationConfig(), Calibration(float_inputs(source)))
+
+
+@cache
 def integer() -> Network:
     source = FoldThresholds()(float_network(width=WIDTH, layers=1, modes=2, reverse=True))
     quantize = Quantize(QuantizationConfig(), Calibration(float_inputs(source)))
@@ -518,6 +524,67 @@ POOLS: dict[str, tuple[Callable[[], Network], str]] = {
     ),
 }
 
+NORM = "layers.0.norm"
+
+
+def norm_of_loud_channels() -> Network:
+    """Each input fits the state, but not its distance from the mean."""
+    source = nodes.Input(name="input", output=Format(16, 0), channels=WIDTH)
+    norm = replace(of(normed(), NORM), inputs=(Edge("input", 7),), align=np.full(WIDTH, 8, np.int8))
+    return Network("lowered", (source, norm), "all")
+
+
+NORMS: dict[str, tuple[Callable[[], Network], str]] = {
+    "inputs of different exponents": (
+        lambda: changed(normed(), NORM, align=at_least(of(normed(), NORM).align, 0, 1)),
+        "node 'layers.0.norm' (Normalize): align brings its channels to exponents ",
+    ),
+    "shifts of another shape": (
+        lambda: changed(normed(), NORM, align=np.zeros(2, np.int8)),
+        "node 'layers.0.norm' (Normalize): align has shape (2,), not (3,)",
+    ),
+    "gains of another shape": (
+        lambda: changed(normed(), NORM, rescale__shift=np.zeros(2, np.int8)),
+        "node 'layers.0.norm' (Normalize): shift has shape (2,), not (3,)",
+    ),
+    "states wider than messages": (
+        lambda: changed(normed(), NORM, state_bits=25),
+        "node 'layers.0.norm' (Normalize): state_bits 25 is outside 2 … 24",
+    ),
+    "a reciprocal without bits": (
+        lambda: changed(normed(), NORM, reciprocal_bits=1),
+        "node 'layers.0.norm' (Normalize): reciprocal_bits 1 is outside 2 … 24",
+    ),
+    "squares shifted too far": (
+        lambda: changed(normed(), NORM, square_shift=48),
+        "node 'layers.0.norm' (Normalize): square_shift 48 is outside 0 … 46",
+    ),
+    "an odd shift of the squares": (
+        lambda: changed(normed(), NORM, square_shift=3),
+        "node 'layers.0.norm' (Normalize): square_shift 3 is odd",
+    ),
+    "no epsilon": (
+        lambda: changed(normed(), NORM, epsilon=0),
+        "node 'layers.0.norm' (Normalize): epsilon 0 is below 1",
+    ),
+    "inputs that do not fit": (
+        lambda: changed(normed(), NORM, align=of(normed(), NORM).align + np.int8(3)),
+        "node 'layers.0.norm' (Normalize): an aligned input can reach ",
+    ),
+    "inputs that do not fit around their mean": (
+        norm_of_loud_channels,
+        "node 'layers.0.norm' (Normalize): a centred input can reach ",
+    ),
+    "sums over channels that do not fit": (
+        lambda: changed(normed(), NORM, epsilon=2**47),
+        "node 'layers.0.norm' (Normalize): a sum over channels can reach ",
+    ),
+    "a norm crossed too fast": (
+        lambda: changed(normed(), NORM, inputs=(Edge("encoder", 6),)),
+        "node 'layers.0.norm' (Normalize): its input takes 6 steps, but crossing it takes 7",
+    ),
+}
+
 TIMING: dict[str, tuple[Callable[[], Network], str]] = {
     "paths of different length": (
         lambda: changed(
@@ -537,7 +604,7 @@ TIMING: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "synapses crossed in no time": (
         lambda: changed(lowered(), "encoder.synapses", inputs=(Edge("input"),)),
-        "node 'encoder.synapses' (Synapses): messages cross synapses in no time",
+        "node 'encoder.synapses' (Synapses): its input takes 0 steps, but crossing it takes 1",
     ),
 }
 
@@ -550,6 +617,7 @@ RULES = {
     **{f"somas and gates: {name}": rule for name, rule in SOMAS_AND_GATES.items()},
     **{f"pools: {name}": rule for name, rule in POOLS.items()},
     **{f"host: {name}": rule for name, rule in HOST.items()},
+    **{f"norms: {name}": rule for name, rule in NORMS.items()},
     **{f"timing: {name}": rule for name, rule in TIMING.items()},
 }
 

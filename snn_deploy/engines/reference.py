@@ -138,6 +138,11 @@ def _relay(node: nodes.Relay, sources: list[IntArray], context: Context) -> IntA
     return context.saturate(node.name, total, node.output.bits)
 
 
+def _normalize(node: nodes.Normalize, sources: list[IntArray], context: Context) -> IntArray:
+    z = fp.normalize(sources[0], node.align, node.epsilon, node.square_shift, node.reciprocal_bits)
+    return context.saturate(node.name, _rescale(z, node.rescale), node.output.bits)
+
+
 def _linear(node: nodes.QuantizedLinear, sources: list[IntArray], context: Context) -> IntArray:
     total = _rescale(fp.dot(sources[0], node.weight.T), node.rescale)
     return context.saturate(node.name, total, node.output.bits)
@@ -255,4 +260,5 @@ STEPS: dict[type, Callable[[Any, list[IntArray], Context], IntArray]] = {
     nodes.QuantizedGlu: _glu,
     nodes.Gate: _gate,
     nodes.Accumulator: _accumulator,
+    nodes.Normalize: _normalize,
 }

@@ -20,7 +20,7 @@ from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
 
-__all__ = ["Bound", "bound_network", "bound_node", "state_bound"]
+__all__ = ["Bound", "bound_network", "bound_node", "quotient_bound", "state_bound"]
 
 Magnitude = npt.NDArray[np.float64]
 
@@ -210,6 +210,36 @@ def _gate(node: nodes.Gate, sources: list[Magnitude], spikes: bool) -> Bound:
     return _saturating(node, output, widest, value=(value, limit))
 
 
+def quotient_bound(node: nodes.Normalize) -> Magnitude:
+    """Bound what a norm's gain multiplies, (H,): 1 and the root's error.
+
+    ``epsilon >= 1`` makes each ``d² < 2**square_shift * (Σ rs(d², square_shift) + epsilon)``.
+    """
+    one = 2.0**fp.QUOTIENT_FRACTION
+    return np.full(node.width, np.floor(one * (1.0 + 2.0**-14) + 0.5))
+
+
+def _normalize(node: nodes.Normalize, sources: list[Magnitude], spikes: bool) -> Bound:
+    aligned, count = _shifted(sources[0], -node.align), node.width
+    # |a_i - S / H|, and how far the mean may be from S / H (docs/arithmetic.md)
+    lost = 2.0 ** (2 - node.reciprocal_bits)
+    inexact = 0.5 + lost * (lost * aligned.mean() + 2.5)
+    centred = np.floor(aligned * (1 - 2 / count) + aligned.mean() + inexact)
+    squares = np.floor(centred**2 / 2.0**node.square_shift + 0.5)
+    product = _product(quotient_bound(node), node.rescale.mantissa)
+    widest = np.maximum(centred * max(2.0 ** (fp.ROOT_BITS - 1), centred.max()), product)
+    sums = np.array([aligned.sum(), squares.sum() + node.epsilon])
+    state, total = node.state_bits, fp.limit_of(2 * node.state_bits)
+    return _saturating(
+        node,
+        _rescaled(product, node.rescale),
+        widest,
+        aligned=(aligned, fp.limit_of(state)),
+        centred=(centred, fp.limit_of(state)),
+        total=(sums, total),
+    )
+
+
 def _accumulator(node: nodes.Accumulator, sources: list[Magnitude], spikes: bool) -> Bound:
     if node.mode == "sum":
         reached = np.full(node.width, np.inf)  # grows with the sequence, whatever its values
@@ -262,4 +292,5 @@ _BOUNDS: dict[type, Callable[[Any, list[Magnitude], bool], Bound]] = {
     nodes.QuantizedGlu: _glu,
     nodes.Gate: _gate,
     nodes.Accumulator: _accumulator,
+    nodes.Normalize: _normalize,
 }

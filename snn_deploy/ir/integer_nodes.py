@@ -15,6 +15,7 @@ QuantizedGlu       yes               graded; becomes Gate
 Relay              yes      yes      graded: sums, gains and offsets, residual paths
 LifSoma            yes      yes      binary spike
 Accumulator        yes      yes      graded, once a sequence
+Normalize          yes      yes      graded
 Synapses                    yes      graded: what arrives in the next neuron's accumulators
 Dendrite                    yes      graded: the soma's drive
 Gate                        yes      graded
@@ -27,7 +28,7 @@ Window             yes      yes      graded; the host's
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,7 @@ __all__ = [
     "IntegerNode",
     "LifSoma",
     "ModeBank",
+    "Normalize",
     "QuantizedGlu",
     "QuantizedLinear",
     "QuantizedSsm",
@@ -58,7 +60,12 @@ Int32 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerNode(Node):
-    """A node whose output is integers in ``output`` format."""
+    """A node whose output is integers in ``output`` format.
+
+    ``crossing`` is how many steps a message takes from the sources to the node's answer.
+    """
+
+    crossing: ClassVar[int] = 0
 
     output: Format
 
@@ -99,6 +106,8 @@ class Synapses(IntegerNode):
     sum can overflow: the verifier proves ``Σ|weight| * max|x|`` fits the output's width. Spikes
     and graded messages take one step to cross synapses.
     """
+
+    crossing = 1
 
     weight: Int8
     weight_bits: int
@@ -235,6 +244,39 @@ class LifSoma(IntegerNode):
     @property
     def width(self) -> int:
         return self.channels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Normalize(IntegerNode):
+    """Layer norm: ``y = sat(ms(z, mantissa, shift) + bias)``, z being x normalised over channels.
+
+    ::
+
+        a = x << align, or rs(x, -align);   d = a - mean_over_channels(Σ a, H, reciprocal_bits)
+        r, t = inverse_root(Σ rs(d², square_shift) + epsilon),  1 / root = r 2^-(14 + t)
+        z = d r shifted left by 8 - square_shift / 2 - t, or right, rounding half up
+
+    with ``fixedpoint``'s mean and root; z is ``d / sqrt(Σ d² + epsilon 2^square_shift)`` with
+    ``fixedpoint.QUOTIENT_FRACTION`` fractional bits. align (H,) -47 … 24; square_shift even,
+    0 … 46; epsilon at least 1. a and d fit ``state_bits``, and both sums twice as many (the
+    verifier proves it).
+
+    Sums over channels take messages: to the channel's neuron, then twice (for the mean, and for the
+    root) to an adder on the core, on to the one adder of all cores, and back.
+    """
+
+    crossing = 7
+
+    align: Int8
+    square_shift: int
+    epsilon: int
+    reciprocal_bits: int
+    state_bits: int
+    rescale: Rescale
+
+    @property
+    def width(self) -> int:
+        return int(self.rescale.mantissa.shape[0])
 
 
 @dataclass(frozen=True)

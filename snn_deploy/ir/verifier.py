@@ -28,6 +28,7 @@ from snn_deploy.ir.integer_nodes import (
     Input,
     LifSoma,
     ModeBank,
+    Normalize,
     QuantizedGlu,
     QuantizedLinear,
     QuantizedSsm,
@@ -53,6 +54,7 @@ _PROCESSES: tuple[type[Node], ...] = (
     Lookup,
     Positions,
     Window,
+    Normalize,
 )
 LEGAL: dict[Stage, tuple[type[Node], ...]] = {
     "float": tuple(
@@ -360,6 +362,23 @@ def _check_accumulator(network: Network, node: Accumulator) -> None:
     )
 
 
+def _check_normalize(network: Network, node: Normalize) -> None:
+    _check_rescale(node, node.rescale, node.width)
+    _require_shifts(node, "align", node.align, (node.width,), -MAX_SHIFT, 24)
+    (source,) = network.sources(node)
+    exponents = source.output.exponents(node.width) + node.align  # type: ignore[attr-defined]
+    _require(
+        bool(np.all(exponents == exponents[0])),
+        node,
+        f"align brings its channels to exponents {exponents.min()} … {exponents.max()}, not to one",
+    )
+    _require_range(node, "state_bits", node.state_bits, 2, MAX_MESSAGE_BITS)
+    _require_range(node, "reciprocal_bits", node.reciprocal_bits, 2, MAX_MESSAGE_BITS)
+    _require_range(node, "square_shift", node.square_shift, 0, 46)
+    _require(node.square_shift % 2 == 0, node, f"square_shift {node.square_shift} is odd")
+    _require(node.epsilon >= 1, node, f"epsilon {node.epsilon} is below 1")
+
+
 _CHECKS: dict[type, Callable[[Network, Any], None]] = {
     integer_nodes.Input: _check_input,
     Lookup: _check_lookup,
@@ -374,6 +393,7 @@ _CHECKS: dict[type, Callable[[Network, Any], None]] = {
     Gate: _check_gate,
     QuantizedGlu: _check_glu,
     Accumulator: _check_accumulator,
+    Normalize: _check_normalize,
 }
 
 
@@ -394,13 +414,23 @@ def _check_host(network: Network) -> None:
             _require(edge.source not in chain, node, rule)
 
 
+_UNCLIPPED = {
+    "sum": ("a sum", "its accumulator's"),
+    "product": ("a product", "an engine's"),
+    "aligned": ("an aligned input", "its state's"),
+    "centred": ("a centred input", "its state's"),
+    "total": ("a sum over channels", "its two words'"),
+}
+"""What no node clips, as its bound names it, and what holds it."""
+
+
 def _check_accumulators(network: Network) -> None:
-    """Prove that no unclipped sum or product can leave its width, whatever the input."""
+    """Prove that nothing unclipped can leave its width, whatever the input."""
     for name, bound in bound_network(network).items():
-        for quantity, holder in (("sum", "its accumulator's"), ("product", "an engine's")):
+        for quantity, (told, holder) in _UNCLIPPED.items():
             if quantity in bound.reached and bound.can_exceed(quantity):
                 worst, limit = bound.reached[quantity].max(), bound.limits[quantity]
-                rule = f"a {quantity} can reach {worst:.0f}, over {holder} {limit}"
+                rule = f"{told} can reach {worst:.0f}, over {holder} {limit}"
                 _require(False, network[name], rule)
 
 
@@ -412,5 +442,8 @@ def _check_timing(network: Network) -> None:
         if len({steps for _, steps in arrivals}) > 1:
             told = ", ".join(f"{source} after {steps}" for source, steps in arrivals)
             _require(False, node, f"its inputs arrive at different steps: {told}")
-        if isinstance(node, Synapses) and node not in host:
-            _require(node.inputs[0].delay >= 1, node, "messages cross synapses in no time")
+        if node not in host:
+            for edge in node.inputs:
+                steps = node.crossing  # type: ignore[attr-defined]  # integer stage
+                told = f"its input takes {edge.delay} steps, but crossing it takes {steps}"
+                _require(edge.delay >= steps, node, told)

@@ -119,7 +119,9 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
     held, shared = BITS[type(node)](network, node, rows)
     for edge in node.inputs:
         source: Any = network[edge.source]
-        if not isinstance(node, nodes.Synapses):
+        if isinstance(node, nodes.Normalize):  # on its way for a step; then it is the node's own
+            held += len(rows) * (edge.delay - 6) * source.output.bits
+        elif not isinstance(node, nodes.Synapses):
             held += len(rows) * edge.delay * source.output.bits
     if isinstance(node, nodes.Synapses):
         weights = node.weight[rows]
@@ -134,6 +136,8 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
             held += 2 * len(rows) * node.sum_bits
     else:
         use.neurons += len(rows)
+    if isinstance(node, nodes.Normalize):
+        use.synapse_bits += (_half_words(node) + 2) * len(rows) * 8
     use.bits += held + shared
 
 
@@ -187,6 +191,24 @@ def _accumulator_bits(network: Network, node: nodes.Accumulator, rows: Any) -> t
     return len(rows) * 48, node.reciprocal_bits + 2 * _SHIFT_BITS + 24
 
 
+def _normalize_bits(network: Network, node: nodes.Normalize, rows: Any) -> tuple[int, int]:
+    word = node.state_bits
+    bits = _rescale_bits(node.rescale, rows, node.output.bits)
+    bits += node.align[rows].size * _SHIFT_BITS
+    sent = _half_words(node)
+    bits += len(rows) * (sent + 2) * 8  # synapses: half words to the adder, two results back
+    bits += len(rows) * 2 * 2 * word  # where the results arrive
+    bits += len(rows) * 6 * word  # the aligned, then the centred value, three steps each
+    # of the adder: where words arrive; epsilon, reciprocal and shifts; the roots' start values
+    return bits, sent * 2 * word + 2 * word + node.reciprocal_bits + 3 * _SHIFT_BITS + 384 * 16
+
+
+def _half_words(node: nodes.Normalize) -> int:
+    """How many messages of half a word a value and its square, as large as they get, are."""
+    largest = int((2 ** (node.state_bits - 1) - 1) ** 2) >> node.square_shift
+    return 2 + max(1, math.ceil(largest.bit_length() / max(node.state_bits // 2, 1)))
+
+
 BITS: dict[type, Any] = {
     nodes.Synapses: _synapse_bits,
     nodes.Relay: _relay_bits,
@@ -194,6 +216,7 @@ BITS: dict[type, Any] = {
     nodes.LifSoma: _lif_bits,
     nodes.Gate: _gate_bits,
     nodes.Accumulator: _accumulator_bits,
+    nodes.Normalize: _normalize_bits,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import TargetError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
@@ -184,6 +185,10 @@ def _widths(network: Network, node: Any, entry: Node) -> Iterator[tuple[str, str
         yield "coefficient_bits", "gain_bits", node.rescale.bits
         yield "coefficient_bits", "table_bits", node.sigmoid.table_bits
         yield "state_bits", "gate_bits", node.value_bits
+    elif isinstance(node, nodes.Normalize):
+        yield "coefficient_bits", "gain_bits", max(node.rescale.bits, node.reciprocal_bits)
+        yield "coefficient_bits", "", fp.ROOT_BITS
+        yield "state_bits", "message_bits", node.state_bits
     elif isinstance(node, nodes.Relay):
         yield "state_bits", "residual_bits", node.output.bits
         if node.rescale is not None:

@@ -46,6 +46,7 @@ _MODE_MACS = 6  # 4 of a complex product, 2 of its readout
 _CLIP = 2
 _POOL_STATE_BITS = 48
 _UNIT_WEIGHT_BITS = 8  # a synapse that only passes its message on
+_NORM_RESULTS = 2  # messages that a norm's channel hears: the mean, and the root
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,14 @@ def cost_node(network: Network, node: Any, lowering: Lowering = "channel") -> No
 
 
 def _delay_bits(network: Network, node: Any) -> int:
-    """Bits a channel in which a one-to-one path waits; synapses hold theirs in accumulators."""
+    """Bits a channel in which a one-to-one path waits; synapses hold theirs in accumulators, and a
+    norm what it has made of its input.
+    """
     if isinstance(node, nodes.Synapses):
         return 0
+    within = max(0, node.crossing - 1)  # the first step is the message's way to the neuron
     paths = zip(node.inputs, network.sources(node), strict=True)
-    return sum(edge.delay * source.output.bits for edge, source in paths)  # type: ignore[attr-defined]
+    return sum((edge.delay - within) * source.output.bits for edge, source in paths)  # type: ignore[attr-defined]
 
 
 def _input(network: Network, node: nodes.Input) -> NodeCost:
@@ -258,6 +262,38 @@ def _gate(network: Network, node: nodes.Gate) -> NodeCost:
     )
 
 
+def _normalize(network: Network, node: nodes.Normalize) -> NodeCost:
+    """Cost a norm: its value, then its square, go to the core's adder in half words, whose sums fit
+    an accumulator; a result comes back. Value and centred value wait for as long as that takes.
+    """
+    word, waits = node.state_bits, node.crossing - 1
+    square_bits = max(2 * (word - 1) - node.square_shift, 1)
+    sent = 2 + -(-square_bits // max(word // 2, 1))
+    table = fp.inverse_root_table()
+    memory = _rescale_memory(node.rescale, node.output.bits) + Memory(
+        weights=(sent + _NORM_RESULTS) * _UNIT_WEIGHT_BITS,
+        coefficients=SHIFT_BITS,
+        accumulators=_NORM_RESULTS * SUM_SLOTS * word,
+        delays=waits * word,
+    )
+    return NodeCost(
+        node.width,
+        neurons=1,
+        # align; take the mean off; the square's three products, shifted and added; what is sent,
+        # shifted and cut; times the root; times the gain, bias and clip
+        operations=1 + 1 + 3 * 3 + 2 * sent + 1 + (2 + _CLIP),
+        macs=3 + 1 + 1,
+        own_messages=sent,
+        own_synops=sent + _NORM_RESULTS,
+        memory=memory,
+        shared=Memory(
+            coefficients=node.reciprocal_bits + 2 * word + 3 * SHIFT_BITS,
+            tables=len(table) * fp.ROOT_BITS,
+            accumulators=sent * SUM_SLOTS * word,
+        ),
+    )
+
+
 def _accumulator(network: Network, node: nodes.Accumulator) -> NodeCost:
     return NodeCost(
         node.width,
@@ -276,4 +312,5 @@ COSTS: dict[type, Callable[[Network, Any], NodeCost]] = {
     nodes.LifSoma: _lif,
     nodes.Gate: _gate,
     nodes.Accumulator: _accumulator,
+    nodes.Normalize: _normalize,
 }

@@ -1,8 +1,8 @@
 """Give every path its delay, so that messages that belong to one step arrive together.
 
-Crossing synapses takes a step. A residual path around a layer would therefore run ahead of the
-layer; its edge is delayed by as many steps as the layer takes. What the host computes before the
-chip's first signal takes no step.
+Crossing synapses takes a step, a norm several. A residual path around a layer would therefore run
+ahead of the layer; its edge is delayed by as many steps as the layer takes. What the host computes
+before the chip's first signal takes no step.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ from dataclasses import dataclass, replace
 
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.host import host_part
-from snn_deploy.ir.integer_nodes import Synapses
+from snn_deploy.ir.integer_nodes import IntegerNode
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.passes.base import Pass
 
-__all__ = ["SYNAPTIC_DELAY", "BalanceDelays"]
-
-SYNAPTIC_DELAY = 1
+__all__ = ["BalanceDelays"]
 
 
 @dataclass(frozen=True)
 class BalanceDelays(Pass):
-    """Integer to lowered: one step into synapses, and matching delays wherever paths join."""
+    """Integer to lowered: each node's steps to cross, and matching delays where paths join."""
 
     name = "balance-delays"
     takes = "integer"
@@ -34,10 +32,13 @@ class BalanceDelays(Pass):
         nodes: list[Node] = []
         host = host_part(network)
         for node in network:
-            crosses = isinstance(node, Synapses) and node not in host
-            crossing = SYNAPTIC_DELAY if crosses else 0
+            crossing = 0 if node in host else _crossing(node)
             arrival = crossing + max((latency[e.source] for e in node.inputs), default=0)
             edges = tuple(Edge(e.source, arrival - latency[e.source]) for e in node.inputs)
             latency[node.name] = arrival
             nodes.append(replace(node, inputs=edges))
         return Network("lowered", tuple(nodes), network.output_steps)
+
+
+def _crossing(node: Node) -> int:
+    return node.crossing if isinstance(node, IntegerNode) else 0

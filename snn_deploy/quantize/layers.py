@@ -28,6 +28,7 @@ from snn_deploy.quantize.encoders import (
     quantize_tokens,
 )
 from snn_deploy.quantize.formats import choose_exponent, plan_formats
+from snn_deploy.quantize.norms import quantize_layer_norm
 from snn_deploy.quantize.ranges import Ranges
 from snn_deploy.quantize.weights import RoundedWeights, round_weights
 
@@ -361,6 +362,23 @@ def _affine(builder: _Builder, node: float_nodes.Affine) -> None:
     )
 
 
+def _layer_norm(builder: _Builder, node: float_nodes.LayerNorm) -> None:
+    source, output = node.inputs[0].source, builder.formats[node.name]
+    # a quotient has the root of the sum of squares below it, and not of their mean
+    gain = node.weight * np.sqrt(node.width)
+    step = 2.0 ** (output.exponents(node.width) - fp.QUOTIENT_FRACTION)
+    builder.add(
+        quantize_layer_norm(
+            node,
+            builder.outputs[source],
+            builder.bounds[source],
+            output,
+            builder.gain(node.name, gain * step, node.bias, output),
+            builder.config.at(node.name),
+        )
+    )
+
+
 def _ssm(builder: _Builder, node: float_nodes.DiagonalSsm) -> None:
     source = node.inputs[0].source
     largest = float(builder.ranges[node.name].max()) * builder.config.headroom
@@ -460,6 +478,7 @@ _QUANTIZE: dict[type, Callable[[_Builder, Any], None]] = {
     float_nodes.Glu: _glu,
     float_nodes.Residual: _residual,
     float_nodes.Affine: _affine,
+    float_nodes.LayerNorm: _layer_norm,
     float_nodes.DiagonalSsm: _ssm,
     float_nodes.Lif: _lif,
     float_nodes.Readout: _readout,

@@ -24,7 +24,6 @@ from snn_deploy.engines.lava.segments import Feed, Segment, is_reversed
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.node import Node
-from snn_deploy.passes.balance_delays import SYNAPTIC_DELAY
 
 __all__ = ["Wiring", "wire_segment"]
 
@@ -112,7 +111,8 @@ class _Bench:
         process, model, receives, sends = _PROCESSES[type(node)](self, node)
         self.models[process] = model
         self.sends[node.name] = sends
-        realised = SYNAPTIC_DELAY if isinstance(node, nodes.Synapses) else 0
+        # Dense answers a step later of itself; all other processes at once
+        realised = node.crossing if isinstance(node, nodes.Synapses) else 0
         for edge, port in zip(node.inputs, receives, strict=True):
             source = self.segment.feed_of(node, edge) or edge.source
             self._late(source, edge.delay - realised).connect(port)
@@ -226,5 +226,6 @@ _PROCESSES: Mapping[type[Node], Callable[[_Bench, Any], Parts]] = {
     nodes.Relay: _own(processes.RelayProcess, models.RelayModel),
     nodes.Dendrite: _own(processes.DendriteProcess, models.DendriteModel),
     nodes.Gate: _own(processes.GateProcess, models.GateModel),
+    nodes.Normalize: _own(processes.NormalizeProcess, models.NormalizeModel),
     nodes.Accumulator: _own(processes.AccumulatorProcess, models.AccumulatorModel),
 }

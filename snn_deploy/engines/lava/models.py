@@ -25,6 +25,7 @@ from snn_deploy.engines.lava.processes import (
     DelayProcess,
     DendriteProcess,
     GateProcess,
+    NormalizeProcess,
     PlayerProcess,
     RelayProcess,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "DendriteModel",
     "GateModel",
     "NodeModel",
+    "NormalizeModel",
     "PlayerModel",
     "RelayModel",
     "with_in_ports",
@@ -122,6 +124,17 @@ class GateModel(NodeModel):
         row = fp.sigmoid_index(a[node.width :], sigmoid.index_shift, len(sigmoid.table))
         product = fp.multiply_shift(a[: node.width], sigmoid.table[row], sigmoid.out_shift)
         return self.saturate(product)
+
+
+@implements(proc=NormalizeProcess, protocol=LoihiProtocol)
+@requires(CPU)
+class NormalizeModel(NodeModel):
+    """Normalize: mean and root over the channels of one step."""
+
+    def step(self, x: IntArray, sequence: int, step: int) -> IntArray:
+        node: nodes.Normalize = self.node
+        z = fp.normalize(x, node.align, node.epsilon, node.square_shift, node.reciprocal_bits)
+        return self.saturate(_rescaled(z, node.rescale))
 
 
 @implements(proc=DendriteProcess, protocol=LoihiProtocol)

@@ -17,6 +17,7 @@ __all__ = [
     "DendriteProcess",
     "GateProcess",
     "NodeProcess",
+    "NormalizeProcess",
     "PlayerProcess",
     "RecorderProcess",
     "RelayProcess",
@@ -44,6 +45,10 @@ class DendriteProcess(NodeProcess):
 
 class GateProcess(NodeProcess):
     """A Gate."""
+
+
+class NormalizeProcess(NodeProcess):
+    """A Normalize, the sums over its channels included."""
 
 
 class AccumulatorProcess(NodeProcess):

@@ -107,6 +107,16 @@ def _relay(node: nodes.Relay, samples: int) -> Step:
     return _Step(step)
 
 
+def _normalize(node: nodes.Normalize, samples: int) -> Step:
+    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        z = fp.normalize(
+            sources[0], node.align, node.epsilon, node.square_shift, node.reciprocal_bits
+        )
+        return _rescaled(z, node.rescale, node.output.bits)
+
+    return _Step(step)
+
+
 def _dendrite(node: nodes.Dendrite, samples: int) -> Step:
     bank = node.bank
     coefficients = _integers(bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag)
@@ -210,4 +220,5 @@ _STEPS: dict[type[Node], Callable[[Any, int], Step]] = {
     nodes.LifSoma: _lif,
     nodes.Gate: _gate,
     nodes.Accumulator: Pool,
+    nodes.Normalize: _normalize,
 }

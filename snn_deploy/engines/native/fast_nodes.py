@@ -16,10 +16,11 @@ from snn_deploy.engines.native.exactness import (
     require_room,
     shift_and_nudge,
 )
+from snn_deploy.engines.native.normalize_kernel import LARGEST_LEFT_SHIFT, ROOT_NUDGE
 from snn_deploy.engines.native.packing import Pack, fill_up, pitch_of
 from snn_deploy.engines.native.vectors import LANES, MAGIC
 from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.bounds import Bound, Magnitude
+from snn_deploy.ir.bounds import Bound, Magnitude, quotient_bound
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
 
@@ -96,6 +97,37 @@ def _relay(parts: Parts, node: nodes.Relay, sources: list[int]) -> Fields:
         "second": align,
         "third": rescale,
         "limit": fp.limit_of(node.output.bits),
+    }
+
+
+def _normalize(parts: Parts, node: nodes.Normalize, sources: list[int]) -> Fields:
+    (largest,) = parts.largest_inputs(node)
+    bound = parts.bounds[node.name]
+    align = shift_and_nudge(node.align, largest)
+    centred = bound.reached["centred"]
+    require_room(bound.reached["total"])
+    shift_and_nudge(-node.square_shift, centred**2)
+    require_room(centred / ROOT_NUDGE / 4.0, centred * 2.0 ** (fp.ROOT_BITS + LARGEST_LEFT_SHIFT))
+    channels = fill_up(np.ones(node.width))
+    pre_shift, mantissa, _ = fp.reciprocal(node.width, node.reciprocal_bits, 0, 0)
+    table = fp.inverse_root_table()
+    return {
+        "kind": op.NORMALIZE,
+        "first": parts.params.add(*(fill_up(row) for row in align), channels),
+        "second": _rescale(parts, node.rescale, quotient_bound(node), slice(None)),
+        "third": parts.tables.add(
+            [
+                node.width,
+                mantissa,
+                node.reciprocal_bits,
+                pre_shift,
+                node.epsilon,
+                node.square_shift,
+            ]
+        ),
+        "fourth": parts.tables.add(table),
+        "size": len(table),
+        "limit": node.output.limit,
     }
 
 
@@ -229,4 +261,5 @@ EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     nodes.LifSoma: _soma,
     nodes.Gate: _gate,
     nodes.Accumulator: _pool,
+    nodes.Normalize: _normalize,
 }

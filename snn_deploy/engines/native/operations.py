@@ -11,10 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.engines.native import byte_vectors, compilation, dendrite_kernel, vectors
+from snn_deploy.engines.native import (
+    byte_vectors,
+    compilation,
+    dendrite_kernel,
+    normalize_kernel,
+    vectors,
+)
 from snn_deploy.engines.native import fast_kernels as kernels
 from snn_deploy.engines.native.compilation import compiled, fingerprint
 from snn_deploy.engines.native.dendrite_kernel import run_dendrite
+from snn_deploy.engines.native.normalize_kernel import normalize
 from snn_deploy.engines.native.vectors import LANES
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "DENDRITE",
     "GATE",
     "KEEP",
+    "NORMALIZE",
     "OPERATION",
     "POOL",
     "RECALL",
@@ -34,7 +42,8 @@ __all__ = [
 ]
 
 ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT, KEEP, RECALL = range(10)
-CLIPPING = (RELAY, DENDRITE, SOMA, GATE)
+NORMALIZE = 10
+CLIPPING = (RELAY, DENDRITE, SOMA, GATE, NORMALIZE)
 
 OPERATION = np.dtype(
     [
@@ -65,9 +74,9 @@ OPERATION = np.dtype(
 Array = Any  # numba knows the types
 
 
-def _build(lanes: int, version: int) -> Callable[..., None]:
+def _build(lanes: int, version: int) -> Callable[..., None]:  # noqa: C901 - a branch a kind
     @compiled
-    def run_operations(
+    def run_operations(  # noqa: PLR0912 - likewise
         operations: Array,
         params: Array,
         weights: Array,
@@ -181,6 +190,22 @@ def _build(lanes: int, version: int) -> Callable[..., None]:
                     op.scale,
                     op.limit,
                 )
+            elif op.kind == NORMALIZE:
+                clipped[i] += normalize(
+                    params,
+                    op.first,
+                    op.second,
+                    tables,
+                    op.third,
+                    op.fourth,
+                    op.size,
+                    signals,
+                    x,
+                    y,
+                    op.y_pitch,
+                    rows,
+                    op.limit,
+                )
             elif op.kind == POOL:
                 kernels.pool(
                     state,
@@ -210,5 +235,6 @@ def _build(lanes: int, version: int) -> Callable[..., None]:
 # both are in the closure so that machine code cached for other vectors, or made of other sources,
 # is never taken for this
 run_operations = _build(
-    LANES, fingerprint(byte_vectors, compilation, dendrite_kernel, kernels, vectors)
+    LANES,
+    fingerprint(byte_vectors, compilation, dendrite_kernel, kernels, normalize_kernel, vectors),
 )
