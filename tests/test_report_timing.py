@@ -117,6 +117,7 @@ class SlowStep:
 
 @pytest.mark.parametrize("lowering", ["channel", "mode"])
 @pytest.mark.parametrize("objective", ["cores", "time"])
+@pytest.mark.parametrize("normed", [False, True])
 @pytest.mark.parametrize(
     "settings",
     [
@@ -127,9 +128,9 @@ class SlowStep:
     ],
 )
 def test_every_step_takes_what_its_slowest_part_takes(
-    lowering: Lowering, objective: Objective, settings: dict[str, float]
+    lowering: Lowering, objective: Objective, normed: bool, settings: dict[str, float]
 ) -> None:
-    network = lowered.network(channels=9, layers=2)
+    network = lowered.network(channels=9, layers=2, normed=normed)
     profile = load_profile("loihi2").with_overrides(
         {"time.message_in_ns": 2.0, "time.barrier_ns": 150.0, **settings}
     )
@@ -167,6 +168,13 @@ def test_a_causal_network_has_a_time_a_token() -> None:
     assert timing.pipeline_steps == 3
     assert timing.token_s.typical == pytest.approx(4 * timing.step_s.typical)
     assert timing.sequence_s.typical == pytest.approx((STEPS + 3) * timing.step_s.typical)
+
+
+def test_a_norm_takes_its_steps_through_the_pipeline() -> None:
+    one, other = (report(lowered.network(layers=2, normed=normed)).timing for normed in (0, 1))
+    assert one is not None
+    assert other is not None
+    assert other.pipeline_steps == one.pipeline_steps + 2 * 7
 
 
 def test_modes_as_neurons_take_longer_through_the_pipeline() -> None:

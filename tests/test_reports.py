@@ -62,6 +62,32 @@ def test_size_of_a_layer_to_the_bit() -> None:
     assert found.memory.coefficients == dendrites + gates + 17 + 12
 
 
+def test_what_a_norm_adds_to_the_bit() -> None:
+    plain, normed = (
+        layer(report_on("loihi2", lowered.network(normed=n)), "layers.0") for n in (0, 1)
+    )
+    h, sent = 6, 2 + 3  # half words of a value of 24 bits, and of a square of 46 - 12
+    assert normed.neurons == plain.neurons + h
+    added = {
+        name: getattr(normed.memory, name) - getattr(plain.memory, name)
+        for name in ("weights", "coefficients", "tables", "state", "accumulators", "delays")
+    }
+    assert added == {
+        "weights": h * (sent + 2) * 8,
+        "coefficients": h * (6 + 16 + 6 + 16) + 16 + 2 * 24 + 3 * 6,
+        "tables": 384 * 16,
+        "state": 0,
+        "accumulators": h * 2 * 2 * 24 + sent * 2 * 24,
+        "delays": h * (16 + 6 * 24) + h * 7 * 16,  # the norm's own, and the residual path's
+    }
+    steps = SEQUENCES * STEPS
+    events = normed.events
+    assert events.neuron_updates == plain.events.neuron_updates + h * steps
+    # the stream is sent to the norm and along the residual path
+    stream = np.count_nonzero(traced(lowered.network(normed=True)).trace["encoder"])
+    assert events.macs == 2 * stream + h * (sent + 2) * steps
+
+
 def test_events_are_counted_from_spikes_one_by_one() -> None:
     network = lowered.network()
     result = traced(network)

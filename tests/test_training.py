@@ -177,7 +177,9 @@ def test_kernel_gradients_against_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
-@pytest.mark.parametrize("layout", ["causal", "bidirectional", "batch-norm", "last", "one mode"])
+@pytest.mark.parametrize(
+    "layout", ["causal", "bidirectional", "batch-norm", "layer-norm", "last", "one mode"]
+)
 def test_training_computes_the_deployed_networks_bits(layout: str, widths: dict[str, int]) -> None:
     model = make_model(**LAYOUTS[layout])
     data = make_data(model)
