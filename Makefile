@@ -59,8 +59,8 @@ env: $(FULL)/$(STAMP)
 	@echo 'ready: . $(FULL)/bin/activate'
 
 $(CORE)/$(STAMP): EXTRAS :=
-$(TEST)/$(STAMP): EXTRAS := dev,lava
-$(FULL)/$(STAMP): EXTRAS := dev,lava,netx,torch,onnx,nir
+$(TEST)/$(STAMP): EXTRAS := dev,lava,cluster
+$(FULL)/$(STAMP): EXTRAS := dev,lava,cluster,netx,torch,onnx,nir
 
 %/$(STAMP): pyproject.toml scripts/make-environment
 	@sh scripts/make-environment $(@D) '$(INTERPRETER)' $(EXTRAS)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 import snn_deploy
 from snn_deploy import examples
-from snn_deploy.errors import BackendUnavailableError, DataError, OutputError
+from snn_deploy.errors import BackendError, BackendUnavailableError, DataError, OutputError
 from snn_deploy.evaluation import evaluate, run
 from snn_deploy.evaluation.journal import open_journal
 from snn_deploy.evaluation.tally import Tally
@@ -208,6 +209,63 @@ def test_local_workers_give_the_same_file(deployed: Path, expected: bytes, tmp_p
     pytest.importorskip("distributed", reason="needs the extra 'cluster'")
     _evaluate(deployed, tmp_path / "out.json", workers=2)
     assert (tmp_path / "out.json").read_bytes() == expected
+
+
+def test_a_killed_worker_loses_nothing(deployed: Path, expected: bytes, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
+    finished: list[float] = []
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+    ) as cluster:
+
+        def kill_one(sequences: float) -> None:
+            finished.append(sequences)
+            if len(finished) == 2:
+                os.kill(cluster.workers[0].pid, signal.SIGKILL)
+
+        evaluate(
+            deployed / "d.safetensors",
+            deployed / "data.npz",
+            tmp_path / "out.json",
+            shard_size=1,
+            cluster=cluster.scheduler_address,
+            progress=kill_one,
+        )
+    assert finished == [1] * SEQUENCES
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result | {"shard_size": SHARD} == json.loads(expected)
+
+
+def test_a_lost_scheduler_is_named(
+    deployed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from snn_deploy.evaluation import workers
+
+    class Lost:
+        KilledWorker = RuntimeError
+
+        def Client(self, address: str, **options: object) -> Lost:  # noqa: N802 - dask's name
+            return self
+
+        def __enter__(self) -> Lost:
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+
+        def submit(self, *task: object, **options: object) -> Lost:
+            return self
+
+        def as_completed(self, futures: list[Lost]) -> list[Lost]:
+            return futures
+
+        def result(self) -> None:
+            raise CancelledError
+
+    monkeypatch.setattr(workers, "_import_distributed", Lost)
+    with pytest.raises(BackendError, match="lost tcp://x:1, which handed out the shards"):
+        _evaluate(deployed, tmp_path / "out.json", cluster="tcp://x:1")
+    _evaluate(deployed, tmp_path / "out.json", backend="native")
+    assert (tmp_path / "out.json").exists()
 
 
 def test_a_cluster_that_does_not_answer_is_named(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -67,7 +68,7 @@ def run_on_cluster(
     BackendUnavailableError
         If dask.distributed is not installed, or nothing answers at ``address``.
     BackendError
-        If a shard's workers died again and again.
+        If a shard's workers died again and again, or the scheduler went away.
     """
     distributed = _import_distributed()
     with _connect(distributed, address, workers) as client:
@@ -82,6 +83,11 @@ def run_on_cluster(
                 f"the workers that ran a shard died {RETRIES + 1} times ({error}): give them more "
                 "memory, or smaller shards with --shard-size. What was finished is kept"
             ) from error
+        except CancelledError as error:
+            raise BackendError(
+                f"lost {address or 'the local scheduler'}, which handed out the shards: see its "
+                "log, and run the same command again: it goes on where it stopped"
+            ) from error
 
 
 def _import_distributed() -> Any:
@@ -95,11 +101,17 @@ def _import_distributed() -> Any:
 
 
 def _connect(distributed: Any, address: str | None, workers: int | None) -> Any:
+    from snn_deploy.engines.native.compilation import thread_count
+
     try:
         if address is not None:
             return distributed.Client(address, timeout="10s")
         return distributed.Client(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None, processes=True
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=None,
+            processes=True,
+            env={"NUMBA_NUM_THREADS": str(max(1, thread_count() // (workers or 1)))},
         )
     except (OSError, ValueError) as error:
         raise BackendUnavailableError(
