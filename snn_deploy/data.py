@@ -17,7 +17,7 @@ from snn_deploy.ir.float_nodes import TokenInput
 from snn_deploy.ir.host_nodes import Lookup
 from snn_deploy.ir.network import Network
 
-__all__ = ["Data", "check_data", "check_inputs", "load_data"]
+__all__ = ["Data", "check_data", "check_inputs", "load_data", "vocabulary_of"]
 
 # what numpy and zipfile raise for files that are damaged, encrypted, or no such files
 _UNREADABLE = (
@@ -132,7 +132,7 @@ def check_inputs(
         On a wrong shape or dtype, NaN or infinity, or a token outside the vocabulary.
     """
     array = _as_array(inputs, f"{where}: inputs")
-    vocabulary = _vocabulary(network)
+    vocabulary = vocabulary_of(network)
     if vocabulary is not None:
         _check_tokens(array, vocabulary, where)
     else:
@@ -140,7 +140,7 @@ def check_inputs(
     return array
 
 
-def _vocabulary(network: Network) -> int | None:
+def vocabulary_of(network: Network) -> int | None:
     """Give how many tokens a network knows; None if it reads numbers."""
     readers = [network.input, *network.consumers(network.input.name)]
     known = (node.vocabulary for node in readers if isinstance(node, TokenInput | Lookup))

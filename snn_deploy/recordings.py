@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.data import vocabulary_of
 from snn_deploy.evaluation.dataset import MappedArray, open_dataset
-from snn_deploy.ir.float_nodes import TokenInput
 from snn_deploy.ir.network import Network
 
 __all__ = ["Recording", "open_recording"]
@@ -63,7 +63,7 @@ def open_recording(
         If there is no such data, or its arrays do not fit together.
     """
     source = Path(path)
-    dimensions = 2 if isinstance(network.input, TokenInput) else 3
+    dimensions = 2 if vocabulary_of(network) is not None else 3
     if source.suffix == ".npy" and source.is_file():
         array = MappedArray(source)
         if array.ndim == dimensions - 1:
