@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import random_networks
 from lava_networks import both_directions, delays, extremes, lowered, relay, source, synapses
+from zoo import Variant
 
 from snn_deploy.api import convert
+from snn_deploy.converters.registry import to_float_network
+from snn_deploy.data import check_data
 from snn_deploy.engines.lava.clock import Clock
 from snn_deploy.engines.lava.engine import LavaEngine
 from snn_deploy.engines.lava.segments import Feed, cut_network, recorded_nodes
@@ -19,6 +22,10 @@ from snn_deploy.errors import NetworkError
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.integer_nodes import LifSoma
 from snn_deploy.ir.network import Network
+from snn_deploy.passes.pipeline import compile_network
+from snn_deploy.passes.quantize import Calibration
+from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.simulation import encode_inputs
 
 on_lava = [pytest.mark.lava, pytest.mark.timeout(120)]
 
@@ -87,6 +94,19 @@ class TestRealNetworks:
         run = Run(inputs, np.full(sequences, steps), trace=network.names)
         result = assert_equal(network, run)
         assert all(result.messages[node.name].any() for node in network.of_kind(LifSoma))
+
+
+@pytest.mark.parametrize("name", ["enc_conv1d", "enc_position"])
+class TestRealEncoders:
+    pytestmark = on_lava
+
+    def test_what_the_host_computes_first(self, name: str, shared: Path, tmp_path: Path) -> None:
+        variant = Variant(name)
+        test = variant.arrays("test")
+        source = to_float_network(variant.checkpoint(tmp_path))
+        network = compile_network(source, QuantizationConfig(), Calibration(test["inputs"]))
+        data = check_data(network, test["inputs"][:2, :8])
+        assert_equal(network, Run(encode_inputs(network, data), data.lengths, trace=network.names))
 
 
 class TestRandomNetworks:
