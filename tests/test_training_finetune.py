@@ -17,6 +17,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch (make env)")
 
 from synthetic import random_inputs, tiny_spikingssm_state
+from zoo import Variant, zoo_variants
 
 from snn_deploy import convert
 from snn_deploy.api import load_float_network
@@ -260,6 +261,21 @@ def test_a_learning_rate_that_diverges_is_stopped(
     printed = capsys.readouterr().err
     assert "error: training has led to parameters that cannot be deployed: " in printed
     assert "choose a lower learning rate" in printed
+
+
+@pytest.mark.parametrize(
+    "variant",
+    zoo_variants(lambda meta: meta["name"] in ("dec_last_len", "enc_position", "enc_conv1d")),
+)
+def test_what_the_host_computes_is_trained_too(variant: Variant, tmp_path: Path) -> None:
+    """Tokens, positions and convolutions: on eight sequences, again and again."""
+    test, oracle = variant.arrays("test"), variant.arrays("oracle")
+    arrays = {name: test[name] for name in ("inputs", "lengths") if name in test}
+    arrays["labels"] = oracle["logits_bptt_f64"].argmax(axis=-1)
+    repeated = {name: np.concatenate([array] * 5) for name, array in arrays.items()}
+    path = _save(tmp_path / "train.npz", **repeated)
+    _, tuned = _tune(variant.folder / variant.meta["file"], path)
+    assert tuned.best.deployed.loss < tuned.start.deployed.loss
 
 
 @pytest.mark.slow

@@ -79,7 +79,8 @@ class Compiled:
         for linear in self.integer.of_kind(QuantizedLinear):
             for field_name, value in self.weights(linear.name).items():
                 real = deployed[linear.name][field_name]
-                deployed[linear.name][field_name] = _tensor(value) + (real - real.detach())
+                given = _tensor(_over_taps(value, tuple(real.shape)))
+                deployed[linear.name][field_name] = given + (real - real.detach())
         return deployed
 
     def reads_spikes(self, name: str) -> bool:
@@ -159,6 +160,14 @@ class Deployer:
 
     def _network(self, tensors: Tensors) -> Network:
         return to_float_network(self.model.checkpoint(tensors))
+
+
+def _over_taps(value: Real, shape: tuple[int, ...]) -> Real:
+    """Bring weights over a window's steps to those of a convolution, (out, in, taps)."""
+    if len(shape) != 3:
+        return value
+    out, channels, taps = shape
+    return value.reshape(out, taps, channels).transpose(0, 2, 1)
 
 
 def _tensor(values: Real) -> Tensor:
