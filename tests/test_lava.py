@@ -133,7 +133,7 @@ class TestRun:
         )
         parts: list[float] = []
         inputs = np.arange(2 * 500 * 3).reshape(2, 500, 3) % 1000
-        result = LavaEngine().run(network, Run(inputs, np.full(2, 500), (), parts.append))
+        result = LavaEngine().run(network, Run(inputs, np.full(2, 500), progress=parts.append))
         assert result.trace == {}
         assert set(result.messages) == {"input"}
         assert np.array_equal(result.output[..., :3], inputs)

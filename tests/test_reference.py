@@ -433,7 +433,7 @@ def test_only_what_was_asked_for_is_traced() -> None:
 def test_progress_adds_up_to_one() -> None:
     network = network_of()
     parts: list[float] = []
-    ReferenceEngine().run(network, Run(inputs_of(network), np.full(3, 12), (), parts.append))
+    ReferenceEngine().run(network, Run(inputs_of(network), np.full(3, 12), progress=parts.append))
     assert sum(parts) == pytest.approx(1.0)
     assert all(part > 0 for part in parts)
 
