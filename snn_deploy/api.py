@@ -20,7 +20,7 @@ import numpy.typing as npt
 from snn_deploy.data import Data, check_data, load_data
 from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.engines.registry import Engine, get_engine
-from snn_deploy.engines.result import Record, Result
+from snn_deploy.engines.result import Record, Result, no_progress
 from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
@@ -284,6 +284,7 @@ def convert(
     output_steps: OutputSteps = "one",
     settings: Mapping[str, Any] | None = None,
     after: Callable[[Pass, Network], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Deployment:
     """Compile a checkpoint for a chip.
 
@@ -306,6 +307,8 @@ def convert(
         dotted key, e.g. ``{"limits.cores_per_chip": 120}``.
     after
         Called after each compilation pass, with the pass and its network.
+    progress
+        Called with the share of the calibration data that has been run since the last call.
 
     Raises
     ------
@@ -325,7 +328,7 @@ def convert(
     lowered = compile_network(
         network,
         quantization,
-        None if data is None else Calibration(data.inputs, data.lengths),
+        None if data is None else Calibration(data.inputs, data.lengths, progress),
         after,
     )
     check_target(lowered, profile)

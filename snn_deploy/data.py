@@ -19,6 +19,8 @@ from snn_deploy.ir.network import Network
 
 __all__ = ["Data", "check_data", "check_inputs", "load_data", "vocabulary_of"]
 
+MOST_NAMES = 8  # of an archive's members, in a message
+
 # what numpy and zipfile raise for files that are damaged, encrypted, or no such files
 _UNREADABLE = (
     OSError,
@@ -73,14 +75,27 @@ def load_data(path: str | os.PathLike[str], network: Network) -> Data:
     file = Path(path)
     try:
         if not file.is_file():
-            raise DataError(f"{file}: no such file; data is an .npz with an array 'inputs'")
+            what = "a folder" if file.is_dir() else "no such file"
+            raise DataError(f"{file}: {what}; data is an .npz with an array 'inputs'")
         with file.open("rb") as content:  # numpy would leave a damaged file open
+            _check_recognisable(content, file)
             arrays, names = _read_arrays(content, file)
     except _UNREADABLE as error:
         raise DataError(f"{file}: not a readable .npz of plain arrays ({error})") from error
     if "inputs" not in arrays:
         raise DataError(f"{file}: no array 'inputs' in it; it holds: {names or 'nothing'}")
     return check_data(network, **arrays, where=str(file))
+
+
+def _check_recognisable(content: IO[bytes], file: Path) -> None:
+    """Refuse other files by their first bytes; numpy would offer to unpickle them."""
+    head = content.read(8)
+    content.seek(0)
+    if not head.startswith((b"PK", b"\x93NUMPY")):
+        raise DataError(
+            f"{file}: not a readable .npz of plain arrays (its first bytes are {head!r}); write "
+            "one with numpy.savez(file, inputs=…)"
+        )
 
 
 def _read_arrays(content: IO[bytes], file: Path) -> tuple[dict[str, npt.NDArray[Any]], str]:
@@ -90,7 +105,9 @@ def _read_arrays(content: IO[bytes], file: Path) -> tuple[dict[str, npt.NDArray[
         raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
     with loaded as archive:
         known = (key for key in ("inputs", "labels", "lengths") if key in archive)
-        return {key: archive[key] for key in known}, ", ".join(archive.files)
+        names = archive.files
+        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+        return {key: archive[key] for key in known}, ", ".join(names[:MOST_NAMES]) + more
 
 
 def check_data(

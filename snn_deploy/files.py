@@ -45,19 +45,23 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 os.unlink(temporary)
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str], *sources: str | os.PathLike[str] | None) -> None:
     """Refuse an unwritable ``path`` before long work starts.
 
     Raises
     ------
     OutputError
-        If ``path`` is no regular file, or its folder is missing or not writable.
+        If ``path`` is no regular file, or one of ``sources``, which are read; or if its folder is
+        missing or not writable.
     """
     target = _regular(path)
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {target}: the folder {target.parent} does not exist")
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"cannot write {target}: no permission to write in {target.parent}")
+    for source in sources:
+        if source and target.exists() and Path(source).exists() and target.samefile(source):
+            raise OutputError(f"cannot write {target}: this command reads it; name another")
 
 
 def _regular(path: str | os.PathLike[str]) -> Path:

@@ -290,9 +290,9 @@ def test_a_file_that_holds_no_data(tmp_path: Path, case: tuple[bytes, str]) -> N
 
 
 def test_no_file(tmp_path: Path) -> None:
-    told = "no such file; data is an .npz with an array 'inputs'"
-    for path in (tmp_path / "missing.npz", tmp_path):
-        with pytest.raises(DataError, match=re.escape(f"{path}: {told}")):
+    told = "data is an .npz with an array 'inputs'"
+    for path, what in ((tmp_path / "missing.npz", "no such file"), (tmp_path, "a folder")):
+        with pytest.raises(DataError, match=re.escape(f"{path}: {what}; {told}")):
             load_data(path, REAL)
     with pytest.raises(DataError, match="File name too long"):
         load_data(tmp_path / ("x" * 300), REAL)

@@ -296,3 +296,12 @@ def test_unknown_nodes_are_refused() -> None:
     network = Network("float", (FloatInput(name="input", channels=1), mystery))
     with pytest.raises(NetworkError, match="mystery: the float engine does not know Mystery nodes"):
         run_float(network, np.zeros((1, 1, 1)))
+
+
+def test_progress_adds_up_to_the_whole_run() -> None:
+    tensors, config = tiny_spikingssm_state()
+    network = to_float_network(checkpoint_of(tensors, config))
+    shares: list[float] = []
+    run_float(network, random_inputs(config, tensors), progress=shares.append)
+    assert len(shares) >= len(network)
+    assert sum(shares) == pytest.approx(1.0)

@@ -100,14 +100,17 @@ def test_too_large_for_the_target_says_by_how_much() -> None:
     profile = load_profile("loihi2").with_overrides(
         {"limits.cores_per_chip": 2, "limits.memory_per_core_bytes": 200}
     )
-    with pytest.raises(TargetError, match=r"needs \d+ cores, \d+ more than the target's 2"):
+    with pytest.raises(
+        TargetError,
+        match=r"limits\.cores_per_chip: .* needs \d+ cores, \d+ more than the target's 2",
+    ):
         check_target(lowered.network(), profile)
 
 
 def test_one_channel_too_large_for_a_core() -> None:
     profile = load_profile("loihi2").with_overrides({"limits.memory_per_core_bytes": 40})
     with pytest.raises(
-        TargetError, match=r"one channel of '.*' .* memory per core bytes: \d+ of 40"
+        TargetError, match=r"one channel of '.*' .* limits\.memory_per_core_bytes: \d+ of 40"
     ):
         check_target(lowered.network(), profile)
 

@@ -96,6 +96,8 @@ def _read_entries(file: mmap.mmap, position: int, end: int, count: int) -> Itera
         if magic != b"PK\x01\x02" or position > end or n_name > _MAX_NAME_BYTES:
             raise CheckpointError("its zip directory is damaged")
         name = file[body : body + n_name].decode("utf-8")
+        if name.endswith(".npy"):
+            raise CheckpointError("it is an archive of numpy arrays; name the checkpoint")
         if method != 0 or flags & _ENCRYPTED:
             raise CheckpointError(
                 f"its member {name!r} is compressed or encrypted, which torch.save never does; "

@@ -43,7 +43,7 @@ def compare(
     if against is not None:
         refuse_deployment(against)
     if json_path:
-        check_writable(json_path)
+        check_writable(json_path, *deployment_files, data_path, against, config)
     deployments = [load(path) for path in deployment_files]
     first = deployments[0].network
     data = load_data(data_path, first).first(limit)

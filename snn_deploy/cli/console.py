@@ -38,18 +38,20 @@ def _rate(speed: float) -> str:
 def progress_bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
     """Show a bar with a rate and the time left while the block runs; nothing off a terminal.
 
-    Gives the function to call with how much was done since the last call.
+    A total of 1 is a share of work that has no unit: it is shown in percent, without a rate. Gives
+    the function to call with how much was done since the last call.
     """
     if not sys.stderr.isatty():
         yield lambda part: None
         return
+    share = total == 1
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.percentage:.0f}%" if share else "{task.completed:.0f}/{task.total:.0f}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
@@ -60,6 +62,6 @@ def progress_bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
         def advance(part: float) -> None:
             bar.advance(task, part)
             speed = bar.tasks[0].speed
-            bar.update(task, rate=f"{_rate(speed)}/s" if speed else "")
+            bar.update(task, rate=f"{_rate(speed)}/s" if speed and not share else "")
 
         yield advance

@@ -78,14 +78,16 @@ def convert(
     chosen: dict[str, Any] = {**_read(formats), **settings}
     if wants_search:
         chosen = _search(checkpoint, calibration, config, output_steps, chosen, max_loss, out)
-    deployment = compile_checkpoint(
-        checkpoint,
-        target,
-        calibration=calibration,
-        config=config,
-        output_steps=output_steps,
-        settings=chosen,
-    )
+    with progress_bar("calibrating", 1.0) as progress:
+        deployment = compile_checkpoint(
+            checkpoint,
+            target,
+            calibration=calibration,
+            config=config,
+            output_steps=output_steps,
+            settings=chosen,
+            progress=progress,
+        )
     deployment.save(out)
     seconds = time.perf_counter() - started
     click.echo(f"{out}: {_summary(deployment)}, {out.stat().st_size:,} bytes, {seconds:.1f} s")

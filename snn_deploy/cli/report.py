@@ -56,7 +56,7 @@ def report(
         refuse_deployment(against)
     for path in (json_path, html_path):
         if path:
-            check_writable(path)
+            check_writable(path, deployment_file, data_path, against, config)
     deployment = load(deployment_file).with_profile_settings(settings)
     data = load_data(data_path, deployment.network).first(limit)
     page = None

@@ -71,10 +71,10 @@ def simulate(
     """Run DATA through a deployment (bit-exactly), or through a checkpoint's float network."""
     from snn_deploy.files import check_writable
 
-    trace.check()
+    trace.check(network_file, data_path)
     for path in (output, save_state):
         if path:
-            check_writable(path)
+            check_writable(path, network_file, data_path)
     stream = StreamRequest(chunk, save_state, resume)
     if stream.wanted:
         _check_streamable(network_file, backend)
@@ -85,6 +85,7 @@ def simulate(
             network_file, data_path, backend, config, output_steps, limit, trace
         )
     else:
+        _refuse_config(config)
         outcome = _simulate_integer(network_file, data_path, backend, device, limit, trace)
     logits, counts, saturated, data = outcome
     if output:
@@ -106,6 +107,13 @@ def make_engine(backend: str, device: Any = "cpu") -> Any:
     from snn_deploy.engines.lava.engine import LavaEngine
 
     return LavaEngine(device=device)
+
+
+def _refuse_config(config: str | None) -> None:
+    from snn_deploy.errors import ConfigError
+
+    if config is not None:
+        raise ConfigError("--config belongs to a CHECKPOINT, so to --backend float; leave it out")
 
 
 def _check_streamable(path: str, backend: str) -> None:

@@ -39,8 +39,8 @@ class TraceRequest:
     steps: slice
     form: Literal["dense", "events"]
 
-    def check(self) -> None:
-        """Refuse options that would have no effect, and a file that cannot be written.
+    def check(self, *sources: str) -> None:
+        """Refuse options that would have no effect, and a file that cannot or must not be written.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class TraceRequest:
         from snn_deploy.files import check_writable
 
         if self.path:
-            check_writable(self.path)
+            check_writable(self.path, *sources)
         elif self.patterns or self.steps != slice(None) or self.form != "dense":
             raise ConfigError("--trace-nodes, --trace-steps and --trace-format need --trace FILE")
 

@@ -64,7 +64,7 @@ def verify(
     if against is not None:
         refuse_deployment(against)
     if json_path:
-        check_writable(json_path)
+        check_writable(json_path, deployment_file, data_path, against, config)
     deployment = load(deployment_file)
     engines = [make_engine(name, device if name == "lava" else "cpu") for name in names]
     data = load_data(data_path, deployment.network).first(limit)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.float_ops import OPERATIONS, Context, Neuron, Signal
+from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import DataError, NetworkError
 from snn_deploy.ir.encoder_decoder_nodes import RetrievalHead
 from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm, TokenInput
@@ -56,6 +57,7 @@ def run_float(
     lengths: npt.ArrayLike | None = None,
     neuron: Neuron = "exact",
     record: Record | Collection[str] = (),
+    progress: Callable[[float], None] = no_progress,
 ) -> FloatResult:
     """Run a float network on a batch.
 
@@ -73,6 +75,8 @@ def run_float(
     record
         Names of the nodes whose signals are wanted; or a function that is called with the name and
         the signal of every node, block by block of sequences, and must not change it.
+    progress
+        Called with the share of the work done since the last call.
 
     Raises
     ------
@@ -102,6 +106,7 @@ def run_float(
                 record(node.name, signal)
             elif node.name in names:
                 _store(recorded, node.name, signal, rows, len(batch))
+            progress(len(rows) / len(batch) / len(network))
         answers.append(_answer(network, signal, context))
     return FloatResult(logits=np.concatenate(answers), signals=recorded)
 

@@ -12,7 +12,7 @@ from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
 from snn_deploy.ir.network import Network
 
-__all__ = ["IntArray", "Record", "Result", "Run", "answer_steps", "senders"]
+__all__ = ["IntArray", "Record", "Result", "Run", "answer_steps", "no_progress", "senders"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -22,7 +22,7 @@ width).
 """
 
 
-def _no_progress(fraction: float) -> None:
+def no_progress(fraction: float) -> None:
     """The default when nobody watches."""
 
 
@@ -50,7 +50,7 @@ class Run:
     lengths: IntArray
     trace: Collection[str] = ()
     record: Record | None = None
-    progress: Callable[[float], None] = field(default=_no_progress)
+    progress: Callable[[float], None] = field(default=no_progress)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def evaluate(
     progress
         Called with how many sequences were done since the last call.
     """
-    check_writable(output)
+    check_writable(output, deployment, data)
     network = load(deployment).network
     dataset = open_dataset(data, network)
     dataset.shard(network, 0, 1)  # refuse unusable data before anything is started

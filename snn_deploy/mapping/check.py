@@ -146,7 +146,7 @@ def _check_messages(network: Network, node: Any, profile: Profile) -> Iterator[V
 def _check_widths(
     network: Network, node: Any, entry: Node, profile: Profile
 ) -> Iterator[Violation]:
-    for rule, setting, bits in _widths(network, node, entry):
+    for rule, settings, bits in _widths(network, node, entry):
         limit = profile.limits.get(rule)
         if rule == "message_bits" and not profile.supports.graded_messages:
             continue  # has its own rule
@@ -156,12 +156,12 @@ def _check_widths(
                 f"limits.{rule}",
                 node.name,
                 f"a {what} of {bits} bits, the target has {limit}",
-                f"convert with --set {setting}={limit}" if setting else "choose another target",
+                "convert with " + " ".join(f"--set {name}={limit}" for name in settings.split()),
             )
 
 
 def _widths(network: Network, node: Any, entry: Node) -> Iterator[tuple[str, str, int]]:
-    """Give each width that a limit is set for: the limit, the setting that chose it, the bits.
+    """Give each width that a limit is set for: the limit, the settings that chose it, the bits.
 
     ``entry`` is what the host computes the chip's input by.
     """
@@ -175,7 +175,7 @@ def _widths(network: Network, node: Any, entry: Node) -> Iterator[tuple[str, str
         yield "weight_bits", "weight_bits", node.weight_bits
         yield "sum_bits", "sum_bits", node.output.bits
     elif isinstance(node, nodes.Dendrite):
-        yield "coefficient_bits", "decay_bits", node.bank.coefficient_bits
+        yield "coefficient_bits", "decay_bits readout_bits", node.bank.coefficient_bits
         yield "state_bits", "state_bits", node.bank.state_bits
         yield "sum_bits", "sum_bits", node.sum_bits
     elif isinstance(node, nodes.LifSoma):
@@ -217,5 +217,5 @@ def _check_state(network: Network, profile: Profile) -> Iterator[Violation]:
                     "limits.state_per_neuron_bytes",
                     name,
                     f"{size:,} bytes of state a neuron, the target has {limit:,}",
-                    "choose narrower formats",
+                    "choose narrower formats, such as a smaller state_bits",
                 )

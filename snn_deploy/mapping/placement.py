@@ -186,10 +186,10 @@ def _require_room(cores: int, populations: tuple[Population, ...], profile: Prof
     alone = {p.name: -(-p.channels // channels_per_core(p, profile)) for p in populations}
     largest = max(alone, key=alone.__getitem__)
     raise TargetError(
-        f"target '{profile.name}': the network needs {cores:,} cores, {cores - available:,} more "
-        f"than the target's {available:,}; largest: '{largest}', {alone[largest]:,} cores alone; "
-        f"choose a larger target{_larger_targets(cores, profile)}, fewer or narrower layers, or "
-        "fewer modes a channel"
+        f"target '{profile.name}': limits.chips, limits.cores_per_chip: the network needs "
+        f"{cores:,} cores, {cores - available:,} more than the target's {available:,}; largest: "
+        f"'{largest}', {alone[largest]:,} cores alone; choose a larger target"
+        f"{_larger_targets(cores, profile)}, fewer or narrower layers, or fewer modes a channel"
     )
 
 
@@ -199,7 +199,10 @@ def _larger_targets(cores: int, profile: Profile) -> str:
     fitting = sorted(
         (other.cores, other.name)
         for other in others
-        if other.cores is not None and other.cores >= cores and other.supports == profile.supports
+        if other.name != profile.name
+        and other.cores is not None
+        and other.cores >= cores
+        and other.supports == profile.supports
     )
     return f" ({', '.join(name for _, name in fitting)})" if fitting else ""
 

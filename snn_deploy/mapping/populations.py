@@ -245,7 +245,7 @@ def state_per_neuron_bytes(cost: NodeCost) -> int:
 
 def _explain_misfit(population: Population, profile: Profile) -> None:
     told = "; ".join(
-        f"{name.replace('_', ' ')}: {asked:,} of {limit:,}"
+        f"limits.{name}: {asked:,} of {limit:,}"
         for name, asked, limit in exceeded(population.load(1), profile)
     )
     raise TargetError(

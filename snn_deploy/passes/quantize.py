@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.engines.result import no_progress
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.base import Pass
 from snn_deploy.quantize.config import QuantizationConfig
@@ -19,10 +21,14 @@ __all__ = ["Calibration", "Quantize"]
 
 @dataclass(frozen=True)
 class Calibration:
-    """Representative inputs (B, L, d_input) or tokens (B, L), and their valid lengths (B,)."""
+    """Representative inputs (B, L, d_input) or tokens (B, L), and their valid lengths (B,).
+
+    ``progress`` is called with the share of them that has been run since the last call.
+    """
 
     inputs: npt.NDArray[Any]
     lengths: npt.NDArray[np.int64] | None = None
+    progress: Callable[[float], None] = no_progress
 
 
 @dataclass(frozen=True)
@@ -50,4 +56,5 @@ class Quantize(Pass):
             return self.measured
         if self.calibration is None:
             return bound_ranges(network, self.config.input_range)
-        return measure_ranges(network, self.calibration.inputs, self.calibration.lengths)
+        data = self.calibration
+        return measure_ranges(network, data.inputs, data.lengths, data.progress)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.floating import run_float
+from snn_deploy.engines.result import no_progress
 from snn_deploy.ir import float_nodes as nodes
 from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
 from snn_deploy.ir.network import Network
@@ -39,11 +40,15 @@ class Ranges:
 
 
 def measure_ranges(
-    network: Network, inputs: npt.NDArray[Any], lengths: npt.NDArray[np.int64] | None
+    network: Network,
+    inputs: npt.NDArray[Any],
+    lengths: npt.NDArray[np.int64] | None,
+    progress: Callable[[float], None] = no_progress,
 ) -> Ranges:
     """Run calibration inputs through the float network (exact LIF), keeping maxima and moments.
 
-    What comes from tables alone is bounded: no calibration data holds every token.
+    What comes from tables alone is bounded: no calibration data holds every token. ``progress`` is
+    called with the share of the work done since the last call.
     """
     known = _from_tables(network)
     largest: dict[str, Real] = {}
@@ -58,7 +63,7 @@ def measure_ranges(
         if name in somas:
             sums[name].add(flat)
 
-    run_float(network, inputs, lengths, record=record)
+    run_float(network, inputs, lengths, record=record, progress=progress)
     moments = {name: total.moments() for name, total in sums.items()}
     return Ranges(largest | known, "calibration", len(inputs), moments)
 
