@@ -17,7 +17,7 @@ from snn_deploy.ir.float_nodes import TokenInput
 from snn_deploy.ir.host_nodes import Lookup
 from snn_deploy.ir.network import Network
 
-__all__ = ["Data", "check_data", "check_inputs", "load_data", "vocabulary_of"]
+__all__ = ["Data", "check_data", "check_inputs", "load_data", "rows_of", "vocabulary_of"]
 
 MOST_NAMES = 8  # of an archive's members, in a message
 
@@ -43,25 +43,51 @@ class Data:
     inputs
         (B, L, d_input) real numbers, or (B, L) integer tokens; padded as in training.
     labels
-        (B,) classes, or None.
+        Classes, one for each answer: (B,), or (B, steps) where each step has one; negative ones
+        do not count. None without.
     lengths
         (B,) valid steps of each sequence, 1 … L; all L when the data names none.
+    pairs
+        Whether sequence i of the first half belongs to sequence i of the second half: they have
+        one answer.
     """
 
     inputs: npt.NDArray[Any]
     labels: npt.NDArray[np.int64] | None
     lengths: npt.NDArray[np.int64]
+    pairs: bool = False
 
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def first(self, limit: int | None) -> Data:
-        """Give the first ``limit`` sequences, or all."""
-        return self[: limit if limit is not None else len(self)]
+    @property
+    def answers(self) -> int:
+        """How many sequences, or pairs of them, there are."""
+        return len(self) // 2 if self.pairs else len(self)
 
-    def __getitem__(self, part: slice) -> Data:
-        labels = None if self.labels is None else self.labels[part]
-        return replace(self, inputs=self.inputs[part], labels=labels, lengths=self.lengths[part])
+    def first(self, limit: int | None) -> Data:
+        """Give the first ``limit`` sequences, or pairs of sequences; or all."""
+        return self.part(0, self.answers if limit is None else min(limit, self.answers))
+
+    def part(self, start: int, stop: int) -> Data:
+        """Give the sequences, or pairs of them, ``start`` … ``stop - 1``."""
+        labels = None if self.labels is None else self.labels[start:stop]
+        rows = rows_of(start, stop, self.answers, self.pairs)
+        return replace(self, inputs=self.inputs[rows], labels=labels, lengths=self.lengths[rows])
+
+    def __getitem__(self, rows: slice) -> Data:
+        """Give some sequences; what they are labelled is lost where they come in pairs."""
+        labels = None if self.labels is None or self.pairs else self.labels[rows]
+        return replace(
+            self, inputs=self.inputs[rows], labels=labels, lengths=self.lengths[rows], pairs=False
+        )
+
+
+def rows_of(start: int, stop: int, answers: int, pairs: bool) -> Any:
+    """Index the sequences of some answers; of pairs, all first sequences, then all second ones."""
+    if not pairs:
+        return slice(start, stop)
+    return np.concatenate([np.arange(start, stop), np.arange(start, stop) + answers])
 
 
 def load_data(path: str | os.PathLike[str], network: Network) -> Data:
@@ -130,12 +156,49 @@ def check_data(
     batch, steps = array.shape[:2]
     if batch == 0 or steps == 0:
         raise DataError(f"{where}: shape {array.shape} holds no step; need at least one sequence")
-    if not isinstance(network.output_steps, str) and steps < network.output_steps:
+    if network.pairs and batch % 2:
         raise DataError(
-            f"{where}: the answer is the last {network.output_steps} steps, but the sequences have "
-            f"only {steps}; give longer ones, or convert with fewer --output-steps"
+            f"{where}: {batch} sequences, but this network compares pairs; give an even number: "
+            "all first documents, then all second ones"
         )
-    return Data(array, _labels(labels, batch, where), _lengths(lengths, batch, steps, where))
+    valid = _lengths(lengths, batch, steps, where)
+    _check_steps(network, steps, valid, where)
+    answers = batch // 2 if network.pairs else batch
+    return Data(array, _labels(labels, answers, network, where), valid, network.pairs)
+
+
+def _check_steps(network: Network, steps: int, lengths: npt.NDArray[np.int64], where: str) -> None:
+    """Check that the sequences have a length that the network takes."""
+    if network.steps is not None and steps != network.steps:
+        raise DataError(
+            f"{where}: sequences of {steps} steps, but this network was converted for "
+            f"{network.steps}, on which its weights depend: pad to {network.steps} steps, or "
+            f"convert with calibration data of {steps}"
+        )
+    counts = [node.count for node in (*network.nodes, *network.head) if hasattr(node, "count")]
+    if counts and steps < counts[-1]:
+        raise DataError(
+            f"{where}: the answer is the first {counts[-1]} steps, but the sequences have only "
+            f"{steps}; give longer ones, or convert with fewer --output-steps"
+        )
+    if isinstance(network.output_steps, str):
+        return
+    shortest = int(lengths.min()) if _counts_valid_steps(network) else steps
+    if shortest < network.output_steps:
+        raise DataError(
+            f"{where}: the answer is the last {network.output_steps} steps, but "
+            f"{_short(shortest, steps)}; give longer ones, or convert with fewer --output-steps"
+        )
+
+
+def _counts_valid_steps(network: Network) -> bool:
+    return network.use_lengths or bool(getattr(network.output, "use_lengths", False))
+
+
+def _short(shortest: int, steps: int) -> str:
+    if shortest == steps:
+        return f"the sequences have only {steps}"
+    return f"the shortest sequence has only {shortest} valid ones"
 
 
 def check_inputs(
@@ -207,17 +270,27 @@ def _check_tokens(array: npt.NDArray[Any], vocabulary: int, where: str) -> None:
         )
 
 
-def _labels(labels: npt.ArrayLike | None, batch: int, where: str) -> npt.NDArray[np.int64] | None:
+def _labels(
+    labels: npt.ArrayLike | None, answers: int, network: Network, where: str
+) -> npt.NDArray[np.int64] | None:
     if labels is None:
         return None
     array = _as_array(labels, f"{where}: labels")
-    if array.shape[:1] != (batch,):
+    if array.shape[:1] != (answers,):
+        what = "pairs of sequences" if network.pairs else "sequences"
         raise DataError(
-            f"{where}: labels of shape {array.shape} for {batch} sequences; give one each"
+            f"{where}: labels of shape {array.shape} for {answers} {what}; give one each"
         )
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+    if array.ndim > 2 or not np.issubdtype(array.dtype, np.integer):
         return None  # targets of a regression: nothing to count correct predictions with
+    if array.ndim == 2 and not _classifies_steps(network):
+        return None
     return array.astype(np.int64)
+
+
+def _classifies_steps(network: Network) -> bool:
+    last = (network.head or network.nodes)[-1]
+    return network.output_steps != "one" and last.width > 1
 
 
 def _lengths(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import vocabulary_of
+from snn_deploy.data import rows_of, vocabulary_of
 from snn_deploy.evaluation.dataset import MappedArray, open_dataset
 from snn_deploy.ir.network import Network
 
@@ -28,14 +28,15 @@ class Recording:
         (B, L, d_input) or (B, L) tokens; without the first axis if it is a ``single`` sequence.
     labels, lengths
         (B,) each; no lengths where every step is valid.
-    samples
-        How many of the sequences are read.
+    samples, rows
+        How many of the sequences are read, and which.
     """
 
     inputs: npt.NDArray[Any] | MappedArray
     labels: npt.NDArray[Any] | None
     lengths: npt.NDArray[Any] | None
     samples: int
+    rows: Any = slice(None)
     single: bool = False
 
     @property
@@ -47,7 +48,7 @@ class Recording:
         """Read ``size`` steps at a time, (B, size, …); the last chunk may be shorter."""
         for start in range(0, self.steps, size):
             part = slice(start, start + size)
-            yield self.inputs[part][None] if self.single else self.inputs[: self.samples, part]
+            yield self.inputs[part][None] if self.single else self.inputs[self.rows, part]
 
 
 def open_recording(
@@ -69,10 +70,12 @@ def open_recording(
         if array.ndim == dimensions - 1:
             return Recording(array, None, None, 1, single=True)
     dataset = open_dataset(source, network)
-    samples = min(limit or len(dataset), len(dataset))
-    recording = Recording(dataset.inputs, None, None, samples)
-    labels = None if dataset.labels is None else dataset.labels[:samples]
-    lengths = np.asarray(dataset.lengths[:samples])
+    answers = min(limit or len(dataset), len(dataset))
+    rows = rows_of(0, answers, len(dataset), dataset.pairs)
+    samples = 2 * answers if dataset.pairs else answers
+    recording = Recording(dataset.inputs, None, None, samples, rows)
+    labels = None if dataset.labels is None else dataset.labels[:answers]
+    lengths = np.asarray(dataset.lengths[rows])
     if labels is not None and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
         labels = None  # targets of a regression: nothing to count correct predictions with
     if (lengths == recording.steps).all():

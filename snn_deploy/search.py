@@ -31,10 +31,11 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.metrics import accuracy, agreement
-from snn_deploy.passes.base import Pass
+from snn_deploy.passes.fix_length import FixLength
 from snn_deploy.passes.fold_thresholds import FoldThresholds
-from snn_deploy.passes.pipeline import PIPELINE, run_passes
+from snn_deploy.passes.pipeline import run_pipeline
 from snn_deploy.passes.quantize import Quantize
+from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import measure_ranges
 from snn_deploy.simulation import simulate
@@ -127,7 +128,7 @@ def search_formats(
         )
     before = _memory(start)
     found, current, trials = config, start, list[Trial]()
-    places = sorted(_places(network, config), key=lambda place: judge.narrowest(found, *place))
+    places = sorted(_places(judge.chip, config), key=lambda place: judge.narrowest(found, *place))
     for node, setting in places:
         found, current, score = _narrow(
             judge, found, (node, setting), limit, trials, score, current
@@ -178,7 +179,9 @@ class _Judge:
     """Compiles and scores settings; ranges and the float answer are found once."""
 
     def __init__(self, network: Network, data: Data, config: QuantizationConfig) -> None:
-        self.network = FoldThresholds()(network)
+        self.steps = data.inputs.shape[1]
+        self.network = FoldThresholds()(FixLength(self.steps)(network))
+        self.chip = SplitHead(config.chip_outputs)(self.network)
         self.data = data
         self.ranges = measure_ranges(self.network, data.inputs, data.lengths)
         self.engine = get_engine("native")
@@ -209,9 +212,7 @@ class _Judge:
             return np.inf
 
     def _compile(self, config: QuantizationConfig) -> Network:
-        quantize = Quantize(config, measured=self.ranges)
-        options: dict[type[Pass], Pass] = {Quantize: quantize}
-        return run_passes(self.network, (options.get(kind) or kind() for kind in PIPELINE))
+        return run_pipeline(self.network, Quantize(config, measured=self.ranges), self.steps)
 
 
 def _places(network: Network, config: QuantizationConfig) -> Iterator[tuple[str, str]]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data import Data
+from snn_deploy.engines.head import Real, answer_shape, apply_head, head_blocks, predict
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Record, Result, Run
-from snn_deploy.errors import ConfigError, SnnDeployWarning
+from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
 from snn_deploy.ir.network import Network
+from snn_deploy.metrics import cross_entropy
 
 __all__ = [
     "Progress",
@@ -36,6 +40,7 @@ Progress = Callable[[float], None]
 """Called with the part of the work done since the last call, in sequences."""
 
 BLOCK_BYTES = 512 * 2**20
+LOGIT_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -44,25 +49,67 @@ class Simulation:
 
     Parameters
     ----------
-    logits
-        (B, n_classes) for one vector a sequence, else (B, steps, d_output): real numbers, the
-        output's integers times their scale.
+    network
+        That answered.
+    answer
+        (B, width) for one vector a sequence, else (B, steps, width): real numbers, the integers
+        that came out of the chip times their scale.
     spike_counts
         By layer name, e.g. ``layers.0``: spikes of each neuron in each sequence, (B, d).
     messages, saturated, trace
         As in :class:`~snn_deploy.engines.result.Result`, over all sequences.
     """
 
-    logits: npt.NDArray[np.float64]
+    network: Network
+    answer: Real
     spike_counts: Mapping[str, IntArray]
     messages: Mapping[str, IntArray]
     saturated: Mapping[str, int]
     trace: Mapping[str, IntArray]
 
+    @cached_property
+    def logits(self) -> Real:
+        """What the network's head makes of the answer: (B, n_classes), or (B, steps, n_classes).
+
+        Without a head, the answer itself; one row a pair where pairs are compared.
+
+        Raises
+        ------
+        DataError
+            If a large vocabulary's scores of every step would take more than 4 GiB.
+        """
+        if not self.logits_fit:
+            shape = answer_shape(self.network, self.answer.shape)
+            size = f"{math.prod(shape) * 8 / 2**30:,.1f}"
+            raise DataError(
+                f"the logits, {' × '.join(map(str, shape))}, would take {size} GiB: take the "
+                "predictions alone, or run fewer sequences at a time"
+            )
+        return apply_head(self.network, self.answer)
+
     @property
+    def logits_fit(self) -> bool:
+        """Whether all logits may be held at once."""
+        return math.prod(answer_shape(self.network, self.answer.shape)) * 8 <= LOGIT_BYTES
+
+    @cached_property
     def predictions(self) -> IntArray:
         """The class of the largest logit, (B,) or (B, steps); the first one where several tie."""
-        return np.asarray(self.logits.argmax(axis=-1))
+        return predict(self.network, self.answer)
+
+    @property
+    def classes(self) -> int:
+        """How many logits an answer has."""
+        return answer_shape(self.network, self.answer.shape)[-1]
+
+    def cross_entropy(self, labels: IntArray) -> float:
+        """Give the sum over labels, of the predictions' shape, of -log probability, in nats.
+
+        Negative labels do not count.
+        """
+        flat = labels.reshape(-1)
+        blocks = head_blocks(self.network, self.answer)
+        return sum(cross_entropy(part, flat[rows]) for rows, part in blocks)
 
 
 def simulate(
@@ -88,7 +135,8 @@ def simulate(
     output = np.concatenate([result.output for result in results])
     messages = _joined([result.messages for result in results])
     return Simulation(
-        logits=output_format(network).decode(output),
+        network=network,
+        answer=output_format(network).decode(output),
         spike_counts=spike_counts(network, messages),
         messages=messages,
         saturated={

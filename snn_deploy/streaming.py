@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data import check_inputs
+from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.native import NativeSession
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.ir.encoder_decoder_nodes import FirstSteps
 from snn_deploy.ir.network import Network
 from snn_deploy.simulation import check_traced, encode, output_format, spike_counts, warn_of_clipped
 from snn_deploy.stream_state import StreamState, read_state, write_state
@@ -83,6 +85,7 @@ class Stream:
         if samples < 1:
             raise ConfigError(f"a stream has at least one sequence, not {samples}")
         check_traced(network, trace)
+        _check_streamable(network, samples, lengths)
         self.network, self.samples = network, samples
         self.lengths = None if lengths is None else _checked_lengths(lengths, samples)
         late = {node.name for node in plan_network(network).closing}
@@ -125,6 +128,11 @@ class Stream:
         return self.network.output_steps != "all"
 
     @property
+    def classes(self) -> int:
+        """How many logits an answer has."""
+        return (self.network.head or self.network.nodes)[-1].width
+
+    @property
     def steps(self) -> int:
         """How many steps came so far."""
         return self._session.steps
@@ -149,7 +157,7 @@ class Stream:
         if not self._answers_once:
             last = signals[self.network.output.name]
             self._remember(last)
-            outputs = output_format(self.network).decode(last)
+            outputs = self._decoded(last)
         return StreamOutput(first, outputs, trace={name: signals[name] for name in self.trace})
 
     def run(self, chunks: Iterable[npt.ArrayLike]) -> Iterator[StreamOutput]:
@@ -172,7 +180,7 @@ class Stream:
         ConfigError
             If every step is this network's answer: :meth:`step` gave it.
         """
-        steps, form = self.network.output_steps, output_format(self.network)
+        steps = self.network.output_steps
         if not self.answers_at_end:
             raise ConfigError("every step is this network's answer: take it as the steps come")
         if self.steps < self._answer_length:
@@ -181,10 +189,10 @@ class Stream:
             )
         name = self.network.output.name
         if not self._answers_once:
-            return form.decode(self._recent[:, 0] if steps == "one" else self._recent)
+            return self._decoded(self._recent[:, 0] if steps == "one" else self._recent)
         if steps == "one":
-            return form.decode(self._session.finish().spoken[name].answer)
-        return form.decode(self.late_signal(name, self.steps - self._answer_length, self.steps))
+            return self._decoded(self._session.finish().spoken[name].answer)
+        return self._decoded(self.late_signal(name, self.steps - self._answer_length, self.steps))
 
     def late_signal(self, name: str, start: int, stop: int) -> IntArray:
         """Give the output of a node of ``late_trace`` at some steps so far, (B, steps, width), as
@@ -232,6 +240,10 @@ class Stream:
         state = StreamState(self._session.snapshot(), self.lengths, self._recent, self._clipped)
         write_state(path, self.network, state)
 
+    def _decoded(self, outputs: IntArray) -> Reals:
+        """Give what the host makes of the chip's answer, or of a part of its steps."""
+        return apply_head(self.network, output_format(self.network).decode(outputs))
+
     def _encoded(self, inputs: npt.NDArray[Any]) -> IntArray:
         mantissas, clipped = encode(self.network, inputs)
         if clipped and not self._clipped:
@@ -244,6 +256,29 @@ class Stream:
         joined = np.concatenate([self._recent, outputs], axis=1)
         first = max(joined.shape[1] - self._answer_length, 0)
         self._recent = joined[:, first:].copy()
+
+
+def _check_streamable(network: Network, samples: int, lengths: npt.ArrayLike | None) -> None:
+    """Refuse networks whose answer needs more than the steps so far."""
+    if network.steps is not None:
+        raise ConfigError(
+            f"this network's weights are those for sequences of {network.steps} steps, but a "
+            "stream has no length; give it whole sequences"
+        )
+    if any(isinstance(node, FirstSteps) for node in network.head):
+        raise ConfigError(
+            "this network answers with the first steps of a sequence, and a stream has no end: "
+            "convert with --output-steps all, and take the steps as they come"
+        )
+    if network.use_lengths and lengths is not None:
+        raise ConfigError(
+            "this network answers with the last valid steps of each sequence: give a stream no "
+            "lengths, or run whole sequences"
+        )
+    if network.pairs and samples % 2:
+        raise ConfigError(
+            f"this network compares pairs of sequences; {samples} side by side is no even number"
+        )
 
 
 def _checked_lengths(lengths: npt.ArrayLike, samples: int) -> IntArray:

@@ -110,6 +110,12 @@ def accumulator(
     )
 
 
+def running_sum(name: str, source: str, guard_bits: int = -3) -> nodes.RunningSum:
+    return nodes.RunningSum(
+        name=name, inputs=reads(source), output=MESSAGE, channels=WIDTH, guard_bits=guard_bits
+    )
+
+
 def source(channels: int = 3) -> nodes.Input:
     return nodes.Input(name="input", output=Format(12, 0), channels=channels)
 
@@ -173,7 +179,8 @@ def delays() -> Network:
         accumulator("sum", "residual", "sum", True, guard_bits=-2),
         accumulator("last", "residual", "last", True),
         accumulator("first", "residual", "first", False),
-        relay("pooled", "mean", "sum", "last", "first"),
+        running_sum("running", "residual"),
+        relay("pooled", "mean", "sum", "last", "first", "running"),
         output_steps="one",
     )
 

@@ -413,6 +413,18 @@ def _make_accumulator(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width), node
 
 
+def _make_running_sum(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    node = nodes.RunningSum(
+        name="node",
+        inputs=(Edge("input"),),
+        output=_output(rng, width),
+        channels=width,
+        guard_bits=int(rng.integers(-8, 9)),
+    )
+    return _source(rng, width), node
+
+
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     nodes.Input: _make_input,
     host_nodes.Lookup: make_lookup,
@@ -428,4 +440,5 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     nodes.Gate: _make_gate,
     nodes.Accumulator: _make_accumulator,
     nodes.Normalize: _make_norm,
+    nodes.RunningSum: _make_running_sum,
 }

@@ -7,6 +7,7 @@ the shapes are those that break loops: width 1, one step, widths that are no mul
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -120,12 +121,15 @@ def random_network(seed: int, limits: Limits | None = None) -> Network:
             _projection(b)
         _positions(b)
     for _ in range(b.between(0, b.limits.blocks)):
-        block = b.choice((_layer, _layer, _projection, _relay, _adder, _soma, _norm))
+        blocks = (_layer, _layer, _projection, _relay, _adder, _soma, _norm, _running_sum)
+        block = b.choice(blocks)
         block(b)
     output_steps: Any = b.choice(("one", "one", "all", b.between(1, 9)))
     if b.chance(0.6):
         _readout(b)
     network = BalanceDelays()(Network("integer", tuple(b.nodes), output_steps))
+    if isinstance(output_steps, int) and b.chance(0.5):
+        network = dataclasses.replace(network, use_lengths=True)
     verify_network(network)
     return network
 
@@ -137,6 +141,7 @@ def random_run(
     rng = np.random.default_rng([seed, 1])
     batch = batch or int(rng.choice([1, 1, 2, 3, 4, 5, 7]))
     steps = steps or int(rng.choice([1, 2, 3, 7, 16, 33, 64, 65, 90]))
+    steps = max(steps, _fewest_steps(network))
     node: Any = network.input
     shape = (batch, steps, node.width)
     limit = highest_mantissa(network)
@@ -148,8 +153,13 @@ def random_run(
         inputs = limit * rng.choice([-1, 1], (batch, 1, node.width)).repeat(steps, 1)
     elif kind == 1:
         inputs = inputs * (rng.random(shape) < 0.1)
-    lengths = rng.integers(1, steps + 1, batch)
+    lengths = rng.integers(_fewest_steps(network), steps + 1, batch)
     return Run(inputs.astype(np.int64), lengths.astype(np.int64), trace=network.names)
+
+
+def _fewest_steps(network: Network) -> int:
+    """Valid steps that every sequence must have."""
+    return network.output_steps if network.use_lengths else 1  # type: ignore[return-value]
 
 
 def _corners(rng: np.random.Generator, limit: int, shape: Any) -> npt.NDArray[np.int64]:
@@ -470,6 +480,22 @@ def _pool(b: _Builder) -> None:
             guard_bits=b.between(-8, min(7, reciprocal_bits - 2)),
             headroom_bits=b.between(0, 8),
             reciprocal_bits=reciprocal_bits,
+        )
+    )
+
+
+def _running_sum(b: _Builder) -> None:
+    source = b.nodes[-1]
+    if source.output.bits > 24:
+        _relay(b)
+        return
+    b.add(
+        nodes.RunningSum(
+            name=b.name("running"),
+            inputs=(Edge(source.name),),
+            output=b.format(source.width, b.bits()),
+            channels=source.width,
+            guard_bits=b.between(-10, 3),
         )
     )
 

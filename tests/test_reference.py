@@ -277,6 +277,15 @@ def accumulator(node: nodes.Accumulator, x: Sequence, valid: int, clip: Clip) ->
     return [answer if t == length - 1 else silent for t in range(len(x))]
 
 
+def running_sum(node: nodes.RunningSum, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    total = [0] * node.width
+    spoken = []
+    for step in x:
+        total = [before + value for before, value in zip(total, step, strict=True)]
+        spoken.append([clip(shifted(held, node.guard_bits), node.output.bits) for held in total])
+    return spoken
+
+
 def mean(node: nodes.Accumulator, total: int, length: int) -> int:
     """``docs/arithmetic.md``'s division: shift, multiply, shift."""
     octaves = 0
@@ -304,6 +313,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     nodes.Gate: gate,
     nodes.Accumulator: accumulator,
     nodes.Normalize: normalize,
+    nodes.RunningSum: running_sum,
 }
 
 

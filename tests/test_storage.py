@@ -164,7 +164,7 @@ DAMAGE: dict[str, tuple[Callable[[Document, Tensors], None], str]] = {
         "output_steps is 'one', 'all' or a number of steps, not 0",
     ),
     "true as steps": (top("output_steps", True), "'all' or a number of steps, not True"),
-    "nodes that are no list": (top("nodes", {"a": 1}), "network: 'nodes' is no list"),
+    "nodes that are no list": (top("nodes", {"a": 1}), "network: 'nodes' and 'head' are lists"),
     "a number as node": (top("nodes", [5]), "a node: 'kind' is missing"),
     "a node without kind": (drop(LIF, "kind"), "a node: 'kind' is missing"),
     "an unknown kind": (

@@ -62,6 +62,7 @@ def streamable(seed: int) -> Network:
     plan = plan_network(network)
     assume(not plan.needs_length)
     assume(not (network.output_steps == "all" and network.output in plan.closing))
+    assume(not network.use_lengths)
     return network
 
 

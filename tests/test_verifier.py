@@ -585,6 +585,29 @@ NORMS: dict[str, tuple[Callable[[], Network], str]] = {
     ),
 }
 
+
+def summing(**values: Any) -> Network:
+    """The lowered network, that adds up its stream step by step and gives all sums."""
+    network = changed(lowered(), "layers.0.residual", **values)
+    stream: Any = network["layers.0.residual"]
+    members = network.nodes[: network.names.index("decoder.pool")]
+    running = nodes.RunningSum(
+        name="sum", inputs=(Edge(stream.name),), output=stream.output, channels=WIDTH, guard_bits=0
+    )
+    return replace(network, nodes=(*members, running), output_steps="all")
+
+
+RUNNING_SUMS: dict[str, tuple[Callable[[], Network], str]] = {
+    "a sum shifted too far": (
+        lambda: changed(summing(), "sum", guard_bits=15),
+        "node 'sum' (RunningSum): guard_bits 15 is outside -24 … 14",
+    ),
+    "messages that fill the sum": (
+        lambda: summing(output=replace(of(lowered(), "layers.0.residual").output, bits=25)),
+        "node 'sum' (RunningSum): adds up 25 bits, over 24",
+    ),
+}
+
 TIMING: dict[str, tuple[Callable[[], Network], str]] = {
     "paths of different length": (
         lambda: changed(
@@ -618,6 +641,7 @@ RULES = {
     **{f"pools: {name}": rule for name, rule in POOLS.items()},
     **{f"host: {name}": rule for name, rule in HOST.items()},
     **{f"norms: {name}": rule for name, rule in NORMS.items()},
+    **{f"running sums: {name}": rule for name, rule in RUNNING_SUMS.items()},
     **{f"timing: {name}": rule for name, rule in TIMING.items()},
 }
 

@@ -72,6 +72,8 @@ def evaluate(
 def _print(outcome: Any) -> None:
     tally = outcome.tally
     correct = "" if tally.correct is None else f", accuracy {percent(outcome.accuracy)}"
+    if tally.labelled > tally.sequences and outcome.perplexity is not None:
+        correct += f" of {tally.labelled:,} steps, perplexity {outcome.perplexity:.2f}"
     click.echo(f"{tally.sequences:,} sequences, {tally.steps:,} steps{correct}")
     for layer in outcome.layers():
         odd = f"{layer['silent_neurons']} silent, {layer['always_firing_neurons']} always firing"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["make_engine", "simulate"]
 
-Outcome = tuple[Any, Mapping[str, Any], Mapping[str, int], Any]
-"""Logits, spike counts by layer, clipped values by node, and the data."""
+Outcome = tuple[Any, Any, Mapping[str, Any], Mapping[str, int], Any]
+"""Logits (None if too large), predictions, spike counts by layer, clipped values, and the data."""
 
 FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
 
@@ -87,12 +87,16 @@ def simulate(
     else:
         _refuse_config(config)
         outcome = _simulate_integer(network_file, data_path, backend, device, limit, trace)
-    logits, counts, saturated, data = outcome
+    logits, predictions, counts, saturated, data = outcome
     if output:
-        arrays = {"logits": logits, "predictions": logits.argmax(axis=-1)}
+        arrays = {"predictions": predictions}
+        if logits is None:
+            click.echo("logits are left out: the scores of so many steps and words are too large")
+        else:
+            arrays["logits"] = logits
         _save(output, {**arrays, **{f"spike_counts/{k}": v for k, v in counts.items()}})
     click.echo(f"{len(data)} sequences of {data.inputs.shape[1]} steps")
-    _print_outcome(logits, data.labels, counts, data.inputs.shape[1], saturated)
+    _print_outcome(predictions, data.labels, counts, data.inputs.shape[1], saturated)
 
 
 def make_engine(backend: str, device: Any = "cpu") -> Any:
@@ -161,7 +165,8 @@ def _simulate_integer(
             record=writer.record if writer else None,
             progress=progress,
         )
-    return result.logits, result.spike_counts, result.saturated, data
+    logits = result.logits if result.logits_fit else None
+    return logits, result.predictions, result.spike_counts, result.saturated, data
 
 
 def _simulate_float(
@@ -203,7 +208,7 @@ def _simulate_float(
     if trace.path:
         _save(trace.path, {n: np.concatenate(parts) for n, parts in signals.items() if parts})
     spikes = {name.removesuffix(".lif"): np.concatenate(parts) for name, parts in counts.items()}
-    return result.logits, spikes, {}, data
+    return result.logits, result.logits.argmax(axis=-1), spikes, {}, data
 
 
 def _save(path: str, arrays: Mapping[str, Any]) -> None:
@@ -220,20 +225,20 @@ def _print_stream(stream: Stream, recording: Recording) -> None:
     begun = stream.steps - recording.steps
     before = f" (after {begun:,} before)" if begun else ""
     click.echo(f"{stream.samples} streams of {recording.steps:,} steps{before}")
-    logits = stream.answer() if stream.answers_at_end else None
-    _print_outcome(logits, recording.labels, stream.spike_counts, stream.steps, stream.saturated)
+    found = stream.answer().argmax(axis=-1) if stream.answers_at_end else None
+    _print_outcome(found, recording.labels, stream.spike_counts, stream.steps, stream.saturated)
 
 
 def _print_outcome(
-    logits: Any,
+    predictions: Any,
     labels: Any,
     counts: Mapping[str, Any],
     steps: int,
     saturated: Mapping[str, int],
 ) -> None:
-    from snn_deploy.metrics import accuracy
+    from snn_deploy.metrics import share_of_right
 
-    correct = None if logits is None else accuracy(logits, labels)
+    correct = None if predictions is None else share_of_right(predictions, labels)
     if correct is not None:
         click.echo(f"accuracy {percent(correct)}")
     for layer, spikes in counts.items():

@@ -107,7 +107,7 @@ class _Outputs:
     """The answers of a network that answers at every step, on disk as they come."""
 
     def __init__(self, npz: Npz, stream: Stream, steps: int) -> None:
-        shape = (stream.samples, steps, stream.network.output.width)
+        shape = (stream.samples, steps, stream.classes)
         self._first = stream.steps
         self._logits = npz.spool("logits", shape, "float64")
         self._predictions = npz.spool("predictions", shape[:2], "int64")

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.float_ops import OPERATIONS, Context, Neuron, Signal
+from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import DataError, NetworkError
-from snn_deploy.ir.encoder_decoder_nodes import RetrievalHead
 from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm, TokenInput
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -96,8 +96,7 @@ def run_float(
         network[name]
     recorded: dict[str, Signal] = {}
     answers: list[Signal] = []
-    paired = bool(network.of_kind(RetrievalHead))
-    blocks = list(_blocks(len(batch), _block_size(network, batch, neuron), paired))
+    blocks = list(_blocks(len(batch), _block_size(network, batch, neuron), network.pairs))
     spectra = _room_for_spectra(network, batch.shape[1]) if len(blocks) > 1 else None
     for rows in blocks:
         context = Context(lengths=valid[rows], neuron=neuron, spectra=spectra)
@@ -107,7 +106,7 @@ def run_float(
             elif node.name in names:
                 _store(recorded, node.name, signal, rows, len(batch))
             progress(len(rows) / len(batch) / len(network))
-        answers.append(_answer(network, signal, context))
+        answers.append(apply_head(network, _answer(network, signal, context)))
     return FloatResult(logits=np.concatenate(answers), signals=recorded)
 
 
@@ -142,7 +141,7 @@ def _answer(network: Network, signal: Signal, context: Context) -> Signal:
         return signal
     count = 1 if network.output_steps == "one" else network.output_steps
     ends = np.full(len(signal), signal.shape[1])
-    if getattr(network.output, "use_lengths", False):
+    if network.use_lengths or getattr(network.output, "use_lengths", False):
         ends = context.lengths
     if not count <= ends.min():
         raise DataError(
@@ -205,7 +204,7 @@ def _checked_inputs(network: Network, inputs: npt.NDArray[np.generic]) -> Signal
         )
     if not inputs.size:
         raise DataError(f"inputs have shape {inputs.shape}: there is nothing to run")
-    if network.of_kind(RetrievalHead) and len(inputs) % 2:
+    if network.pairs and len(inputs) % 2:
         raise DataError(
             f"inputs hold {len(inputs)} documents; the network compares pairs, so give an even "
             "number: first documents, then second"

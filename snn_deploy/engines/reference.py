@@ -246,6 +246,11 @@ def _pool(node: nodes.Accumulator, x: IntArray) -> IntArray:
     return fp.signed_shift(chosen, node.guard_bits)
 
 
+def _running_sum(node: nodes.RunningSum, sources: list[IntArray], context: Context) -> IntArray:
+    running = fp.signed_shift(np.cumsum(sources[0], axis=1), node.guard_bits)
+    return context.saturate(node.name, running, node.output.bits)
+
+
 STEPS: dict[type, Callable[[Any, list[IntArray], Context], IntArray]] = {
     nodes.Input: _input,
     host_nodes.Lookup: _lookup,
@@ -261,4 +266,5 @@ STEPS: dict[type, Callable[[Any, list[IntArray], Context], IntArray]] = {
     nodes.Gate: _gate,
     nodes.Accumulator: _accumulator,
     nodes.Normalize: _normalize,
+    nodes.RunningSum: _running_sum,
 }

@@ -120,7 +120,10 @@ def answer_steps(network: Network, signal: IntArray, lengths: IntArray) -> IntAr
     if network.output_steps == "one":
         speaks = _last_valid_step(network, lengths, signal.shape[1])
         return np.asarray(signal[np.arange(len(signal)), speaks])
-    return signal[:, -network.output_steps :]
+    if not network.use_lengths:
+        return signal[:, -network.output_steps :]
+    steps = lengths[:, None] - network.output_steps + np.arange(network.output_steps)
+    return np.asarray(signal[np.arange(len(signal))[:, None], steps])
 
 
 def _last_valid_step(network: Network, lengths: IntArray, steps: int) -> IntArray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import Data, check_data, load_data
+from snn_deploy.data import Data, check_data, load_data, rows_of
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
 
@@ -56,29 +56,33 @@ class MappedArray:
 class Dataset:
     """Sequences that are checked when they are read; arrays may be on disk.
 
-    inputs (B, L, d_input) or (B, L) tokens; labels (B,) or None; lengths (B,).
+    inputs (B, L, d_input) or (B, L) tokens; labels (B,) or None; lengths (B,). With ``pairs``
+    inputs and lengths hold 2 B sequences: all first ones, then all second ones.
     """
 
     path: Path
     inputs: npt.NDArray[Any] | MappedArray
     labels: npt.NDArray[Any] | MappedArray | None
     lengths: npt.NDArray[Any] | MappedArray
+    pairs: bool = False
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        """Give how many sequences, or pairs of them, there are."""
+        return len(self.inputs) // 2 if self.pairs else len(self.inputs)
 
     def shard(self, network: Network, start: int, stop: int) -> Data:
-        """Read and check sequences ``start`` … ``stop - 1``.
+        """Read and check sequences, or pairs of them, ``start`` … ``stop - 1``.
 
         Raises
         ------
         DataError
             If they do not fit the network; positions are counted from ``start``.
         """
-        part = slice(start, stop)
-        labels = None if self.labels is None else self.labels[part]
-        where = f"{self.path}, sequences {start} to {stop - 1}"
-        return check_data(network, np.asarray(self.inputs[part]), labels, self.lengths[part], where)
+        rows = rows_of(start, stop, len(self), self.pairs)
+        labels = None if self.labels is None else self.labels[start:stop]
+        what = "pairs" if self.pairs else "sequences"
+        where = f"{self.path}, {what} {start} to {stop - 1}"
+        return check_data(network, np.asarray(self.inputs[rows]), labels, self.lengths[rows], where)
 
     def first(self, network: Network, limit: int | None) -> Data:
         """Read and check the first ``limit`` sequences, or all."""
@@ -113,21 +117,25 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
     source = Path(path)
     if not source.is_dir() and (source.suffix != ".npy" or not source.exists()):
         data = load_data(source, network)
-        return Dataset(source, data.inputs, data.labels, data.lengths)
+        return Dataset(source, data.inputs, data.labels, data.lengths, data.pairs)
     folder = source if source.is_dir() else source.parent
     first = folder / "inputs.npy" if source.is_dir() else source
     arrays = {name: _mapped(folder / f"{name}.npy") for name in ARRAYS[1:]}
     inputs = _mapped(first)
     if inputs is None:
         raise DataError(f"{source}: no inputs.npy in it; name DATA.npz, an .npy or such a folder")
+    if network.pairs and len(inputs) % 2:
+        raise DataError(f"{first}: {len(inputs)} sequences, but this network compares pairs")
+    expected = {"lengths": len(inputs), "labels": len(inputs) // (2 if network.pairs else 1)}
     for name, array in arrays.items():
-        if array is not None and len(array) != len(inputs):
+        if array is not None and len(array) != expected[name]:
             raise DataError(f"{folder}: {len(array)} {name} for {len(inputs)} inputs")
     if not len(inputs):
         raise DataError(f"{first}: no sequences in it")
     every_step = np.full(len(inputs), inputs.shape[1] if inputs.ndim > 1 else 0, dtype=np.int64)
     lengths = arrays["lengths"]
-    return Dataset(source, inputs, arrays["labels"], every_step if lengths is None else lengths)
+    valid = every_step if lengths is None else lengths
+    return Dataset(source, inputs, arrays["labels"], valid, network.pairs)
 
 
 def _mapped(file: Path) -> MappedArray | None:

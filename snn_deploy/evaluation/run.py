@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ __all__ = ["SCHEMA_VERSION", "Evaluation", "evaluate"]
 
 SCHEMA_VERSION = 1
 SHARD_SIZE = 256
+LARGEST_EXPONENT = 700.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,15 @@ class Evaluation:
         """Share of right predictions; None without labels."""
         if self.tally.correct is None:
             return None
-        return self.tally.correct / self.tally.sequences
+        return self.tally.correct / self.tally.labelled
+
+    @property
+    def perplexity(self) -> float | None:
+        """``exp`` of the mean cross-entropy of a label; None without labels, or beyond floats."""
+        if self.tally.cross_entropy is None:
+            return None
+        mean = self.tally.cross_entropy / self.tally.labelled
+        return math.exp(mean) if mean < LARGEST_EXPONENT else None
 
     def layers(self) -> list[dict[str, Any]]:
         """Give each layer's spike rate, and how many of its neurons never fired or always did."""
@@ -60,6 +70,7 @@ class Evaluation:
             "schema_version": SCHEMA_VERSION,
             **self.identity,
             "accuracy": self.accuracy,
+            "perplexity": self.perplexity,
             "layers": self.layers(),
             **self.tally.to_json(),
         }

@@ -14,6 +14,8 @@ __all__ = ["Tally", "count"]
 
 Counts = dict[str, int]
 
+COUNTED_CLASSES = 1024
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -23,12 +25,14 @@ class Tally:
     ----------
     sequences, steps
         How many sequences, and how many steps in all.
-    correct
-        Right predictions, or None without labels.
+    correct, labelled
+        Right predictions, of how many; None and 0 without labels.
+    cross_entropy
+        Sum of -log of the labels' probabilities, in nats; None without labels.
     confusion
-        By "label>prediction": how often. Empty without labels.
+        By "label>prediction": how often. Empty without labels, and for answers of several steps.
     predictions
-        By class: how often it was predicted.
+        By class: how often it was predicted. Empty for vocabularies over 1,024.
     spikes
         By layer: spikes of each neuron.
     saturated
@@ -38,19 +42,20 @@ class Tally:
     sequences: int
     steps: int
     correct: int | None
+    labelled: int
+    cross_entropy: float | None
     confusion: Counts
     predictions: Counts
     spikes: dict[str, list[int]]
     saturated: Counts
 
     def __add__(self, other: Tally) -> Tally:
-        correct = None
-        if self.correct is not None and other.correct is not None:
-            correct = self.correct + other.correct
         return Tally(
             sequences=self.sequences + other.sequences,
             steps=self.steps + other.steps,
-            correct=correct,
+            correct=_sum(self.correct, other.correct),
+            labelled=self.labelled + other.labelled,
+            cross_entropy=_sum(self.cross_entropy, other.cross_entropy),
             confusion=_added(self.confusion, other.confusion),
             predictions=_added(self.predictions, other.predictions),
             spikes={
@@ -72,20 +77,32 @@ class Tally:
 
 def count(simulation: Simulation, data: Data) -> Tally:
     """Count the outcome of one shard."""
-    predicted = simulation.predictions
-    labels = data.labels if predicted.ndim == 1 else None
+    predicted, labels = simulation.predictions, data.labels
+    if labels is None or labels.shape != predicted.shape:
+        labels = np.full(predicted.shape, -1)
+    known = labels >= 0
+    scored, classes = bool(known.any()), simulation.classes
+    fits = scored and labels.max() < classes  # other numbers are no classes
+    steps = len(data) * data.inputs.shape[1]
     return Tally(
         sequences=len(data),
-        steps=len(data) * data.inputs.shape[1],
-        correct=None if labels is None else int((predicted == labels).sum()),
-        confusion={} if labels is None else _pairs(labels, predicted),
-        predictions=_occurrences(predicted),
+        steps=steps,
+        correct=int((predicted == labels)[known].sum()) if scored else None,
+        labelled=int(known.sum()),
+        cross_entropy=simulation.cross_entropy(labels) if fits else None,
+        confusion=_pairs(labels[known], predicted[known]) if scored and labels.ndim == 1 else {},
+        predictions=_occurrences(predicted) if classes <= COUNTED_CLASSES else {},
         spikes={
             layer: [int(n) for n in counts.sum(axis=0)]
             for layer, counts in simulation.spike_counts.items()
         },
         saturated={name: int(n) for name, n in simulation.saturated.items() if n},
     )
+
+
+def _sum(first: Any, second: Any) -> Any:
+    counted = [part for part in (first, second) if part is not None]
+    return sum(counted) if counted else None
 
 
 def _occurrences(values: Any) -> Counts:

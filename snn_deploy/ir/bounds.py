@@ -278,6 +278,12 @@ def _window(node: host_nodes.Window, sources: list[Magnitude], spikes: bool) -> 
     return Bound({}, {}, np.tile(sources[0], node.steps))
 
 
+def _running_sum(node: nodes.RunningSum, sources: list[Magnitude], spikes: bool) -> Bound:
+    longest = sources[0] * nodes.MAX_POOLED_STEPS  # it grows with the sequence
+    reached = np.floor(longest * 2.0**node.guard_bits + 0.5)
+    return _saturating(node, reached, longest)
+
+
 _BOUNDS: dict[type, Callable[[Any, list[Magnitude], bool], Bound]] = {
     nodes.Input: _input,
     host_nodes.Lookup: _lookup,
@@ -293,4 +299,5 @@ _BOUNDS: dict[type, Callable[[Any, list[Magnitude], bool], Bound]] = {
     nodes.Gate: _gate,
     nodes.Accumulator: _accumulator,
     nodes.Normalize: _normalize,
+    nodes.RunningSum: _running_sum,
 }

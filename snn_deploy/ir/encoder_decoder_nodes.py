@@ -5,7 +5,7 @@ Most of them belong on the host: a chip sees only what comes out of, or goes int
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -96,6 +96,12 @@ class CumulativeReadout(Node):
     @property
     def width(self) -> int:
         return int(self.weight.shape[0])
+
+    def at_length(self, steps: int) -> CumulativeReadout:
+        """Give what it is for sequences of ``steps`` valid steps, the division in its weights."""
+        channels = self.weight.shape[1]
+        divisor = steps - channels + 1.0 + np.arange(channels)
+        return replace(self, weight=self.weight / divisor, divide_by_channel=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,6 +16,7 @@ Relay              yes      yes      graded: sums, gains and offsets, residual p
 LifSoma            yes      yes      binary spike
 Accumulator        yes      yes      graded, once a sequence
 Normalize          yes      yes      graded
+RunningSum         yes      yes      graded
 Synapses                    yes      graded: what arrives in the next neuron's accumulators
 Dendrite                    yes      graded: the soma's drive
 Gate                        yes      graded
@@ -50,6 +51,7 @@ __all__ = [
     "QuantizedSsm",
     "Relay",
     "Rescale",
+    "RunningSum",
     "SigmoidGate",
     "Synapses",
 ]
@@ -349,6 +351,23 @@ class Accumulator(IntegerNode):
     guard_bits: int
     headroom_bits: int
     reciprocal_bits: int
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunningSum(IntegerNode):
+    """``y[t] = sat(signed_shift(Σ_{j ≤ t} x[j], guard_bits))``: a sum that speaks at every step.
+
+    The sum is held as an :class:`Accumulator`'s, in 48 bits, for fewer than 2**24 steps. It takes
+    in every step, valid or not. ``guard_bits`` is how many more fractional bits the output has than
+    the input (or fewer).
+    """
+
+    channels: int
+    guard_bits: int
 
     @property
     def width(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from snn_deploy.errors import NetworkError
+from snn_deploy.ir.encoder_decoder_nodes import RetrievalHead
 from snn_deploy.ir.node import Node
 
 __all__ = ["Network", "OutputSteps", "Stage"]
@@ -29,11 +30,21 @@ class Network:
     output_steps
         Which steps of the last node's signal are the network's answer. ``"one"`` is the step at
         which an :class:`~snn_deploy.ir.integer_nodes.Accumulator` (or float ``Readout``) speaks.
+    head
+        Float nodes, a chain, that the host computes on the answer: see ``snn_deploy.ir.head``.
+        Engines never see them.
+    steps
+        The only padded length that the network holds for; None: any.
+    use_lengths
+        Whether the last K steps are those of the valid steps, not of the padded ones.
     """
 
     stage: Stage
     nodes: tuple[Node, ...]
     output_steps: OutputSteps = "one"
+    head: tuple[Node, ...] = ()
+    steps: int | None = None
+    use_lengths: bool = False
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
@@ -61,6 +72,11 @@ class Network:
     def output(self) -> Node:
         """The node whose signal is the answer."""
         return self.nodes[-1]
+
+    @property
+    def pairs(self) -> bool:
+        """Whether it compares pairs of sequences: first ones come first, then second ones."""
+        return any(isinstance(node, RetrievalHead) for node in (*self.nodes, *self.head))
 
     def sources(self, node: Node) -> tuple[Node, ...]:
         """The nodes that ``node`` reads, in its equation's order."""

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import ConfigError, DeploymentError
+from snn_deploy.ir.head import HEAD, stored
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import LEGAL
@@ -26,6 +27,8 @@ from snn_deploy.ir.verifier import LEGAL
 __all__ = ["network_digest", "network_from_document", "network_to_document"]
 
 Tensors = dict[str, npt.NDArray[Any]]
+
+_KEYS = {"stage", "output_steps", "nodes", "head", "steps", "use_lengths"}
 
 
 def network_to_document(network: Network) -> tuple[dict[str, Any], Tensors]:
@@ -35,6 +38,14 @@ def network_to_document(network: Network) -> tuple[dict[str, Any], Tensors]:
         {"kind": node.kind, **_encode_fields(node, node.name, tensors)} for node in network.nodes
     ]
     document = {"stage": network.stage, "output_steps": network.output_steps, "nodes": nodes}
+    if network.head:
+        document["head"] = [
+            {"kind": node.kind, **_encode_fields(node, node.name, tensors)} for node in network.head
+        ]
+    if network.steps is not None:
+        document["steps"] = network.steps
+    if network.use_lengths:
+        document["use_lengths"] = True
     return document, tensors
 
 
@@ -62,11 +73,32 @@ def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]
     steps = _take(document, "output_steps", "network")
     if steps not in ("one", "all") and not (type(steps) is int and steps >= 1):
         raise DeploymentError(f"output_steps is 'one', 'all' or a number of steps, not {steps!r}")
-    kinds = {kind.__name__: kind for kind in LEGAL[stage]}
-    nodes = _take(document, "nodes", "network")
-    if not isinstance(nodes, list):
-        raise DeploymentError("network: 'nodes' is no list")
-    return Network(stage, tuple(_decode_node(n, kinds, tensors) for n in nodes), steps)
+    if unknown := set(document) - _KEYS:
+        raise DeploymentError(
+            f"network: unknown keys {', '.join(sorted(unknown))}; a newer snn-deploy wrote this"
+        )
+    length, use_lengths = document.get("steps"), document.get("use_lengths", False)
+    if length is not None and not (type(length) is int and length >= 1):
+        raise DeploymentError(f"steps is the length of all sequences, or null, not {length!r}")
+    if type(use_lengths) is not bool:
+        raise DeploymentError(f"use_lengths is true or false, not {use_lengths!r}")
+    return Network(
+        stage=stage,
+        nodes=_decode_nodes(_take(document, "nodes", "network"), LEGAL[stage], tensors),
+        output_steps=steps,
+        head=_decode_nodes(document.get("head", []), HEAD, tensors),
+        steps=length,
+        use_lengths=use_lengths,
+    )
+
+
+def _decode_nodes(
+    documents: Any, legal: tuple[type[Node], ...], tensors: Mapping[str, npt.NDArray[Any]]
+) -> tuple[Node, ...]:
+    if not isinstance(documents, list):
+        raise DeploymentError("network: 'nodes' and 'head' are lists")
+    kinds = {kind.__name__: kind for kind in legal}
+    return tuple(_decode_node(document, kinds, tensors) for document in documents)
 
 
 def _take(document: Any, key: str, where: str) -> Any:
@@ -84,7 +116,7 @@ def _encode_fields(value: Any, path: str, tensors: Tensors) -> dict[str, Any]:
 
 def _encode(value: Any, path: str, tensors: Tensors) -> Any:
     if isinstance(value, np.ndarray):
-        tensors[path] = np.ascontiguousarray(value)
+        tensors[path] = np.ascontiguousarray(stored(value))
         return {"tensor": path}
     if dataclasses.is_dataclass(value):
         return _encode_fields(value, path, tensors)
@@ -184,8 +216,10 @@ def _decode_tensor(
     name = _take(value, "tensor", where)
     if not isinstance(name, str) or name not in tensors:
         raise DeploymentError(f"{where}: tensor '{name}' is not in the file")
-    expected = [np.dtype(scalar) for scalar in scalars]
-    if tensors[name].dtype not in expected:
+    expected, tensor = [np.dtype(scalar) for scalar in scalars], tensors[name]
+    if expected == [np.float64] and tensor.dtype == np.float32:
+        return tensor.astype(np.float64)  # stored narrow because that lost nothing
+    if tensor.dtype not in expected:
         told = " or ".join(map(str, expected))
-        raise DeploymentError(f"{where}: dtype {tensors[name].dtype}, not {told}")
-    return tensors[name]
+        raise DeploymentError(f"{where}: dtype {tensor.dtype}, not {told}")
+    return tensor

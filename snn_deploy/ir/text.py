@@ -16,8 +16,15 @@ __all__ = ["format_network", "format_node"]
 
 def format_network(network: Network) -> str:
     """Give the whole network, e.g. ``layers.0.lif = LifSoma(layers.0.ssm) … -> u1e0``."""
-    head = f"network stage={network.stage} output_steps={network.output_steps}"
-    return "\n".join([head, *(f"  {format_node(node)}" for node in network)]) + "\n"
+    title = f"network stage={network.stage} output_steps={network.output_steps}"
+    if network.use_lengths:
+        title += " of the valid ones"
+    if network.steps is not None:
+        title += f" steps={network.steps}"
+    lines = [title, *(f"  {format_node(node)}" for node in network)]
+    if network.head:
+        lines += ["host", *(f"  {format_node(node)}" for node in network.head)]
+    return "\n".join(lines) + "\n"
 
 
 def format_node(node: Node) -> str:

@@ -19,6 +19,7 @@ from snn_deploy.errors import NetworkError
 from snn_deploy.ir import encoder_decoder_nodes, float_nodes, integer_nodes
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import SPIKE
+from snn_deploy.ir.head import check_head
 from snn_deploy.ir.host import HOST_CAPABLE, host_part
 from snn_deploy.ir.host_nodes import Lookup, Positions, Window
 from snn_deploy.ir.integer_nodes import (
@@ -34,6 +35,7 @@ from snn_deploy.ir.integer_nodes import (
     QuantizedSsm,
     Relay,
     Rescale,
+    RunningSum,
     SigmoidGate,
     Synapses,
 )
@@ -51,6 +53,7 @@ _PROCESSES: tuple[type[Node], ...] = (
     Gate,
     Relay,
     Accumulator,
+    RunningSum,
     Lookup,
     Positions,
     Window,
@@ -84,6 +87,7 @@ def verify_network(network: Network) -> None:
         Naming the node, the rule and the numbers.
     """
     _check_structure(network)
+    check_head(network)
     if network.stage == "float":
         return
     for node in network:
@@ -379,6 +383,13 @@ def _check_normalize(network: Network, node: Normalize) -> None:
     _require(node.epsilon >= 1, node, f"epsilon {node.epsilon} is below 1")
 
 
+def _check_running_sum(network: Network, node: RunningSum) -> None:
+    (source,) = network.sources(node)
+    bits = source.output.bits  # type: ignore[attr-defined]  # integer stage
+    _require(bits <= MAX_MESSAGE_BITS, node, f"adds up {bits} bits, over {MAX_MESSAGE_BITS}")
+    _require_range(node, "guard_bits", node.guard_bits, -24, 14)
+
+
 _CHECKS: dict[type, Callable[[Network, Any], None]] = {
     integer_nodes.Input: _check_input,
     Lookup: _check_lookup,
@@ -394,6 +405,7 @@ _CHECKS: dict[type, Callable[[Network, Any], None]] = {
     QuantizedGlu: _check_glu,
     Accumulator: _check_accumulator,
     Normalize: _check_normalize,
+    RunningSum: _check_running_sum,
 }
 
 

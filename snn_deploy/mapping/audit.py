@@ -209,6 +209,10 @@ def _half_words(node: nodes.Normalize) -> int:
     return 2 + max(1, math.ceil(largest.bit_length() / max(node.state_bits // 2, 1)))
 
 
+def _running_sum_bits(network: Network, node: nodes.RunningSum, rows: Any) -> tuple[int, int]:
+    return len(rows) * 48, _SHIFT_BITS
+
+
 BITS: dict[type, Any] = {
     nodes.Synapses: _synapse_bits,
     nodes.Relay: _relay_bits,
@@ -217,6 +221,7 @@ BITS: dict[type, Any] = {
     nodes.Gate: _gate_bits,
     nodes.Accumulator: _accumulator_bits,
     nodes.Normalize: _normalize_bits,
+    nodes.RunningSum: _running_sum_bits,
 }
 
 

@@ -304,6 +304,16 @@ def _accumulator(network: Network, node: nodes.Accumulator) -> NodeCost:
     )
 
 
+def _running_sum(network: Network, node: nodes.RunningSum) -> NodeCost:
+    return NodeCost(
+        node.width,
+        neurons=1,
+        operations=2 + 1 + _CLIP,  # the sum is held in two words; a shift
+        memory=Memory(state=_POOL_STATE_BITS),
+        shared=Memory(coefficients=SHIFT_BITS),
+    )
+
+
 COSTS: dict[type, Callable[[Network, Any], NodeCost]] = {
     nodes.Input: _input,
     nodes.Synapses: _synapses,
@@ -313,4 +323,5 @@ COSTS: dict[type, Callable[[Network, Any], NodeCost]] = {
     nodes.Gate: _gate,
     nodes.Accumulator: _accumulator,
     nodes.Normalize: _normalize,
+    nodes.RunningSum: _running_sum,
 }

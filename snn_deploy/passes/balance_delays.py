@@ -37,7 +37,7 @@ class BalanceDelays(Pass):
             edges = tuple(Edge(e.source, arrival - latency[e.source]) for e in node.inputs)
             latency[node.name] = arrival
             nodes.append(replace(node, inputs=edges))
-        return Network("lowered", tuple(nodes), network.output_steps)
+        return replace(network, stage="lowered", nodes=tuple(nodes))
 
 
 def _crossing(node: Node) -> int:

@@ -9,16 +9,20 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.passes.balance_delays import BalanceDelays
 from snn_deploy.passes.base import Pass
+from snn_deploy.passes.fix_length import FixLength
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.quantize import Calibration, Quantize
+from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.passes.split_linear import SplitLinear
 from snn_deploy.passes.unroll_ssm import UnrollSsm
 from snn_deploy.quantize.config import QuantizationConfig
 
-__all__ = ["PIPELINE", "compile_network", "run_passes"]
+__all__ = ["PIPELINE", "compile_network", "run_passes", "run_pipeline"]
 
 PIPELINE: tuple[type[Pass], ...] = (
+    FixLength,
     FoldThresholds,
+    SplitHead,
     Quantize,
     UnrollSsm,
     SplitLinear,
@@ -33,7 +37,22 @@ def compile_network(
     after: Callable[[Pass, Network], None] | None = None,
 ) -> Network:
     """Take a float network through the whole pipeline to a lowered one."""
-    options: dict[type[Pass], Pass] = {Quantize: Quantize(config, calibration)}
+    steps = None if calibration is None else calibration.inputs.shape[1]
+    return run_pipeline(network, Quantize(config, calibration), steps, after)
+
+
+def run_pipeline(
+    network: Network,
+    quantize: Quantize,
+    steps: int | None,
+    after: Callable[[Pass, Network], None] | None = None,
+) -> Network:
+    """Run the whole pipeline with these options; ``steps`` is the sequences' length, if known."""
+    options: dict[type[Pass], Pass] = {
+        FixLength: FixLength(steps),
+        SplitHead: SplitHead(quantize.config.chip_outputs),
+        Quantize: quantize,
+    }
     return run_passes(network, (options.get(kind) or kind() for kind in PIPELINE), after)
 
 

@@ -53,6 +53,9 @@ class QuantizationConfig(BaseModel):
     headroom: float = Field(
         1.1, ge=1.0, le=64, description="formats hold this many times the calibrated maximum"
     )
+    chip_outputs: int = Field(
+        1024, ge=1, le=1 << 24, description="outputs a step, above which the host reads out"
+    )
     input_range: float = Field(
         1.0, gt=0, le=1e6, description="largest |input| assumed when there is no calibration data"
     )
@@ -75,7 +78,7 @@ class QuantizationConfig(BaseModel):
     @model_validator(mode="after")
     def _check_nodes(self) -> QuantizationConfig:
         for name, settings in self.nodes.items():
-            whole = ("nodes", "headroom", "input_range")
+            whole = ("nodes", "headroom", "input_range", "chip_outputs")
             for setting in whole:
                 if setting in settings:
                     raise ValueError(f"{setting} holds for the whole network, not for '{name}'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,12 @@ from snn_deploy.errors import ConfigError, UnsupportedNetworkError
 from snn_deploy.ir import float_nodes
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import Magnitude, bound_node
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
+from snn_deploy.ir.encoder_decoder_nodes import (
+    AdaptiveEmbedding,
+    Conv1d,
+    CumulativeReadout,
+    PositionalEncoding,
+)
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.quantize.config import QuantizationConfig
@@ -36,6 +41,7 @@ __all__ = ["check_quantizable", "quantize_network"]
 
 Real = npt.NDArray[np.float64]
 
+MAX_SUM_GUARD = 14  # a 48-bit sum shifted left by more would leave 62 bits
 FINEST_LOGIT_EXPONENT = 20  # more fractional bits of a logit mean nothing after 8-bit weights
 
 
@@ -51,11 +57,17 @@ def quantize_network(network: Network, ranges: Ranges, config: QuantizationConfi
     builder = _Builder(network, ranges, config, plan_formats(network, ranges, config))
     for node in network:
         _QUANTIZE[type(node)](builder, node)
-    return Network("integer", tuple(builder.built), network.output_steps)
+    return replace(network, stage="integer", nodes=tuple(builder.built))
 
 
 def _check_overrides(network: Network, config: QuantizationConfig) -> None:
+    on_host = {node.name for node in network.head}
     for prefix in config.nodes:
+        if prefix in on_host:
+            raise ConfigError(
+                f"formats are set for '{prefix}', but the host computes it, in float64; leave it "
+                "out, or set a larger chip_outputs if it is a readout that the chip shall compute"
+            )
         if not any(name == prefix or name.startswith(f"{prefix}.") for name in network.names):
             raise ConfigError(
                 f"formats are set for '{prefix}', but no node has that name or begins with it; "
@@ -77,17 +89,6 @@ def check_quantizable(network: Network) -> None:
                 f"node '{node.name}': {node.kind} has no integer form yet; the float backends "
                 "run this network (simulate --backend float)"
             )
-        if isinstance(node, float_nodes.Readout) and node.mode == "sum":
-            raise UnsupportedNetworkError(
-                f"node '{node.name}': a readout that sums over time has no integer form yet; "
-                "mean, last, first and every do"
-            )
-        if _picks_valid_steps(network, node):
-            raise UnsupportedNetworkError(
-                f"node '{node.name}': the last {network.output_steps} valid steps of sequences of "
-                "different lengths have no integer form yet; one vector (--output-steps one) or "
-                "all steps have"
-            )
         if isinstance(node, float_nodes.Lif):
             (source,) = network.sources(node)
             if not isinstance(source, float_nodes.DiagonalSsm):
@@ -95,11 +96,6 @@ def check_quantizable(network: Network) -> None:
                     f"node '{node.name}': a soma that '{source.name}' ({source.kind}) drives has "
                     "no integer form yet; one that a state-space model drives has"
                 )
-
-
-def _picks_valid_steps(network: Network, node: Any) -> bool:
-    several = not isinstance(network.output_steps, str)
-    return several and isinstance(node, float_nodes.Readout) and node.use_lengths
 
 
 @dataclass
@@ -416,45 +412,96 @@ def _lif(builder: _Builder, node: float_nodes.Lif) -> None:
 
 def _readout(builder: _Builder, node: float_nodes.Readout) -> None:
     source = node.inputs[0].source
-    if node.mode != "every":
-        source = _add_pool(builder, node)
-    _add_linear(
-        builder, node.name, source, node.weight, node.bias, _logit_format(builder, node, source)
+    if node.mode == "every":
+        _project(builder, node, source)
+    elif _is_identity(node):  # what a host compares: the pooled stream itself, no weights
+        _add_pool(builder, node, node.name, _finest_pool(builder, node.name, source))
+    else:
+        pool = f"{node.name}.pool"
+        _add_pool(builder, node, pool, _finest_weighted_pool(builder, node))
+        _project(builder, node, pool)
+
+
+def _cumulative_readout(builder: _Builder, node: CumulativeReadout) -> None:
+    source, name = node.inputs[0].source, f"{node.name}.sum"
+    guard = _finest_weighted_pool(builder, node)
+    summed = _guard_of_sum(builder, guard)
+    builder.add(
+        nodes.RunningSum(
+            name=name,
+            inputs=(Edge(source),),
+            output=_refined(builder, node.name, source, guard, summed),
+            channels=node.weight.shape[1],
+            guard_bits=summed,
+        )
     )
+    _project(builder, node, name)
 
 
-def _add_pool(builder: _Builder, node: float_nodes.Readout) -> str:
-    """Pool over time, as finely as the weighted sum that follows leaves room for."""
+def _project(builder: _Builder, node: float_nodes.Readout | CumulativeReadout, source: str) -> None:
+    output = _logit_format(builder, node, source)
+    _add_linear(builder, node.name, source, node.weight, node.bias, output)
+
+
+def _is_identity(node: float_nodes.Readout) -> bool:
+    return np.array_equal(node.weight, np.eye(node.width)) and not node.bias.any()
+
+
+def _finest_pool(builder: _Builder, name: str, source: str) -> int:
+    """Give how many more fractional bits than the stream a pooled vector may have."""
+    config = builder.config.at(name)
+    # the reciprocal's own precision counts, too
+    return min(config.message_bits - builder.outputs[source].bits, config.gain_bits - 2)
+
+
+def _finest_weighted_pool(builder: _Builder, node: float_nodes.Readout | CumulativeReadout) -> int:
+    """The same, as far as the weighted sum that follows leaves room."""
+    source = node.inputs[0].source
+    weight = builder.rounded(node.name, node.weight, source).weight
+    room = -_excess_bits(builder, node.name, source, weight) - 1
+    return min(room, _finest_pool(builder, node.name, source))
+
+
+def _guard_of_sum(builder: _Builder, guard: int) -> int:
+    """Give the guard bits with which a sum stays within what a mean with ``guard`` takes, for
+    sequences as long as those of the calibration.
+    """
+    steps = builder.ranges.steps
+    assert steps is not None  # ranges without data refuse sums
+    return min(guard - (steps - 1).bit_length(), MAX_SUM_GUARD)
+
+
+def _refined(builder: _Builder, name: str, source: str, bits: int, guard: int) -> Format:
+    """Give the stream's format with ``bits`` more bits, ``guard`` of them fractional."""
+    stream = builder.outputs[source]
+    exponents = stream.exponents(builder.network[source].width) + guard
+    width = _narrowed(builder, name, source, -bits)
+    return Format(width, tuple(int(e) for e in exponents))
+
+
+def _add_pool(builder: _Builder, node: float_nodes.Readout, name: str, guard: int) -> None:
+    """Pool over time, with ``guard`` more bits than the stream."""
     source = node.inputs[0].source
     config = builder.config.at(node.name)
-    stream = builder.outputs[source]
-    weight = builder.rounded(node.name, node.weight, source).weight
-    guard = min(
-        -_excess_bits(builder, node.name, source, weight) - 1,
-        config.message_bits - stream.bits,
-        config.gain_bits - 2,  # the reciprocal's own precision
-    )
-    exponents = stream.exponents(node.weight.shape[1]) + guard
-    pool = f"{node.name}.pool"
+    fraction = _guard_of_sum(builder, guard) if node.mode == "sum" else guard
     builder.add(
         nodes.Accumulator(
-            name=pool,
+            name=name,
             inputs=(Edge(source),),
-            output=Format(
-                _narrowed(builder, node.name, source, -guard), tuple(map(int, exponents))
-            ),
-            channels=len(exponents),
-            mode=node.mode,  # type: ignore[arg-type]  # "every" and "sum" were dealt with
+            output=_refined(builder, node.name, source, guard, fraction),
+            channels=node.weight.shape[1],
+            mode=node.mode,  # type: ignore[arg-type]  # "every" was dealt with
             use_lengths=node.use_lengths,
-            guard_bits=guard,
-            headroom_bits=max(0, config.message_bits - stream.bits),
+            guard_bits=fraction,
+            headroom_bits=max(0, config.message_bits - builder.outputs[source].bits),
             reciprocal_bits=config.gain_bits,
         )
     )
-    return pool
 
 
-def _logit_format(builder: _Builder, node: float_nodes.Readout, source: str) -> Format:
+def _logit_format(
+    builder: _Builder, node: float_nodes.Readout | CumulativeReadout, source: str
+) -> Format:
     """Give the logits' format: one exponent, at which none can saturate."""
     stream = builder.outputs[source]
     largest = (builder.bounds[source] + 1.0) * 2.0 ** -stream.exponents(node.weight.shape[1])
@@ -482,4 +529,5 @@ _QUANTIZE: dict[type, Callable[[_Builder, Any], None]] = {
     float_nodes.DiagonalSsm: _ssm,
     float_nodes.Lif: _lif,
     float_nodes.Readout: _readout,
+    CumulativeReadout: _cumulative_readout,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,9 +11,16 @@ import numpy.typing as npt
 
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.result import no_progress
+from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir import float_nodes as nodes
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
+from snn_deploy.ir.encoder_decoder_nodes import (
+    AdaptiveEmbedding,
+    Conv1d,
+    CumulativeReadout,
+    PositionalEncoding,
+)
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
 from snn_deploy.quantize.weights import Moments
 
 __all__ = ["Ranges", "bound_ranges", "measure_ranges"]
@@ -26,13 +33,15 @@ class Ranges:
     """The largest magnitude of every signal, per channel.
 
     ``source`` tells whether they were measured on ``sequences`` calibration sequences or bounded
-    analytically (then no input within the assumed range can exceed them). ``moments`` says how the
-    spikes of each soma vary together, where that was measured.
+    analytically (then no input within the assumed range can exceed them). ``steps`` is how long
+    those were, padding included. ``moments`` says how the spikes of each soma vary together, where
+    that was measured.
     """
 
     largest: Mapping[str, Real]
     source: Literal["calibration", "analytic"]
     sequences: int = 0
+    steps: int | None = None
     moments: Mapping[str, Moments] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Real:
@@ -63,9 +72,10 @@ def measure_ranges(
         if name in somas:
             sums[name].add(flat)
 
-    run_float(network, inputs, lengths, record=record, progress=progress)
+    chip = replace(network, head=())
+    run_float(chip, inputs, lengths, record=record, progress=progress)
     moments = {name: total.moments() for name, total in sums.items()}
-    return Ranges(largest | known, "calibration", len(inputs), moments)
+    return Ranges(largest | known, "calibration", len(inputs), inputs.shape[1], moments)
 
 
 def _from_tables(network: Network) -> dict[str, Real]:
@@ -97,10 +107,17 @@ class _Sums:
 
 
 def bound_ranges(network: Network, input_range: float) -> Ranges:
-    """Bound every signal for inputs of magnitude up to ``input_range``."""
+    """Bound every signal for inputs of magnitude up to ``input_range``.
+
+    Raises
+    ------
+    UnsupportedNetworkError
+        If a signal grows with the length of its sequence.
+    """
     largest: dict[str, Real] = {}
     for node in network:
         sources = [largest[edge.source] for edge in node.inputs]
+        _require_length(node)
         if isinstance(node, nodes.FloatInput):
             largest[node.name] = np.full(node.width, input_range)
         elif isinstance(node, nodes.Linear) and _spikes_into(network, node):
@@ -118,6 +135,15 @@ def _rows(node: AdaptiveEmbedding) -> Real:
             rows = table[start : start + 4096] @ projection.T
             np.maximum(largest, np.abs(rows, out=rows).max(axis=0), out=largest)
     return largest
+
+
+def _require_length(node: Node) -> None:
+    if isinstance(node, CumulativeReadout) or getattr(node, "mode", None) == "sum":
+        raise UnsupportedNetworkError(
+            f"node '{node.name}': a sum over time grows with the sequence, so that its number "
+            "format needs to know how long sequences are: give calibration data (--calibration "
+            "DATA.npz) as long as the longest"
+        )
 
 
 def _spikes_into(network: Network, node: nodes.Linear) -> bool:

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data import Data
+from snn_deploy.engines.head import predict
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import Profile, load_profile
-from snn_deploy.metrics import accuracy, agreement
+from snn_deploy.metrics import share_of_right
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
 from snn_deploy.simulation import Progress, output_format
@@ -34,7 +35,7 @@ __all__ = ["COMPARE_SCHEMA", "Arithmetic", "Candidate", "Comparison", "compare_d
 COMPARE_SCHEMA = 1
 ARITHMETIC_PROFILE = "algorithm_45nm"
 
-Logits = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -151,10 +152,10 @@ def compare_deployments(
         If there is nothing to compare, or the networks take different inputs.
     """
     _check_inputs(deployments)
-    float_logits = None if against is None else _run_float(against, data)
+    exact = None if against is None else _run_float(against, data)
     profile = load_profile(ARITHMETIC_PROFILE)
     candidates: list[Candidate] = []
-    first: Logits | None = None
+    first: IntArray | None = None
     for name, deployment in deployments:
         outputs: list[npt.NDArray[np.int64]] = []
 
@@ -162,16 +163,17 @@ def compare_deployments(
             outputs.append(result.output)
 
         report = deployment.report(data, watch=watch, progress=progress)
-        logits = output_format(deployment.network).decode(np.concatenate(outputs))
-        first = logits if first is None else first
+        answer = output_format(deployment.network).decode(np.concatenate(outputs))
+        predictions = predict(deployment.network, answer)
+        first = predictions if first is None else first
         candidates.append(
             Candidate(
                 name=name,
                 deployment=deployment,
                 report=report,
-                accuracy=accuracy(logits, data.labels),
-                same_as_first=_agreement(logits, first),
-                same_as_float=None if float_logits is None else _agreement(logits, float_logits),
+                accuracy=share_of_right(predictions, data.labels),
+                same_as_first=_agreement(predictions, first),
+                same_as_float=None if exact is None else _agreement(predictions, exact),
                 arithmetic=_arithmetic(deployment.network, report, profile),
             )
         )
@@ -179,7 +181,7 @@ def compare_deployments(
         sequences=len(data),
         steps=int(data.inputs.shape[1]),
         candidates=tuple(candidates),
-        float_accuracy=None if float_logits is None else accuracy(float_logits, data.labels),
+        float_accuracy=None if exact is None else share_of_right(exact, data.labels),
         float_bytes=None if against is None else _parameter_bytes(against),
     )
 
@@ -197,14 +199,14 @@ def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
             )
 
 
-def _run_float(network: Network, data: Data) -> Logits:
+def _run_float(network: Network, data: Data) -> IntArray:
     from snn_deploy.engines.floating import run_float
 
-    return run_float(network, data.inputs, data.lengths).logits
+    return np.asarray(run_float(network, data.inputs, data.lengths).logits.argmax(axis=-1))
 
 
-def _agreement(logits: Logits, others: Logits) -> float | None:
-    return agreement(logits, others) if logits.shape == others.shape else None
+def _agreement(predictions: IntArray, others: IntArray) -> float | None:
+    return float((predictions == others).mean()) if predictions.shape == others.shape else None
 
 
 def _parameter_bytes(network: Network) -> int:

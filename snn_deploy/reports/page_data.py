@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.data import Data
+from snn_deploy.engines.head import predict
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
-from snn_deploy.metrics import accuracy
+from snn_deploy.metrics import share_of_right
 from snn_deploy.simulation import Progress, output_format, run_blocks
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ class PageData:
         The network, and what it costs.
     sequences, steps
         How many sequences ran, and how long each is.
-    correct
-        How many of them were answered correctly; None without labels.
+    answers, correct
+        How many answers there were, one a sequence or one a pair of them; and how many of them were
+        right: None without labels, and for answers of several steps.
     by_step
         By node that sends messages: the share of its channels that sent at each step, (L,), over
         all sequences.
@@ -94,6 +96,7 @@ class PageData:
     report: Report
     sequences: int
     steps: int
+    answers: int
     correct: int | None
     by_step: dict[str, Shares]
     signals: tuple[Signal, ...]
@@ -139,7 +142,8 @@ def gather_page(
         comparison = deployment.verify(
             data, backends=("native",), against=against, config=config, progress=progress
         ).accuracy
-    share = accuracy(gathering.logits(), data.labels)
+    predictions = gathering.predictions()
+    share = share_of_right(predictions, data.labels) if predictions.ndim == 1 else None
     signals, spikes, sampled = observe_signals(deployment.network, data)
     return PageData(
         name=name,
@@ -148,7 +152,8 @@ def gather_page(
         report=report,
         sequences=len(data),
         steps=int(data.inputs.shape[1]),
-        correct=None if share is None else round(share * len(data)),
+        answers=data.answers,
+        correct=None if share is None else round(share * data.answers),
         by_step=gathering.by_step(),
         signals=signals,
         spikes=spikes,
@@ -170,8 +175,9 @@ class _Gathering:
         for name, signal in result.trace.items():
             self.sent[name] = self.sent.get(name, 0) + np.count_nonzero(signal, axis=(0, 2))
 
-    def logits(self) -> npt.NDArray[np.float64]:
-        return output_format(self.network).decode(np.concatenate(self.outputs))
+    def predictions(self) -> IntArray:
+        answer = output_format(self.network).decode(np.concatenate(self.outputs))
+        return predict(self.network, answer)
 
     def by_step(self) -> dict[str, Shares]:
         sequences = sum(len(output) for output in self.outputs)

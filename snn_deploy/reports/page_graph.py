@@ -168,7 +168,8 @@ def _draw_box(node: Node, box: _Box) -> Element:
 _KINDS = frozenset(
     (
         *("Input", "Lookup", "Positions", "Window"),
-        *("Synapses", "Relay", "Dendrite", "LifSoma", "Gate", "Accumulator", "Normalize"),
+        *("Synapses", "Relay", "Dendrite", "LifSoma", "Gate"),
+        *("Accumulator", "RunningSum", "Normalize"),
     )
 )
 

@@ -86,10 +86,15 @@ def _accuracy_sentence(page: PageData) -> str:
         if compared is None:
             return "The data holds no labels to tell its accuracy by."
         return f"It predicts what the float network does in {percent(compared.agreement)} of cases."
-    told = f"In integers it answers {percent(page.correct / page.sequences)} of sequences correctly"
+    share, what = percent(page.correct / page.answers), _what_is_answered(page)
+    told = f"In integers it answers {share} of {what} correctly"
     if compared is None or compared.exact_accuracy is None:
         return told + "."
     return f"{told}, the float network {percent(compared.exact_accuracy)}."
+
+
+def _what_is_answered(page: PageData) -> str:
+    return "sequences" if page.answers == page.sequences else "pairs of sequences"
 
 
 def _fit(page: PageData) -> Fact:
@@ -133,10 +138,10 @@ def _accuracy(page: PageData) -> Fact:
     if page.correct is None:
         return Fact("Accuracy", "–", "no labels in the data", tuple(details))
     details.append(_clipped(page))
-    low, high = _wilson(page.correct, page.sequences)
+    low, high = _wilson(page.correct, page.answers)
     between = f"95% interval {100 * low:.1f} – {100 * high:.1f}%"
-    of = f"integer, {page.correct:,} of {page.sequences:,} sequences"
-    figure = percent(page.correct / page.sequences)
+    of = f"integer, {page.correct:,} of {page.answers:,} {_what_is_answered(page)}"
+    figure = percent(page.correct / page.answers)
     return Fact("Accuracy", figure, of, (*details, between))
 
 

@@ -228,4 +228,5 @@ _PROCESSES: Mapping[type[Node], Callable[[_Bench, Any], Parts]] = {
     nodes.Gate: _own(processes.GateProcess, models.GateModel),
     nodes.Normalize: _own(processes.NormalizeProcess, models.NormalizeModel),
     nodes.Accumulator: _own(processes.AccumulatorProcess, models.AccumulatorModel),
+    nodes.RunningSum: _own(processes.RunningSumProcess, models.RunningSumModel),
 }

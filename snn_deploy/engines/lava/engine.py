@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ class LavaEngine:
         _check_network(host.chip)
         at_host = host.compute(run.inputs)
         recorded = recorded_nodes(host.chip, run.trace)
-        job = Job(host.chip, at_host.entering, run.lengths, recorded, self.device)
+        chip = replace(host.chip, head=())  # that part of the host stays here
+        job = Job(chip, at_host.entering, run.lengths, recorded, self.device)
         with tempfile.TemporaryDirectory(prefix="snn-deploy-lava-") as name:
             folder = JobFolder(Path(name))
             try:

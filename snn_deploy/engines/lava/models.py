@@ -28,6 +28,7 @@ from snn_deploy.engines.lava.processes import (
     NormalizeProcess,
     PlayerProcess,
     RelayProcess,
+    RunningSumProcess,
 )
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir import integer_nodes as nodes
@@ -41,6 +42,7 @@ __all__ = [
     "NormalizeModel",
     "PlayerModel",
     "RelayModel",
+    "RunningSumModel",
     "with_in_ports",
 ]
 
@@ -194,6 +196,17 @@ class AccumulatorModel(NodeModel):
             return fp.signed_shift(self.held, node.guard_bits)
         divisor = fp.reciprocal(length, node.reciprocal_bits, node.headroom_bits, node.guard_bits)
         return fp.mean_from_sum(self.held, divisor)
+
+
+@implements(proc=RunningSumProcess, protocol=LoihiProtocol)
+@requires(CPU)
+class RunningSumModel(NodeModel):
+    """RunningSum: the sum lives from step to step of one sequence."""
+
+    def step(self, x: IntArray, sequence: int, step: int) -> IntArray:
+        before = np.zeros_like(x) if step == 0 else self.held
+        self.held: IntArray = before + x
+        return self.saturate(fp.signed_shift(self.held, self.node.guard_bits))
 
 
 @implements(proc=DelayProcess, protocol=LoihiProtocol)

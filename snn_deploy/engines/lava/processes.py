@@ -21,6 +21,7 @@ __all__ = [
     "PlayerProcess",
     "RecorderProcess",
     "RelayProcess",
+    "RunningSumProcess",
 ]
 
 
@@ -53,6 +54,10 @@ class NormalizeProcess(NodeProcess):
 
 class AccumulatorProcess(NodeProcess):
     """An Accumulator; ``lengths`` (B,) are the sequences' valid steps."""
+
+
+class RunningSumProcess(NodeProcess):
+    """A RunningSum."""
 
 
 class DelayProcess(AbstractProcess):

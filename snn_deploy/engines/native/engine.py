@@ -173,4 +173,5 @@ def _first_answer_step(network: Network, lengths: IntArray, steps: int) -> int:
         return 0
     if network.output_steps == "one":
         return int(lengths.min()) - 1
-    return max(0, steps - network.output_steps)
+    ends = int(lengths.min()) if network.use_lengths else steps
+    return max(0, ends - network.output_steps)

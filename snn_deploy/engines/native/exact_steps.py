@@ -170,6 +170,17 @@ def _gate(node: nodes.Gate, samples: int) -> Step:
     return _Step(step)
 
 
+def _running_sum(node: nodes.RunningSum, samples: int) -> Step:
+    held = np.zeros((samples, node.width), dtype=np.int64)
+
+    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+        running = np.cumsum(sources[0], axis=1) + held[:, None]
+        held[...] = running[:, -1]
+        return fp.saturate(fp.signed_shift(running, node.guard_bits), node.output.bits)
+
+    return _Step(step, {"gathered": held})
+
+
 class Pool:
     """The running sum, first and latest vector of each sequence; speaks at its last valid step."""
 
@@ -221,4 +232,5 @@ _STEPS: dict[type[Node], Callable[[Any, int], Step]] = {
     nodes.Gate: _gate,
     nodes.Accumulator: Pool,
     nodes.Normalize: _normalize,
+    nodes.RunningSum: _running_sum,
 }

@@ -40,13 +40,13 @@ from snn_deploy.engines.native.vectors import (
 __all__ = [
     "add_graded",
     "add_spikes",
+    "copy_sequence",
     "count_messages",
     "drive_soma",
     "gate",
-    "keep",
     "pool",
-    "recall",
     "relay",
+    "running_sum",
 ]
 
 NEURONS_AT_ONCE = 32  # whose 16-bit sums stay in registers
@@ -304,29 +304,44 @@ def pool(
 
 
 @inlined
-def keep(
+def running_sum(
+    state: Array,
+    state_at: int,
     signals: Array,
     x_at: int,
+    y_at: int,
     pitch: int,
-    kept: Array,
-    kept_at: int,
     samples: int,
     steps: int,
-    start: int,
-    length: int,
-) -> None:
-    """Copy a chunk that starts at step ``start`` into whole sequences (samples, length, pitch)."""
+    factor: float,
+    nudge: float,
+    limit: float,
+) -> float:
+    """Write ``sat(signed_shift(Σ x))`` of each sample's steps so far, give how many were clipped.
+
+    The sums are (samples, pitch) doubles; ``factor`` and ``nudge`` make the shift.
+    """
+    clipped, magic, high, low = splat(0.0), splat(MAGIC), splat(limit), splat(-limit)
     for s in range(samples):
-        source = x_at + s * steps * pitch
-        target = kept_at + (s * length + start) * pitch
-        for at in range(0, steps * pitch, LANES):
-            store_integers(kept, target + at, load(signals, source + at))
+        for w in range(0, pitch, LANES):
+            total = load(state, state_at + s * pitch + w)
+            for t in range(steps):
+                at = (s * steps + t) * pitch + w
+                total = add(total, load(signals, x_at + at))
+                shifted = fma(add(total, splat(nudge)), splat(factor), magic)
+                shifted = subtract(shifted, magic)
+                y = maximum(minimum(shifted, high), low)
+                clipped = add(clipped, changed(y, shifted))
+                store(signals, y_at + at, y)
+            store(state, state_at + s * pitch + w, total)
+    return sum_lanes(clipped)
 
 
 @inlined
-def recall(
+def copy_sequence(
+    keeps: bool,
     signals: Array,
-    y_at: int,
+    signal_at: int,
     pitch: int,
     kept: Array,
     kept_at: int,
@@ -335,12 +350,17 @@ def recall(
     start: int,
     length: int,
 ) -> None:
-    """Copy a chunk back from whole sequences; see ``keep``."""
+    """Copy a chunk that starts at step ``start`` into whole sequences (samples, length, pitch) that
+    it ``keeps``, or back out of them.
+    """
     for s in range(samples):
-        source = kept_at + (s * length + start) * pitch
-        target = y_at + s * steps * pitch
+        here = signal_at + s * steps * pitch
+        there = kept_at + (s * length + start) * pitch
         for at in range(0, steps * pitch, LANES):
-            store(signals, target + at, load_integers(kept, source + at))
+            if keeps:
+                store_integers(kept, there + at, load(signals, here + at))
+            else:
+                store(signals, here + at, load_integers(kept, there + at))
 
 
 @inlined

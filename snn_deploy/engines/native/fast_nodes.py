@@ -254,6 +254,19 @@ def _pool(parts: Parts, node: nodes.Accumulator, sources: list[int]) -> Fields:
     }
 
 
+def _running_sum(parts: Parts, node: nodes.RunningSum, sources: list[int]) -> Fields:
+    (largest,) = parts.largest_inputs(node)
+    factor, nudge = shift_and_nudge(node.guard_bits, largest * nodes.MAX_POOLED_STEPS)
+    parts.states[node.name] = parts.take_state(pitch_of(node.width))
+    return {
+        "kind": op.RUNNING_SUM,
+        "state": parts.states[node.name],
+        "scale": float(factor),
+        "inner_limit": float(nudge),
+        "limit": node.output.limit,
+    }
+
+
 EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     nodes.Synapses: _synapses,
     nodes.Relay: _relay,
@@ -262,4 +275,5 @@ EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     nodes.Gate: _gate,
     nodes.Accumulator: _pool,
     nodes.Normalize: _normalize,
+    nodes.RunningSum: _running_sum,
 }

@@ -27,6 +27,7 @@ STATES: Mapping[type, tuple[str, ...]] = {
     nodes.Dendrite: ("u", "v"),
     nodes.LifSoma: ("membrane",),
     nodes.Accumulator: ("gathered",),
+    nodes.RunningSum: ("gathered",),
 }
 """Kinds of nodes that carry something, and its names, as ``exact_steps.prepare`` has them."""
 

@@ -37,13 +37,14 @@ __all__ = [
     "POOL",
     "RECALL",
     "RELAY",
+    "RUNNING_SUM",
     "SOMA",
     "run_operations",
 ]
 
 ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT, KEEP, RECALL = range(10)
-NORMALIZE = 10
-CLIPPING = (RELAY, DENDRITE, SOMA, GATE, NORMALIZE)
+NORMALIZE, RUNNING_SUM = 10, 11
+CLIPPING = (RELAY, DENDRITE, SOMA, GATE, NORMALIZE, RUNNING_SUM)
 
 OPERATION = np.dtype(
     [
@@ -76,7 +77,7 @@ Array = Any  # numba knows the types
 
 def _build(lanes: int, version: int) -> Callable[..., None]:  # noqa: C901 - a branch a kind
     @compiled
-    def run_operations(  # noqa: PLR0912 - likewise
+    def run_operations(
         operations: Array,
         params: Array,
         weights: Array,
@@ -218,16 +219,35 @@ def _build(lanes: int, version: int) -> Callable[..., None]:  # noqa: C901 - a b
                     samples,
                     steps,
                 )
+            elif op.kind == RUNNING_SUM:
+                clipped[i] += kernels.running_sum(
+                    state,
+                    held,
+                    signals,
+                    x,
+                    y,
+                    op.y_pitch,
+                    samples,
+                    steps,
+                    op.scale,
+                    op.inner_limit,
+                    op.limit,
+                )
             elif op.kind == COUNT:
                 kernels.count_messages(state, held, signals, x, op.x_pitch, samples, steps)
             else:
-                place = op.first * samples * length
-                if op.kind == KEEP:
-                    kernels.keep(signals, x, op.x_pitch, kept, place, samples, steps, start, length)
-                else:
-                    kernels.recall(
-                        signals, y, op.y_pitch, kept, place, samples, steps, start, length
-                    )
+                kernels.copy_sequence(
+                    op.kind == KEEP,
+                    signals,
+                    x if op.kind == KEEP else y,
+                    op.x_pitch if op.kind == KEEP else op.y_pitch,
+                    kept,
+                    op.first * samples * length,
+                    samples,
+                    steps,
+                    start,
+                    length,
+                )
 
     return run_operations
 

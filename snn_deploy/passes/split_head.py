@@ -1,0 +1,55 @@
+"""Part what the chip computes from what the host does on the chip's answer.
+
+The host compares documents, takes logarithms of probabilities, and picks the first steps: none of
+it is arithmetic that a chip has. It also scores large vocabularies, whose projection would take
+more of the chip than the network, and a message a token and step to leave it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
+from snn_deploy.ir.float_nodes import Readout
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.passes.base import Pass
+
+__all__ = ["SplitHead", "move_to_head"]
+
+HOST_ONLY = (AdaptiveLogSoftmax, FirstSteps, RetrievalHead)
+
+
+@dataclass(frozen=True)
+class SplitHead(Pass):
+    """The last nodes move to the host's head: those that no chip can compute, and a readout of
+    every step with more than ``outputs`` outputs.
+    """
+
+    name = "split-head"
+    takes = "float"
+    gives = "float"
+
+    outputs: int = 1024
+
+    def __call__(self, network: Network) -> Network:
+        count = 0
+        while count < len(network) - 1 and self._is_for_host(network.nodes[-1 - count]):
+            count += 1
+        return move_to_head(network, count)
+
+    def _is_for_host(self, node: Node) -> bool:
+        if isinstance(node, Readout):
+            return node.mode == "every" and node.width > self.outputs
+        return isinstance(node, HOST_ONLY)
+
+
+def move_to_head(network: Network, count: int) -> Network:
+    """Move the last ``count`` nodes of a float network to the host."""
+    several = not isinstance(network.output_steps, str)
+    return replace(
+        network,
+        nodes=network.nodes[: len(network) - count],
+        head=(*network.nodes[len(network) - count :], *network.head),
+        use_lengths=several and bool(getattr(network.output, "use_lengths", False)),
+    )
