@@ -39,11 +39,11 @@ from snn_deploy.evaluation.tally import count
 from snn_deploy.ir.encoder_decoder_nodes import FirstSteps
 from snn_deploy.ir.float_nodes import Affine
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.head import cost_head
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.text import format_network
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.mapping.host import host_work
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.search import search_formats
 from snn_deploy.simulation import Simulation, simulate
@@ -118,9 +118,17 @@ def test_the_text_form_names_the_host() -> None:
     ],
 )
 def test_what_a_head_costs(name: str, parameters: int, macs: int, per: str) -> None:
-    (cost,) = cost_head(deployed(ENDINGS[name]()))
-    assert (cost.parameters, cost.macs, cost.per) == (parameters, macs, per)
-    assert cost.bytes == 4 * parameters
+    (work,) = host_work(deployed(ENDINGS[name]()))
+    assert (work.parameters, work.macs, work.per) == (parameters, macs, per)
+    assert work.bytes == 4 * parameters
+
+
+def test_the_report_says_what_the_host_does() -> None:
+    work = host_work(deployed(ENDINGS["language model"]()))
+    told = "decoder (log-probabilities of 16 words, 71 multiplications a step, 0.4 kB)"
+    assert [str(part) for part in work] == [told]
+    (work,) = host_work(deployed(ENDINGS["first 5"]()))
+    assert str(work) == "first (first 5 steps)"
 
 
 # --- what it computes

@@ -579,3 +579,45 @@ def test_the_float_network_is_left_as_it_was() -> None:
     lowered = compile_network(network, QuantizationConfig(), Calibration(inputs))
     run_reference(lowered, extreme_inputs(lowered, np.random.default_rng(0)))
     np.testing.assert_array_equal(run_float(network, inputs).logits, before)
+
+
+# --- numbers that nothing varies
+
+
+def test_a_row_of_zeros_needs_no_gain() -> None:
+    """However fine the output's format: a channel that is its bias alone."""
+    network = float_network(layers=1)
+    encoder: Any = network["encoder"]
+    weight, bias = (
+        encoder.weight * [[1.0], [0.0], [1.0], [0.0]],
+        encoder.bias * [1.0, 1e-3, 1.0, 1.0],
+    )
+    network = network.rewrite({"encoder": (replace(encoder, weight=weight, bias=bias),)})
+    made: Any = quantized(network)["encoder"]
+    assert (made.rescale.mantissa[[1, 3]] == 0).all()
+    np.testing.assert_allclose(
+        made.rescale.bias * 2.0 ** -made.output.exponents(4).astype(float), bias, atol=1e-3
+    )
+
+
+def test_a_batch_norm_of_what_never_varied() -> None:
+    """Gain and offset are huge and cancel: the output is no finer than the offset allows."""
+    network = float_network(layers=1, norm=True)
+    norm, encoder = network["layers.0.norm"], network["encoder"]
+    weight = encoder.weight * [[0.0], [1.0], [1.0], [1.0]]  # type: ignore[attr-defined]
+    huge = np.array([316.0, 1.0, 1.0, 1.0])
+    bias = encoder.bias  # type: ignore[attr-defined]
+    scale, shift = huge, -huge * bias * [1.0, 0.0, 0.0, 0.0] * 4
+    network = network.rewrite(
+        {
+            "encoder": (replace(encoder, weight=weight, bias=bias * [4.0, 1.0, 1.0, 1.0]),),  # type: ignore[call-arg]
+            "layers.0.norm": (replace(norm, scale=scale, shift=shift),),  # type: ignore[call-arg]
+        }
+    )
+    made = quantized(network, residual_bits=16, norm_bits=24)
+    inputs = float_inputs(network)
+    exact = run_float(network, inputs, record=["layers.0.norm"]).signals["layers.0.norm"]
+    output: Any = made["layers.0.norm"]
+    found = output.output.decode(run_reference(made, encoded(made, inputs)).trace["layers.0.norm"])
+    np.testing.assert_allclose(found[..., 1:], exact[..., 1:], atol=0.02)
+    assert np.abs(found[..., 0]).max() < 316 * 2.0**-10

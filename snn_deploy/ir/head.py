@@ -7,7 +7,6 @@ What comes out of the chip is integers, bit-exactly; a head is float64.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,37 +18,13 @@ from snn_deploy.ir.float_nodes import Readout
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["HEAD", "POINTWISE", "HeadCost", "check_head", "cost_head", "stored"]
+__all__ = ["HEAD", "POINTWISE", "check_head", "stored"]
 
 HEAD: tuple[type[Node], ...] = (AdaptiveLogSoftmax, FirstSteps, Readout, RetrievalHead)
 """Nodes that a host may compute on an answer."""
 
 POINTWISE = (AdaptiveLogSoftmax, Readout)
 """Those of them that treat every step alike."""
-
-
-@dataclass(frozen=True)
-class HeadCost:
-    """What one node asks of the host.
-
-    Parameters
-    ----------
-    parameters
-        Numbers that it holds.
-    bytes
-        What they take in a deployment file.
-    macs
-        Multiplications and additions each time that it is evaluated.
-    per
-        How often that is: each ``step`` of the answer, or each ``answer``.
-    """
-
-    node: str
-    kind: str
-    parameters: int
-    bytes: int
-    macs: int
-    per: str
 
 
 def check_head(network: Network) -> None:
@@ -143,28 +118,6 @@ _CHECKS: dict[type, Callable[[Network, Any, int], None]] = {
     Readout: _check_readout,
     RetrievalHead: _check_retrieval,
 }
-
-
-def cost_head(network: Network) -> tuple[HeadCost, ...]:
-    """Give what each node of a network's head asks of the host."""
-    return tuple(_cost(node, network.output_steps == "one") for node in network.head)
-
-
-def _cost(node: Node, once: bool) -> HeadCost:
-    arrays = [
-        array
-        for value in vars(node).values()
-        for array in (value if isinstance(value, tuple) else (value,))
-        if isinstance(array, np.ndarray)
-    ]
-    return HeadCost(
-        node=node.name,
-        kind=node.kind,
-        parameters=sum(array.size for array in arrays),
-        bytes=sum(stored(array).nbytes for array in arrays),
-        macs=sum(array.size for array in arrays if array.ndim == 2),
-        per="step" if isinstance(node, POINTWISE) and not once else "answer",
-    )
 
 
 def stored(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What the host holds and does for a network, beside encoding its input."""
+"""What the host holds and does for a network, beside encoding its input and decoding its answer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
+from snn_deploy.ir.float_nodes import Readout
+from snn_deploy.ir.head import POINTWISE, stored
 from snn_deploy.ir.host import host_part
 from snn_deploy.ir.host_nodes import Lookup, Positions, Window
 from snn_deploy.ir.network import Network
@@ -29,23 +32,56 @@ class HostWork:
         In a few words, e.g. ``table 18 × 128``.
     bytes
         Of its tables and weights, as the file holds them.
+    parameters, macs
+        Numbers that it holds; multiplications and additions each time that it is evaluated. 0 for
+        what is looked up.
+    per
+        How often that is: each ``step``, or for what is computed once a sequence, or pair of them,
+        each ``answer``.
     """
 
     node: str
     kind: str
     does: str
     bytes: int
+    parameters: int = 0
+    macs: int = 0
+    per: str = "step"
 
     def __str__(self) -> str:
-        size = f", {self.bytes / 1000:,.1f} kB" if self.bytes else ""
-        return f"{self.node} ({self.does}{size})"
+        facts = [self.does]
+        if self.macs:
+            facts.append(f"{self.macs:,} multiplications {_EACH[self.per]}")
+        if self.bytes:
+            facts.append(f"{self.bytes / 1000:,.1f} kB")
+        return f"{self.node} ({', '.join(facts)})"
+
+
+_EACH = {"step": "a step", "answer": "an answer"}
 
 
 def host_work(network: Network) -> tuple[HostWork, ...]:
-    """List what the host computes of a lowered network after encoding its input, in order."""
-    return tuple(
+    """List what the host computes of a lowered network, in order: after encoding its input, and on
+    its decoded answer.
+    """
+    encoding = (
         HostWork(node.name, node.kind, _describe(node), sum(a.nbytes for a in _arrays(node)))
         for node in host_part(network)[1:]
+    )
+    return (*encoding, *(_head_work(network, node) for node in network.head))
+
+
+def _head_work(network: Network, node: Node) -> HostWork:
+    arrays = list(_arrays(node))
+    stepwise = isinstance(node, POINTWISE) and network.output_steps != "one"
+    return HostWork(
+        node=node.name,
+        kind=node.kind,
+        does=_describe(node),
+        bytes=sum(stored(array).nbytes for array in arrays),
+        parameters=sum(array.size for array in arrays),
+        macs=sum(array.size for array in arrays if array.ndim == 2),
+        per="step" if stepwise else "answer",
     )
 
 
@@ -60,6 +96,14 @@ def _describe(node: Node) -> str:
         return f"{len(node.table)} positions × {node.width}"
     if isinstance(node, Window):
         return f"window of {node.steps} steps"
+    if isinstance(node, RetrievalHead):
+        return "comparison of pairs"
+    if isinstance(node, AdaptiveLogSoftmax):
+        return f"log-probabilities of {node.width:,} words"
+    if isinstance(node, FirstSteps):
+        return f"first {node.count} steps"
+    if isinstance(node, Readout):
+        return f"readout of {node.width:,} outputs"
     return node.kind.lower()
 
 

@@ -344,7 +344,7 @@ def _residual(builder: _Builder, node: float_nodes.Residual) -> None:
 
 
 def _affine(builder: _Builder, node: float_nodes.Affine) -> None:
-    output = builder.formats[node.name]
+    output = _offset_fits(builder, node)
     source = builder.outputs[node.inputs[0].source]
     step = 2.0 ** (output.exponents(node.width) - source.exponents(node.width))
     builder.add(
@@ -373,6 +373,18 @@ def _layer_norm(builder: _Builder, node: float_nodes.LayerNorm) -> None:
             builder.config.at(node.name),
         )
     )
+
+
+def _offset_fits(builder: _Builder, node: float_nodes.Affine) -> Format:
+    """Give the output's format, no finer than the offset allows in each channel.
+
+    Where a batch-norm's variance was next to nothing, gain and offset are huge and cancel.
+    """
+    output, sum_bits = builder.formats[node.name], builder.config.at(node.name).sum_bits
+    offset = np.maximum(np.abs(node.shift), 2.0**-MAX_SHIFT)
+    finest = np.floor(np.log2((fp.limit_of(sum_bits) - 1) / offset)).astype(np.int64)
+    exponents = np.minimum(output.exponents(node.width), finest)
+    return Format(output.bits, tuple(int(e) for e in exponents))
 
 
 def _ssm(builder: _Builder, node: float_nodes.DiagonalSsm) -> None:

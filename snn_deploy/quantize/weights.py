@@ -47,8 +47,8 @@ def round_weights(weight: Real, bits: int, moments: Moments | None = None) -> Ro
     """Round real weights (out, in) to signed integers of ``bits`` bits with one scale a row."""
     limit = fp.limit_of(bits)
     largest = np.abs(weight).max(axis=1, initial=0.0)
-    scale = np.where(largest > 0, largest / limit, 1.0)
-    in_units = weight / scale[:, None]
+    scale = largest / limit  # a row of zeros needs no gain, whatever the output's format
+    in_units = weight / np.where(largest > 0, scale, 1.0)[:, None]
     if moments is None:
         integer = fp.round_half_up(in_units).astype(np.int8 if bits <= 8 else np.int16)
         return RoundedWeights(integer, scale, np.zeros(len(weight)))

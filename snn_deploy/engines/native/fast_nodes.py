@@ -158,7 +158,7 @@ def _dendrite(parts: Parts, node: nodes.Dendrite, sources: list[int]) -> Fields:
 def _by_group(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Turn (width, n) into (groups, n, LANES)."""
     lanes = fill_up(values.T)
-    return lanes.reshape(len(lanes), -1, LANES).swapaxes(0, 1)
+    return lanes.reshape(len(lanes), lanes.shape[1] // LANES, LANES).swapaxes(0, 1)
 
 
 def _alike(bank: nodes.ModeBank) -> npt.NDArray[np.bool_]:
