@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from snn_deploy.errors import OutputError
 
 __all__ = ["atomic_write", "check_writable"]
 
+PREFIX = ".snn-deploy-"
+OPEN_FILES = "/proc/self/fd"
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
@@ -20,6 +24,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     The bytes go to a temporary file in the same folder, are flushed to disk, and are renamed over
     ``path``. On any error the temporary file is removed and an existing ``path`` stays as it was.
+    Where the system can, that file has no name before it is complete: a killed process leaves none.
 
     Raises
     ------
@@ -29,12 +34,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     target = _regular(path)
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".snn-deploy-", dir=target.parent)
+        descriptor, temporary = _new_file(target.parent)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+            os.fsync(descriptor)
+            os.chmod(descriptor, 0o666 & ~_umask())
+            temporary = temporary or _named(descriptor, target.parent)
         os.replace(temporary, target)
         temporary = None
     except OSError as error:
@@ -43,6 +49,23 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _new_file(folder: Path) -> tuple[int, str | None]:
+    """Open a new file in a folder, and give its name if it has one."""
+    unnamed = getattr(os, "O_TMPFILE", None)
+    if unnamed is not None and Path(OPEN_FILES).is_dir():
+        with contextlib.suppress(OSError):  # not every file system can
+            return os.open(folder, unnamed | os.O_RDWR, 0o600), None
+    return tempfile.mkstemp(prefix=PREFIX, dir=folder)
+
+
+def _named(descriptor: int, folder: Path) -> str:
+    """Give a file without a name one."""
+    name = str(folder / f"{PREFIX}{secrets.token_hex(8)}")
+    # with a folder's descriptor, even one that is not looked at, links on the way are followed
+    os.link(f"{OPEN_FILES}/{descriptor}", name, src_dir_fd=descriptor)
+    return name
 
 
 def check_writable(path: str | os.PathLike[str], *sources: str | os.PathLike[str] | None) -> None:

@@ -6,13 +6,17 @@ import contextlib
 import errno
 import os
 import re
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from snn_deploy import files
 from snn_deploy.errors import OutputError
 from snn_deploy.files import atomic_write, check_writable
 
@@ -57,6 +61,31 @@ def test_an_error_on_the_way_leaves_the_old_file(tmp_path: Path, error: BaseExce
     with pytest.raises(type(error)):
         write()
     assert path.read_bytes() == b"old"
+    assert names(tmp_path) == {"out.bin"}
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs files without a name")
+def test_a_killed_process_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    path.write_bytes(b"old")
+    lines = [
+        "import os, signal, sys",
+        "from snn_deploy.files import atomic_write",
+        "with atomic_write(sys.argv[1]) as file:",
+        "    file.write(b'half' * 10**6)",
+        "    os.kill(os.getpid(), signal.SIGKILL)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines), str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert names(tmp_path) == {"out.bin"}
+    assert path.read_bytes() == b"old"
+
+
+def test_where_every_file_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "OPEN_FILES", "/nowhere")
+    with atomic_write(tmp_path / "out.bin") as file:
+        file.write(b"one")
+        assert len(names(tmp_path) - {"out.bin"}) == 1
     assert names(tmp_path) == {"out.bin"}
 
 
