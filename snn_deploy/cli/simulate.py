@@ -71,10 +71,11 @@ def simulate(
     """Run DATA through a deployment (bit-exactly), or through a checkpoint's float network."""
     from snn_deploy.files import check_writable
 
-    trace.check(network_file, data_path)
-    for path in (output, save_state):
-        if path:
-            check_writable(path, network_file, data_path)
+    trace.check(network_file, data_path, resume)
+    if output:
+        check_writable(output, network_file, data_path, resume)
+    if save_state:  # over the one that was resumed is fine
+        check_writable(save_state, network_file, data_path)
     stream = StreamRequest(chunk, save_state, resume)
     if stream.wanted:
         _check_streamable(network_file, backend)
