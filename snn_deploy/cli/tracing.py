@@ -39,7 +39,7 @@ class TraceRequest:
     steps: slice
     form: Literal["dense", "events"]
 
-    def check(self, *sources: str) -> None:
+    def check(self, *sources: str | None) -> None:
         """Refuse options that would have no effect, and a file that cannot or must not be written.
 
         Raises
