@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 import snn_deploy
-from snn_deploy import examples
+from snn_deploy import examples, simulation
+from snn_deploy.cli import stream
 from snn_deploy.cli.main import commands
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.errors import ConfigError, DataError, SnnDeployError
@@ -117,6 +118,18 @@ def test_a_stream_writes_what_whole_sequences_do(
     assert ("accuracy" in printed) == (deployment == "d")
     assert_same(arrays(tmp_path / "o.npz"), whole[f"{deployment}/out"])
     assert_same(arrays(tmp_path / "t.npz"), whole[f"{deployment}/trace"])
+
+
+def test_logits_too_large_for_a_disk(
+    folder: Path, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "LOGIT_BYTES", 10_000)
+    monkeypatch.setattr(stream, "OUTPUT_BYTES", 1)  # a step at a time
+    printed = run(folder, "e", "data.npz", "--chunk", 50, "-o", tmp_path / "out.npz")
+    assert "logits are left out" in printed
+    found = arrays(tmp_path / "out.npz")
+    assert "logits" not in found
+    np.testing.assert_array_equal(found["predictions"], whole["e/out"]["predictions"])
 
 
 def test_one_long_sequence(folder: Path, whole: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from snn_deploy.cli.options import (
     limit_option,
     output_steps_option,
 )
-from snn_deploy.cli.stream import StreamRequest, simulate_stream
+from snn_deploy.cli.stream import TOO_LARGE, StreamRequest, simulate_stream
 from snn_deploy.cli.tracing import TraceRequest, trace_options
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def simulate(
     if output:
         arrays = {"predictions": predictions}
         if logits is None:
-            click.echo("logits are left out: the scores of so many steps and words are too large")
+            click.echo(TOO_LARGE)
         else:
             arrays["logits"] = logits
         _save(output, {**arrays, **{f"spike_counts/{k}": v for k, v in counts.items()}})

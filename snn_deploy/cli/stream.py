@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,14 +14,17 @@ from snn_deploy.cli.console import progress_bar
 from snn_deploy.cli.tracing import TraceRequest
 
 if TYPE_CHECKING:
-    from snn_deploy.npz import Npz
+    from snn_deploy.npz import Npz, Spool
     from snn_deploy.recordings import Recording
     from snn_deploy.streaming import Stream, StreamOutput
     from snn_deploy.traces.writer import TraceWriter
 
-__all__ = ["StreamRequest", "simulate_stream"]
+__all__ = ["TOO_LARGE", "StreamRequest", "simulate_stream"]
+
+TOO_LARGE = "logits are left out: the scores of so many steps and words are too large"
 
 CHUNK = 4096  # steps, where only a state is asked for
+OUTPUT_BYTES = 64 * 2**20  # of a chunk's logits, which a large vocabulary makes many
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,10 @@ def _run(
     stream: Stream, recording: Recording, chunk: int, writer: TraceWriter | None, npz: Npz | None
 ) -> None:
     first = stream.steps
-    outputs = _Outputs(npz, stream, recording.steps) if npz and not stream.answers_at_end else None
+    outputs = None
+    if not stream.answers_at_end:
+        chunk = max(1, min(chunk, OUTPUT_BYTES // (8 * stream.samples * stream.classes)))
+        outputs = _Outputs(npz, stream, recording.steps) if npz else None
     with progress_bar("streaming", recording.steps) as progress:
         for inputs in recording.chunks(chunk):
             given = stream.step(inputs)
@@ -107,13 +114,20 @@ class _Outputs:
     """The answers of a network that answers at every step, on disk as they come."""
 
     def __init__(self, npz: Npz, stream: Stream, steps: int) -> None:
+        from snn_deploy.simulation import LOGIT_BYTES
+
         shape = (stream.samples, steps, stream.classes)
         self._first = stream.steps
-        self._logits = npz.spool("logits", shape, "float64")
+        self._logits: Spool | None = None
+        if 8 * math.prod(shape) <= LOGIT_BYTES:
+            self._logits = npz.spool("logits", shape, "float64")
+        else:
+            click.echo(TOO_LARGE)
         self._predictions = npz.spool("predictions", shape[:2], "int64")
 
     def write(self, given: StreamOutput) -> None:
         assert given.outputs is not None  # such a network has them
         start = given.first_step - self._first
-        self._logits.write(0, start, given.outputs)
+        if self._logits:
+            self._logits.write(0, start, given.outputs)
         self._predictions.write(0, start, given.outputs.argmax(axis=-1))

@@ -21,7 +21,7 @@ from snn_deploy.engines.native.plan import Moment, Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
-from snn_deploy.ir.integer_nodes import MAX_POOLED_STEPS, Accumulator, Dendrite
+from snn_deploy.ir.integer_nodes import MAX_POOLED_STEPS, Accumulator, Dendrite, RunningSum
 from snn_deploy.ir.network import Network
 
 __all__ = ["NativeSession", "Passage", "Snapshot", "block_samples"]
@@ -215,11 +215,17 @@ class NativeSession:
     def _check_length(self, steps: int) -> None:
         if steps < MAX_POOLED_STEPS:
             return
-        for pool in self.plan.network.of_kind(Accumulator):
-            if pool.mode in ("mean", "sum") and not (pool.use_lengths and self._has_lengths):
+        for node in (
+            *self.plan.network.of_kind(Accumulator),
+            *self.plan.network.of_kind(RunningSum),
+        ):
+            sums = isinstance(node, RunningSum) or (
+                node.mode in ("mean", "sum") and not (node.use_lengths and self._has_lengths)
+            )
+            if sums:
                 raise DataError(
-                    f"step {steps - 1:,}: node '{pool.name}' sums fewer than {MAX_POOLED_STEPS:,} "
-                    "steps; start a new stream, or give lengths"
+                    f"step {steps - 1:,}: node '{node.name}' sums fewer than {MAX_POOLED_STEPS:,} "
+                    "steps; start a new stream"
                 )
 
     def finish(self) -> Closing:
