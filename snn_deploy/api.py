@@ -21,7 +21,7 @@ from snn_deploy.data import Data, check_data, load_data
 from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result, no_progress
-from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
+from snn_deploy.errors import ConfigError, DeploymentError, SnnDeployWarning, TargetError
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import compile_network
@@ -113,7 +113,7 @@ class Deployment:
 
     def simulate(
         self,
-        inputs: Inputs | Data,
+        inputs: Inputs | Data | Iterator[Inputs],
         lengths: npt.ArrayLike | None = None,
         *,
         backend: str | Engine = "native",
@@ -126,7 +126,9 @@ class Deployment:
         Parameters
         ----------
         inputs, lengths
-            As in training; ``lengths`` (B,) where sequences are padded.
+            As in training; ``lengths`` (B,) where sequences are padded. An iterator gives them in
+            chunks of time, for causal networks on the native backend: memory then does not grow
+            with their length (:meth:`simulate_stream` also gives answers as they come).
         backend
             ``native``, ``reference`` or ``lava``; all give the same integers.
         trace
@@ -144,6 +146,8 @@ class Deployment:
         BackendUnavailableError, BackendError
             If the backend is not installed, or failed.
         """
+        if isinstance(inputs, Iterator):
+            return self._simulate_chunks(inputs, lengths, backend, trace, record)
         data = self._data(inputs, lengths)
         return simulate(self.network, data, _engine(backend), trace, progress, record)
 
@@ -255,6 +259,24 @@ class Deployment:
             objective=objective,
             lowering=lowering,
         )
+
+    def _simulate_chunks(
+        self,
+        chunks: Iterator[Inputs],
+        lengths: npt.ArrayLike | None,
+        backend: str | Engine,
+        trace: Collection[str],
+        record: Record | None,
+    ) -> Simulation:
+        from snn_deploy.chunks import simulate_chunks
+
+        name = backend if isinstance(backend, str) else backend.name
+        if name != "native":
+            raise ConfigError(
+                f"an iterator of chunks needs the native backend, not {name}: other engines run "
+                "whole sequences"
+            )
+        return simulate_chunks(self.network, chunks, lengths, trace, record)
 
     def _data(self, inputs: Inputs | Data, lengths: npt.ArrayLike | None) -> Data:
         if isinstance(inputs, Data):

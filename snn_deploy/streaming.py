@@ -157,7 +157,7 @@ class Stream:
         if not self._answers_once:
             last = signals[self.network.output.name]
             self._remember(last)
-            outputs = self._decoded(last)
+            outputs = apply_head(self.network, output_format(self.network).decode(last))
         return StreamOutput(first, outputs, trace={name: signals[name] for name in self.trace})
 
     def run(self, chunks: Iterable[npt.ArrayLike]) -> Iterator[StreamOutput]:
@@ -180,19 +180,25 @@ class Stream:
         ConfigError
             If every step is this network's answer: :meth:`step` gave it.
         """
-        steps = self.network.output_steps
+        answer = output_format(self.network).decode(self.last_outputs())
+        return apply_head(self.network, answer)
+
+    def last_outputs(self) -> IntArray:
+        """Give the integers that :meth:`answer` decodes, before any head: (B, width), or (B, K,
+        width); raises what :meth:`answer` does.
+        """
         if not self.answers_at_end:
             raise ConfigError("every step is this network's answer: take it as the steps come")
         if self.steps < self._answer_length:
             raise DataError(
                 f"the answer is that of {self._answer_length} steps; only {self.steps} came so far"
             )
-        name = self.network.output.name
+        one, name = self.network.output_steps == "one", self.network.output.name
         if not self._answers_once:
-            return self._decoded(self._recent[:, 0] if steps == "one" else self._recent)
-        if steps == "one":
-            return self._decoded(self._session.finish().spoken[name].answer)
-        return self._decoded(self.late_signal(name, self.steps - self._answer_length, self.steps))
+            return self._recent[:, 0] if one else self._recent
+        if one:
+            return self._session.finish().spoken[name].answer
+        return self.late_signal(name, self.steps - self._answer_length, self.steps)
 
     def late_signal(self, name: str, start: int, stop: int) -> IntArray:
         """Give the output of a node of ``late_trace`` at some steps so far, (B, steps, width), as
@@ -239,10 +245,6 @@ class Stream:
         """
         state = StreamState(self._session.snapshot(), self.lengths, self._recent, self._clipped)
         write_state(path, self.network, state)
-
-    def _decoded(self, outputs: IntArray) -> Reals:
-        """Give what the host makes of the chip's answer, or of a part of its steps."""
-        return apply_head(self.network, output_format(self.network).decode(outputs))
 
     def _encoded(self, inputs: npt.NDArray[Any]) -> IntArray:
         mantissas, clipped = encode(self.network, inputs)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,6 +152,48 @@ def test_chunks_from_an_iterator(
         expected.trace["layers.0.lif"],
     )
     assert list(deployment.simulate_stream([])) == []
+
+
+def test_simulate_takes_an_iterator(
+    deployment: snn_deploy.Deployment, every_step: snn_deploy.Deployment, inputs: np.ndarray
+) -> None:
+    def chunks() -> Iterator[np.ndarray]:
+        yield from np.array_split(inputs, 5, axis=1)
+
+    for one in (deployment, every_step):
+        expected = one.simulate(inputs, [50, 64, 3], trace=one.network.names)
+        given = one.simulate(chunks(), [50, 64, 3], trace=one.network.names)
+        assert_same_simulation(given, expected)
+        recorded = {name: np.full_like(signal, -1) for name, signal in expected.trace.items()}
+
+        def record(
+            name: str, sample: int, step: int, part: np.ndarray, into: Any = recorded
+        ) -> None:
+            into[name][sample : sample + len(part), step : step + part.shape[1]] = part
+
+        names = one.network.names
+        given = one.simulate(chunks(), [50, 64, 3], trace=names, record=record)
+        assert given.trace == {}
+        assert_same_simulation(dataclasses.replace(given, trace=recorded), expected)
+    assert one.simulate(chunks()).trace == {}
+    with pytest.raises(ConfigError, match="needs the native backend, not reference"):
+        deployment.simulate(chunks(), backend="reference")
+    for nothing in (iter([]), iter([0.0])):
+        with pytest.raises((DataError, ConfigError), match="at least one"):
+            deployment.simulate(nothing)
+
+
+def assert_same_simulation(given: snn_deploy.Simulation, expected: snn_deploy.Simulation) -> None:
+    np.testing.assert_array_equal(given.logits, expected.logits)
+    assert given.saturated == expected.saturated
+    for one, other in (
+        (given.trace, expected.trace),
+        (given.messages, expected.messages),
+        (given.spike_counts, expected.spike_counts),
+    ):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 def test_what_an_answer_needs(
