@@ -1,13 +1,24 @@
 """The loop that everything else is small against: a dendrite's modes, over a chunk of time.
 
-Lanes are channels. For each group of ``LANES`` channels, the coefficients of its modes and the
-compartments of two samples at a time stand together in one small array, mode after mode, and the
-loop goes over steps, and within a step over modes: modes do not wait for each other, nothing but
-that array is read or written, and the drive is summed in registers.
+Lanes are channels. For each group of ``LANES`` channels, up to four samples and ``SPAN`` steps at a
+time, the input is shifted once for all modes (``_enter``); then a few modes go through all steps
+with their compartments in registers, each adding what it contributes to a sum a step; then the
+sums become drives (``_leave``). At a time go one mode of four samples, two of two, or four of one:
+enough that none waits for another.
 
-A compartment's products each need a nudge of their coefficient's sign (see ``vectors``). Where the
-two decay coefficients of a mode agree in sign, its recurrence needs one nudge a compartment,
-otherwise two; modes are sorted so that the former come first.
+A mode and step are six fused multiply-adds and two additions, and no rounding costs anything:
+
+- compartments are held as ``u + bias``, always positive, so that a coefficient moved up by less
+  than ``2**-shift / (2 * bias)`` moves every product up by less than the distance of two possible
+  products: ties, and nothing else, are decided upwards, as the chip does. No nudge is added (see
+  ``vectors``);
+- both products of a compartment are rounded on top of one constant around ``MAGIC``, one after the
+  other: an integer plus a product rounds as the product alone;
+- what the bias brings to a product is an integer, and is in these constants: ``MAGIC`` and the bias
+  are taken away in the same addition that lets the input in.
+
+A mode is *careful* if its compartments can saturate, or if some coefficient of its readout has more
+bits than the bias allows: it clips, and reads out with nudges.
 """
 
 from __future__ import annotations
@@ -32,187 +43,245 @@ from snn_deploy.engines.native.vectors import (
 )
 
 __all__ = [
-    "COEFFICIENTS",
-    "DECAY_IMAG",
-    "DECAY_REAL",
-    "INPUT",
-    "NUDGE_DECAY_IMAG",
-    "NUDGE_DECAY_REAL",
-    "NUDGE_READOUT_IMAG",
-    "NUDGE_READOUT_REAL",
-    "READOUT_IMAG",
-    "READOUT_REAL",
-    "RECORD",
+    "BLOCK",
+    "HEAD",
+    "INPUT_NUDGE",
+    "MODE",
+    "SPAN",
+    "TILE",
     "run_dendrite",
 ]
 
-# A mode's record: vectors of coefficients, then u and v of two samples.
-NUDGE_DECAY_REAL = 0
-NUDGE_DECAY_IMAG = 1
-NUDGE_READOUT_REAL = 2
-NUDGE_READOUT_IMAG = 3
-DECAY_REAL = 4
-DECAY_IMAG = 5
-READOUT_REAL = 6
-READOUT_IMAG = 7
-INPUT = 8
-COEFFICIENTS = 9
-STATES = 9
-RECORD = 13
+# A mode's coefficients, in vectors: decay, the constants under u and v, readout, its nudges.
+REAL, IMAG, UNDER_U, UNDER_V, READ_U, READ_V, NUDGE_U, NUDGE_V = range(8)
+MODE = 8
+# What comes before the modes of a group: skip, the constant under the drive's sum, the bias.
+SKIP, SKIP_NUDGE, UNDER_DRIVE, BIAS = range(4)
+HEAD = 4
+TILE = 4  # samples at a time
+BLOCK = 4  # modes at a time, at most: their number is filled up to a multiple of it
+SPAN = 64  # steps at a time: their inputs and sums stay in a core's first cache
 INPUT_NUDGE = 2.0**-26  # for input shifts, -24 … 24
 
 Array = Any  # numba knows the types
 
 
 @inlined
-def _field(work: Array, record: int, field: int) -> Any:
-    return load(work, record + field * LANES)
-
-
-@inlined
-def _moved(work: Array, record: int, state: int, x: Any, alike: bool) -> Any:
-    """Give a mode's next compartments (u', v') of the sample whose u is at ``state``."""
-    magic = splat(MAGIC)
-    real = _field(work, record, DECAY_REAL)
-    imag = _field(work, record, DECAY_IMAG)
-    u, v = _field(work, record, state), _field(work, record, state + 1)
-    nudge = _field(work, record, NUDGE_DECAY_REAL)
-    u_real, v_real = add(u, nudge), add(v, nudge)
-    if alike:
-        u_imag, v_imag = u_real, v_real
-    else:
-        nudge = _field(work, record, NUDGE_DECAY_IMAG)
-        u_imag, v_imag = add(u, nudge), add(v, nudge)
-    entering = fma(x, _field(work, record, INPUT), magic)
+def _coefficients(params: Array, mode: int) -> Any:
     return (
-        subtract(fma(u_real, real, entering), fma(v_imag, imag, magic)),
-        subtract(fma(u_imag, imag, magic), fnma(v_real, real, magic)),
+        load(params, mode + REAL * LANES),
+        load(params, mode + IMAG * LANES),
+        load(params, mode + UNDER_U * LANES),
+        load(params, mode + UNDER_V * LANES),
+        load(params, mode + READ_U * LANES),
+        load(params, mode + READ_V * LANES),
     )
 
 
 @inlined
-def _read(work: Array, record: int, u: Any, v: Any, from_u: Any, from_v: Any) -> Any:
-    """Add what u and v contribute to a drive to its two sums."""
-    nudged_u = add(u, _field(work, record, NUDGE_READOUT_REAL))
-    nudged_v = add(v, _field(work, record, NUDGE_READOUT_IMAG))
+def _take(state: Array, at: int, bias: Any) -> Any:
+    """Give a mode's compartments, biased."""
+    return add(load(state, at), bias), add(load(state, at + LANES), bias)
+
+
+@inlined
+def _put(state: Array, at: int, bias: Any, compartments: Any) -> None:
+    u, v = compartments
+    store(state, at, subtract(u, bias))
+    store(state, at + LANES, subtract(v, bias))
+
+
+@inlined
+def _move(compartments: Any, coefficients: Any, entering: Any, settle: Any) -> Any:
+    """Give a mode's compartments one step later."""
+    u, v = compartments
+    real, imag, under_u, under_v, _, _ = coefficients
     return (
-        fma(nudged_u, _field(work, record, READOUT_REAL), from_u),
-        fma(nudged_v, _field(work, record, READOUT_IMAG), from_v),
+        add(fnma(v, imag, fma(u, real, under_u)), entering),
+        add(fma(v, real, fma(u, imag, under_v)), settle),
     )
 
 
 @inlined
-def _step_pair(work: Array, first: int, last: int, alike: bool, x: Any, x2: Any, sums: Any) -> Any:
-    """Move modes ``first`` … ``last - 1`` of both samples by one step."""
-    from_u, from_v, from_u2, from_v2 = sums
-    for mode in range(first, last):
-        record = mode * RECORD * LANES
-        u, v = _moved(work, record, STATES, x, alike)
-        u2, v2 = _moved(work, record, STATES + 2, x2, alike)
-        from_u, from_v = _read(work, record, u, v, from_u, from_v)
-        from_u2, from_v2 = _read(work, record, u2, v2, from_u2, from_v2)
-        store(work, record + STATES * LANES, u)
-        store(work, record + (STATES + 1) * LANES, v)
-        store(work, record + (STATES + 2) * LANES, u2)
-        store(work, record + (STATES + 3) * LANES, v2)
-    return from_u, from_v, from_u2, from_v2
+def _read(compartments: Any, coefficients: Any, total: Any) -> Any:
+    """Add what a mode contributes."""
+    u, v = compartments
+    _, _, _, _, read_u, read_v = coefficients
+    return fnma(v, read_v, fma(u, read_u, total))
 
 
 @inlined
-def _step_one(work: Array, first: int, last: int, alike: bool, x: Any, sums: Any) -> Any:
-    """Move modes ``first`` … ``last - 1`` of one sample by one step."""
-    from_u, from_v = sums
-    for mode in range(first, last):
-        record = mode * RECORD * LANES
-        u, v = _moved(work, record, STATES, x, alike)
-        from_u, from_v = _read(work, record, u, v, from_u, from_v)
-        store(work, record + STATES * LANES, u)
-        store(work, record + (STATES + 1) * LANES, v)
-    return from_u, from_v
-
-
-@inlined
-def _step_clipping(work: Array, modes: int, limit: float, x: Any, sums: Any, clipped: Any) -> Any:
-    """Move all modes of one sample by one step, where compartments can saturate."""
-    from_u, from_v = sums
-    high, low = splat(limit), splat(-limit)
-    for mode in range(modes):
-        record = mode * RECORD * LANES
-        free_u, free_v = _moved(work, record, STATES, x, False)
-        u = maximum(minimum(free_u, high), low)
-        v = maximum(minimum(free_v, high), low)
-        clipped = add(clipped, add(changed(u, free_u), changed(v, free_v)))
-        from_u, from_v = _read(work, record, u, v, from_u, from_v)
-        store(work, record + STATES * LANES, u)
-        store(work, record + (STATES + 1) * LANES, v)
-    return from_u, from_v, clipped
-
-
-@inlined
-def _enter(params: Array, group: int, x: Any) -> Any:
-    """Give what the skip path adds to the drive, on top of MAGIC."""
-    nudged = add(x, load(params, group + LANES))
-    return fma(nudged, load(params, group), splat(MAGIC))
-
-
-@inlined
-def _leave(signals: Array, at: int, total: Any, scale: float, limit: float, clipped: Any) -> Any:
-    """Write ``sat(rs(total, drive_shift))``, and count what was clipped."""
-    magic = splat(MAGIC)
-    free = subtract(fma(add(total, splat(0.25)), splat(scale), magic), magic)
-    drive = maximum(minimum(free, splat(limit)), splat(-limit))
-    store(signals, at, drive)
-    return add(clipped, changed(drive, free))
-
-
-@inlined
-def _run_pair(
+def _four_samples(
     params: Array,
-    group: int,
+    mode: int,
+    state: Array,
+    at: int,
+    own: int,
     work: Array,
-    modes: int,
-    alike: int,
-    signals: Array,
-    x_at: int,
-    y_at: int,
-    pitch: int,
+    entry: int,
+    steps: int,
+    bias: Any,
+) -> None:
+    """Run a mode of four samples, whose states are ``own`` apart, over a span."""
+    c, settle = _coefficients(params, mode), subtract(bias, splat(MAGIC))
+    k, m = _take(state, at, bias), _take(state, at + own, bias)
+    n, o = _take(state, at + 2 * own, bias), _take(state, at + 3 * own, bias)
+    for i in range(steps):
+        y = 4 * i * LANES
+        x = entry + y
+        k = _move(k, c, load(work, x), settle)
+        store(work, y, _read(k, c, load(work, y)))
+        m = _move(m, c, load(work, x + LANES), settle)
+        store(work, y + LANES, _read(m, c, load(work, y + LANES)))
+        n = _move(n, c, load(work, x + 2 * LANES), settle)
+        store(work, y + 2 * LANES, _read(n, c, load(work, y + 2 * LANES)))
+        o = _move(o, c, load(work, x + 3 * LANES), settle)
+        store(work, y + 3 * LANES, _read(o, c, load(work, y + 3 * LANES)))
+    _put(state, at, bias, k)
+    _put(state, at + own, bias, m)
+    _put(state, at + 2 * own, bias, n)
+    _put(state, at + 3 * own, bias, o)
+
+
+@inlined
+def _two_samples(
+    params: Array,
+    mode: int,
+    state: Array,
+    at: int,
+    own: int,
+    work: Array,
+    entries: Any,
+    steps: int,
+    bias: Any,
+) -> None:
+    """Run two modes of two samples, whose states are ``own`` apart, over a span."""
+    other, pair, settle = mode + MODE * LANES, 2 * LANES, subtract(bias, splat(MAGIC))
+    k, m = _take(state, at, bias), _take(state, at + own, bias)
+    n, o = _take(state, at + pair, bias), _take(state, at + pair + own, bias)
+    for i in range(steps):
+        y = 2 * i * LANES
+        c, x = _coefficients(params, mode), entries[0] + y
+        k = _move(k, c, load(work, x), settle)
+        m = _move(m, c, load(work, x + LANES), settle)
+        total, total2 = _read(k, c, load(work, y)), _read(m, c, load(work, y + LANES))
+        c, x = _coefficients(params, other), entries[1] + y
+        n = _move(n, c, load(work, x), settle)
+        o = _move(o, c, load(work, x + LANES), settle)
+        store(work, y, _read(n, c, total))
+        store(work, y + LANES, _read(o, c, total2))
+    _put(state, at, bias, k)
+    _put(state, at + own, bias, m)
+    _put(state, at + pair, bias, n)
+    _put(state, at + pair + own, bias, o)
+
+
+@inlined
+def _one_sample(
+    params: Array,
+    mode: int,
+    state: Array,
+    at: int,
+    work: Array,
+    entries: Any,
+    steps: int,
+    bias: Any,
+) -> None:
+    """Run four modes of one sample over a span."""
+    pitch, pair, settle = MODE * LANES, 2 * LANES, subtract(bias, splat(MAGIC))
+    k, m = _take(state, at, bias), _take(state, at + pair, bias)
+    n, o = _take(state, at + 2 * pair, bias), _take(state, at + 3 * pair, bias)
+    for i in range(steps):
+        y = i * LANES
+        c = _coefficients(params, mode)
+        k = _move(k, c, load(work, entries[0] + y), settle)
+        total = _read(k, c, load(work, y))
+        c = _coefficients(params, mode + pitch)
+        m = _move(m, c, load(work, entries[1] + y), settle)
+        total = _read(m, c, total)
+        c = _coefficients(params, mode + 2 * pitch)
+        n = _move(n, c, load(work, entries[2] + y), settle)
+        total = _read(n, c, total)
+        c = _coefficients(params, mode + 3 * pitch)
+        o = _move(o, c, load(work, entries[3] + y), settle)
+        store(work, y, _read(o, c, total))
+    _put(state, at, bias, k)
+    _put(state, at + pair, bias, m)
+    _put(state, at + 2 * pair, bias, n)
+    _put(state, at + 3 * pair, bias, o)
+
+
+@inlined
+def _carefully(
+    params: Array,
+    mode: int,
+    state: Array,
+    at: int,
+    work: Array,
+    first: int,
+    entry: int,
     stride: int,
     steps: int,
-    backwards: bool,
-    carry: Array,
-    carry_at: int,
-    scale: float,
+    bias: Any,
     limit: float,
 ) -> float:
-    """Run a group of channels over a chunk of two samples, ``stride`` apart."""
-    clipped, magic, nudge = splat(0.0), splat(MAGIC), splat(INPUT_NUDGE)
-    before, before2 = load(carry, carry_at), load(carry, carry_at + LANES)
+    """Run a careful mode of one sample over a span; its sums start at ``first``, ``stride``
+    apart. Give how many compartments were clipped at ``limit``.
+    """
+    clipped, settle = splat(0.0), subtract(bias, splat(MAGIC))
+    high, low = add(bias, splat(limit)), subtract(bias, splat(limit))
+    nudge_u, nudge_v = load(params, mode + NUDGE_U * LANES), load(params, mode + NUDGE_V * LANES)
+    c = _coefficients(params, mode)
+    compartments = _take(state, at, bias)
     for i in range(steps):
-        at = (steps - 1 - i if backwards else i) * pitch
-        x, x2 = load(signals, x_at + at), load(signals, x_at + stride + at)
-        nudged, nudged2 = add(x, nudge), add(x2, nudge)
-        sums = magic, magic, magic, magic
-        sums = _step_pair(work, 0, alike, True, nudged, nudged2, sums)
-        sums = _step_pair(work, alike, modes, False, nudged, nudged2, sums)
-        now, now2 = subtract(sums[0], sums[1]), subtract(sums[2], sums[3])
-        given, given2 = (before, before2) if backwards else (now, now2)
-        before, before2 = now, now2
-        total = add(given, subtract(_enter(params, group, x), magic))
-        total2 = add(given2, subtract(_enter(params, group, x2), magic))
-        clipped = _leave(signals, y_at + at, total, scale, limit, clipped)
-        clipped = _leave(signals, y_at + stride + at, total2, scale, limit, clipped)
-    store(carry, carry_at, before)
-    store(carry, carry_at + LANES, before2)
+        y = i * stride
+        free_u, free_v = _move(compartments, c, load(work, entry + y), settle)
+        u, v = maximum(minimum(free_u, high), low), maximum(minimum(free_v, high), low)
+        clipped = add(clipped, add(changed(u, free_u), changed(v, free_v)))
+        nudged = add(u, nudge_u), add(v, nudge_v)
+        store(work, first + y, _read(nudged, c, load(work, first + y)))
+        compartments = u, v
+    _put(state, at, bias, compartments)
     return sum_lanes(clipped)
 
 
 @inlined
-def _run_one(
+def _enter(
     params: Array,
-    group: int,
+    head: int,
+    entries: int,
+    entries_at: int,
     work: Array,
-    modes: int,
-    alike: int,
+    place: int,
+    stride: int,
+    signals: Array,
+    x_at: int,
+    pitch: int,
+    steps: int,
+) -> None:
+    """Lay a sample's shifted inputs out, from ``place`` of each entry, and begin its sums.
+
+    ``pitch`` is negative where time runs backwards.
+    """
+    magic, nudge, under = splat(MAGIC), splat(INPUT_NUDGE), load(params, head + UNDER_DRIVE * LANES)
+    settle = subtract(subtract(load(params, head + BIAS * LANES), magic), magic)
+    for e in range(entries):
+        scale = load(params, entries_at + e * LANES)
+        target = (1 + e) * SPAN * TILE * LANES + place
+        for i in range(steps):
+            x = add(load(signals, x_at + i * pitch), nudge)
+            store(work, target + i * stride, add(fma(x, scale, magic), settle))
+    for i in range(steps):
+        store(work, place + i * stride, under)
+
+
+@inlined
+def _leave(
+    params: Array,
+    head: int,
+    work: Array,
+    place: int,
+    stride: int,
     signals: Array,
     x_at: int,
     y_at: int,
@@ -223,54 +292,87 @@ def _run_one(
     carry_at: int,
     scale: float,
     limit: float,
-    state_limit: float,
 ) -> float:
-    """Run a group of channels over a chunk of one sample; its states saturate at ``state_limit``,
-    if that is not 0.
-    """
-    clipped, magic, nudge = splat(0.0), splat(MAGIC), splat(INPUT_NUDGE)
+    """Turn a sample's sums into drives, and give how many were clipped."""
+    clipped, magic, high, low = splat(0.0), splat(MAGIC), splat(limit), splat(-limit)
+    skip, skip_nudge = load(params, head + SKIP * LANES), load(params, head + SKIP_NUDGE * LANES)
+    factor, nudge = splat(scale), splat(0.25)
     before = load(carry, carry_at)
     for i in range(steps):
-        at = (steps - 1 - i if backwards else i) * pitch
-        x = load(signals, x_at + at)
-        nudged = add(x, nudge)
-        sums = magic, magic
-        if state_limit > 0.0:
-            from_u, from_v, clipped = _step_clipping(
-                work, modes, state_limit, nudged, sums, clipped
-            )
-            sums = from_u, from_v
-        else:
-            sums = _step_one(work, 0, alike, True, nudged, sums)
-            sums = _step_one(work, alike, modes, False, nudged, sums)
-        now = subtract(sums[0], sums[1])
+        now = subtract(load(work, place + i * stride), magic)
         given = before if backwards else now
         before = now
-        total = add(given, subtract(_enter(params, group, x), magic))
-        clipped = _leave(signals, y_at + at, total, scale, limit, clipped)
+        x = add(load(signals, x_at + i * pitch), skip_nudge)
+        total = add(given, subtract(fma(x, skip, magic), magic))
+        free = subtract(fma(add(total, nudge), factor, magic), magic)
+        drive = maximum(minimum(free, high), low)
+        store(signals, y_at + i * pitch, drive)
+        clipped = add(clipped, changed(drive, free))
     store(carry, carry_at, before)
     return sum_lanes(clipped)
 
 
 @inlined
-def _copy_states(source: Array, at: int, target: Array, to: int, modes: int, out: bool) -> None:
-    """Move u and v of a sample between its state and the records."""
-    for mode in range(modes):
-        packed, record = at + 2 * mode * LANES, to + mode * RECORD * LANES
-        if out:
-            store(source, packed, load(target, record))
-            store(source, packed + LANES, load(target, record + LANES))
+def _run_modes(
+    params: Array,
+    modes_at: int,
+    modes: int,
+    table: Array,
+    table_at: int,
+    state: Array,
+    at: int,
+    samples: int,
+    work: Array,
+    steps: int,
+    bias: Any,
+    limit: float,
+) -> float:
+    """Run all modes of a tile over a span; give how many compartments were clipped."""
+    own, room, light = 2 * modes * LANES, SPAN * TILE * LANES, table[table_at + 1]
+    first = table_at + 2
+    block = BLOCK // samples
+    for index in range(0, light, block):
+        mode, place = modes_at + index * MODE * LANES, at + 2 * index * LANES
+        entry = (1 + table[first + index]) * room
+        if samples == 4:
+            _four_samples(params, mode, state, place, own, work, entry, steps, bias)
+            continue
+        entry2 = (1 + table[first + index + 1]) * room
+        if samples == 2:
+            entries = entry, entry2
+            _two_samples(params, mode, state, place, own, work, entries, steps, bias)
         else:
-            store(target, record, load(source, packed))
-            store(target, record + LANES, load(source, packed + LANES))
+            entry3 = (1 + table[first + index + 2]) * room
+            entry4 = (1 + table[first + index + 3]) * room
+            four = entry, entry2, entry3, entry4
+            _one_sample(params, mode, state, place, work, four, steps, bias)
+    clipped = 0.0
+    for index in range(light, modes):
+        mode, entry = modes_at + index * MODE * LANES, (1 + table[first + index]) * room
+        for s in range(samples):
+            clipped += _carefully(
+                params,
+                mode,
+                state,
+                at + s * own + 2 * index * LANES,
+                work,
+                s * LANES,
+                entry + s * LANES,
+                samples * LANES,
+                steps,
+                bias,
+                limit,
+            )
+    return clipped
 
 
 @inlined
 def run_dendrite(
     params: Array,
     params_at: int,
-    alike: Array,
-    alike_at: int,
+    table: Array,
+    table_at: int,
+    entries: int,
     state: Array,
     state_at: int,
     work: Array,
@@ -291,79 +393,85 @@ def run_dendrite(
     Parameters
     ----------
     params
-        From ``params_at``, a block a group: its modes' coefficients, then skip and its nudge.
-    alike
-        From ``alike_at``, a number a group: how many of its modes, the first ones, have decay
-        coefficients that agree in sign.
+        From ``params_at``, a block a group: ``HEAD``, the modes' coefficients, and the powers of
+        two that inputs are multiplied by, as many as the ``entries`` of the group that has most.
+    table
+        From ``table_at``, for each group: how many entries it has, how many of its modes, the first
+        ones, are not careful (a multiple of ``BLOCK``), and the number of each mode's entry.
     state
         From ``state_at``, a block a group and sample: u and v of each mode; then, for a group and
         sample, what its modes contributed last.
     work
-        Room for the records of all modes.
+        Room for a span of sums, and of each entry's inputs.
+    modes
+        A multiple of ``BLOCK``.
     scale
         ``2**-drive_shift``.
     """
-    pitch = groups * LANES
-    stride = steps * pitch
-    block = (modes * COEFFICIENTS + 2) * LANES
-    own = 2 * modes * LANES
+    width, own, clipped = groups * LANES, 2 * modes * LANES, 0.0
     carry = state_at + groups * samples * own
-    clipped = 0.0
+    pitch = -width if backwards else width
     for g in range(groups):
-        group = params_at + g * block
-        for mode in range(modes):
-            for field in range(COEFFICIENTS):
-                vector = load(params, group + (mode * COEFFICIENTS + field) * LANES)
-                store(work, (mode * RECORD + field) * LANES, vector)
-        skip = group + modes * COEFFICIENTS * LANES
+        head = params_at + g * (HEAD + modes * MODE + entries) * LANES
+        modes_at = head + HEAD * LANES
+        entries_at = modes_at + modes * MODE * LANES
+        row = table_at + g * (2 + modes)
+        bias = load(params, head + BIAS * LANES)
         sample = 0
         while sample < samples:
-            at = state_at + (g * samples + sample) * own
-            carry_at = carry + (g * samples + sample) * LANES
-            first = sample * stride + g * LANES
-            _copy_states(state, at, work, STATES * LANES, modes, False)
-            if sample + 1 < samples and state_limit == 0.0:
-                _copy_states(state, at + own, work, (STATES + 2) * LANES, modes, False)
-                clipped += _run_pair(
+            left = samples - sample
+            tile = 4 if left >= 4 else 2 if left >= 2 else 1
+            for start in range(0, steps, SPAN):
+                span = min(SPAN, steps - start)
+                begin = steps - 1 - start if backwards else start
+                place = (sample * steps + begin) * width + g * LANES
+                for s in range(tile):
+                    _enter(
+                        params,
+                        head,
+                        table[row],
+                        entries_at,
+                        work,
+                        s * LANES,
+                        tile * LANES,
+                        signals,
+                        x_at + place + s * steps * width,
+                        pitch,
+                        span,
+                    )
+                at = state_at + (g * samples + sample) * own
+                clipped += _run_modes(
                     params,
-                    skip,
-                    work,
+                    modes_at,
                     modes,
-                    alike[alike_at + g],
-                    signals,
-                    x_at + first,
-                    y_at + first,
-                    pitch,
-                    stride,
-                    steps,
-                    backwards,
+                    table,
+                    row,
                     state,
-                    carry_at,
-                    scale,
-                    limit,
-                )
-                _copy_states(state, at + own, work, (STATES + 2) * LANES, modes, True)
-                taken = 2
-            else:
-                clipped += _run_one(
-                    params,
-                    skip,
+                    at,
+                    tile,
                     work,
-                    modes,
-                    alike[alike_at + g],
-                    signals,
-                    x_at + first,
-                    y_at + first,
-                    pitch,
-                    steps,
-                    backwards,
-                    state,
-                    carry_at,
-                    scale,
-                    limit,
+                    span,
+                    bias,
                     state_limit,
                 )
-                taken = 1
-            _copy_states(state, at, work, STATES * LANES, modes, True)
-            sample += taken
+                for s in range(tile):
+                    offset = place + s * steps * width
+                    clipped += _leave(
+                        params,
+                        head,
+                        work,
+                        s * LANES,
+                        tile * LANES,
+                        signals,
+                        x_at + offset,
+                        y_at + offset,
+                        pitch,
+                        span,
+                        backwards,
+                        state,
+                        carry + (g * samples + sample + s) * LANES,
+                        scale,
+                        limit,
+                    )
+            sample += tile
     return clipped

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native import dendrite_kernel as record
+from snn_deploy.engines.native import dendrite_kernel as kernel
 from snn_deploy.engines.native import operations as op
+from snn_deploy.engines.native.dendrite_layout import filled_modes, lay_out
 from snn_deploy.engines.native.exactness import (
     factor_and_nudge,
     require_room,
@@ -24,7 +24,7 @@ from snn_deploy.ir.bounds import Bound, Magnitude, quotient_bound
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
 
-__all__ = ["EMITTERS", "POOL_ROWS", "Fields", "Parts", "mode_order"]
+__all__ = ["EMITTERS", "POOL_ROWS", "Fields", "Parts"]
 
 Fields = dict[str, Any]
 """Fields of an ``OPERATION``."""
@@ -134,77 +134,24 @@ def _normalize(parts: Parts, node: nodes.Normalize, sources: list[int]) -> Field
 def _dendrite(parts: Parts, node: nodes.Dendrite, sources: list[int]) -> Fields:
     bank, bound = node.bank, parts.bounds[node.name]
     (largest,) = parts.largest_inputs(node)
-    groups, modes = pitch_of(node.width) // LANES, bank.modes
-    coefficients, alike = _records(bank, largest)
-    skip = factor_and_nudge(node.skip_mantissa, node.skip_shift, largest)
+    groups, modes = pitch_of(node.width) // LANES, filled_modes(bank)
+    layout = lay_out(node, largest, bound.can_exceed("state"))
     factor_and_nudge(1, node.drive_shift, bound.reached["sum"])
-    blocks = [_by_group(coefficients), *(_by_group(row[:, None]) for row in skip)]
-    parts.work_size = max(parts.work_size, modes * record.RECORD * LANES)
+    span = kernel.SPAN * kernel.TILE * LANES
+    parts.work_size = max(parts.work_size, (1 + layout.entries) * span)
     parts.states[node.name] = parts.take_state(groups * (2 * modes + 1) * LANES)
-    clips = bound.can_exceed("state")
     return {
         "kind": op.DENDRITE,
-        "first": parts.params.add(np.concatenate(blocks, axis=1)),
-        "second": parts.tables.add(alike),
+        "first": parts.params.add(layout.params),
+        "second": parts.tables.add(layout.table),
+        "third": layout.entries,
         "state": parts.states[node.name],
         "size": modes,
         "flag": node.reversed_time,
         "scale": 2.0**-node.drive_shift,
         "limit": node.output.limit,
-        "inner_limit": fp.limit_of(bank.state_bits) if clips else 0.0,
+        "inner_limit": fp.limit_of(bank.state_bits),
     }
-
-
-def _by_group(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Turn (width, n) into (groups, n, LANES)."""
-    lanes = fill_up(values.T)
-    return lanes.reshape(len(lanes), lanes.shape[1] // LANES, LANES).swapaxes(0, 1)
-
-
-def _alike(bank: nodes.ModeBank) -> npt.NDArray[np.bool_]:
-    """Tell the modes whose decay coefficients agree in sign."""
-    return np.asarray(bank.decay_real.astype(np.int64) * bank.decay_imag >= 0)
-
-
-def mode_order(bank: nodes.ModeBank) -> npt.NDArray[np.int64]:
-    """Give the order (H, N) in which records hold a channel's modes: those alike first."""
-    return np.argsort(~_alike(bank), axis=1, kind="stable")
-
-
-def _records(
-    bank: nodes.ModeBank, largest: Magnitude
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Give the records' coefficients, (width, modes * COEFFICIENTS), and how many are alike."""
-    alike, order = _alike(bank), mode_order(bank)
-    mantissas = np.stack(
-        [
-            np.take_along_axis(mantissa, order, axis=1)
-            for mantissa in (
-                bank.decay_real,
-                bank.decay_imag,
-                bank.readout_real,
-                bank.readout_imag,
-            )
-        ]
-    )
-    decay_shift = np.full_like(bank.readout_shift, bank.decay_shift)
-    readout_shift = np.take_along_axis(bank.readout_shift, order, axis=1)
-    shifts = np.stack([decay_shift, decay_shift, readout_shift, readout_shift])
-    limit = fp.limit_of(bank.state_bits)
-    factors, nudges = factor_and_nudge(mantissas, shifts, limit)
-    require_room((limit * np.abs(factors[2:]) + 1.0).sum(axis=(0, 2)))
-    nudges[0] = np.where(mantissas[0] == 0, nudges[1], nudges[0])  # of two alike, either does
-    entering = 2.0 ** np.take_along_axis(bank.input_shift, order, axis=1).astype(np.float64)
-    require_room(largest[:, None] * entering + 2.0 * limit, largest / record.INPUT_NUDGE / 4.0)
-    rows = np.stack([*nudges, *factors, entering], axis=2)
-    return rows.reshape(len(rows), -1), _fewest_by_group(alike.sum(axis=1), bank.modes)
-
-
-def _fewest_by_group(counts: npt.NDArray[np.int64], filler: int) -> npt.NDArray[np.int64]:
-    missing = pitch_of(len(counts)) - len(counts)
-    return np.asarray(
-        np.pad(counts, (0, missing), constant_values=filler).reshape(-1, LANES).min(1)
-    )
 
 
 def _soma(parts: Parts, node: nodes.LifSoma, sources: list[int]) -> Fields:

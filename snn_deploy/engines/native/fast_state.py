@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.native.fast_nodes import mode_order
+from snn_deploy.engines.native.dendrite_layout import filled_modes, mode_order
 from snn_deploy.engines.native.packing import fill_up, pitch_of
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.result import IntArray
@@ -64,25 +64,27 @@ def write_rows(packed: Reals, samples: int, rows: IntArray) -> None:
 
 def _compartments(node: nodes.Dendrite, packed: Reals, samples: int) -> Reals:
     """Give a view of the packed compartments, (groups, samples, modes, u and v, LANES)."""
-    shape = (pitch_of(node.width) // LANES, samples, node.bank.modes, 2, LANES)
+    shape = (pitch_of(node.width) // LANES, samples, filled_modes(node.bank), 2, LANES)
     return packed[: int(np.prod(shape))].reshape(shape)
 
 
 def _read_compartments(node: nodes.Dendrite, packed: Reals, samples: int) -> IntArray:
     """Give u and v, (2, samples, width, modes), modes in the bank's order."""
     lanes = _compartments(node, packed, samples).transpose(3, 1, 0, 4, 2)
-    recorded = lanes.reshape(2, samples, -1, node.bank.modes)[:, :, : node.width]
+    order = mode_order(node.bank)
+    recorded = lanes.reshape(2, samples, -1, order.shape[1])[:, :, : node.width]
     values = np.empty(recorded.shape, dtype=np.int64)
-    order = np.broadcast_to(mode_order(node.bank), values.shape)
-    np.put_along_axis(values, order, recorded.astype(np.int64), axis=3)
-    return values
+    np.put_along_axis(values, np.broadcast_to(order, values.shape), recorded.astype(np.int64), 3)
+    return values[..., : node.bank.modes]
 
 
 def _write_compartments(
     node: nodes.Dendrite, packed: Reals, samples: int, u: IntArray, v: IntArray
 ) -> None:
-    values = np.stack([u, v])
-    order = np.broadcast_to(mode_order(node.bank), values.shape)
+    order = mode_order(node.bank)
+    missing = order.shape[1] - node.bank.modes
+    values = np.pad(np.stack([u, v]), [(0, 0), (0, 0), (0, 0), (0, missing)])
+    order = np.broadcast_to(order, values.shape)
     recorded = fill_up(np.take_along_axis(values, order, axis=3).swapaxes(2, 3))
-    lanes = recorded.reshape(2, samples, node.bank.modes, -1, LANES)
+    lanes = recorded.reshape(2, samples, order.shape[3], -1, LANES)
     _compartments(node, packed, samples)[...] = lanes.transpose(3, 1, 2, 0, 4)

@@ -122,6 +122,7 @@ def _build(lanes: int, version: int) -> Callable[..., None]:  # noqa: C901 - a b
                     op.first,
                     tables,
                     op.second,
+                    op.third,
                     state,
                     held,
                     work,
