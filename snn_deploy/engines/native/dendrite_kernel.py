@@ -47,8 +47,7 @@ __all__ = [
     "HEAD",
     "INPUT_NUDGE",
     "MODE",
-    "SPAN",
-    "TILE",
+    "ROOM",
     "run_dendrite",
 ]
 
@@ -61,6 +60,7 @@ HEAD = 4
 TILE = 4  # samples at a time
 BLOCK = 4  # modes at a time, at most: their number is filled up to a multiple of it
 SPAN = 64  # steps at a time: their inputs and sums stay in a core's first cache
+ROOM = (SPAN + 1) * TILE * LANES  # for the sums of a span, or its inputs
 INPUT_NUDGE = 2.0**-26  # for input shifts, -24 … 24
 
 Array = Any  # numba knows the types
@@ -118,6 +118,7 @@ def _four_samples(
     at: int,
     own: int,
     work: Array,
+    sums: int,
     entry: int,
     steps: int,
     bias: Any,
@@ -127,8 +128,7 @@ def _four_samples(
     k, m = _take(state, at, bias), _take(state, at + own, bias)
     n, o = _take(state, at + 2 * own, bias), _take(state, at + 3 * own, bias)
     for i in range(steps):
-        y = 4 * i * LANES
-        x = entry + y
+        x, y = entry + 4 * i * LANES, sums + 4 * i * LANES
         k = _move(k, c, load(work, x), settle)
         store(work, y, _read(k, c, load(work, y)))
         m = _move(m, c, load(work, x + LANES), settle)
@@ -151,6 +151,7 @@ def _two_samples(
     at: int,
     own: int,
     work: Array,
+    sums: int,
     entries: Any,
     steps: int,
     bias: Any,
@@ -160,12 +161,12 @@ def _two_samples(
     k, m = _take(state, at, bias), _take(state, at + own, bias)
     n, o = _take(state, at + pair, bias), _take(state, at + pair + own, bias)
     for i in range(steps):
-        y = 2 * i * LANES
-        c, x = _coefficients(params, mode), entries[0] + y
+        y = sums + 2 * i * LANES
+        c, x = _coefficients(params, mode), entries[0] + 2 * i * LANES
         k = _move(k, c, load(work, x), settle)
         m = _move(m, c, load(work, x + LANES), settle)
         total, total2 = _read(k, c, load(work, y)), _read(m, c, load(work, y + LANES))
-        c, x = _coefficients(params, other), entries[1] + y
+        c, x = _coefficients(params, other), entries[1] + 2 * i * LANES
         n = _move(n, c, load(work, x), settle)
         o = _move(o, c, load(work, x + LANES), settle)
         store(work, y, _read(n, c, total))
@@ -183,6 +184,7 @@ def _one_sample(
     state: Array,
     at: int,
     work: Array,
+    sums: int,
     entries: Any,
     steps: int,
     bias: Any,
@@ -192,18 +194,18 @@ def _one_sample(
     k, m = _take(state, at, bias), _take(state, at + pair, bias)
     n, o = _take(state, at + 2 * pair, bias), _take(state, at + 3 * pair, bias)
     for i in range(steps):
-        y = i * LANES
+        x, y = i * LANES, sums + i * LANES
         c = _coefficients(params, mode)
-        k = _move(k, c, load(work, entries[0] + y), settle)
+        k = _move(k, c, load(work, entries[0] + x), settle)
         total = _read(k, c, load(work, y))
         c = _coefficients(params, mode + pitch)
-        m = _move(m, c, load(work, entries[1] + y), settle)
+        m = _move(m, c, load(work, entries[1] + x), settle)
         total = _read(m, c, total)
         c = _coefficients(params, mode + 2 * pitch)
-        n = _move(n, c, load(work, entries[2] + y), settle)
+        n = _move(n, c, load(work, entries[2] + x), settle)
         total = _read(n, c, total)
         c = _coefficients(params, mode + 3 * pitch)
-        o = _move(o, c, load(work, entries[3] + y), settle)
+        o = _move(o, c, load(work, entries[3] + x), settle)
         store(work, y, _read(o, c, total))
     _put(state, at, bias, k)
     _put(state, at + pair, bias, m)
@@ -218,15 +220,14 @@ def _carefully(
     state: Array,
     at: int,
     work: Array,
-    first: int,
+    sums: int,
     entry: int,
     stride: int,
     steps: int,
     bias: Any,
     limit: float,
 ) -> float:
-    """Run a careful mode of one sample over a span; its sums start at ``first``, ``stride``
-    apart. Give how many compartments were clipped at ``limit``.
+    """Run a careful mode of one sample over a span; its sums and inputs are ``stride`` apart. Give how many compartments were clipped at ``limit``.
     """
     clipped, settle = splat(0.0), subtract(bias, splat(MAGIC))
     high, low = add(bias, splat(limit)), subtract(bias, splat(limit))
@@ -234,12 +235,12 @@ def _carefully(
     c = _coefficients(params, mode)
     compartments = _take(state, at, bias)
     for i in range(steps):
-        y = i * stride
-        free_u, free_v = _move(compartments, c, load(work, entry + y), settle)
+        y = sums + i * stride
+        free_u, free_v = _move(compartments, c, load(work, entry + i * stride), settle)
         u, v = maximum(minimum(free_u, high), low), maximum(minimum(free_v, high), low)
         clipped = add(clipped, add(changed(u, free_u), changed(v, free_v)))
         nudged = add(u, nudge_u), add(v, nudge_v)
-        store(work, first + y, _read(nudged, c, load(work, first + y)))
+        store(work, y, _read(nudged, c, load(work, y)))
         compartments = u, v
     _put(state, at, bias, compartments)
     return sum_lanes(clipped)
@@ -259,56 +260,60 @@ def _enter(
     pitch: int,
     steps: int,
 ) -> None:
-    """Lay a sample's shifted inputs out, from ``place`` of each entry, and begin its sums.
-
-    ``pitch`` is negative where time runs backwards.
+    """Lay a sample's shifted inputs out, from ``place`` of each entry, and begin its sums with
+    what the skip path brings; ``pitch`` is negative where time runs backwards.
     """
     magic, nudge, under = splat(MAGIC), splat(INPUT_NUDGE), load(params, head + UNDER_DRIVE * LANES)
+    skip, skip_nudge = load(params, head + SKIP * LANES), load(params, head + SKIP_NUDGE * LANES)
     settle = subtract(subtract(load(params, head + BIAS * LANES), magic), magic)
-    for e in range(entries):
+    scale = load(params, entries_at)
+    first = place + ROOM
+    for i in range(steps):
+        x = load(signals, x_at + i * pitch)
+        store(work, place + i * stride, fma(add(x, skip_nudge), skip, under))
+        store(work, first + i * stride, add(fma(add(x, nudge), scale, magic), settle))
+    for e in range(1, entries):
         scale = load(params, entries_at + e * LANES)
-        target = (1 + e) * SPAN * TILE * LANES + place
+        target = place + (1 + e) * ROOM
         for i in range(steps):
             x = add(load(signals, x_at + i * pitch), nudge)
             store(work, target + i * stride, add(fma(x, scale, magic), settle))
-    for i in range(steps):
-        store(work, place + i * stride, under)
+
+
+@inlined
+def _put_off(
+    params: Array, head: int, work: Array, place: int, end: int, carry: Array, carry_at: int
+) -> None:
+    """Where modes are read before they move: let the sums begin with what the last step left, and
+    those of the last step here, at ``end``, with nothing.
+    """
+    under = load(params, head + UNDER_DRIVE * LANES)
+    begun = subtract(load(work, place), under)
+    store(work, place, add(add(begun, load(carry, carry_at)), splat(MAGIC)))
+    store(work, end, under)
 
 
 @inlined
 def _leave(
-    params: Array,
-    head: int,
     work: Array,
     place: int,
     stride: int,
     signals: Array,
-    x_at: int,
     y_at: int,
     pitch: int,
     steps: int,
-    backwards: bool,
-    carry: Array,
-    carry_at: int,
     scale: float,
     limit: float,
 ) -> float:
     """Turn a sample's sums into drives, and give how many were clipped."""
     clipped, magic, high, low = splat(0.0), splat(MAGIC), splat(limit), splat(-limit)
-    skip, skip_nudge = load(params, head + SKIP * LANES), load(params, head + SKIP_NUDGE * LANES)
     factor, nudge = splat(scale), splat(0.25)
-    before = load(carry, carry_at)
     for i in range(steps):
-        now = subtract(load(work, place + i * stride), magic)
-        given = before if backwards else now
-        before = now
-        x = add(load(signals, x_at + i * pitch), skip_nudge)
-        total = add(given, subtract(fma(x, skip, magic), magic))
+        total = subtract(load(work, place + i * stride), magic)
         free = subtract(fma(add(total, nudge), factor, magic), magic)
         drive = maximum(minimum(free, high), low)
         store(signals, y_at + i * pitch, drive)
         clipped = add(clipped, changed(drive, free))
-    store(carry, carry_at, before)
     return sum_lanes(clipped)
 
 
@@ -323,32 +328,33 @@ def _run_modes(
     at: int,
     samples: int,
     work: Array,
+    sums: int,
     steps: int,
     bias: Any,
     limit: float,
 ) -> float:
-    """Run all modes of a tile over a span; give how many compartments were clipped."""
-    own, room, light = 2 * modes * LANES, SPAN * TILE * LANES, table[table_at + 1]
+    """Run all modes of a tile over a span, with sums from ``sums`` on; give how many compartments were clipped."""
+    own, light = 2 * modes * LANES, table[table_at + 1]
     first = table_at + 2
     block = BLOCK // samples
     for index in range(0, light, block):
         mode, place = modes_at + index * MODE * LANES, at + 2 * index * LANES
-        entry = (1 + table[first + index]) * room
+        entry = (1 + table[first + index]) * ROOM
         if samples == 4:
-            _four_samples(params, mode, state, place, own, work, entry, steps, bias)
+            _four_samples(params, mode, state, place, own, work, sums, entry, steps, bias)
             continue
-        entry2 = (1 + table[first + index + 1]) * room
+        entry2 = (1 + table[first + index + 1]) * ROOM
         if samples == 2:
             entries = entry, entry2
-            _two_samples(params, mode, state, place, own, work, entries, steps, bias)
+            _two_samples(params, mode, state, place, own, work, sums, entries, steps, bias)
         else:
-            entry3 = (1 + table[first + index + 2]) * room
-            entry4 = (1 + table[first + index + 3]) * room
+            entry3 = (1 + table[first + index + 2]) * ROOM
+            entry4 = (1 + table[first + index + 3]) * ROOM
             four = entry, entry2, entry3, entry4
-            _one_sample(params, mode, state, place, work, four, steps, bias)
+            _one_sample(params, mode, state, place, work, sums, four, steps, bias)
     clipped = 0.0
     for index in range(light, modes):
-        mode, entry = modes_at + index * MODE * LANES, (1 + table[first + index]) * room
+        mode, entry = modes_at + index * MODE * LANES, (1 + table[first + index]) * ROOM
         for s in range(samples):
             clipped += _carefully(
                 params,
@@ -356,7 +362,7 @@ def _run_modes(
                 state,
                 at + s * own + 2 * index * LANES,
                 work,
-                s * LANES,
+                sums + s * LANES,
                 entry + s * LANES,
                 samples * LANES,
                 steps,
@@ -425,6 +431,7 @@ def run_dendrite(
                 span = min(SPAN, steps - start)
                 begin = steps - 1 - start if backwards else start
                 place = (sample * steps + begin) * width + g * LANES
+                stride = tile * LANES
                 for s in range(tile):
                     _enter(
                         params,
@@ -433,12 +440,16 @@ def run_dendrite(
                         entries_at,
                         work,
                         s * LANES,
-                        tile * LANES,
+                        stride,
                         signals,
                         x_at + place + s * steps * width,
                         pitch,
                         span,
                     )
+                    if backwards:
+                        carry_at = carry + (g * samples + sample + s) * LANES
+                        end = span * stride + s * LANES
+                        _put_off(params, head, work, s * LANES, end, state, carry_at)
                 at = state_at + (g * samples + sample) * own
                 clipped += _run_modes(
                     params,
@@ -450,28 +461,26 @@ def run_dendrite(
                     at,
                     tile,
                     work,
+                    stride if backwards else 0,
                     span,
                     bias,
                     state_limit,
                 )
                 for s in range(tile):
-                    offset = place + s * steps * width
                     clipped += _leave(
-                        params,
-                        head,
                         work,
                         s * LANES,
-                        tile * LANES,
+                        stride,
                         signals,
-                        x_at + offset,
-                        y_at + offset,
+                        y_at + place + s * steps * width,
                         pitch,
                         span,
-                        backwards,
-                        state,
-                        carry + (g * samples + sample + s) * LANES,
                         scale,
                         limit,
                     )
+                    if backwards:
+                        end = span * stride + s * LANES
+                        carry_at = carry + (g * samples + sample + s) * LANES
+                        store(state, carry_at, subtract(load(work, end), splat(MAGIC)))
             sample += tile
     return clipped

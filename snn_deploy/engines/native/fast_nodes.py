@@ -137,8 +137,7 @@ def _dendrite(parts: Parts, node: nodes.Dendrite, sources: list[int]) -> Fields:
     groups, modes = pitch_of(node.width) // LANES, filled_modes(bank)
     layout = lay_out(node, largest, bound.can_exceed("state"))
     factor_and_nudge(1, node.drive_shift, bound.reached["sum"])
-    span = kernel.SPAN * kernel.TILE * LANES
-    parts.work_size = max(parts.work_size, (1 + layout.entries) * span)
+    parts.work_size = max(parts.work_size, (1 + layout.entries) * kernel.ROOM)
     parts.states[node.name] = parts.take_state(groups * (2 * modes + 1) * LANES)
     return {
         "kind": op.DENDRITE,
