@@ -128,7 +128,7 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
     """Every kind of operation of a network alone, on one core: its share, and its floor."""
     network, samples = lowered(shape), 4
     plan = plan_network(network)
-    program = assemble(plan, frozenset())
+    program = assemble(plan, frozenset(network.names))  # a place for every signal
     assert program is not None
     run = random_inputs(network, samples, steps)
     result = NativeEngine().run(network, run)
@@ -138,7 +138,7 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
             for soma in network.of_kind(LifSoma)
         ]
     )
-    workspace = Workspace(program, samples * steps)
+    workspace = Workspace(program, samples, steps)
     kinds = sorted({int(o["kind"]) for sweep in program.sweeps for o in sweep.operations})
     variants = {"nothing": _only(program, ()), "everything": program}
     variants |= {KINDS[kind]: _only(program, (kind,)) for kind in kinds}

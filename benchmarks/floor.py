@@ -132,6 +132,9 @@ _PER_CHANNEL = {
     op.COUNT: (2, 3),
     op.KEEP: (1, 1.5),
     op.RECALL: (1, 1.5),
+    op.TAKE_IN: (1, 2),
+    op.RUNNING_SUM: (9, 2),
+    op.NORMALIZE: (12, 3),  # sums 3, scaling 4, rounding 1, clip 4
 }
 
 

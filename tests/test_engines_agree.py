@@ -78,6 +78,8 @@ def test_chunks_and_tiles_of_any_size(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "MIN_STEPS", 1)
         patch.setattr(session, "MAX_STEPS", chunk)
+        patch.setattr(session, "CHUNK_STEPS", 2 * chunk + 1)  # two blocks, and a bit
+        patch.setattr(session, "CHUNK_ROWS", 1)
         patch.setattr(session, "TILE_SAMPLES", tile)
         patch.setattr(exact.ExactFlow, "chunk_steps", chunk)
         if not fast:

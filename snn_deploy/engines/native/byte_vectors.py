@@ -82,19 +82,19 @@ def make_column_adder(size: int) -> Callable[..., None]:
 
     @inlined
     def add_columns(
-        weights: Array, at: int, pitch: int, events: Array, count: int, signals: Array, y: int
+        weights: Array, at: int, events: Array, count: int, signals: Array, y: int
     ) -> None:
-        """Write at ``y`` the sums, over the rows of ``weights`` that ``events`` lists, of the
-        block of columns that starts at ``at``.
+        """Write at ``y`` the sums, over the rows of ``weights`` that start where ``events`` says,
+        of the block of columns that starts at ``at``.
         """
         sums = nothing()
         for event in range(min(count, COLUMNS_IN_A_SUM)):
-            sums = plus_bytes(weights, at + events[event] * pitch, sums)
+            sums = plus_bytes(weights, at + events[event], sums)
         write(signals, y, sums, False)
         for first in range(COLUMNS_IN_A_SUM, count, COLUMNS_IN_A_SUM):
             sums = nothing()
             for event in range(first, min(count, first + COLUMNS_IN_A_SUM)):
-                sums = plus_bytes(weights, at + events[event] * pitch, sums)
+                sums = plus_bytes(weights, at + events[event], sums)
             write(signals, y, sums, True)
 
     return add_columns

@@ -7,12 +7,13 @@ every step but one. Computing both answers once is what makes the readout cost n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native.exact_steps import NEVER_CLIP, pool, prepare
-from snn_deploy.engines.native.plan import Moment
+from snn_deploy.engines.native.plan import REMEMBERED, Moment
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.integer_nodes import Accumulator
 from snn_deploy.ir.node import Node
@@ -85,15 +86,28 @@ def close(
                 pool(node, h, int(s) + 1) for h, s in zip(held[node.name], speaks, strict=True)
             ]
             answer, clipped = fp.saturate(np.stack(pooled), node.output.bits)
-            spoken = Spoken(np.zeros(node.width, dtype=np.int64), answer)
+            spoken = Spoken(_silence(nodes)[node.name][0], answer)
         else:
-            heard = [closing.spoken[edge.source] for edge in node.inputs]
-            step = prepare(node, len(speaks))
-            silence, muted = step([h.silent[None, None] for h in heard], moment)
-            answers, clipped = step([h.answer[:, None] for h in heard], moment)
-            spoken = Spoken(silence[0, 0], answers[:, 0])
+            heard = [closing.spoken[edge.source].answer[:, None] for edge in node.inputs]
+            answers, clipped = prepare(node, len(speaks))(heard, moment)
+            silence, muted = _silence(nodes)[node.name]
+            spoken = Spoken(silence, answers[:, 0])
             clipped += muted * len(speaks) * (steps - 1)
         closing.spoken[node.name] = spoken
         if not isinstance(node, NEVER_CLIP):
             closing.saturated[node.name] = clipped
     return closing
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _silence(nodes: tuple[Node, ...]) -> dict[str, tuple[IntArray, int]]:
+    """Give what each closing node says while pools are silent, and how many values that clips."""
+    said: dict[str, tuple[IntArray, int]] = {}
+    for node in nodes:
+        if isinstance(node, Accumulator):
+            said[node.name] = np.zeros(node.width, dtype=np.int64), 0
+        else:
+            heard = [said[edge.source][0][None, None] for edge in node.inputs]
+            silence, muted = prepare(node, 1)(heard, Moment(0, 1, np.full((2, 1), -1)))
+            said[node.name] = silence[0, 0], muted
+    return said

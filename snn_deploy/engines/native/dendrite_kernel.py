@@ -227,7 +227,9 @@ def _carefully(
     bias: Any,
     limit: float,
 ) -> float:
-    """Run a careful mode of one sample over a span; its sums and inputs are ``stride`` apart. Give how many compartments were clipped at ``limit``.
+    """Run a careful mode of one sample over a span; its sums and inputs are ``stride`` apart.
+
+    Gives how many compartments were clipped at ``limit``.
     """
     clipped, settle = splat(0.0), subtract(bias, splat(MAGIC))
     high, low = add(bias, splat(limit)), subtract(bias, splat(limit))
@@ -333,7 +335,10 @@ def _run_modes(
     bias: Any,
     limit: float,
 ) -> float:
-    """Run all modes of a tile over a span, with sums from ``sums`` on; give how many compartments were clipped."""
+    """Run all modes of a tile over a span, with sums from ``sums`` on.
+
+    Gives how many compartments were clipped.
+    """
     own, light = 2 * modes * LANES, table[table_at + 1]
     first = table_at + 2
     block = BLOCK // samples

@@ -31,13 +31,26 @@ FLOAT_BITS = 25  # signed integers that a 32-bit float holds exactly
 
 
 class Workspace:
-    """What one core needs to run chunks of at most ``rows`` rows, whosever they are."""
+    """What one core needs to run blocks of at most ``block`` steps of ``samples`` samples, whosever
+    they are, and chunks of as many blocks as come.
+    """
 
-    def __init__(self, program: FastProgram, rows: int) -> None:
-        self.rows = rows
+    def __init__(self, program: FastProgram, samples: int, block: int) -> None:
+        self.block, self.rows = block, samples * block
         # an operation may read a vector that starts before the end
-        self.signals = aligned_zeros(program.row_size * rows + LANES)
+        self.signals = aligned_zeros(program.row_size * self.rows + LANES)
         self.work = aligned_zeros(program.work_size)
+        self.incoming = aligned_zeros(LANES)
+
+    def take_in(self, inputs: IntArray) -> None:
+        """Hold a chunk's inputs ready as doubles, filled up to whole vectors."""
+        samples, steps, width = inputs.shape
+        size = samples * steps * pitch_of(width)
+        if self.incoming.size < size:
+            self.incoming = aligned_zeros(size)
+        rows = self.incoming[:size].reshape(samples, steps, pitch_of(width))
+        rows[:, :, :width] = inputs
+        rows[:, :, width:] = 0.0
 
 
 class FastFlow:
@@ -71,30 +84,38 @@ class FastFlow:
         """Run a sweep over the next chunk: see ``ExactFlow.advance``."""
         number = self.plan.sweeps.index(sweep)
         program, steps = self.program.sweeps[number], moment.stop - moment.start
+        wanted = watched.keys() & program.slots.keys()
         if not sweep.nodes[0].inputs:
-            signal = self._view(program, workspace, sweep.nodes[0].name, steps)
-            signal[:, :, : inputs.shape[2]] = inputs
-            signal[:, :, inputs.shape[2] :] = 0.0
-        run_operations(
-            program.operations,
-            self.program.params,
-            self.program.weights,
-            self.program.tables,
-            self._state,
-            workspace.work,
-            workspace.signals,
-            self._kept,
-            _valid_steps(moment),
-            self.samples,
-            moment.start,
-            steps,
-            self._length,
-            workspace.rows,
-            self._clipped[number],
-        )
-        for name in watched.keys() & program.slots.keys():
-            signal = self._view(program, workspace, name, steps)
-            watched[name][...] = signal[:, :, : watched[name].shape[2]]
+            workspace.take_in(inputs)
+        size = workspace.block if wanted else steps  # what is watched is looked at after each block
+        firsts = range(0, steps, size)
+        for first in reversed(firsts) if sweep.backwards else firsts:
+            part = slice(first, min(first + size, steps))
+            run_operations(
+                program.operations,
+                self.program.params,
+                self.program.weights,
+                self.program.tables,
+                self._state,
+                workspace.work,
+                workspace.signals,
+                self._kept,
+                workspace.incoming,
+                _ends(moment),
+                self.samples,
+                moment.start,
+                steps,
+                part.start,
+                part.stop,
+                workspace.block,
+                sweep.backwards,
+                self._length,
+                workspace.rows,
+                self._clipped[number],
+            )
+            for name in wanted:
+                signal = self._view(program, workspace, name, part.stop - part.start)
+                watched[name][:, part] = signal[:, :, : watched[name].shape[2]]
 
     def _view(self, program: SweepProgram, workspace: Workspace, name: str, steps: int) -> Reals:
         """Give a node's signal in the current chunk, (samples, steps, pitch)."""
@@ -149,14 +170,11 @@ class FastFlow:
         return total
 
 
-def _valid_steps(moment: Moment) -> IntArray:
-    """Count the steps of a chunk that each kind of pool takes in, (kinds, samples)."""
-    steps = moment.stop - moment.start
-    ends = np.where(moment.last < 0, moment.stop, np.minimum(moment.last + 1, moment.stop))
-    by_length, every = np.clip(ends - moment.start, 0, steps)
-    first = np.full_like(every, 1 if moment.start == 0 else 0)
-    valid = np.empty((len(POOL_ROWS), len(every)), dtype=np.int64)
-    valid[POOL_ROWS["by length"]] = by_length
-    valid[POOL_ROWS["all"]] = every
-    valid[POOL_ROWS["first"]] = first
-    return valid
+def _ends(moment: Moment) -> IntArray:
+    """Give the step at which each kind of pool stops taking in, (kinds, samples)."""
+    ends = np.empty((len(POOL_ROWS), moment.last.shape[1]), dtype=np.int64)
+    by_length, every = np.where(moment.last < 0, moment.stop, moment.last + 1)
+    ends[POOL_ROWS["by length"]] = by_length
+    ends[POOL_ROWS["all"]] = every
+    ends[POOL_ROWS["first"]] = 1
+    return ends

@@ -47,27 +47,35 @@ __all__ = [
     "pool",
     "relay",
     "running_sum",
+    "take_in",
 ]
 
 NEURONS_AT_ONCE = 32  # whose 16-bit sums stay in registers
+MASK_BITS = 32  # channels whose spikes are looked for at once
 BLOCK = 4  # vectors of outputs that are summed at once
 
 Array = Any  # numba knows the types
 
 
 @inlined
-def _find_events(signals: Array, row: int, pitch: int, events: Array) -> int:
-    """List the channels of a row that are not 0."""
+def _find_events(signals: Array, row: int, width: int, pitch: int, events: Array) -> int:
+    """List the channels of a row that are not 0, times ``pitch``.
+
+    Looks at ``MASK_BITS`` channels before it branches: where spikes are cannot be predicted.
+    """
     count = 0
-    for at in range(0, pitch, LANES):
-        bits = nonzero_bits(load(signals, row + at))
+    for first in range(0, width, MASK_BITS):
+        bits = 0
+        for at in range(0, min(MASK_BITS, width - first), LANES):
+            bits |= nonzero_bits(load(signals, row + first + at)) << at
         while bits != 0:
-            events[count] = at + lowest_bit(bits)
+            events[count] = (first + lowest_bit(bits)) * pitch
             count += 1
             bits &= bits - 1
     return count
 
 
+_add_wide_block = make_column_adder(4 * NEURONS_AT_ONCE)
 _add_block = make_column_adder(NEURONS_AT_ONCE)
 _add_vector = make_column_adder(LANES)
 
@@ -87,15 +95,19 @@ def add_spikes(
     inputs that spiked.
     """
     events = np.empty(x_pitch, np.int64)
-    whole = y_pitch if y_pitch >= NEURONS_AT_ONCE else 0
+    wide = 4 * NEURONS_AT_ONCE if y_pitch >= 4 * NEURONS_AT_ONCE else NEURONS_AT_ONCE
+    whole = y_pitch if y_pitch >= wide else 0
     for r in range(rows):
         y = y_at + r * y_pitch
-        count = _find_events(signals, x_at + r * x_pitch, x_pitch, events)
-        for o in range(0, whole, NEURONS_AT_ONCE):
-            first = min(o, y_pitch - NEURONS_AT_ONCE)  # the last block may overlap the one before
-            _add_block(weights, weights_at + first, y_pitch, events, count, signals, y + first)
+        count = _find_events(signals, x_at + r * x_pitch, x_pitch, y_pitch, events)
+        for o in range(0, whole, wide):
+            first = min(o, y_pitch - wide)  # the last block may overlap the one before
+            if wide == NEURONS_AT_ONCE:
+                _add_block(weights, weights_at + first, events, count, signals, y + first)
+            else:
+                _add_wide_block(weights, weights_at + first, events, count, signals, y + first)
         for o in range(whole, y_pitch, LANES):
-            _add_vector(weights, weights_at + o, y_pitch, events, count, signals, y + o)
+            _add_vector(weights, weights_at + o, events, count, signals, y + o)
 
 
 @inlined
@@ -286,7 +298,8 @@ def gate(
 def pool(
     state: Array,
     state_at: int,
-    valid: Array,
+    ends: Array,
+    position: int,
     replaces: bool,
     signals: Array,
     x_at: int,
@@ -294,13 +307,33 @@ def pool(
     samples: int,
     steps: int,
 ) -> None:
-    """Add each sample's valid steps to its sums (samples, pitch), or let the last replace them."""
+    """Add each sample's steps before its end to its sums (samples, pitch), or let the last replace
+    them; the chunk starts at ``position``.
+    """
     for s in range(samples):
-        for t in range(valid[s]):
+        for t in range(min(steps, ends[s] - position)):
             for w in range(0, pitch, LANES):
                 at = state_at + s * pitch + w
                 x = load(signals, x_at + (s * steps + t) * pitch + w)
                 store(state, at, x if replaces else add(load(state, at), x))
+
+
+@inlined
+def take_in(
+    incoming: Array,
+    whole: int,
+    first: int,
+    signals: Array,
+    y_at: int,
+    pitch: int,
+    samples: int,
+    steps: int,
+) -> None:
+    """Copy ``steps`` steps, from the ``first`` on, of inputs (samples, whole, pitch)."""
+    for s in range(samples):
+        source, target = (s * whole + first) * pitch, y_at + s * steps * pitch
+        for at in range(0, steps * pitch, LANES):
+            store(signals, target + at, load(incoming, source + at))
 
 
 @inlined

@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
 from snn_deploy.engines.native.fast_nodes import EMITTERS, Fields, Parts
-from snn_deploy.engines.native.operations import COUNT, KEEP, OPERATION, RECALL
+from snn_deploy.engines.native.operations import (
+    COUNT,
+    KEEP,
+    OPERATION,
+    RECALL,
+    TAKE_IN,
+)
 from snn_deploy.engines.native.packing import Slots, pitch_of
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.schedule import Sweep
@@ -126,6 +132,8 @@ class _Assembler:
                 sources = [self.slots[edge.source] for edge in node.inputs]
                 fields = EMITTERS[type(node)](self.parts, node, sources)
                 self._emit(node.name, fields, x=node.inputs[0].source, y=node.name)
+            else:
+                self._emit(node.name, {"kind": TAKE_IN}, y=node.name)
             if node.name in self.plan.counted:
                 self.counts[node.name] = self.parts.take_state(self.pitches[node.name])
                 self._emit(node.name, {"kind": COUNT, "state": self.counts[node.name]}, x=node.name)

@@ -39,11 +39,12 @@ __all__ = [
     "RELAY",
     "RUNNING_SUM",
     "SOMA",
+    "TAKE_IN",
     "run_operations",
 ]
 
 ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT, KEEP, RECALL = range(10)
-NORMALIZE, RUNNING_SUM = 10, 11
+NORMALIZE, RUNNING_SUM, TAKE_IN = 10, 11, 12
 CLIPPING = (RELAY, DENDRITE, SOMA, GATE, NORMALIZE, RUNNING_SUM)
 
 OPERATION = np.dtype(
@@ -75,9 +76,9 @@ OPERATION = np.dtype(
 Array = Any  # numba knows the types
 
 
-def _build(lanes: int, version: int) -> Callable[..., None]:  # noqa: C901 - a branch a kind
+def _build(version: int) -> Callable[..., None]:  # noqa: C901
     @compiled
-    def run_operations(
+    def run_operations(  # noqa: C901, PLR0912 - a branch a kind
         operations: Array,
         params: Array,
         weights: Array,
@@ -86,15 +87,21 @@ def _build(lanes: int, version: int) -> Callable[..., None]:  # noqa: C901 - a b
         work: Array,
         signals: Array,
         kept: Array,
-        valid: Array,
+        incoming: Array,
+        ends: Array,
         samples: int,
         start: int,
-        steps: int,
+        whole: int,
+        begin: int,
+        end: int,
+        block: int,
+        backwards: bool,
         length: int,
         capacity: int,
         clipped: Array,
     ) -> None:
-        """Carry out operations on the ``steps`` steps from ``start`` on.
+        """Carry out operations on steps ``begin`` to ``end`` of a chunk of ``whole`` steps, which
+        starts at ``start``, a block after another.
 
         Parameters
         ----------
@@ -103,159 +110,174 @@ def _build(lanes: int, version: int) -> Callable[..., None]:  # noqa: C901 - a b
         params, weights, tables
             Doubles, int8 and int64: parameters.
         state, work, signals
-            Doubles: what lives on, scratch, and the chunk's signals, which have room for
+            Doubles: what lives on, scratch, and a block's signals, which have room for
             ``capacity`` rows.
         kept
             int32: signals that are kept, or were, as whole sequences of ``length`` steps.
-        valid
-            (kinds, samples): how many of these steps each kind of pool takes in.
+        incoming
+            Doubles (samples, whole, pitch): the network's input.
+        ends
+            (kinds, samples): the step at which each kind of pool stops taking in.
+        block
+            Steps that are done at a time, by all operations, before the next ones.
+        backwards
+            Blocks are taken from the last to the first.
         clipped
             One a operation: incremented by how many values it clipped.
         """
-        rows = samples * steps if version > 0 else 0
-        for i in range(len(operations)):
-            op = operations[i]
-            x, y, held = op.x * capacity, op.y * capacity, op.state * samples
-            if op.kind == DENDRITE:
-                clipped[i] += run_dendrite(
-                    params,
-                    op.first,
-                    tables,
-                    op.second,
-                    op.third,
-                    state,
-                    held,
-                    work,
-                    signals,
-                    x,
-                    y,
-                    samples,
-                    steps,
-                    op.y_pitch // lanes,
-                    op.size,
-                    op.flag != 0,
-                    op.scale,
-                    op.limit,
-                    op.inner_limit,
-                )
-            elif op.kind == SOMA:
-                clipped[i] += kernels.drive_soma(
-                    state,
-                    held,
-                    signals,
-                    x,
-                    y,
-                    op.y_pitch,
-                    samples,
-                    steps,
-                    op.scale,
-                    op.inner_limit,
-                    op.limit,
-                )
-            elif op.kind == ADD_SPIKES:
-                kernels.add_spikes(weights, op.first, signals, x, op.x_pitch, y, op.y_pitch, rows)
-            elif op.kind == ADD_GRADED:
-                kernels.add_graded(
-                    params, op.first, op.size, signals, x, op.x_pitch, y, op.y_pitch, rows
-                )
-            elif op.kind == RELAY:
-                clipped[i] += kernels.relay(
-                    tables,
-                    op.first,
-                    op.size,
-                    capacity,
-                    params,
-                    op.second,
-                    op.third,
-                    signals,
-                    y,
-                    op.y_pitch,
-                    rows,
-                    op.limit,
-                )
-            elif op.kind == GATE:
-                clipped[i] += kernels.gate(
-                    params,
-                    op.first,
-                    op.second,
-                    op.third,
-                    op.fourth,
-                    op.size,
-                    signals,
-                    x,
-                    op.x_pitch,
-                    op.half,
-                    y,
-                    op.y_pitch,
-                    rows,
-                    op.inner_limit,
-                    op.scale,
-                    op.limit,
-                )
-            elif op.kind == NORMALIZE:
-                clipped[i] += normalize(
-                    params,
-                    op.first,
-                    op.second,
-                    tables,
-                    op.third,
-                    op.fourth,
-                    op.size,
-                    signals,
-                    x,
-                    y,
-                    op.y_pitch,
-                    rows,
-                    op.limit,
-                )
-            elif op.kind == POOL:
-                kernels.pool(
-                    state,
-                    held,
-                    valid[op.first],
-                    op.flag != 0,
-                    signals,
-                    x,
-                    op.x_pitch,
-                    samples,
-                    steps,
-                )
-            elif op.kind == RUNNING_SUM:
-                clipped[i] += kernels.running_sum(
-                    state,
-                    held,
-                    signals,
-                    x,
-                    y,
-                    op.y_pitch,
-                    samples,
-                    steps,
-                    op.scale,
-                    op.inner_limit,
-                    op.limit,
-                )
-            elif op.kind == COUNT:
-                kernels.count_messages(state, held, signals, x, op.x_pitch, samples, steps)
-            else:
-                kernels.copy_sequence(
-                    op.kind == KEEP,
-                    signals,
-                    x if op.kind == KEEP else y,
-                    op.x_pitch if op.kind == KEEP else op.y_pitch,
-                    kept,
-                    op.first * samples * length,
-                    samples,
-                    steps,
-                    start,
-                    length,
-                )
+        blocks = (end - begin + block - 1) // block if version > 0 else 0
+        for b in range(blocks):
+            first = begin + (blocks - 1 - b if backwards else b) * block
+            steps = min(block, end - first)
+            rows, position = samples * steps, start + first
+            for i in range(len(operations)):
+                op = operations[i]
+                x, y, held = op.x * capacity, op.y * capacity, op.state * samples
+                if op.kind == DENDRITE:
+                    clipped[i] += run_dendrite(
+                        params,
+                        op.first,
+                        tables,
+                        op.second,
+                        op.third,
+                        state,
+                        held,
+                        work,
+                        signals,
+                        x,
+                        y,
+                        samples,
+                        steps,
+                        op.y_pitch // LANES,
+                        op.size,
+                        op.flag != 0,
+                        op.scale,
+                        op.limit,
+                        op.inner_limit,
+                    )
+                elif op.kind == SOMA:
+                    clipped[i] += kernels.drive_soma(
+                        state,
+                        held,
+                        signals,
+                        x,
+                        y,
+                        op.y_pitch,
+                        samples,
+                        steps,
+                        op.scale,
+                        op.inner_limit,
+                        op.limit,
+                    )
+                elif op.kind == ADD_SPIKES:
+                    kernels.add_spikes(
+                        weights, op.first, signals, x, op.x_pitch, y, op.y_pitch, rows
+                    )
+                elif op.kind == ADD_GRADED:
+                    kernels.add_graded(
+                        params, op.first, op.size, signals, x, op.x_pitch, y, op.y_pitch, rows
+                    )
+                elif op.kind == RELAY:
+                    clipped[i] += kernels.relay(
+                        tables,
+                        op.first,
+                        op.size,
+                        capacity,
+                        params,
+                        op.second,
+                        op.third,
+                        signals,
+                        y,
+                        op.y_pitch,
+                        rows,
+                        op.limit,
+                    )
+                elif op.kind == GATE:
+                    clipped[i] += kernels.gate(
+                        params,
+                        op.first,
+                        op.second,
+                        op.third,
+                        op.fourth,
+                        op.size,
+                        signals,
+                        x,
+                        op.x_pitch,
+                        op.half,
+                        y,
+                        op.y_pitch,
+                        rows,
+                        op.inner_limit,
+                        op.scale,
+                        op.limit,
+                    )
+                elif op.kind == NORMALIZE:
+                    clipped[i] += normalize(
+                        params,
+                        op.first,
+                        op.second,
+                        tables,
+                        op.third,
+                        op.fourth,
+                        op.size,
+                        signals,
+                        x,
+                        y,
+                        op.y_pitch,
+                        rows,
+                        op.limit,
+                    )
+                elif op.kind == POOL:
+                    kernels.pool(
+                        state,
+                        held,
+                        ends[op.first],
+                        position,
+                        op.flag != 0,
+                        signals,
+                        x,
+                        op.x_pitch,
+                        samples,
+                        steps,
+                    )
+                elif op.kind == RUNNING_SUM:
+                    clipped[i] += kernels.running_sum(
+                        state,
+                        held,
+                        signals,
+                        x,
+                        y,
+                        op.y_pitch,
+                        samples,
+                        steps,
+                        op.scale,
+                        op.inner_limit,
+                        op.limit,
+                    )
+                elif op.kind == COUNT:
+                    kernels.count_messages(state, held, signals, x, op.x_pitch, samples, steps)
+                elif op.kind == TAKE_IN:
+                    kernels.take_in(incoming, whole, first, signals, y, op.y_pitch, samples, steps)
+                else:
+                    kernels.copy_sequence(
+                        op.kind == KEEP,
+                        signals,
+                        x if op.kind == KEEP else y,
+                        op.x_pitch if op.kind == KEEP else op.y_pitch,
+                        kept,
+                        op.first * samples * length,
+                        samples,
+                        steps,
+                        position,
+                        length,
+                    )
 
     return run_operations
 
 
-# both are in the closure so that machine code cached for other vectors, or made of other sources,
-# is never taken for this
+# in the closure so that machine code cached for other vectors, or made of other sources, is never
+# taken for this
 run_operations = _build(
-    LANES,
-    fingerprint(byte_vectors, compilation, dendrite_kernel, kernels, normalize_kernel, vectors),
+    LANES
+    + fingerprint(byte_vectors, compilation, dendrite_kernel, kernels, normalize_kernel, vectors)
 )

@@ -27,8 +27,10 @@ from snn_deploy.ir.network import Network
 __all__ = ["NativeSession", "Passage", "Snapshot", "block_samples"]
 
 BLOCK_BYTES = 256 * 2**20  # of states, and of sequences that are stored between sweeps
-CHUNK_BYTES = 2**21  # of a chunk's signals: what stays in a core's cache
-MIN_STEPS, MAX_STEPS = 64, 512  # of a chunk
+CHUNK_STEPS = 1024  # between two looks at the world outside: of a few samples, up to
+CHUNK_ROWS = 4096  # steps of all samples
+BLOCK_CACHE = 2**20  # bytes of a block's signals: what stays in a core's cache
+MIN_STEPS, MAX_STEPS = 16, 256  # of a block
 TILE_SAMPLES = 4
 
 
@@ -73,10 +75,12 @@ class Passage:
             self.chunk_steps = ExactFlow.chunk_steps
         else:
             self._flows = [FastFlow(plan, program, size, steps or 0) for size in sizes]
-            rows = max(MIN_STEPS * max(sizes), CHUNK_BYTES // (8 * program.row_size))
-            self.chunk_steps = min(rows // max(sizes), MAX_STEPS)
-            rows = self.chunk_steps * max(sizes)
-            self._workspaces = [Workspace(program, rows) for _ in range(cores)]
+            fitting = BLOCK_CACHE // (8 * program.row_size * max(sizes))
+            block = min(max(fitting, MIN_STEPS), MAX_STEPS, steps or MAX_STEPS)
+            seen = any(name in sweep.slots for sweep in program.sweeps for name in watched)
+            # what is looked at must fit in memory, too
+            self.chunk_steps = block if seen else max(CHUNK_ROWS // samples, CHUNK_STEPS)
+            self._workspaces = [Workspace(program, max(sizes), block) for _ in range(cores)]
         self._threads = ThreadPoolExecutor(cores) if cores > 1 else None
 
     def advance(
