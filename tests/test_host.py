@@ -13,6 +13,7 @@ import pytest
 from host_rules import plain, positions, relay, tokens, window
 from hypothesis import given as drawn
 from hypothesis import strategies as st
+from networks import float_network
 from random_networks import Limits, random_network, random_run
 from zoo import Variant, zoo_variants
 
@@ -43,6 +44,9 @@ from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.reports.html import render_page
+from snn_deploy.reports.page_data import gather_page
+from snn_deploy.search import search_formats
 from snn_deploy.simulation import encode_inputs, output_format, simulate
 
 ON_THE_HOST = (
@@ -167,6 +171,50 @@ def test_what_the_host_holds() -> None:
     assert notice == (
         "on the host: lookup (table 4 × 3, 0.0 kB), positions (4 positions × 3, 0.0 kB)"
     )
+
+
+def spiking_tokens() -> tuple[Network, Network]:
+    """Two layers behind a table of tokens and one of positions; float, and lowered."""
+    network = float_network(norm=True)
+    rng = np.random.default_rng(5)
+    stages: tuple[Node, ...] = (
+        float_nodes.TokenInput(name="input", vocabulary=9),
+        float_nodes.Embedding(
+            name="encoder.0", inputs=(Edge("input"),), table=rng.normal(size=(9, 4))
+        ),
+        PositionalEncoding(
+            name="encoder", inputs=(Edge("encoder.0"),), table=rng.normal(size=(30, 4))
+        ),
+    )
+    source = replace(network, nodes=(*stages, *network.nodes[2:]))
+    calibration = Calibration(rng.integers(0, 9, (4, 20)))
+    return source, compile_network(source, QuantizationConfig(), calibration)
+
+
+def test_a_report_begins_where_the_chip_does() -> None:
+    source, network = spiking_tokens()
+    inputs = np.random.default_rng(6).integers(0, 9, (3, 20))
+    deployment = snn_deploy.Deployment(network, ORIGIN)
+    report = deployment.report(inputs)
+    assert [layer.name for layer in report.layers][:2] == ["encoder", "layers.0"]
+    assert report.layers[0].nodes == ("encoder",)
+    assert report.layers[0].memory.bits == 0
+    assert report.layers[0].events.messages == 3 * 20 * 4  # every channel, every step
+    assert report.layers[0].events.neuron_messages == 0
+    assert [work["node"] for work in report.to_json()["host"]] == ["encoder.0", "encoder"]
+    judged = {judged.node: judged.status for judged in report.saturation}
+    assert judged["encoder.0"] == judged["encoder"] == "impossible"
+    assert any(note.startswith("on the host: encoder.0 (table 9 × 4") for note in report.notes)
+    page = render_page(gather_page(deployment, check_data(network, inputs), against=source))
+    assert "on the host: encoder.0" in page
+
+
+def test_a_search_narrows_the_stream_behind_a_table() -> None:
+    source, _ = spiking_tokens()
+    data = check_data(source, np.random.default_rng(7).integers(0, 9, (6, 20)))
+    found = search_formats(source, data, QuantizationConfig(), max_loss=1.0)
+    assert found.config.at("encoder.0").residual_bits < QuantizationConfig().residual_bits
+    assert found.after < found.before
 
 
 # --- from float

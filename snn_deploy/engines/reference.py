@@ -63,18 +63,27 @@ def _input(node: nodes.Input, sources: list[IntArray], context: Context) -> IntA
 
 def _lookup(node: host_nodes.Lookup, sources: list[IntArray], context: Context) -> IntArray:
     check_tokens(node, sources[0])
+    context.saturated.setdefault(node.name, 0)
     token = sources[0][..., 0]
+    if len(node.clusters) == 1:
+        return _rows(node, node.clusters[0], token, context)
     y = np.empty((*token.shape, node.width), dtype=np.int64)
     start = 0
     for cluster in node.clusters:
         here = (token >= start) & (token < start + len(cluster.table))
-        row = cluster.table[token[here] - start].astype(np.int64)
-        if cluster.projection is not None:
-            total = fp.dot(row, cluster.projection.weight.T)
-            row = _rescale(total, cluster.projection.rescale)
-        y[here] = context.saturate(node.name, row, node.output.bits)
+        y[here] = _rows(node, cluster, token[here] - start, context)
         start += len(cluster.table)
     return y
+
+
+def _rows(
+    node: host_nodes.Lookup, cluster: host_nodes.Cluster, index: IntArray, context: Context
+) -> IntArray:
+    row = cluster.table[index].astype(np.int64)
+    if cluster.projection is None:
+        return row
+    total = _rescale(fp.dot(row, cluster.projection.weight.T), cluster.projection.rescale)
+    return context.saturate(node.name, total, node.output.bits)
 
 
 def check_tokens(node: host_nodes.Lookup, tokens: IntArray) -> None:
