@@ -44,6 +44,7 @@ from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.reports.compare import compare_deployments
 from snn_deploy.reports.html import render_page
 from snn_deploy.reports.page_data import gather_page
 from snn_deploy.search import search_formats
@@ -207,6 +208,18 @@ def test_a_report_begins_where_the_chip_does() -> None:
     assert any(note.startswith("on the host: encoder.0 (table 9 × 4") for note in report.notes)
     page = render_page(gather_page(deployment, check_data(network, inputs), against=source))
     assert "on the host: encoder.0" in page
+
+
+def test_networks_of_other_tokens_are_not_compared() -> None:
+    network = Network("lowered", (*tokens().nodes, relay("relay", Edge("lookup"))), "all")
+    numbers = Network("lowered", (plain(1),), "all")
+    several = [
+        (name, snn_deploy.Deployment(n, ORIGIN))
+        for name, n in (("words", network), ("numbers", numbers))
+    ]
+    told = "numbers and words do not read the same tokens"
+    with pytest.raises(ConfigError, match=told):
+        compare_deployments(several, check_data(network, np.array([[1, 2]])))
 
 
 def test_a_search_narrows_the_stream_behind_a_table() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import Data
+from snn_deploy.data import Data, vocabulary_of
 from snn_deploy.engines.head import predict
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.host import chip_part
@@ -190,7 +190,13 @@ def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
     if len(deployments) < 2:
         raise ConfigError("name at least two deployments to compare")
     (first, reference), *others = deployments
+    tokens = vocabulary_of(reference.network)
     for name, deployment in others:
+        if vocabulary_of(deployment.network) != tokens:
+            raise ConfigError(
+                f"{name} and {first} do not read the same tokens: only networks of the same data "
+                "can be compared"
+            )
         mine, its = deployment.network.input, reference.network.input
         if mine.width != its.width:
             raise ConfigError(
