@@ -294,7 +294,7 @@ class Deployment:
                 SnnDeployWarning,
                 stacklevel=3,
             )
-        return _float_network(read, self.network.output_steps)
+        return _float_network(read, self.network.requested_steps)
 
 
 def convert(

@@ -175,10 +175,10 @@ def _check_steps(network: Network, steps: int, lengths: npt.NDArray[np.int64], w
             f"{network.steps}, on which its weights depend: pad to {network.steps} steps, or "
             f"convert with calibration data of {steps}"
         )
-    counts = [node.count for node in (*network.nodes, *network.head) if hasattr(node, "count")]
-    if counts and steps < counts[-1]:
+    first = network.first_steps
+    if first is not None and steps < first:
         raise DataError(
-            f"{where}: the answer is the first {counts[-1]} steps, but the sequences have only "
+            f"{where}: the answer is the first {first} steps, but the sequences have only "
             f"{steps}; give longer ones, or convert with fewer --output-steps"
         )
     if isinstance(network.output_steps, str):

@@ -18,6 +18,7 @@ from zoo import Variant, zoo_variants
 import snn_deploy
 from snn_deploy.data import Data, check_data
 from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
+from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.evaluation import evaluate
@@ -27,6 +28,8 @@ from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.reports.html import render_page
+from snn_deploy.reports.page_data import gather_page
 from snn_deploy.simulation import simulate
 
 SEQUENCES = 4  # or pairs
@@ -120,6 +123,7 @@ def test_retrieval_from_file_to_report(shared: Path, tmp_path: Path) -> None:
     simulation = deployment.simulate(data)
     verified = deployment.verify(data, against=folder / "aan.ckpt")
     report = deployment.report(data).to_json()
+    page = render_page(gather_page(deployment, data, name="aan", data_name="data.npz"))
     evaluation = evaluate(
         tmp_path / "aan.safetensors", tmp_path / "data.npz", tmp_path / "out.json", shard_size=3
     )
@@ -131,8 +135,23 @@ def test_retrieval_from_file_to_report(shared: Path, tmp_path: Path) -> None:
     assert verified.accuracy.integer_accuracy == verified.accuracy.agreement == share
     assert evaluation.accuracy == share
     assert evaluation.tally.sequences == 16
+    assert "of 8 pairs of sequences" in page
     assert report["host"][-1]["does"] == "comparison of pairs"
     assert any("on the host" in note and "comparison of pairs" in note for note in report["notes"])
+
+
+def test_the_first_steps_are_compared_with_the_first_steps(shared: Path) -> None:
+    folder = shared / "checkpoints" / "zoo" / "lout_first"
+    checkpoint = folder / "lout_first.ckpt"
+    with np.load(folder / "test.npz") as file:
+        inputs = file["inputs"]
+    deployment = snn_deploy.convert(checkpoint, calibration=inputs, output_steps=5)
+    found = deployment.verify(inputs, against=checkpoint)
+    assert found.passed
+    assert found.accuracy is not None
+    exact = run_float(snn_deploy.load_float_network(checkpoint, None, 5), inputs).logits
+    difference = np.abs(exact - deployment.simulate(inputs).logits).max()
+    assert found.accuracy.largest_logit_error == pytest.approx(difference)
 
 
 @cache

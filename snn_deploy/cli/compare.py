@@ -49,7 +49,7 @@ def compare(
     data = load_data(data_path, first).first(limit)
     source = None
     if against is not None:
-        source = load_float_network(against, config, first.output_steps)
+        source = load_float_network(against, config, first.requested_steps)
     names = _short_names(deployment_files)
     with progress_bar("running", len(data) * len(deployments)) as progress:
         comparison = compare_deployments(

@@ -23,9 +23,8 @@ def answer_shape(network: Network, answer: tuple[int, ...]) -> tuple[int, ...]:
     rows, *steps, _ = answer
     if network.pairs:
         rows //= 2
-    counts = [node.count for node in network.head if hasattr(node, "count")]
-    if steps and counts:
-        steps = [counts[-1]]
+    if steps and network.first_steps is not None:
+        steps = [network.first_steps]
     return (rows, *steps, (network.head or network.nodes)[-1].width)
 
 

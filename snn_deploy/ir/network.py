@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir.encoder_decoder_nodes import RetrievalHead
+from snn_deploy.ir.encoder_decoder_nodes import FirstSteps, RetrievalHead
 from snn_deploy.ir.node import Node
 
 __all__ = ["Network", "OutputSteps", "Stage"]
@@ -77,6 +77,17 @@ class Network:
     def pairs(self) -> bool:
         """Whether it compares pairs of sequences: first ones come first, then second ones."""
         return any(isinstance(node, RetrievalHead) for node in (*self.nodes, *self.head))
+
+    @property
+    def first_steps(self) -> int | None:
+        """How many first steps are the answer; None where it is not the first ones."""
+        counts = [n.count for n in (*self.nodes, *self.head) if isinstance(n, FirstSteps)]
+        return counts[-1] if counts else None
+
+    @property
+    def requested_steps(self) -> OutputSteps:
+        """The output steps with which a converter makes this network's float form."""
+        return self.first_steps or self.output_steps
 
     def sources(self, node: Node) -> tuple[Node, ...]:
         """The nodes that ``node`` reads, in its equation's order."""

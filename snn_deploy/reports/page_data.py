@@ -209,7 +209,7 @@ def observe_signals(
     steps = int(data.inputs.shape[1])
     room = SAMPLE_BYTES // (8 * steps)  # channels of one sequence
     count = int(np.clip(room // sum(node.width for node in network), 1, SAMPLE_SEQUENCES))
-    sample = data.first(count)
+    sample = data[:count]
     for group in _groups(network, room // count):
         ((_, result),) = run_blocks(network, sample, get_engine("native"), group, block=count)
         for name in group:
