@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import Data, check_data, load_data
+from snn_deploy.data import Data, check_data, load_data, vocabulary_of
 from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result, no_progress
@@ -442,10 +442,12 @@ def _calibration_data(
     sequences: int = CALIBRATION_SEQUENCES,
 ) -> Data | None:
     if calibration is None:
+        numbers = vocabulary_of(network) is None
+        what = f"inputs of magnitude up to {input_range:g}" if numbers else "whatever tokens"
         warnings.warn(
-            "no calibration data: number formats come from analytic bounds for inputs of "
-            f"magnitude up to {input_range:g}, which costs accuracy; give --calibration DATA.npz "
-            "with a few training sequences (or set input_range)",
+            f"no calibration data: number formats come from analytic bounds for {what}, which "
+            "costs accuracy; give --calibration DATA.npz with a few training sequences"
+            + (" (or set input_range)" if numbers else ""),
             SnnDeployWarning,
             stacklevel=3,
         )

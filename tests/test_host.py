@@ -27,7 +27,7 @@ from snn_deploy.engines.host import Host, check_mantissas
 from snn_deploy.engines.native import NativeEngine, NativeSession
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run, senders
-from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.ir import float_nodes
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
@@ -109,6 +109,7 @@ def test_the_hosts_own_synapses_send_no_messages() -> None:
     verify_network(network)  # and they take no step
     assert latencies(network)["positions"] == 0
     assert senders(network) == ("positions",)
+    assert str(host_work(network)[0]) == "synapses (synapses, 9 multiplications a step, 0.0 kB)"
 
 
 # --- what is refused
@@ -365,6 +366,12 @@ def test_lengths_are_heeded(engine: Any, tmp_path: Path, shared: Path) -> None:
     assert len(set(data.lengths)) > 1
     given = simulate(network, data, engine).logits
     np.testing.assert_allclose(given, variant.arrays("oracle")["logits_bptt_f64"], atol=0.01)
+
+
+def test_without_calibration_tokens_need_no_range(shared: Path) -> None:
+    checkpoint = shared / "checkpoints" / "zoo" / "imdb" / "imdb.ckpt"
+    with pytest.warns(SnnDeployWarning, match=r"bounds for whatever tokens, .*sequences$"):
+        snn_deploy.convert(checkpoint)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from snn_deploy.ir.float_nodes import Readout
 from snn_deploy.ir.head import POINTWISE, stored
 from snn_deploy.ir.host import host_part
 from snn_deploy.ir.host_nodes import Lookup, Positions, Window
+from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
@@ -64,11 +65,14 @@ def host_work(network: Network) -> tuple[HostWork, ...]:
     """List what the host computes of a lowered network, in order: after encoding its input, and on
     its decoded answer.
     """
-    encoding = (
-        HostWork(node.name, node.kind, _describe(node), sum(a.nbytes for a in _arrays(node)))
-        for node in host_part(network)[1:]
-    )
+    encoding = (_encoding_work(node) for node in host_part(network)[1:])
     return (*encoding, *(_head_work(network, node) for node in network.head))
+
+
+def _encoding_work(node: Node) -> HostWork:
+    weights = node.weight.size if isinstance(node, Synapses) else 0
+    size = sum(array.nbytes for array in _arrays(node))
+    return HostWork(node.name, node.kind, _describe(node), size, parameters=weights, macs=weights)
 
 
 def _head_work(network: Network, node: Node) -> HostWork:
