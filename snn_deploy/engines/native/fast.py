@@ -30,6 +30,10 @@ Reals = npt.NDArray[np.float64]
 FLOAT_BITS = 25  # signed integers that a 32-bit float holds exactly
 
 
+PIECE_CACHE = 2**18  # bytes of a piece's signals: what stays in a core's own cache
+MIN_PIECE = 4  # steps
+
+
 class Workspace:
     """What one core needs to run blocks of at most ``block`` steps of ``samples`` samples, whosever
     they are, and chunks of as many blocks as come.
@@ -37,6 +41,7 @@ class Workspace:
 
     def __init__(self, program: FastProgram, samples: int, block: int) -> None:
         self.block, self.rows = block, samples * block
+        self.piece = max(PIECE_CACHE // (8 * program.row_size), MIN_PIECE)
         # an operation may read a vector that starts before the end
         self.signals = aligned_zeros(program.row_size * self.rows + LANES)
         self.work = aligned_zeros(program.work_size)
@@ -108,6 +113,7 @@ class FastFlow:
                 part.start,
                 part.stop,
                 workspace.block,
+                workspace.piece,
                 sweep.backwards,
                 self._length,
                 workspace.rows,

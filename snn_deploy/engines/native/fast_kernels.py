@@ -154,6 +154,7 @@ def relay(
     sources_at: int,
     source_count: int,
     capacity: int,
+    offset: int,
     params: Array,
     align_at: int,
     rescale_at: int,
@@ -168,7 +169,8 @@ def relay(
     Parameters
     ----------
     sources
-        From ``sources_at``, the offsets of the signals that are added, in units of ``capacity``.
+        From ``sources_at``, the offsets of the signals that are added, in units of ``capacity``,
+        and ``offset`` from there.
     align_at
         In ``params``: for each source a factor and its nudge, (sources, 2, pitch); -1 for none.
     rescale_at
@@ -180,7 +182,7 @@ def relay(
             at = r * pitch + w
             total = splat(0.0)
             for i in range(source_count):
-                x = load(signals, sources[sources_at + i] * capacity + at)
+                x = load(signals, sources[sources_at + i] * capacity + offset + at)
                 if align_at >= 0:
                     align = align_at + 2 * i * pitch + w
                     x = fma(add(x, load(params, align + pitch)), load(params, align), magic)

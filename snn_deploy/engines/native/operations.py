@@ -45,6 +45,17 @@ __all__ = [
 
 ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT, KEEP, RECALL = range(10)
 NORMALIZE, RUNNING_SUM, TAKE_IN = 10, 11, 12
+PIECEWISE = (
+    RELAY,
+    SOMA,
+    COUNT,
+    ADD_SPIKES,
+    ADD_GRADED,
+    GATE,
+    NORMALIZE,
+    POOL,
+    RUNNING_SUM,
+)
 CLIPPING = (RELAY, DENDRITE, SOMA, GATE, NORMALIZE, RUNNING_SUM)
 
 OPERATION = np.dtype(
@@ -76,7 +87,7 @@ OPERATION = np.dtype(
 Array = Any  # numba knows the types
 
 
-def _build(version: int) -> Callable[..., None]:  # noqa: C901
+def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
     @compiled
     def run_operations(  # noqa: C901, PLR0912 - a branch a kind
         operations: Array,
@@ -95,6 +106,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
         begin: int,
         end: int,
         block: int,
+        piece: int,
         backwards: bool,
         length: int,
         capacity: int,
@@ -120,6 +132,8 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
             (kinds, samples): the step at which each kind of pool stops taking in.
         block
             Steps that are done at a time, by all operations, before the next ones.
+        piece
+            Steps of one sample that are done at a time, by those operations that can.
         backwards
             Blocks are taken from the last to the first.
         clipped
@@ -128,149 +142,174 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
         blocks = (end - begin + block - 1) // block if version > 0 else 0
         for b in range(blocks):
             first = begin + (blocks - 1 - b if backwards else b) * block
-            steps = min(block, end - first)
-            rows, position = samples * steps, start + first
-            for i in range(len(operations)):
-                op = operations[i]
-                x, y, held = op.x * capacity, op.y * capacity, op.state * samples
-                if op.kind == DENDRITE:
-                    clipped[i] += run_dendrite(
-                        params,
-                        op.first,
-                        tables,
-                        op.second,
-                        op.third,
-                        state,
-                        held,
-                        work,
-                        signals,
-                        x,
-                        y,
-                        samples,
-                        steps,
-                        op.y_pitch // LANES,
-                        op.size,
-                        op.flag != 0,
-                        op.scale,
-                        op.limit,
-                        op.inner_limit,
-                    )
-                elif op.kind == SOMA:
-                    clipped[i] += kernels.drive_soma(
-                        state,
-                        held,
-                        signals,
-                        x,
-                        y,
-                        op.y_pitch,
-                        samples,
-                        steps,
-                        op.scale,
-                        op.inner_limit,
-                        op.limit,
-                    )
-                elif op.kind == ADD_SPIKES:
-                    kernels.add_spikes(
-                        weights, op.first, signals, x, op.x_pitch, y, op.y_pitch, rows
-                    )
-                elif op.kind == ADD_GRADED:
-                    kernels.add_graded(
-                        params, op.first, op.size, signals, x, op.x_pitch, y, op.y_pitch, rows
-                    )
-                elif op.kind == RELAY:
-                    clipped[i] += kernels.relay(
-                        tables,
-                        op.first,
-                        op.size,
-                        capacity,
-                        params,
-                        op.second,
-                        op.third,
-                        signals,
-                        y,
-                        op.y_pitch,
-                        rows,
-                        op.limit,
-                    )
-                elif op.kind == GATE:
-                    clipped[i] += kernels.gate(
-                        params,
-                        op.first,
-                        op.second,
-                        op.third,
-                        op.fourth,
-                        op.size,
-                        signals,
-                        x,
-                        op.x_pitch,
-                        op.half,
-                        y,
-                        op.y_pitch,
-                        rows,
-                        op.inner_limit,
-                        op.scale,
-                        op.limit,
-                    )
-                elif op.kind == NORMALIZE:
-                    clipped[i] += normalize(
-                        params,
-                        op.first,
-                        op.second,
-                        tables,
-                        op.third,
-                        op.fourth,
-                        op.size,
-                        signals,
-                        x,
-                        y,
-                        op.y_pitch,
-                        rows,
-                        op.limit,
-                    )
-                elif op.kind == POOL:
-                    kernels.pool(
-                        state,
-                        held,
-                        ends[op.first],
-                        position,
-                        op.flag != 0,
-                        signals,
-                        x,
-                        op.x_pitch,
-                        samples,
-                        steps,
-                    )
-                elif op.kind == RUNNING_SUM:
-                    clipped[i] += kernels.running_sum(
-                        state,
-                        held,
-                        signals,
-                        x,
-                        y,
-                        op.y_pitch,
-                        samples,
-                        steps,
-                        op.scale,
-                        op.inner_limit,
-                        op.limit,
-                    )
-                elif op.kind == COUNT:
-                    kernels.count_messages(state, held, signals, x, op.x_pitch, samples, steps)
-                elif op.kind == TAKE_IN:
-                    kernels.take_in(incoming, whole, first, signals, y, op.y_pitch, samples, steps)
-                else:
-                    kernels.copy_sequence(
-                        op.kind == KEEP,
-                        signals,
-                        x if op.kind == KEEP else y,
-                        op.x_pitch if op.kind == KEEP else op.y_pitch,
-                        kept,
-                        op.first * samples * length,
-                        samples,
-                        steps,
-                        position,
-                        length,
-                    )
+            span, position, i = min(block, end - first), start + first, 0
+            while i < len(operations):
+                # those that need no whole block go on in pieces, which stay in the cache
+                alone, stop = operations[i].kind not in PIECEWISE, i + 1
+                while not alone and stop < len(operations) and operations[stop].kind in PIECEWISE:
+                    stop += 1
+                batch, size = (samples, span) if alone else (1, piece)
+                for s in range(0, samples, batch):
+                    for t in range(0, span, size):
+                        count, row = min(size, span - t), s * span + t
+                        rows = batch * count
+                        for k in range(i, stop):
+                            op = operations[k]
+                            x = op.x * capacity + row * op.x_pitch
+                            y = op.y * capacity + row * op.y_pitch
+                            held = op.state * samples + s * op.x_pitch
+                            if op.kind == DENDRITE:
+                                clipped[k] += run_dendrite(
+                                    params,
+                                    op.first,
+                                    tables,
+                                    op.second,
+                                    op.third,
+                                    state,
+                                    held,
+                                    work,
+                                    signals,
+                                    x,
+                                    y,
+                                    batch,
+                                    count,
+                                    op.y_pitch // LANES,
+                                    op.size,
+                                    op.flag != 0,
+                                    op.scale,
+                                    op.limit,
+                                    op.inner_limit,
+                                )
+                            elif op.kind == SOMA:
+                                clipped[k] += kernels.drive_soma(
+                                    state,
+                                    held,
+                                    signals,
+                                    x,
+                                    y,
+                                    op.y_pitch,
+                                    batch,
+                                    count,
+                                    op.scale,
+                                    op.inner_limit,
+                                    op.limit,
+                                )
+                            elif op.kind == ADD_SPIKES:
+                                kernels.add_spikes(
+                                    weights, op.first, signals, x, op.x_pitch, y, op.y_pitch, rows
+                                )
+                            elif op.kind == ADD_GRADED:
+                                kernels.add_graded(
+                                    params,
+                                    op.first,
+                                    op.size,
+                                    signals,
+                                    x,
+                                    op.x_pitch,
+                                    y,
+                                    op.y_pitch,
+                                    rows,
+                                )
+                            elif op.kind == RELAY:
+                                clipped[k] += kernels.relay(
+                                    tables,
+                                    op.first,
+                                    op.size,
+                                    capacity,
+                                    row * op.y_pitch,
+                                    params,
+                                    op.second,
+                                    op.third,
+                                    signals,
+                                    y,
+                                    op.y_pitch,
+                                    rows,
+                                    op.limit,
+                                )
+                            elif op.kind == GATE:
+                                clipped[k] += kernels.gate(
+                                    params,
+                                    op.first,
+                                    op.second,
+                                    op.third,
+                                    op.fourth,
+                                    op.size,
+                                    signals,
+                                    x,
+                                    op.x_pitch,
+                                    op.half,
+                                    y,
+                                    op.y_pitch,
+                                    rows,
+                                    op.inner_limit,
+                                    op.scale,
+                                    op.limit,
+                                )
+                            elif op.kind == NORMALIZE:
+                                clipped[k] += normalize(
+                                    params,
+                                    op.first,
+                                    op.second,
+                                    tables,
+                                    op.third,
+                                    op.fourth,
+                                    op.size,
+                                    signals,
+                                    x,
+                                    y,
+                                    op.y_pitch,
+                                    rows,
+                                    op.limit,
+                                )
+                            elif op.kind == POOL:
+                                kernels.pool(
+                                    state,
+                                    held,
+                                    ends[op.first, s:],
+                                    position + t,
+                                    op.flag != 0,
+                                    signals,
+                                    x,
+                                    op.x_pitch,
+                                    batch,
+                                    count,
+                                )
+                            elif op.kind == RUNNING_SUM:
+                                clipped[k] += kernels.running_sum(
+                                    state,
+                                    held,
+                                    signals,
+                                    x,
+                                    y,
+                                    op.y_pitch,
+                                    batch,
+                                    count,
+                                    op.scale,
+                                    op.inner_limit,
+                                    op.limit,
+                                )
+                            elif op.kind == COUNT:
+                                kernels.count_messages(
+                                    state, held, signals, x, op.x_pitch, batch, count
+                                )
+                            elif op.kind == TAKE_IN:
+                                kernels.take_in(
+                                    incoming, whole, first, signals, y, op.y_pitch, batch, count
+                                )
+                            else:
+                                kernels.copy_sequence(
+                                    op.kind == KEEP,
+                                    signals,
+                                    x if op.kind == KEEP else y,
+                                    op.x_pitch if op.kind == KEEP else op.y_pitch,
+                                    kept,
+                                    op.first * samples * length,
+                                    batch,
+                                    count,
+                                    position,
+                                    length,
+                                )
+                i = stop
 
     return run_operations
 

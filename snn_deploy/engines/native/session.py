@@ -30,7 +30,7 @@ BLOCK_BYTES = 256 * 2**20  # of states, and of sequences that are stored between
 CHUNK_STEPS = 1024  # between two looks at the world outside: of a few samples, up to
 CHUNK_ROWS = 4096  # steps of all samples
 BLOCK_CACHE = 2**20  # bytes of a block's signals: what stays in a core's cache
-MIN_STEPS, MAX_STEPS = 16, 256  # of a block
+MIN_STEPS, MAX_STEPS = 64, 256  # of a block
 TILE_SAMPLES = 4
 
 
