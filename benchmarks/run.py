@@ -191,7 +191,7 @@ def measure(sizes: Sizes, sections: Sequence[str]) -> dict[str, Any]:
     for name in sections:
         rows = SECTIONS[name](sizes, rates)
         result["sections"][name] = rows
-        print(f"\n{name}: {(SECTIONS[name].__doc__ or '').splitlines()[0]}")
+        print(f"\n{name}: {_title(name)}")
         for line in table(rows):
             print(line)
     return result
@@ -230,7 +230,11 @@ def main(arguments: Sequence[str] | None = None, sizes: Sizes | None = None) -> 
     parser.add_argument("--quick", action="store_true", help="small sizes, few turns")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections")
     parser.add_argument("--json", metavar="FILE", help="write the figures too")
-    parser.add_argument("--markdown", metavar="FILE", help="write the tables too")
+    parser.add_argument(
+        "--markdown",
+        metavar="FILE",
+        help="write the tables too, or put them between the marks of a file that has them",
+    )
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     sizes = sizes or (QUICK if options.quick else Sizes())
@@ -238,8 +242,31 @@ def main(arguments: Sequence[str] | None = None, sizes: Sizes | None = None) -> 
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=2))
     if options.markdown:
-        parts = [f"{n}\n\n" + "\n".join(table(r)) for n, r in result["sections"].items()]
-        Path(options.markdown).write_text("\n\n".join(parts) + "\n")
+        write_tables(Path(options.markdown), result)
+
+
+MARKS = "<!-- begin: made by benchmarks/run.py -->\n", "<!-- end -->"
+
+
+def write_tables(path: Path, result: dict[str, Any]) -> None:
+    """Write the tables to a file, or between the marks of one that has them."""
+    parts = [
+        f"### {name}\n\n{_title(name)}\n\n" + "\n".join(table(rows))
+        for name, rows in result["sections"].items()
+        if rows
+    ]
+    tables = "\n\n".join(parts) + "\n"
+    begin, end = MARKS
+    text = path.read_text() if path.exists() else ""
+    if begin in text and end in text:
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        tables = f"{before}{begin}\n{tables}\n{end}{after}"
+    path.write_text(tables)
+
+
+def _title(section: str) -> str:
+    return (SECTIONS[section].__doc__ or "").splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ def test_every_section_gives_its_figures(benchmarks: Any, tmp_path: Path) -> Non
     shapes = (Shape(8, 4), Shape(12, 4, bidirectional=True))
     sizes = benchmarks.Sizes(3, 32, 1, shapes, batches=(2, 1), lava_sequences=0, lengths=(500,))
     figures, tables = tmp_path / "figures.json", tmp_path / "tables.md"
+    tables.write_text("before\n{}old\n{}\nafter\n".format(*benchmarks.MARKS))
     benchmarks.main(["--only", *SECTIONS, "--json", str(figures), "--markdown", str(tables)], sizes)
     result = json.loads(figures.read_text())
     assert list(result["sections"]) == list(SECTIONS)
@@ -42,7 +43,11 @@ def test_every_section_gives_its_figures(benchmarks: Any, tmp_path: Path) -> Non
     steps = [r["us_per_sample_step"] for r in result["sections"]["scaling"]]
     assert len(steps) > 10
     assert min(steps) > 0
-    assert "| dendrites, 8 channels × 4 modes " in tables.read_text()
+    text = tables.read_text()
+    assert "| dendrites, 8 channels × 4 modes " in text
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
 
 
 def test_what_is_missing_is_said(

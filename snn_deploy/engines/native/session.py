@@ -111,10 +111,8 @@ class Passage:
 
     def messages(self) -> dict[str, IntArray]:
         """Count the messages so far of the plan's counted nodes, (B, width) each."""
-        return {
-            name: np.concatenate([flow.messages[name] for flow in self._flows])
-            for name in self.plan.counted
-        }
+        parts = [flow.messages for flow in self._flows]
+        return {name: np.concatenate([p[name] for p in parts]) for name in self.plan.counted}
 
     def state(self) -> dict[str, IntArray]:
         """Copy what is carried from chunk to chunk: by ``node/what``, (B, …) each."""
