@@ -14,6 +14,7 @@ import pytest
 from random_networks import Limits, random_network, random_run
 
 from snn_deploy.engines.native import NativeEngine, NativeSession, compilation
+from snn_deploy.engines.native.dendrite_layout import lay_out
 from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.packing import Slots
 from snn_deploy.engines.native.plan import plan_network
@@ -96,7 +97,43 @@ def test_every_small_decay_rounds_half_up() -> None:
                 reversed_time=reversed_time,
             ),
         )
-        check(network, rng.integers(-127, 128, (3, 90, width)))
+        check(network, rng.integers(-127, 128, (7, 90, width)))  # tiles of 4, 2 and 1
+
+
+@pytest.mark.parametrize("care", [False, True])
+def test_readouts_with_more_bits_than_the_bias_are_read_with_care(care: bool) -> None:
+    """Odd mantissas of 24 bits over shifts of up to 44, which a bias of 28 bits cannot hold."""
+    width, modes = 5, 6
+    rng = np.random.default_rng(3)
+    bits, shift = (24, 44) if care else (16, 18)
+    readout = rng.integers(2 ** (bits - 2), 2 ** (bits - 1), (2, width, modes)) | 1
+    decay = rng.integers(-600, 601, (2, width, modes)).astype(np.int32)
+    bank = nodes.ModeBank(
+        decay_real=decay[0],
+        decay_imag=decay[1],
+        decay_shift=10,
+        input_shift=rng.integers(-2, 3, (width, modes)).astype(np.int8),
+        readout_real=readout[0].astype(np.int32),
+        readout_imag=-readout[1].astype(np.int32),
+        readout_shift=rng.integers(shift - 4, shift + 1, (width, modes)).astype(np.int8),
+        coefficient_bits=24,
+        state_bits=24,
+    )
+    dendrite = nodes.Dendrite(
+        name="dendrite",
+        inputs=(Edge("input"),),
+        output=Format(18, 0),
+        bank=bank,
+        skip_mantissa=np.full(width, 3, np.int32),
+        skip_shift=np.full(width, 1, np.int8),
+        drive_shift=0,
+        sum_bits=32,
+    )
+    entry = nodes.Input(name="input", output=Format(16, 0), channels=width)
+    network = network_of(entry, dendrite)
+    table = lay_out(dendrite, np.full(width, 2.0**15), saturates=False).table
+    assert np.array_equal(table[:, 1], np.full(len(table), 0 if care else 8))
+    check(network, rng.integers(-(2**15) + 1, 2**15, (7, 200, width)))
 
 
 @pytest.mark.parametrize("spiking", [3, 259, 700])

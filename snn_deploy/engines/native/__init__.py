@@ -3,6 +3,11 @@
 =====================  =========================================================================
 ``engine``             NativeEngine: whole batches, also of networks that read time backwards
 ``session``            NativeSession: chunks of a stream through a causal network, state carried
+``fast_program``       any network whose integers provably fit doubles, as a list of operations
+``operations``         the compiled function that carries them out
+``dendrite_kernel``    the loop that everything else is small against
+``dendrite_layout``    its coefficients, and the proof that they are exact
+``vectors``            exact integers in vectors of doubles
 ``fast_state``         what is carried from chunk to chunk, in an order that all machines share
 ``schedule``           which nodes run in which sweep over time, and what is kept between sweeps
 ``exact``              any network, in 64-bit integers
