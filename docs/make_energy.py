@@ -50,7 +50,7 @@ PILOTNET_UPDATES = 3.71e9
 VPX_CHIPS, VPX_SECONDS = 16, 48.3e-6
 VPX_STATIC_J, VPX_DYNAMIC_J = 0.816e-3 - 0.0406e-3, 0.0406e-3
 
-WT103 = {"channels": 1024, "modes": 32, "layers": 16}
+WT103 = {"channels": 1024, "modes": 32, "layers": 16, "normed": True}
 WT103_STEPS, WT103_RATE = 8192, 1 - 0.736
 WT103_PAPER = {"ann_macs": 274.9e9, "ann_j": 1.265, "snn_acs": 72.66e9, "snn_j": 65.4e-3}
 
@@ -128,7 +128,11 @@ def full_size_row(name: str) -> list[str]:
     """Place one of the authors' configurations at full size."""
     size = CONFIGURATIONS[FULL_SIZE[name]]
     network = lowered.network(
-        size.channels, size.modes, layers=size.layers, reverse=size.bidirectional
+        size.channels,
+        size.modes,
+        layers=size.layers,
+        reverse=size.bidirectional,
+        normed=size.prenorm and size.norm == "layer",
     )
     profile = load_profile(size.target)
     placement = place_network(network, profile)

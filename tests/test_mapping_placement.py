@@ -32,7 +32,11 @@ from snn_deploy.mapping.traffic import Slice, expected_traffic
 def full_size(name: str) -> Network:
     size = CONFIGURATIONS[name]
     return lowered.network(
-        size.channels, size.modes, layers=size.layers, reverse=size.bidirectional
+        size.channels,
+        size.modes,
+        layers=size.layers,
+        reverse=size.bidirectional,
+        normed=size.prenorm and size.norm == "layer",
     )
 
 
@@ -56,6 +60,16 @@ def test_paths_without_delay_make_one_neuron() -> None:
         ("layers.1.mix.synapses", "layers.1.glu", "layers.1.residual", "decoder.pool"),
         ("decoder.synapses", "decoder"),
     ]  # fmt: skip
+
+
+def test_a_norm_is_in_the_neuron_of_the_stream_that_it_reads() -> None:
+    populations = find_populations(lowered.network(layers=2, normed=True))
+    assert populations[1].nodes == (
+        "layers.0.mix.synapses", "layers.0.glu", "layers.0.residual", "layers.1.norm",
+        "layers.1.ssm", "layers.1.lif",
+    )  # fmt: skip
+    (residual,) = (path for path in populations[1].paths if path.one_to_one)
+    assert (residual.source, residual.target) == ("encoder", "layers.0.residual")
 
 
 @settings(max_examples=60)
@@ -106,7 +120,7 @@ def test_full_size_networks_fit(name: str, objective: Objective) -> None:
 @pytest.mark.slow
 def test_a_language_model_needs_several_chips_and_the_message_names_them() -> None:
     network = full_size("wt103")
-    with pytest.raises(TargetError, match=r"131 more than the target's 128.*\(kapoho_point, alia"):
+    with pytest.raises(TargetError, match=r"135 more than the target's 128.*\(kapoho_point, alia"):
         place_network(network, load_profile("loihi2"))
 
 

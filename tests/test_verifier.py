@@ -530,7 +530,7 @@ NORM = "layers.0.norm"
 def norm_of_loud_channels() -> Network:
     """Each input fits the state, but not its distance from the mean."""
     source = nodes.Input(name="input", output=Format(16, 0), channels=WIDTH)
-    norm = replace(of(normed(), NORM), inputs=(Edge("input", 7),), align=np.full(WIDTH, 8, np.int8))
+    norm = replace(of(normed(), NORM), inputs=(Edge("input", 6),), align=np.full(WIDTH, 8, np.int8))
     return Network("lowered", (source, norm), "all")
 
 
@@ -580,8 +580,8 @@ NORMS: dict[str, tuple[Callable[[], Network], str]] = {
         "node 'layers.0.norm' (Normalize): a sum over channels can reach ",
     ),
     "a norm crossed too fast": (
-        lambda: changed(normed(), NORM, inputs=(Edge("encoder", 6),)),
-        "node 'layers.0.norm' (Normalize): its input takes 6 steps, but crossing it takes 7",
+        lambda: changed(normed(), NORM, inputs=(Edge("encoder", 5),)),
+        "node 'layers.0.norm' (Normalize): its input takes 5 steps, but crossing it takes 6",
     ),
 }
 

@@ -64,10 +64,12 @@ Int32 = npt.NDArray[np.int32]
 class IntegerNode(Node):
     """A node whose output is integers in ``output`` format.
 
-    ``crossing`` is how many steps a message takes from the sources to the node's answer.
+    ``crossing`` is how many steps it takes from the sources to the node's answer; in ``holding`` of
+    them the value does not travel, but stays in the neuron.
     """
 
     crossing: ClassVar[int] = 0
+    holding: ClassVar[int] = 0
 
     output: Format
 
@@ -263,11 +265,12 @@ class Normalize(IntegerNode):
     0 … 46; epsilon at least 1. a and d fit ``state_bits``, and both sums twice as many (the
     verifier proves it).
 
-    Sums over channels take messages: to the channel's neuron, then twice (for the mean, and for the
-    root) to an adder on the core, on to the one adder of all cores, and back.
+    Sums over channels take messages, twice, for the mean and for the root: to an adder on the core,
+    on to the one adder of all cores, and back. Meanwhile a channel's value stays in its neuron.
     """
 
-    crossing = 7
+    crossing = 6
+    holding = 6
 
     align: Int8
     square_shift: int

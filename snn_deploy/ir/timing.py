@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
 
-__all__ = ["latencies"]
+__all__ = ["latencies", "path_delay"]
 
 
 def latencies(network: Network) -> dict[str, int]:
@@ -16,3 +18,11 @@ def latencies(network: Network) -> dict[str, int]:
     for node in network:
         latency[node.name] = max((latency[e.source] + e.delay for e in node.inputs), default=0)
     return latency
+
+
+def path_delay(node: Node, edge: Edge) -> int:
+    """Give an input's steps of delay, without those in which ``node`` holds it in its own neuron.
+
+    Without any, and without synapses, node and source are one neuron.
+    """
+    return edge.delay - getattr(node, "holding", 0)

@@ -16,6 +16,7 @@ import numpy as np
 
 from snn_deploy.errors import TargetError
 from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.placement import Placement
@@ -109,7 +110,7 @@ def _check_joined(network: Network, uses: dict[tuple[int, int], CoreUse]) -> Non
         for name, channels in use.channels.items():
             for edge in network[name].inputs:
                 source: Any = network[edge.source]
-                if edge.delay or isinstance(source, nodes.Input):
+                if _waits(network[name], edge) or isinstance(source, nodes.Input):
                     continue
                 if {c % network[name].width for c in use.channels.get(edge.source, ())} != channels:
                     raise TargetError(f"'{name}' and '{edge.source}' are on different cores")
@@ -119,10 +120,8 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
     held, shared = BITS[type(node)](network, node, rows)
     for edge in node.inputs:
         source: Any = network[edge.source]
-        if isinstance(node, nodes.Normalize):  # on its way for a step; then it is the node's own
-            held += len(rows) * (edge.delay - 6) * source.output.bits
-        elif not isinstance(node, nodes.Synapses):
-            held += len(rows) * edge.delay * source.output.bits
+        if not isinstance(node, nodes.Synapses):
+            held += len(rows) * _waits(node, edge) * source.output.bits
     if isinstance(node, nodes.Synapses):
         weights = node.weight[rows]
         use.synapses += weights.size
@@ -139,6 +138,11 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
     if isinstance(node, nodes.Normalize):
         use.synapse_bits += (_half_words(node) + 2) * len(rows) * 8
     use.bits += held + shared
+
+
+def _waits(node: Any, edge: Edge) -> int:
+    """Steps of delay on the way; a norm's six are its own."""
+    return edge.delay - (6 if isinstance(node, nodes.Normalize) else 0)
 
 
 def _source_bits(network: Network, node: Any) -> int:
@@ -238,7 +242,7 @@ def _count_axons(network: Network, uses: dict[tuple[int, int], CoreUse]) -> None
                 source: Any = network[edge.source]
                 if isinstance(network[name], nodes.Synapses):
                     arriving[edge.source] |= set(range(source.width))
-                elif edge.delay or isinstance(source, nodes.Input):
+                elif _waits(network[name], edge) or isinstance(source, nodes.Input):
                     arriving[edge.source] |= channels
         for name, channels in arriving.items():
             use.in_axons += len(channels)

@@ -14,6 +14,7 @@ from snn_deploy.ir.host import chip_part, host_part
 from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.timing import path_delay
 from snn_deploy.mapping.audit import audit_placement
 from snn_deploy.mapping.host import host_work
 from snn_deploy.mapping.placement import place_network
@@ -198,7 +199,8 @@ def _widths(network: Network, node: Any, entry: Node) -> Iterator[tuple[str, str
 def _sends(network: Network, node: Any) -> bool:
     """Whether a node's output leaves its neuron, so that its width is a message's."""
     return any(
-        edge.source == node.name and (isinstance(reader, nodes.Synapses) or edge.delay > 0)
+        edge.source == node.name
+        and (isinstance(reader, nodes.Synapses) or path_delay(reader, edge) > 0)
         for reader in network.consumers(node.name)
         for edge in reader.inputs
     )

@@ -23,6 +23,7 @@ from snn_deploy.errors import NetworkError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.timing import path_delay
 
 __all__ = [
     "LIF_OPERATIONS",
@@ -158,14 +159,11 @@ def cost_node(network: Network, node: Any, lowering: Lowering = "channel") -> No
 
 
 def _delay_bits(network: Network, node: Any) -> int:
-    """Bits a channel in which a one-to-one path waits; synapses hold theirs in accumulators, and a
-    norm what it has made of its input.
-    """
+    """Bits a channel in which a one-to-one path waits; synapses hold theirs in accumulators."""
     if isinstance(node, nodes.Synapses):
         return 0
-    within = max(0, node.crossing - 1)  # the first step is the message's way to the neuron
     paths = zip(node.inputs, network.sources(node), strict=True)
-    return sum((edge.delay - within) * source.output.bits for edge, source in paths)  # type: ignore[attr-defined]
+    return sum(path_delay(node, edge) * source.output.bits for edge, source in paths)  # type: ignore[attr-defined]
 
 
 def _input(network: Network, node: nodes.Input) -> NodeCost:
@@ -266,7 +264,7 @@ def _normalize(network: Network, node: nodes.Normalize) -> NodeCost:
     """Cost a norm: its value, then its square, go to the core's adder in half words, whose sums fit
     an accumulator; a result comes back. Value and centred value wait for as long as that takes.
     """
-    word, waits = node.state_bits, node.crossing - 1
+    word = node.state_bits
     square_bits = max(2 * (word - 1) - node.square_shift, 1)
     sent = 2 + -(-square_bits // max(word // 2, 1))
     table = fp.inverse_root_table()
@@ -274,7 +272,7 @@ def _normalize(network: Network, node: nodes.Normalize) -> NodeCost:
         weights=(sent + _NORM_RESULTS) * _UNIT_WEIGHT_BITS,
         coefficients=SHIFT_BITS,
         accumulators=_NORM_RESULTS * SUM_SLOTS * word,
-        delays=waits * word,
+        delays=node.holding * word,
     )
     return NodeCost(
         node.width,

@@ -19,6 +19,7 @@ from snn_deploy.errors import NetworkError, TargetError
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.integer_nodes import Input, Synapses
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.timing import path_delay
 from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_node
 from snn_deploy.mapping.profile import Profile
 
@@ -130,7 +131,7 @@ def find_populations(network: Network, lowering: Lowering = "channel") -> tuple[
         graph.add_edges_from(
             (edge.source, node.name)
             for edge, source in sources
-            if edge.delay == 0 and not isinstance(source, Input)
+            if path_delay(node, edge) == 0 and not isinstance(source, Input)
         )
     order = {name: index for index, name in enumerate(network.names)}
     members = (sorted(part, key=order.__getitem__) for part in nx.connected_components(graph))
@@ -188,7 +189,7 @@ def _paths(network: Network, processes: Iterable[Any]) -> Iterable[Path]:
                     one_to_one=False,
                     graded=graded,
                 )
-            elif edge.delay > 0 or isinstance(source, Input):
+            elif path_delay(node, edge) > 0 or isinstance(source, Input):
                 yield Path(edge.source, node.name, source.width, 1, one_to_one=True, graded=graded)
 
 

@@ -14,6 +14,7 @@ from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.timing import path_delay
 
 __all__ = ["Activity", "Counted", "gather_activity", "message_sources"]
 
@@ -89,7 +90,9 @@ def message_sources(network: Network) -> tuple[Node, ...]:
         edge.source
         for node in chip
         for edge in node.inputs
-        if isinstance(node, Synapses) or edge.delay > 0 or edge.source == chip.input.name
+        if isinstance(node, Synapses)
+        or path_delay(node, edge) > 0
+        or edge.source == chip.input.name
     }
     return tuple(node for node in chip if node.name in sources or isinstance(node, LifSoma))
 
