@@ -123,6 +123,9 @@ class Deployment:
     ) -> Simulation:
         """Run inputs (B, L, d_input), or tokens (B, L), bit-exactly.
 
+        Where pairs are compared these are all first sequences, then all second ones, and there is
+        one answer a pair.
+
         Parameters
         ----------
         inputs, lengths
