@@ -198,8 +198,8 @@ def test_unusable_data_is_refused_before_anything_is_written(
 
 
 def test_tallies_add_up_in_any_order() -> None:
-    a = Tally(2, 8, 1, 2, 0.5, {"0>1": 1}, {"1": 2}, {"l": [1, 2]}, {"x": 3})
-    b = Tally(1, 4, 1, 1, 0.25, {"0>0": 1}, {"0": 1}, {"l": [0, 5]}, {})
+    a = Tally(2, 8, 1, 2, 500_000, {"0>1": 1}, {"1": 2}, {"l": [1, 2]}, {"x": 3})
+    b = Tally(1, 4, 1, 1, 250_000, {"0>0": 1}, {"0": 1}, {"l": [0, 5]}, {})
     assert a + b == b + a
     assert (a + b).spikes == {"l": [1, 7]}
     assert Tally.from_json(json.loads(json.dumps((a + b).to_json()))) == a + b

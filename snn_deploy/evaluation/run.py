@@ -20,6 +20,7 @@ from snn_deploy.evaluation.tally import Tally
 from snn_deploy.evaluation.workers import Task, run_here, run_on_cluster
 from snn_deploy.files import atomic_write, check_writable
 from snn_deploy.simulation import Progress
+from snn_deploy.version import __version__
 
 __all__ = ["SCHEMA_VERSION", "Evaluation", "evaluate"]
 
@@ -67,7 +68,6 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Give the result file's contents: no times in it, so that equal runs give equal files."""
         return {
-            "schema_version": SCHEMA_VERSION,
             **self.identity,
             "accuracy": self.accuracy,
             "perplexity": self.perplexity,
@@ -113,6 +113,8 @@ def evaluate(
     dataset = open_dataset(data, network)
     dataset.shard(network, 0, 1)  # refuse unusable data before anything is started
     identity = {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": __version__,
         "deployment_sha256": hashlib.sha256(Path(deployment).read_bytes()).hexdigest(),
         "data_sha256": dataset.digest(),
         "backend": backend,

@@ -27,8 +27,9 @@ class Tally:
         How many sequences, and how many steps in all.
     correct, labelled
         Right predictions, of how many; None and 0 without labels.
-    cross_entropy
-        Sum of -log of the labels' probabilities, in nats; None without labels.
+    cross_entropy_micronats
+        Sum of -log of the labels' probabilities, in millionths, each shard's rounded; None without
+        labels.
     confusion
         By "label>prediction": how often. Empty without labels, and for answers of several steps.
     predictions
@@ -43,7 +44,7 @@ class Tally:
     steps: int
     correct: int | None
     labelled: int
-    cross_entropy: float | None
+    cross_entropy_micronats: int | None
     confusion: Counts
     predictions: Counts
     spikes: dict[str, list[int]]
@@ -55,7 +56,9 @@ class Tally:
             steps=self.steps + other.steps,
             correct=_sum(self.correct, other.correct),
             labelled=self.labelled + other.labelled,
-            cross_entropy=_sum(self.cross_entropy, other.cross_entropy),
+            cross_entropy_micronats=_sum(
+                self.cross_entropy_micronats, other.cross_entropy_micronats
+            ),
             confusion=_added(self.confusion, other.confusion),
             predictions=_added(self.predictions, other.predictions),
             spikes={
@@ -64,6 +67,12 @@ class Tally:
             },
             saturated=_added(self.saturated, other.saturated),
         )
+
+    @property
+    def cross_entropy(self) -> float | None:
+        """Sum of -log of the labels' probabilities, in nats; None without labels."""
+        micronats = self.cross_entropy_micronats
+        return None if micronats is None else micronats / 1e6
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data; :meth:`from_json` reads it back."""
@@ -89,7 +98,7 @@ def count(simulation: Simulation, data: Data) -> Tally:
         steps=steps,
         correct=int((predicted == labels)[known].sum()) if scored else None,
         labelled=int(known.sum()),
-        cross_entropy=simulation.cross_entropy(labels) if fits else None,
+        cross_entropy_micronats=round(simulation.cross_entropy(labels) * 1e6) if fits else None,
         confusion=_pairs(labels[known], predicted[known]) if scored and labels.ndim == 1 else {},
         predictions=_occurrences(predicted) if classes <= COUNTED_CLASSES else {},
         spikes={
