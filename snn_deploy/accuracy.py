@@ -7,6 +7,7 @@ what a chip is meant to compute; the integer network is what it does compute.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -37,9 +38,12 @@ class AccuracyComparison:
 
     ``agreement`` is the share of sequences for which the integer network predicts what the
     exact-LIF float network does. ``advice`` says where most error enters and what to widen.
+    ``saturated`` counts clipped values of every node that clipped any, those included that the
+    float network has no twin of, such as the dendrites of a layer that runs both ways.
     """
 
     sequences: int
+    steps: int
     surrogate_accuracy: float | None
     exact_accuracy: float | None
     integer_accuracy: float | None
@@ -48,6 +52,7 @@ class AccuracyComparison:
     largest_logit_error: float
     advice: str
     signals: list[SignalError]
+    saturated: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data for ``verify --json``."""
@@ -78,23 +83,25 @@ def compare_accuracy(
         exact.append(reference.logits)
         integer.append(output_format(network).decode(result.output))
         if has_surrogate:
-            surrogate.append(
-                run_float(folded, part.inputs, part.lengths, neuron="surrogate").logits
-            )
+            trained = run_float(folded, part.inputs, part.lengths, "surrogate", errors.somas)
+            errors.add_surrogate(reference.signals, trained.signals)
+            surrogate.append(trained.logits)
     signals = errors.results(saturated)
     answers = (np.concatenate(exact), np.concatenate(integer))
     predictions = [predict(network, answer) for answer in answers]
-    trained = predict(network, np.concatenate(surrogate)) if surrogate else None
+    told = predict(network, np.concatenate(surrogate)) if surrogate else None
     return AccuracyComparison(
         sequences=len(data),
-        surrogate_accuracy=None if trained is None else share_of_right(trained, data.labels),
+        steps=int(data.inputs.shape[1]),
+        surrogate_accuracy=None if told is None else share_of_right(told, data.labels),
         exact_accuracy=share_of_right(predictions[0], data.labels),
         integer_accuracy=share_of_right(predictions[1], data.labels),
         agreement=float((predictions[0] == predictions[1]).mean()),
-        surrogate_agreement=None if trained is None else float((trained == predictions[1]).mean()),
+        surrogate_agreement=None if told is None else float((told == predictions[1]).mean()),
         largest_logit_error=_largest_difference(network, *answers),
         advice=advise(folded, signals),
         signals=signals,
+        saturated={name: count for name, count in saturated.items() if count},
     )
 
 

@@ -9,7 +9,7 @@ node with the worst local error is where a wider format helps.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ __all__ = ["SignalError", "SignalErrors", "advise"]
 Real = npt.NDArray[np.float64]
 
 WORST = 3  # channels named per signal
+MOST_PARTS = 128  # of a sequence, whose errors are told apart
 
 SETTINGS: dict[type[Node], str] = {
     float_nodes.FloatInput: "input_bits",
@@ -59,10 +60,16 @@ class SignalError:
         is zero, and for spikes.
     mismatch, local_mismatch
         For spikes: the share of neuron-steps that differ, in all and by the soma alone.
+    surrogate_mismatch
+        For spikes: the share of neuron-steps in which the surrogate float network differs from the
+        exact-LIF one, in all; None where the network has no surrogate neuron.
     spike_rate
         Spikes a neuron and step, of the integer network.
     worst_channels, worst_step
         Where the total error's power is largest: up to three channels, and a step.
+    error_by_step, error_by_channel
+        The total error of at most 128 equal parts of the sequence, and of each channel. For spikes
+        the share that differ; else the error's power, the float signal's mean power being 1.
     silent, died, always
         For spikes: neurons that never fired; of them, those that do fire in float; and neurons
         that fired at every step.
@@ -75,9 +82,12 @@ class SignalError:
     local_signal_to_noise_db: float | None = None
     mismatch: float | None = None
     local_mismatch: float | None = None
+    surrogate_mismatch: float | None = None
     spike_rate: float | None = None
     worst_channels: tuple[int, ...] = ()
     worst_step: int | None = None
+    error_by_step: tuple[float, ...] = ()
+    error_by_channel: tuple[float, ...] = ()
     silent: int = 0
     died: int = 0
     always: int = 0
@@ -92,10 +102,14 @@ class SignalErrors:
         self.network = network
         shared = [name for name in source.names if name in network.names]
         self.shared = tuple(name for name in shared if name != network.output.name)
+        self.somas = tuple(name for name in self.shared if isinstance(network[name], LifSoma))
         self._sums = {name: _Sums() for name in self.shared}
 
     def add(
-        self, exact: Mapping[str, Real], trace: Mapping[str, IntArray], lengths: IntArray
+        self,
+        exact: Mapping[str, Real],
+        trace: Mapping[str, IntArray],
+        lengths: IntArray,
     ) -> None:
         """Add one block: the float signals and the integer trace, (B, L, width) by name."""
         decoded = {
@@ -107,12 +121,15 @@ class SignalErrors:
             local = self._local(name, decoded, context)
             self._sums[name].add(exact[name], decoded[name], local)
 
+    def add_surrogate(self, exact: Mapping[str, Real], surrogate: Mapping[str, Real]) -> None:
+        """Add one block of the surrogate network's spikes, by soma, beside the exact ones."""
+        for name in self.somas:
+            self._sums[name].add_surrogate(exact[name], surrogate[name])
+
     def results(self, saturated: Mapping[str, int]) -> list[SignalError]:
         """Give each shared signal's error; ``saturated`` counts clipped values by node."""
         return [
-            self._sums[name].result(
-                name, isinstance(self._node(name), LifSoma), saturated.get(name, 0)
-            )
+            self._sums[name].result(name, name in self.somas, saturated.get(name, 0))
             for name in self.shared
         ]
 
@@ -147,6 +164,7 @@ class _Sums:
     fired: Real = field(default_factory=lambda: np.zeros(1))
     fired_in_float: Real = field(default_factory=lambda: np.zeros(1))
     count: int = 0
+    surrogate_differs: int | None = None
 
     def add(self, exact: Real, decoded: Real, local: Real | None) -> None:
         squared = np.square(exact - decoded)
@@ -160,40 +178,55 @@ class _Sums:
         if local is not None:
             self.local_noise += float(np.square(local - decoded).sum())
 
+    def add_surrogate(self, exact: Real, spikes: Real) -> None:
+        differs = int(np.count_nonzero(exact != spikes))
+        self.surrogate_differs = (self.surrogate_differs or 0) + differs
+
     def result(self, name: str, spikes: bool, saturated: int) -> SignalError:
+        whole = self.count if spikes else self.power
+        found = SignalError(name, saturated=saturated, **self._places(whole))
         noise = float(self.channel_noise.sum())
-        order = np.argsort(-self.channel_noise, kind="stable")[:WORST]
-        worst = tuple(int(c) for c in order if self.channel_noise[c] > 0)
-        step = int(self.step_noise.argmax()) if noise > 0 else None
         if not spikes:
             local = self._decibels(self.local_noise) if self.local_known else None
-            return SignalError(
-                name,
-                signal_to_noise_db=self._decibels(noise),
-                local_signal_to_noise_db=local,
-                worst_channels=worst,
-                worst_step=step,
-                saturated=saturated,
+            return replace(
+                found, signal_to_noise_db=self._decibels(noise), local_signal_to_noise_db=local
             )
         steps = self.count // len(self.fired)
         silent = self.fired == 0
-        return SignalError(
-            name,
+        differs = self.surrogate_differs
+        return replace(
+            found,
             mismatch=noise / self.count,  # spikes are 0 or 1: squared differences count them
             local_mismatch=self.local_noise / self.count if self.local_known else None,
+            surrogate_mismatch=None if differs is None else differs / self.count,
             spike_rate=float(self.fired.sum() / self.count),
-            worst_channels=worst,
-            worst_step=step,
             silent=int(silent.sum()),
             died=int((silent & (self.fired_in_float > 0)).sum()),
             always=int((self.fired == steps).sum()),
-            saturated=saturated,
         )
+
+    def _places(self, whole: float) -> dict[str, Any]:
+        """Tell where the error is, as shares of ``whole`` spread evenly over steps or channels."""
+        order = np.argsort(-self.channel_noise, kind="stable")[:WORST]
+        steps, channels = len(self.step_noise), len(self.channel_noise)
+        parts = np.array_split(self.step_noise, min(steps, MOST_PARTS))
+        means = np.array([part.mean() for part in parts])
+        return {
+            "worst_channels": tuple(int(c) for c in order if self.channel_noise[c] > 0),
+            "worst_step": int(self.step_noise.argmax()) if self.step_noise.any() else None,
+            "error_by_step": _brief(means * steps / (whole or 1.0)),
+            "error_by_channel": _brief(self.channel_noise * channels / (whole or 1.0)),
+        }
 
     def _decibels(self, noise: float) -> float | None:
         if noise <= 0 or self.power <= 0:
             return None
         return float(10.0 * np.log10(self.power / noise))
+
+
+def _brief(values: Real) -> tuple[float, ...]:
+    """Keep four digits: these are many numbers, and for charts."""
+    return tuple(float(f"{value:.4g}") for value in values)
 
 
 def advise(source: Network, errors: list[SignalError]) -> str:

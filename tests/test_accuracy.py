@@ -47,6 +47,49 @@ def test_total_errors_are_those_of_the_signals(data: Data) -> None:
     assert found.worst_step == np.square(noise).sum(axis=(0, 2)).argmax()
 
 
+def test_surrogate_spikes_are_told_from_exact_ones(data: Data) -> None:
+    _, accuracy = _compare(data)
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    names = [f"layers.{i}.lif" for i in range(2)]
+    runs = [run_float(source, data.inputs, None, n, names).signals for n in ("exact", "surrogate")]
+    found = {s.node: s.surrogate_mismatch for s in accuracy.signals}
+    for name in names:
+        assert found[name] == (runs[0][name] != runs[1][name]).mean()
+    assert found["layers.1.lif"] > 0
+    assert found["layers.1.glu"] is None
+
+
+def test_errors_by_step_and_channel_add_up_to_the_whole(data: Data) -> None:
+    _, accuracy = _compare(data)
+    for signal in accuracy.signals:
+        whole = signal.mismatch
+        if whole is None:
+            noise = signal.signal_to_noise_db
+            whole = 0.0 if noise is None else 10 ** (-noise / 10)
+        for parts in (signal.error_by_step, signal.error_by_channel):
+            assert np.mean(parts) == pytest.approx(whole, rel=1e-3)
+        if signal.worst_step is not None:
+            assert np.argmax(signal.error_by_step) == signal.worst_step
+            assert np.argmax(signal.error_by_channel) == signal.worst_channels[0]
+
+
+def test_long_sequences_are_told_in_parts() -> None:
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    network = snn_deploy.convert(CHECKPOINT, calibration=EXAMPLE / "train.npz").network
+    errors = SignalErrors(source, network)
+    shapes = {name: (1, 300, network[name].width) for name in errors.shared}
+    exact = {name: np.zeros(shape) for name, shape in shapes.items()}
+    trace = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
+    exact["layers.0.lif"][0, 299, 5] = 1
+    errors.add(exact, trace, np.full(1, 300))
+    found = next(e for e in errors.results({}) if e.node == "layers.0.lif")
+    assert len(found.error_by_step) == 128
+    assert found.error_by_step[:-1] == (0.0,) * 127
+    width = network["layers.0.lif"].width
+    assert found.error_by_step[-1] == pytest.approx(1 / (2 * width), rel=1e-3)  # of 2 steps
+    assert found.worst_step == 299
+
+
 @pytest.mark.parametrize(
     ("settings", "node", "setting"),
     [

@@ -6,7 +6,6 @@ import base64
 import csv
 import dataclasses
 import hashlib
-import html.parser
 import io
 import json
 import re
@@ -23,6 +22,7 @@ import networks
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from pages import HOSTILE, Reading, links
 
 from snn_deploy.api import Deployment
 from snn_deploy.cli.main import commands
@@ -47,18 +47,6 @@ from snn_deploy.simulation import encode_inputs
 
 SEQUENCES, STEPS = 5, 24
 MOST_BYTES = 6 * 10**6
-
-HOSTILE = (
-    "<script>document.title='in'</script>",
-    '"><img src=x onerror="document.title=1">',
-    "'-alert(1)-'",
-    "</script><script>document.title='in'</script>",
-    "--></style></svg><svg onload=alert(1)>",
-    "{{ 7 * 7 }}{% raw %}",
-    "]]>&lt;b&gt;\x00\x1b[31m\ud800",
-    "=HYPERLINK(1)",
-)
-VOID = frozenset(("meta", "link", "img", "br"))
 
 
 def deployment_of(
@@ -98,41 +86,6 @@ def page() -> PageData:
 @pytest.fixture(scope="module")
 def text(page: PageData) -> str:
     return render_page(page)
-
-
-class Reading(html.parser.HTMLParser):
-    """A page taken apart: its tags with their attributes, its text, its style sheet and script."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.raw: dict[str, list[str]] = {"style": [], "script": []}
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self.ids += [value for key, value in attrs if key == "id" and value]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        inside = self.open[-1] if self.open else ""
-        self.raw.get(inside, self.words).append(data)
-
-    @property
-    def said(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def test_tags_are_balanced_and_ids_unique(text: str) -> None:
@@ -202,17 +155,6 @@ def test_every_constant_has_its_source(page: PageData, text: str) -> None:
     for key, number in page.report.profile.constants():
         assert key in said
         assert page.report.profile.sources[number.source] in said
-
-
-def links(text: str) -> dict[str, str]:
-    """Contents of all files that the page offers, by name."""
-    found = {}
-    for tag, attributes in Reading(text).tags:
-        if tag == "a" and attributes.get("download"):
-            head, _, encoded = (attributes["href"] or "").partition("base64,")
-            assert head.startswith("data:")
-            found[attributes["download"] or ""] = base64.b64decode(encoded).decode()
-    return found
 
 
 def test_tables_are_offered_whole(page: PageData, text: str) -> None:

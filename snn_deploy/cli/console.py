@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["make_console", "percent", "progress_bar"]
+__all__ = ["make_console", "percent", "progress_bar", "write_text"]
 
 UNLIMITED = 1000  # columns; rich would take 80 for a file or a pipe, and break lines
 
@@ -28,6 +28,17 @@ def make_console() -> Console:
 def percent(part: float | None) -> str:
     """Write a share, e.g. ``98.06%``."""
     return "–" if part is None else f"{100 * part:.2f}%"
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a whole file or none, as UTF-8, and say so."""
+    import click
+
+    from snn_deploy.files import atomic_write
+
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8", "replace"))
+    click.echo(f"wrote {path}")
 
 
 def _rate(speed: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from snn_deploy.cli.console import make_console, progress_bar
+from snn_deploy.cli.console import make_console, progress_bar, write_text
 from snn_deploy.cli.options import config_option, data_option, limit_option, parse_pairs
 
 __all__ = ["report"]
@@ -76,16 +76,8 @@ def report(
             outcome = deployment.report(data, progress=progress)
     render_report(outcome, make_console())
     if json_path:
-        _write(json_path, json.dumps(outcome.to_json(), indent=2))
+        write_text(json_path, json.dumps(outcome.to_json(), indent=2))
     if html_path and page is not None:
         from snn_deploy.reports.html import render_page
 
-        _write(html_path, render_page(page))
-
-
-def _write(path: str, text: str) -> None:
-    from snn_deploy.files import atomic_write
-
-    with atomic_write(path) as file:
-        file.write(text.encode("utf-8", "replace"))
-    click.echo(f"wrote {path}")
+        write_text(html_path, render_page(page))

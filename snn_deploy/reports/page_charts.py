@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ __all__ = [
     "bit_bar",
     "bits_of",
     "histogram",
+    "marked_bars",
     "over_time",
     "range_bar",
     "raster",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 Shares = npt.NDArray[np.float64]
+Pool = Callable[[Shares], Any]
 
 SPIKE_RGB = (42, 134, 200)  # the accent: 3 : 1 or more against both backgrounds
 AXIS = 18  # pixels under a plot for its numbers
@@ -95,6 +98,21 @@ def stacked_bar(
         low, high = percent_of(value.low, top), percent_of(value.high, top)
         children.append(element("line", class_="whisker", x1=low, x2=high, y1=9, y2=9))
         children += [_line("whisker", x, 5, 13) for x in (low, high)]
+    return drawing(label, BAR + 6, children)
+
+
+def marked_bars(
+    bars: Sequence[tuple[str, float]], mark: float | None, top: float, label: str
+) -> Element:
+    """Draw (colour class, value) below each other on a scale 0 … ``top``; ``mark`` is a line."""
+    height = BAR // len(bars)
+    children = [element("rect", class_="track", x=0, width="100%", y=3, height=height * len(bars))]
+    for i, (colour, value) in enumerate(bars):
+        width = percent_of(min(max(value, 0.0), top), top)
+        y = 3 + i * height
+        children.append(element("rect", class_=colour, x=0, width=width, y=y, height=height))
+    if mark is not None:
+        children.append(_line("typical", percent_of(min(max(mark, 0.0), top), top), 1, 5 + BAR))
     return drawing(label, BAR + 6, children)
 
 
@@ -173,11 +191,14 @@ def _number(x: float, y: int, text: str, last: bool = False) -> Element:
     return element("text", text, class_="tick", x=f"{x:.2f}%", y=y, text_anchor=anchor)
 
 
-def over_time(values: Shares, top: float, label: str, height: int = 34) -> Element:
-    """Draw a share at each step as an area on a scale 0 … ``top``."""
-    points = np.array(
-        [part.mean() for part in np.array_split(values, min(len(values), MAX_POINTS))]
-    )
+def over_time(
+    values: Shares, top: float, label: str, height: int = 34, pool: Pool = np.mean
+) -> Element:
+    """Draw a share at each step (or channel) as an area on a scale 0 … ``top``.
+
+    Of more than fit, several share a point: their mean, or what else ``pool`` makes of them.
+    """
+    points = np.array([pool(part) for part in np.array_split(values, min(len(values), MAX_POINTS))])
     # each point is a step's whole width
     x = np.repeat(np.linspace(0, 1000, len(points) + 1), 2)[1:-1]
     y = height - 1 - (height - 2) * np.repeat(points, 2) / (top or 1.0)

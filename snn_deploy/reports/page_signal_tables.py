@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from snn_deploy.accuracy import AccuracyComparison
 from snn_deploy.ir.timing import latencies
 from snn_deploy.reports.page_data import PageData
 from snn_deploy.reports.page_table import Cell, Column, Table
@@ -65,11 +66,8 @@ def ranges_table(page: PageData) -> Table:
     return Table("ranges", caption, columns, tuple(rows))
 
 
-def accuracy_table(page: PageData) -> Table | None:
-    """Give the three accuracies, or None where nothing was compared."""
-    compared = page.comparison
-    if compared is None:
-        return None
+def accuracy_table(compared: AccuracyComparison) -> Table:
+    """Give the three accuracies."""
     columns = (
         Column("network", "text"),
         Column("accuracy", "share"),
@@ -83,20 +81,21 @@ def accuracy_table(page: PageData) -> Table | None:
     return Table("accuracy", f"{compared.sequences:,} sequences", columns, rows)
 
 
-def errors_table(page: PageData) -> Table | None:
-    """Give every signal's error, or None where nothing was compared."""
-    if page.comparison is None:
-        return None
+def errors_table(compared: AccuracyComparison) -> Table:
+    """Give every signal's error."""
     columns = (
         Column("process", "name"),
         Column("signal to noise", "number", "dB"),
         Column("of its own doing", "number", "dB"),
         Column("spikes that differ", "share"),
         Column("of its own doing", "share"),
+        Column("of surrogate float", "share"),
         Column("spike rate", "share"),
         Column("never spike"),
         Column("but do in float"),
         Column("always spike"),
+        Column("clipped"),
+        Column("worst step"),
         Column("worst channels", "name"),
     )
     rows = tuple(
@@ -106,11 +105,14 @@ def errors_table(page: PageData) -> Table | None:
             error.local_signal_to_noise_db,
             error.mismatch,
             error.local_mismatch,
+            error.surrogate_mismatch,
             error.spike_rate,
             *_extremes(error),
+            error.saturated,
+            error.worst_step,
             ", ".join(str(channel) for channel in error.worst_channels) or None,
         )
-        for error in page.comparison.signals
+        for error in compared.signals
     )
     caption = "Every signal beside the exact-LIF float network's; a dash is no error at all"
     return Table("errors", caption, columns, rows)

@@ -11,9 +11,16 @@ from snn_deploy.reports.energy import Range
 from snn_deploy.reports.page_charts import range_bar
 from snn_deploy.reports.page_data import PageData
 from snn_deploy.reports.page_svg import render
-from snn_deploy.reports.quantities import count, fraction, kibibytes, quantity, quantity_range
+from snn_deploy.reports.quantities import (
+    count,
+    fraction,
+    kibibytes,
+    percent,
+    quantity,
+    quantity_range,
+)
 
-__all__ = ["Fact", "energy_range", "facts", "percent", "plural", "verdict"]
+__all__ = ["Fact", "energy_range", "facts", "plural", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,6 @@ class Fact:
 def facts(page: PageData) -> tuple[Fact, ...]:
     """Answer the first screen's questions in order; what has no constants says so."""
     return (_fit(page), _accuracy(page), _sparsity(page), _latency(page), _energy(page))
-
-
-def percent(share: float | None) -> str:
-    """``98.06%``, or a dash."""
-    return "–" if share is None else f"{100 * share:.2f}%"
 
 
 def energy_range(page: PageData) -> Range | None:

@@ -6,7 +6,7 @@ import math
 
 from snn_deploy.reports.energy import Range
 
-__all__ = ["count", "fraction", "kibibytes", "quantity", "quantity_range"]
+__all__ = ["count", "fraction", "kibibytes", "percent", "quantity", "quantity_range"]
 
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 
@@ -36,6 +36,11 @@ def count(value: float) -> str:
 def fraction(value: float | None) -> str:
     """``12.3%``, or a dash where there is none."""
     return "–" if value is None else f"{100 * value:.1f}%"
+
+
+def percent(share: float | None) -> str:
+    """``98.06%``: a share of answers or spikes, where one in thousands matters."""
+    return "–" if share is None else f"{100 * share:.2f}%"
 
 
 def kibibytes(size: int) -> str:
