@@ -25,7 +25,7 @@ from snn_deploy.passes.fix_length import FixLength
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.split_head import move_to_head
 from snn_deploy.signals import SignalError, SignalErrors, advise
-from snn_deploy.simulation import Progress, block_size, output_format, run_blocks
+from snn_deploy.simulation import Progress, block_size, encode, output_format, run_blocks
 
 __all__ = ["AccuracyComparison", "compare_accuracy"]
 
@@ -71,7 +71,7 @@ def compare_accuracy(
     whole = FoldThresholds()(whole)  # the integer network's drives are in units of the threshold
     folded = replace(move_to_head(whole, len(network.head)), head=())
     errors = SignalErrors(folded, network)
-    saturated: Counter[str] = Counter()
+    saturated = Counter({network.input.name: encode(network, data.inputs)[1]})
     exact, surrogate, integer = [], [], []
     has_surrogate = all(lif.surrogate is not None for lif in source.of_kind(Lif))
     block = block_size(network, data, errors.shared) // 4 or 1

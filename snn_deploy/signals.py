@@ -118,7 +118,8 @@ class SignalErrors:
         }
         context = Context(lengths, "exact")
         for name in self.shared:
-            local = self._local(name, decoded, context)
+            fed_in = not self.source[name].inputs  # what the host rounds is an error of its own
+            local = exact[name] if fed_in else self._local(name, decoded, context)
             self._sums[name].add(exact[name], decoded[name], local)
 
     def add_surrogate(self, exact: Mapping[str, Real], surrogate: Mapping[str, Real]) -> None:

@@ -59,6 +59,17 @@ def test_surrogate_spikes_are_told_from_exact_ones(data: Data) -> None:
     assert found["layers.1.glu"] is None
 
 
+def test_clipped_inputs_are_counted(data: Data) -> None:
+    deployment, fitting = _compare(data)
+    assert "input" not in fitting.saturated
+    inputs = data.inputs.copy()
+    inputs[0, :3] = 100 * np.abs(inputs).max()
+    outcome = deployment.verify(inputs, backends=["native"], against=CHECKPOINT)
+    assert outcome.accuracy is not None
+    assert outcome.accuracy.saturated["input"] == 3
+    assert outcome.accuracy.signals[0].saturated == 3
+
+
 def test_errors_by_step_and_channel_add_up_to_the_whole(data: Data) -> None:
     _, accuracy = _compare(data)
     for signal in accuracy.signals:
@@ -96,6 +107,7 @@ def test_long_sequences_are_told_in_parts() -> None:
         ({"weight_bits": 3}, ".glu", "weight_bits"),
         ({"decay_bits": 9, "readout_bits": 9}, ".ssm", "decay_bits, readout_bits"),
         ({"residual_bits": 7}, ".residual", "residual_bits"),
+        ({"input_bits": 4}, "input", "input_bits"),
     ],
 )
 def test_the_narrowed_format_is_the_one_named(
