@@ -60,7 +60,7 @@ def against_engines(batches: tuple[int, ...], lava_sequences: int, rounds: int) 
         for name, (_, run) in {**native, **reference}.items()
     }
     works |= _lava_works(network, lava_sequences)
-    times = take_turns(works, rounds, frozenset({"lava", "lava, starting"}))
+    times = take_turns(works, rounds)
     steps = example_inputs(1).inputs.shape[1]
     rows = [row(name, times[name], n * steps) for name, (n, _) in {**native, **reference}.items()]
     if "lava" in times:  # without starting its processes, which takes seconds

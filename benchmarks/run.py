@@ -82,10 +82,7 @@ def run_torch(sizes: Sizes, rates: floor.Rates) -> list[Row]:
             "native": engines.native(network, random_inputs(network, sizes.batch, sizes.steps))
         }
         works |= peers(float_network(shape), sizes.batch, sizes.steps)
-        slow = (
-            frozenset(name for name in works if name.endswith("neuron")) if sizes.steps > 64 else ()
-        )
-        times = take_turns(works, sizes.rounds, frozenset(slow))
+        times = take_turns(works, sizes.rounds)
         own = times["native"].best
         rows += [
             engines.row(

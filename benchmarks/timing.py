@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 SHORT = 0.1  # seconds that a turn takes at least: shorter works are done several times
+LONG = 2.0  # seconds after which a work gets no more turns
 
 Work = Callable[[], object]
 
@@ -37,23 +38,15 @@ def seconds_of(work: Work) -> float:
     return time.perf_counter() - started
 
 
-def take_turns(
-    works: Mapping[str, Work], rounds: int, once: frozenset[str] = frozenset()
-) -> dict[str, Timing]:
-    """Time works in turns, after a run of each to warm up.
-
-    Those named in ``once`` are too slow for that: they get no warm-up and a single run.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    turns = {name: 0 if name in once else _times(work) for name, work in works.items()}
-    for number in range(rounds):
+def take_turns(works: Mapping[str, Work], rounds: int) -> dict[str, Timing]:
+    """Time works in turns, after a run of each to warm up; long ones once."""
+    seconds, turns = {}, {}
+    for name, work in works.items():
+        work()
+        seconds[name] = [seconds_of(work)]
+        fitting = round(SHORT / max(seconds[name][0], 1e-9))
+        turns[name] = 0 if seconds[name][0] > LONG else max(1, min(200, fitting))
+    for _ in range(rounds):
         for name, work in works.items():
-            if name in once and number == 0:
-                seconds[name].append(seconds_of(work))
             seconds[name] += [seconds_of(work) for _ in range(turns[name])]
     return {name: Timing(tuple(values)) for name, values in seconds.items()}
-
-
-def _times(work: Work) -> int:
-    work()
-    return max(1, min(200, round(SHORT / max(seconds_of(work), 1e-9))))

@@ -85,7 +85,9 @@ class _Collector:
             signals[self.output] = np.empty(shape, dtype=np.int64)
         part = len(lengths) / self.samples / self.steps / len(self.plan.sweeps)
         for sweep in self.plan.sweeps:
-            for start, stop in self._chunks(sweep, passage.chunk_steps):
+            # what is recorded is held for a chunk
+            size = passage.block_steps if self.recorded else passage.chunk_steps
+            for start, stop in self._chunks(sweep, size):
                 watched = self._views(signals, start, stop)
                 recorded = self._recorded_parts(sweep, watched, len(lengths), stop - start)
                 inputs = self._entering(sweep, block, start, stop, watched)
@@ -151,8 +153,8 @@ class _Collector:
         for name in signals.keys() & closing.spoken.keys():
             signals[name][...] = closing.signal(name)
         late = closing.spoken.keys() & self.recorded
-        for start in range(0, self.steps, passage.chunk_steps):
-            stop = min(start + passage.chunk_steps, self.steps)
+        for start in range(0, self.steps, passage.block_steps):
+            stop = min(start + passage.block_steps, self.steps)
             parts = {name: closing.signal(name, start, stop) for name in late}
             self._record(block.start, start, parts)
         if self.spoken and network.output_steps == "one":

@@ -28,7 +28,8 @@ __all__ = ["NativeSession", "Passage", "Snapshot", "block_samples"]
 
 BLOCK_BYTES = 256 * 2**20  # of states, and of sequences that are stored between sweeps
 CHUNK_STEPS = 1024  # between two looks at the world outside: of a few samples, up to
-CHUNK_ROWS = 4096  # steps of all samples
+CHUNK_ROWS = 4096  # steps of all samples, as long as their inputs are
+CHUNK_BYTES = 2**24  # at the most
 BLOCK_CACHE = 2**20  # bytes of a block's signals: what stays in a core's cache
 MIN_STEPS, MAX_STEPS = 64, 256  # of a block
 TILE_SAMPLES = 4
@@ -72,14 +73,15 @@ class Passage:
         if program is None:
             self._flows = [ExactFlow(plan, size, steps or 0) for size in sizes]
             self._workspaces = [None] * cores
-            self.chunk_steps = ExactFlow.chunk_steps
+            self.block_steps = self.chunk_steps = ExactFlow.chunk_steps
         else:
             self._flows = [FastFlow(plan, program, size, steps or 0) for size in sizes]
             fitting = BLOCK_CACHE // (8 * program.row_size * max(sizes))
             block = min(max(fitting, MIN_STEPS), MAX_STEPS, steps or MAX_STEPS)
-            seen = any(name in sweep.slots for sweep in program.sweeps for name in watched)
-            # what is looked at must fit in memory, too
-            self.chunk_steps = block if seen else max(CHUNK_ROWS // samples, CHUNK_STEPS)
+            self.block_steps = block
+            entering = 8 * samples * plan.network.input.width
+            most = min(max(CHUNK_ROWS // samples, CHUNK_STEPS), CHUNK_BYTES // entering)
+            self.chunk_steps = max(most, block)
             self._workspaces = [Workspace(program, max(sizes), block) for _ in range(cores)]
         self._threads = ThreadPoolExecutor(cores) if cores > 1 else None
 
