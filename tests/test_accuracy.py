@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,8 +33,14 @@ def _compare(data: Data, **settings: int) -> tuple[snn_deploy.Deployment, object
     return deployment, outcome.accuracy
 
 
-def test_total_errors_are_those_of_the_signals(data: Data) -> None:
-    deployment, accuracy = _compare(data)
+@pytest.fixture(scope="module")
+def plain(data: Data) -> Any:
+    """The example with default settings, compared once for all tests that only look."""
+    return _compare(data)
+
+
+def test_total_errors_are_those_of_the_signals(data: Data, plain: Any) -> None:
+    deployment, accuracy = plain
     source = snn_deploy.load_float_network(CHECKPOINT)
     name = "layers.1.residual"
     exact = run_float(source, data.inputs, record=[name]).signals[name]
@@ -47,8 +54,8 @@ def test_total_errors_are_those_of_the_signals(data: Data) -> None:
     assert found.worst_step == np.square(noise).sum(axis=(0, 2)).argmax()
 
 
-def test_surrogate_spikes_are_told_from_exact_ones(data: Data) -> None:
-    _, accuracy = _compare(data)
+def test_surrogate_spikes_are_told_from_exact_ones(data: Data, plain: Any) -> None:
+    _, accuracy = plain
     source = snn_deploy.load_float_network(CHECKPOINT)
     names = [f"layers.{i}.lif" for i in range(2)]
     runs = [run_float(source, data.inputs, None, n, names).signals for n in ("exact", "surrogate")]
@@ -59,8 +66,8 @@ def test_surrogate_spikes_are_told_from_exact_ones(data: Data) -> None:
     assert found["layers.1.glu"] is None
 
 
-def test_clipped_inputs_are_counted(data: Data) -> None:
-    deployment, fitting = _compare(data)
+def test_clipped_inputs_are_counted(data: Data, plain: Any) -> None:
+    deployment, fitting = plain
     assert "input" not in fitting.saturated
     inputs = data.inputs.copy()
     inputs[0, :3] = 100 * np.abs(inputs).max()
@@ -70,8 +77,8 @@ def test_clipped_inputs_are_counted(data: Data) -> None:
     assert outcome.accuracy.signals[0].saturated == 3
 
 
-def test_errors_by_step_and_channel_add_up_to_the_whole(data: Data) -> None:
-    _, accuracy = _compare(data)
+def test_errors_by_step_and_channel_add_up_to_the_whole(plain: Any) -> None:
+    _, accuracy = plain
     for signal in accuracy.signals:
         whole = signal.mismatch
         if whole is None:
@@ -119,8 +126,8 @@ def test_the_narrowed_format_is_the_one_named(
     assert setting in accuracy.advice
 
 
-def test_a_narrow_node_hurts_itself_and_not_what_came_before(data: Data) -> None:
-    _, wide = _compare(data)
+def test_a_narrow_node_hurts_itself_and_not_what_came_before(data: Data, plain: Any) -> None:
+    _, wide = plain
     _, narrow = _compare(data, weight_bits=3)
     for name, falls in (("layers.0.glu", True), ("layers.0.ssm", False)):
         before, after = (
