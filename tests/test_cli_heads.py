@@ -64,7 +64,7 @@ def test_evaluate_gives_perplexity(folder: Path, tmp_path: Path) -> None:
     result = json.loads(out.read_text())
     assert result["labelled"] == 6 * STEPS
     assert result["accuracy"] == result["correct"] / result["labelled"]
-    expected = np.exp(result["cross_entropy"] / result["labelled"])
+    expected = np.exp(result["cross_entropy_micronats"] / 1e6 / result["labelled"])
     assert result["perplexity"] == pytest.approx(expected)
     assert f"of {6 * STEPS} steps, perplexity {result['perplexity']:.2f}" in shown
 
