@@ -12,7 +12,7 @@ from typing import IO
 
 from snn_deploy.errors import OutputError
 
-__all__ = ["atomic_write", "check_writable"]
+__all__ = ["atomic_write", "check_distinct", "check_writable"]
 
 PREFIX = ".snn-deploy-"
 OPEN_FILES = "/proc/self/fd"
@@ -85,6 +85,20 @@ def check_writable(path: str | os.PathLike[str], *sources: str | os.PathLike[str
     for source in sources:
         if source and target.exists() and Path(source).exists() and target.samefile(source):
             raise OutputError(f"cannot write {target}: this command reads it; name another")
+
+
+def check_distinct(*paths: str | os.PathLike[str] | None) -> None:
+    """Refuse to write two results to one file.
+
+    Raises
+    ------
+    OutputError
+        Naming the file.
+    """
+    targets = [_regular(path) for path in paths if path]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise OutputError(f"cannot write {target}: two results would go there; name another")
 
 
 def _regular(path: str | os.PathLike[str]) -> Path:

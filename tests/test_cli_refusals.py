@@ -98,6 +98,8 @@ OTHERS = [
     ("verify CKPT --data data.npz", "make one with: snn-deploy convert CHECKPOINT"),
     ("report d --data data.npz --json data.npz", "data.npz: this command reads it; name another"),
     ("report d --data data.npz --html d", "d: this command reads it; name another"),
+    ("report d --data data.npz --json x --html x", "x: two results would go there; name another"),
+    ("simulate d --data data.npz --trace x -o x", "x: two results would go there; name another"),
     ("evaluate d --data data.npz -o data.npz", "data.npz: this command reads it; name another"),
     ("compare d d --data data.npz --json d", "d: this command reads it; name another"),
     ("inspect nothing", "no such file or directory"),

@@ -69,8 +69,9 @@ def simulate(
     output: str | None,
 ) -> None:
     """Run DATA through a deployment (bit-exactly), or through a checkpoint's float network."""
-    from snn_deploy.files import check_writable
+    from snn_deploy.files import check_distinct, check_writable
 
+    check_distinct(trace.path, output, save_state)
     trace.check(network_file, data_path, resume)
     if output:
         check_writable(output, network_file, data_path, resume)
