@@ -59,6 +59,8 @@ class Configuration:
         Smallest step size of a mode.
     target
         The smallest system that holds it.
+    calibration
+        Sequences to calibrate with: a few, or one where it has thousands of tokens.
     assumed
         What its published configuration does not say, or was not to be had.
     """
@@ -78,6 +80,7 @@ class Configuration:
     use_lengths: bool = False
     dt_min: float = 0.001
     target: str = "loihi2"
+    calibration: int = 4
     assumed: str = ""
 
 
@@ -114,7 +117,7 @@ CONFIGURATIONS = {
     ),
     "wt103": Configuration(
         1024, 32, 16, steps=8192, classes=WT103_VOCABULARY, vocabulary=WT103_VOCABULARY,
-        bidirectional=False, prenorm=True, decoder="adaptive", target="kapoho_point",
+        bidirectional=False, prenorm=True, decoder="adaptive", target="kapoho_point", calibration=1,
     ),
 }  # fmt: skip
 
@@ -172,9 +175,12 @@ def make_data(name: str, sequences: int, seed: int = 0) -> dict[str, Array]:
     return data
 
 
-def write(name: str, folder: Path, calibration: int = 4, test: int = 2, seed: int = 0) -> Path:
+def write(
+    name: str, folder: Path, calibration: int | None = None, test: int = 2, seed: int = 0
+) -> Path:
     """Write NAME.ckpt, calibration.npz and test.npz into a folder; give the checkpoint's path."""
     folder.mkdir(parents=True, exist_ok=True)
+    calibration = calibration or CONFIGURATIONS[name].calibration
     tensors, config = make_checkpoint(name, seed)
     path = folder / f"{name}.ckpt"
     write_zip(path, {"state_dict": state_dict(tensors), "hyper_parameters": config})
@@ -257,7 +263,8 @@ def main() -> None:
     if options.measure:
         from snn_deploy.examples.measuring import measure
 
-        print(measure(options.names or list(CONFIGURATIONS), options.output))
+        for line in measure(options.names or list(CONFIGURATIONS), options.output):
+            print(line, flush=True)
         return
     for name in options.names:
         print(write(name, (options.output or Path()) / name))

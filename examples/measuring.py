@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from snn_deploy.api import load
 from snn_deploy.errors import SnnDeployError
 from snn_deploy.examples.full_size import CONFIGURATIONS, Configuration, write
+from snn_deploy.ir.host import chip_part
 from snn_deploy.mapping.placement import place_network
 
 __all__ = ["Usage", "measure", "run_command"]
@@ -65,16 +66,22 @@ def run_command(*arguments: str | Path) -> Usage:
     return Usage(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * per_unit)
 
 
-def measure(names: Iterable[str], folder: Path | None = None) -> str:
-    """Convert each configuration with four sequences, and run one; give a Markdown table."""
+def measure(names: Iterable[str], folder: Path | None = None) -> Iterator[str]:
+    """Convert each configuration, and run one sequence; give a Markdown table line by line."""
     with tempfile.TemporaryDirectory() as temporary:
-        rows = [_measure_one(name, (folder or Path(temporary)) / name) for name in names]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *rows))
+        yield _line(HEAD)
+        yield _line(["---"] * len(HEAD))
+        for name in names:
+            yield _line(_measure_one(name, (folder or Path(temporary)) / name))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _measure_one(name: str, folder: Path) -> Sequence[str]:
     size = CONFIGURATIONS[name]
-    checkpoint = write(name, folder, calibration=4, test=1)
+    checkpoint = write(name, folder, test=1)
     network, answers = folder / f"{name}.safetensors", folder / "answers.npz"
     data = ("--data", folder / "test.npz")
     converted = run_command(
@@ -103,7 +110,8 @@ def _sizes(size: Configuration) -> str:
 
 def _placed(path: Path) -> str:
     deployment = load(path)
-    placement = place_network(deployment.network, deployment.profile, objective="cores")
+    network = chip_part(deployment.network)
+    placement = place_network(network, deployment.profile, objective="cores")
     return f"{len(placement.cores)} / {placement.chips}"
 
 

@@ -10,8 +10,18 @@ import numpy as np
 import pytest
 from synthetic import checkpoint_of
 
+from snn_deploy.data import check_data
 from snn_deploy.engines.floating import run_float
+from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import CheckpointError
+from snn_deploy.mapping.check import check_target
+from snn_deploy.mapping.profile import load_profile
+from snn_deploy.passes.pipeline import compile_network
+from snn_deploy.passes.quantize import Calibration
+from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.simulation import simulate
+
+ENGINES = ("native", "reference")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +66,18 @@ def test_the_example_computes_its_family(example: dict[str, Any], tensors: dict[
         h = mixed + tensors[f"cells.{i}.mix.bias"]
     expected = h.mean(1) @ tensors["head.weight"].T + tensors["head.bias"]
     np.testing.assert_allclose(run_float(network, x).logits, expected, rtol=1e-9)
+
+
+def test_the_example_deploys(example: dict[str, Any], tensors: dict[str, Any]) -> None:
+    network = example["convert_leakynet"](checkpoint_of(tensors, None))
+    inputs = np.random.default_rng(5).normal(size=(4, 30, 2)).clip(-2, 2)
+    lowered = compile_network(network, QuantizationConfig(), Calibration(inputs))
+    check_target(lowered, load_profile("loihi2"))
+    data = check_data(lowered, inputs)
+    native, reference = (simulate(lowered, data, get_engine(name)) for name in ENGINES)
+    assert np.array_equal(native.logits, reference.logits)
+    expected = run_float(network, inputs).logits
+    np.testing.assert_allclose(native.logits, expected, atol=0.1 * np.abs(expected).max())
 
 
 def test_the_example_refuses_what_it_does_not_know(

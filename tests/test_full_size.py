@@ -12,6 +12,7 @@ from snn_deploy.api import load_float_network
 from snn_deploy.data import load_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.examples.full_size import CONFIGURATIONS, make_checkpoint, make_data, write
+from snn_deploy.examples.measuring import run_command
 from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, RetrievalHead
 from snn_deploy.ir.float_nodes import DiagonalSsm, Lif, TokenInput
 
@@ -77,3 +78,40 @@ def test_it_converts_and_runs(smallest: Path) -> None:
     for name, counts in native.spike_counts.items():
         assert np.array_equal(counts, reference.spike_counts[name])
         assert 0.04 < counts.mean() / 256 < 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", ["listops", "pathx"])
+def test_the_command_line_converts_and_runs_it(tmp_path: Path, name: str) -> None:
+    size = CONFIGURATIONS[name]
+    checkpoint = write(name, tmp_path, calibration=1, test=1)
+    network, answers = tmp_path / "network.safetensors", tmp_path / "answers.npz"
+    calibration, data = tmp_path / "calibration.npz", tmp_path / "test.npz"
+    converted = run_command(
+        "convert", checkpoint, "--calibration", calibration, "--target", size.target, "-o", network
+    )
+    simulated = run_command("simulate", network, "--data", data, "-o", answers)
+    assert max(converted.peak_bytes, simulated.peak_bytes) < 2**30
+    with np.load(answers) as result:
+        assert result["logits"].shape == (1, size.classes)
+        for layer in range(size.layers):
+            assert 0.02 < result[f"spike_counts/layers.{layer}"].mean() / size.steps < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_memory_does_not_grow_with_the_length_of_a_causal_network(tmp_path: Path) -> None:
+    size = CONFIGURATIONS["mnist"]
+    network = tmp_path / "network.safetensors"
+    checkpoint = write("mnist", tmp_path)
+    run_command("convert", checkpoint, "--calibration", tmp_path / "calibration.npz", "-o", network)
+    peaks = []
+    for times in (1, 1, 8):  # the first run may compile
+        data = tmp_path / f"{times}.npz"
+        inputs = np.random.default_rng(0).uniform(-2, 2, (1, times * size.steps, 1))
+        np.savez(data, inputs=inputs.astype(np.float32))
+        used = run_command("simulate", network, "--data", data, "-o", tmp_path / "answers.npz")
+        peaks.append(used.peak_bytes)
+    one_signal = 7 * size.steps * size.channels * 8  # what a stored stream would add
+    assert peaks[2] - peaks[1] < one_signal / 2
