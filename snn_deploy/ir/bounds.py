@@ -20,11 +20,19 @@ from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
 
-__all__ = ["Bound", "bound_network", "bound_node", "quotient_bound", "state_bound"]
+__all__ = [
+    "Bound",
+    "bound_network",
+    "bound_node",
+    "heard_bound",
+    "quotient_bound",
+    "state_bound",
+]
 
 Magnitude = npt.NDArray[np.float64]
 
 WIDEST = 2**62 - 1  # what an engine can hold in 64 bits and still round
+HARMONICS = 16  # terms of |cos|'s Fourier series that are told apart from the rest
 
 
 @dataclass(frozen=True)
@@ -73,12 +81,46 @@ def state_bound(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:
     roundings can add: half a unit for each of four products, as a complex number sqrt(2), and half
     a unit for an input that is shifted right.
     """
-    scale = 2.0**bank.decay_shift
-    modulus = np.hypot(bank.decay_real, bank.decay_imag) / scale
+    modulus = np.abs(bank.decay)
+    return np.asarray((_entering(bank, x) + _roundings(bank)) / (1.0 - modulus))
+
+
+def heard_bound(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:
+    """Bound what a readout of modulus 1, whatever its phase, hears of a bank's modes, (H, N).
+
+    It hears a turning mode only in part: ``Σ_j |a|**j |cos(j angle + phase)| |in|``, about 2/π of
+    the state's bound. A state that may clip turns no more; it can fill both compartments.
+    """
+    modulus = np.abs(bank.decay)
+    limit = fp.limit_of(bank.state_bits)
+    heard = _entering(bank, x) * _swing(bank.decay) + _roundings(bank) / (1.0 - modulus)
+    state = state_bound(bank, x)
+    return np.where(state <= limit, heard, np.minimum(state, np.sqrt(2.0) * limit))
+
+
+def _entering(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:
     shift = bank.input_shift.astype(np.float64)
-    entering = x[:, None] * 2.0**shift + np.where(shift < 0, 0.5, 0.0)
-    rounding = np.where(modulus > 0, np.sqrt(2.0), 0.0)
-    return np.asarray((entering + rounding) / (1.0 - modulus), dtype=np.float64)
+    return np.asarray(x[:, None] * 2.0**shift + np.where(shift < 0, 0.5, 0.0))
+
+
+def _roundings(bank: nodes.ModeBank) -> Magnitude:
+    return np.where(bank.decay != 0, np.sqrt(2.0), 0.0)
+
+
+def _swing(decay: npt.NDArray[np.complex128]) -> Magnitude:
+    """Bound ``Σ_j |a|**j |cos(j angle + phase)|`` for every phase.
+
+    With ``|cos x| = 2/π + 4/π Σ_k ± cos(2 k x) / (4 k² - 1)`` each term is a geometric series,
+    ``Σ_j |a|**j cos(2 k (j angle + phase)) <= 1 / |1 - |a| exp(2 i k angle)|``. The terms beyond
+    ``HARMONICS`` add up to at most what is left of the series at x = 0, times ``1 / (1 - |a|)``.
+    """
+    modulus, angle = np.abs(decay), np.angle(decay)
+    whole = 1.0 / (1.0 - modulus)
+    bound = (2.0 / np.pi) * (1.0 + 1.0 / (2 * HARMONICS + 1)) * whole
+    for k in range(1, HARMONICS + 1):
+        turned = np.abs(1.0 - modulus * np.exp(2j * k * angle))
+        bound = bound + (4.0 / np.pi) / (4 * k * k - 1) / turned
+    return np.asarray(np.minimum(bound, whole))
 
 
 def _clipped(value: Magnitude, limit: int) -> Magnitude:
@@ -154,12 +196,10 @@ def _driven(
     drive = _shifted(product, node.skip_shift)
     states = []
     for bank in banks:
-        limit = fp.limit_of(bank.state_bits)
         states.append(state_bound(bank, x))
         readout = np.hypot(bank.readout_real, bank.readout_imag)
         gain = readout / 2.0 ** bank.readout_shift.astype(float)
-        # two roundings of half a unit; sqrt(2) because u and v may each reach their clip
-        contribution = np.minimum(states[-1], limit * np.sqrt(2.0)) * gain + (gain > 0)
+        contribution = heard_bound(bank, x) * gain + (gain > 0)  # two roundings of half a unit
         drive = drive + contribution.sum(axis=1)
     state = np.concatenate(states, axis=1) if states else np.zeros((node.width, 0))
     state_limit = min(fp.limit_of(bank.state_bits) for bank in banks)

@@ -187,6 +187,12 @@ class ModeBank:
         """Complex modes a channel, N."""
         return int(self.decay_real.shape[1])
 
+    @property
+    def decay(self) -> npt.NDArray[np.complex128]:
+        """What the decays' mantissas stand for, r + i s (H, N)."""
+        mantissa: npt.NDArray[np.complex128] = self.decay_real + 1j * self.decay_imag
+        return mantissa * 2.0**-self.decay_shift
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedSsm(IntegerNode):

@@ -30,8 +30,8 @@ class QuantizationConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input_bits: int = Field(16, ge=4, le=24, description="mantissas of the network's input")
-    residual_bits: int = Field(16, ge=4, le=24, description="the residual stream between layers")
-    norm_bits: int = Field(16, ge=4, le=24, description="a normalised stream, before the dendrites")
+    residual_bits: int = Field(20, ge=4, le=24, description="the residual stream between layers")
+    norm_bits: int = Field(20, ge=4, le=24, description="a normalised stream, before the dendrites")
     weight_bits: int = Field(8, ge=2, le=8, description="synapses, with one scale a row")
     decay_bits: int = Field(16, ge=4, le=24, description="decay coefficients of the dendrites")
     readout_bits: int = Field(

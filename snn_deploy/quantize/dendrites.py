@@ -15,10 +15,11 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.bounds import state_bound
+from snn_deploy.ir.bounds import heard_bound, state_bound
 from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.quantize.refit import Refit
 
 __all__ = ["quantize_decay", "quantize_ssm"]
 
@@ -56,7 +57,7 @@ class _Scaled:
 
     bank: nodes.ModeBank
     state_exponent: npt.NDArray[np.int64]  # (H, N)
-    largest_state: Real  # (H, N), in units
+    heard: Real  # (H, N), the most of it that a readout of modulus 1 hears, in units
 
 
 def quantize_ssm(
@@ -65,6 +66,7 @@ def quantize_ssm(
     source_bound: Real,
     largest_drive: float,
     config: QuantizationConfig,
+    steps: int | None = None,
 ) -> nodes.QuantizedSsm:
     """Quantise an SSM whose thresholds are folded in, so that a drive of 1 is the soma's threshold.
 
@@ -78,6 +80,8 @@ def quantize_ssm(
         The largest magnitude that the drive must hold without saturating.
     config
         Widths.
+    steps
+        Length of typical sequences: readouts are refitted to the rounded decays for it.
 
     Every compartment gets as fine a scale as proves that it can never saturate; where roundings
     alone might fill half of its range, as fine a one as leaves them that half.
@@ -91,6 +95,9 @@ def quantize_ssm(
     readouts = [2.0 * node.c * node.b]
     if node.c_reverse is not None:
         readouts.append(2.0 * node.c_reverse * node.b)
+    if steps is not None:
+        refit = Refit.of(node.a, scaled.bank.decay, steps)
+        readouts = [refit(readout) for readout in readouts]
     drive_exponent = min(
         int(np.floor(np.log2(fp.limit_of(config.drive_bits) / largest_drive))),
         config.drive_bits - 2,  # the threshold, 2**exponent, must itself fit
@@ -137,7 +144,7 @@ def _scale_states(a: Complex, source: Format, x: Real, config: QuantizationConfi
     shift = np.clip(np.floor(np.log2(room)), -SHIFT_LIMIT, SHIFT_LIMIT).astype(np.int8)
     bank = replace(bank, input_shift=shift)
     exponent = source.exponents(len(a))[:, None] + shift
-    return _Scaled(bank, exponent, np.minimum(state_bound(bank, x), np.sqrt(2.0) * limit))
+    return _Scaled(bank, exponent, heard_bound(bank, x))
 
 
 def _sum_exponent(
@@ -155,7 +162,7 @@ def _sum_exponent(
     steepest = max(
         [float(np.abs(skip).max(initial=0.0))] + [float(p.max(initial=0.0)) for p in per_unit]
     )
-    worst = np.abs(skip) * x + sum((p * scaled.largest_state).sum(axis=1) for p in per_unit)
+    worst = np.abs(skip) * x + sum((p * scaled.heard).sum(axis=1) for p in per_unit)
     # one unit of rounding a contribution, and the coefficients' own rounding
     terms = 1 + sum(p.shape[1] for p in per_unit)
     room = fp.limit_of(config.sum_bits) - 2 * terms

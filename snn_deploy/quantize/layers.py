@@ -119,12 +119,23 @@ class _Builder:
 
     def rounded(self, name: str, weight: Real, source: str) -> RoundedWeights:
         """Round the weights (out, in) of node ``name`` for the mantissas that ``source`` sends."""
-        per_unit = weight * 2.0 ** -self.outputs[source].exponents(weight.shape[1])
+        unit = 2.0 ** -self.outputs[source].exponents(weight.shape[1])
         bits = self.config.at(name).weight_bits
-        return round_weights(per_unit, bits, self.ranges.moments.get(source))
+        moments = self.ranges.moments.get(source)
+        return round_weights(weight * unit, bits, moments and moments.in_units(unit))
 
-    def gain(self, name: str, value: Real, bias: Real, output: Format) -> nodes.Rescale:
-        """Represent ``value`` (in output mantissas per unit of input) and a real bias."""
+    def mean(self, source: str, width: int) -> Real:
+        """Give the mean mantissas (width,) of ``source`` in calibration; 0 where it is unknown."""
+        mean = self.ranges.mean.get(source, np.zeros(width))
+        return mean * 2.0 ** self.outputs[source].exponents(width)
+
+    def gain(
+        self, name: str, value: Real, bias: Real, output: Format, mean: Real
+    ) -> nodes.Rescale:
+        """Represent ``value`` (in output mantissas per unit of input) and a real bias.
+
+        What rounding the gain changes at the input's ``mean``, in units, is put into the bias.
+        """
         config = self.config.at(name)
         bits = config.gain_bits
         largest = float(np.abs(value).max(initial=0.0))
@@ -136,6 +147,8 @@ class _Builder:
             )
         mantissa, shift = fp.multiplier_of(value, bits, MAX_SHIFT)
         # gain and offset may cancel, so an offset may exceed the output's own range
+        lost = (value - mantissa * 2.0 ** -shift.astype(np.float64)) * mean
+        bias = bias + lost * 2.0 ** -output.exponents(len(value))
         offset, beyond = Format(config.sum_bits, output.exponent).encode(bias)
         if beyond:
             raise ConfigError(
@@ -194,6 +207,7 @@ def _add_linear(
     builder: _Builder, name: str, source: str, weight: Real, bias: Real, output: Format
 ) -> None:
     rounded = builder.rounded(name, weight, source)
+    mean = rounded.weight @ builder.mean(source, weight.shape[1])
     source, narrowed = _narrow(builder, name, source, rounded.weight)
     gain = rounded.scale * 2.0 ** (output.exponents(len(weight)) + narrowed)
     bias = bias + rounded.bias_change
@@ -205,7 +219,7 @@ def _add_linear(
             weight=rounded.weight,
             weight_bits=builder.config.at(name).weight_bits,
             sum_bits=builder.config.at(name).sum_bits,
-            rescale=builder.gain(name, gain, bias, output),
+            rescale=builder.gain(name, gain, bias, output, mean * 2.0**-narrowed),
         )
     )
 
@@ -347,13 +361,14 @@ def _affine(builder: _Builder, node: float_nodes.Affine) -> None:
     output = _offset_fits(builder, node)
     source = builder.outputs[node.inputs[0].source]
     step = 2.0 ** (output.exponents(node.width) - source.exponents(node.width))
+    mean = builder.mean(node.inputs[0].source, node.width)
     builder.add(
         nodes.Relay(
             name=node.name,
             inputs=node.inputs,
             output=output,
             channels=node.width,
-            rescale=builder.gain(node.name, node.scale * step, node.shift, output),
+            rescale=builder.gain(node.name, node.scale * step, node.shift, output, mean),
         )
     )
 
@@ -397,6 +412,7 @@ def _ssm(builder: _Builder, node: float_nodes.DiagonalSsm) -> None:
             builder.bounds[source],
             max(largest, 1.0),
             builder.config.at(node.name),
+            builder.ranges.steps,
         )
     )
 

@@ -34,14 +34,15 @@ class Ranges:
 
     ``source`` tells whether they were measured on ``sequences`` calibration sequences or bounded
     analytically (then no input within the assumed range can exceed them). ``steps`` is how long
-    those were, padding included. ``moments`` says how the spikes of each soma vary together, where
-    that was measured.
+    those were, padding included. Where they were measured, ``mean`` is that of every signal, and
+    ``moments`` says how those vary that linear layers read.
     """
 
     largest: Mapping[str, Real]
     source: Literal["calibration", "analytic"]
     sequences: int = 0
     steps: int | None = None
+    mean: Mapping[str, Real] = field(default_factory=dict)
     moments: Mapping[str, Moments] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Real:
@@ -61,21 +62,29 @@ def measure_ranges(
     """
     known = _from_tables(network)
     largest: dict[str, Real] = {}
-    somas = {soma.name for soma in network.of_kind(nodes.Lif)}
-    sums = {name: _Sums() for name in somas}
+    first: dict[str, Real] = {}
+    second: dict[str, Real] = {}
+    count = dict.fromkeys(network.names, 0)
+    read = {linear.inputs[0].source for linear in network.of_kind(nodes.Linear)}
 
     def record(name: str, signal: Real) -> None:
         if name in known:
             return
         flat = signal.reshape(-1, signal.shape[-1])
         largest[name] = np.maximum(largest.get(name, 0.0), np.abs(flat).max(axis=0))
-        if name in somas:
-            sums[name].add(flat)
+        first[name] = first.get(name, 0.0) + flat.sum(axis=0)
+        count[name] += len(flat)
+        if name in read:
+            second[name] = second.get(name, 0.0) + flat.T @ flat
 
     chip = replace(network, head=())
     run_float(chip, inputs, lengths, record=record, progress=progress)
-    moments = {name: total.moments() for name, total in sums.items()}
-    return Ranges(largest | known, "calibration", len(inputs), inputs.shape[1], moments)
+    mean = {name: total / count[name] for name, total in first.items()}
+    moments = {
+        name: Moments(mean[name], total / count[name] - np.outer(mean[name], mean[name]))
+        for name, total in second.items()
+    }
+    return Ranges(largest | known, "calibration", *inputs.shape[:2], mean, moments)
 
 
 def _from_tables(network: Network) -> dict[str, Real]:
@@ -86,24 +95,6 @@ def _from_tables(network: Network) -> dict[str, Real]:
             sources = [known[edge.source] for edge in node.inputs]
             known[node.name] = _BOUNDS[type(node)](node, sources)
     return known
-
-
-@dataclass
-class _Sums:
-    """Sums of a signal (steps, width) over blocks, for its moments."""
-
-    first: Real | float = 0.0
-    second: Real | float = 0.0
-    count: int = 0
-
-    def add(self, signal: Real) -> None:
-        self.first = self.first + signal.sum(axis=0)
-        self.second = self.second + signal.T @ signal
-        self.count += len(signal)
-
-    def moments(self) -> Moments:
-        mean = np.asarray(self.first / self.count)
-        return Moments(mean, np.asarray(self.second / self.count) - np.outer(mean, mean))
 
 
 def bound_ranges(network: Network, input_range: float) -> Ranges:

@@ -4,7 +4,11 @@ Rounding each weight to the nearest integer ignores that weights act together. W
 data tells how the inputs vary together, the weights of a row are rounded one after another and each
 rounding error is made good, as far as the later ones can, by the weights not yet rounded. This is
 the column-wise procedure of optimal brain quantisation (Frantar and Alistarh, NeurIPS 2022; in this
-order of computation, Frantar et al., GPTQ, ICLR 2023). The mean of what is left goes into the bias.
+order of computation, Frantar et al., GPTQ, ICLR 2023).
+
+What a unit of a row stands for is free: the gain that follows holds it. So every row is rounded at
+several scales, each time with the gain that then fits best, and the scale is kept at which the sum
+is expected to be least wrong. The mean of what is left goes into the bias.
 """
 
 from __future__ import annotations
@@ -21,7 +25,13 @@ __all__ = ["Moments", "RoundedWeights", "round_weights"]
 
 Real = npt.NDArray[np.float64]
 
-DAMPING = 0.01  # of the mean variance: keeps inputs that never vary from being over-used
+DAMPING = 0.001  # of the mean variance: keeps inputs that never vary from being over-used
+COARSEST = 0.9  # of the range that a row's largest weight fills, at the least
+BEYOND = 2.0  # units by which a row's largest weight may lie beyond the range, and be clipped
+MOST_SCALES = 32
+FEWEST_SCALES = 4
+ROUNDINGS = 4096  # about how many roundings a weight's row gets: scales times inputs
+BLOCK = 32  # columns whose errors are passed on together
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,10 @@ class Moments:
 
     mean: Real
     covariance: Real
+
+    def in_units(self, units: Real) -> Moments:
+        """Give the moments of the same inputs counted in units (in,) of theirs."""
+        return Moments(self.mean / units, self.covariance / np.outer(units, units))
 
 
 @dataclass(frozen=True)
@@ -44,36 +58,71 @@ class RoundedWeights:
 
 
 def round_weights(weight: Real, bits: int, moments: Moments | None = None) -> RoundedWeights:
-    """Round real weights (out, in) to signed integers of ``bits`` bits with one scale a row."""
+    """Round real weights (out, in) to signed integers of ``bits`` bits with one scale a row.
+
+    Without ``moments`` each is rounded to the nearest, at the scale at which the largest of a row
+    fills the range.
+    """
     limit = fp.limit_of(bits)
     largest = np.abs(weight).max(axis=1, initial=0.0)
-    scale = largest / limit  # a row of zeros needs no gain, whatever the output's format
-    in_units = weight / np.where(largest > 0, scale, 1.0)[:, None]
+    exact = np.int8 if bits <= 8 else np.int16
     if moments is None:
-        integer = fp.round_half_up(in_units).astype(np.int8 if bits <= 8 else np.int16)
+        scale = largest / limit  # a row of zeros needs no gain, whatever the output's format
+        in_units = weight / np.where(largest > 0, scale, 1.0)[:, None]
+        integer = fp.round_half_up(in_units).astype(exact)
         return RoundedWeights(integer, scale, np.zeros(len(weight)))
-    integer = _compensated(in_units, moments.covariance, limit)
-    change = ((in_units - integer) @ moments.mean) * scale
-    return RoundedWeights(integer, scale, change)
+    covariance = _damped(moments.covariance)
+    fillings = _fillings(limit, weight.shape[1])
+    in_units = weight / np.where(largest > 0, largest, 1.0)[:, None] * fillings[:, None, None]
+    integers = _compensated(in_units.reshape(-1, weight.shape[1]), covariance, limit)
+    integer, scale = _best(weight, integers.reshape(in_units.shape), covariance)
+    change = (weight - integer * scale[:, None]) @ moments.mean
+    return RoundedWeights(integer.astype(exact), scale, change)
 
 
-def _compensated(weight: Real, covariance: Real, limit: int) -> npt.NDArray[np.int8]:
+def _fillings(limit: int, inputs: int) -> Real:
+    """Give how many units a row's largest weight is made to be, in each attempt; first the range's
+    limit, at which weights that lie on a grid of ``limit`` units are kept as they are.
+    """
+    count = int(np.clip(ROUNDINGS // max(inputs, 1), FEWEST_SCALES, MOST_SCALES))
+    return np.append(float(limit), np.linspace(limit + BEYOND, COARSEST * limit, count))
+
+
+def _best(weight: Real, integers: Real, covariance: Real) -> tuple[Real, Real]:
+    """Choose of ``integers`` (attempts, out, in) each row's best, with the gain that suits it.
+
+    With ``w`` and ``q`` as lengths and angle in the metric of the covariance, the best gain is
+    ``w·q / q·q``, and what it explains of ``w·w`` is ``(w·q)² / q·q``.
+    """
+    heard = integers @ covariance
+    own = np.einsum("kij,kij->ki", heard, integers)
+    shared = np.einsum("kij,ij->ki", heard, weight)
+    gain = np.divide(shared, own, out=np.zeros_like(own), where=own > 0)
+    chosen = (gain * shared).argmax(axis=0), np.arange(len(weight))
+    return integers[chosen], gain[chosen]
+
+
+def _compensated(weight: Real, covariance: Real, limit: int) -> Real:
     """Round column by column, the most variable input first, passing each error on."""
-    variance = np.diag(covariance)
-    order = np.argsort(-variance, kind="stable")
-    damped = covariance[np.ix_(order, order)] + np.eye(len(order)) * _damping(variance)
+    order = np.argsort(-np.diag(covariance), kind="stable")
     # row j of the upper factor of the inverse says how a change of input j is best made good
-    factor = np.linalg.cholesky(np.linalg.inv(damped)).T
-    remaining = weight[:, order].copy()
+    factor = np.linalg.cholesky(np.linalg.inv(covariance[np.ix_(order, order)])).T
+    remaining = weight[:, order]
     rounded = np.empty_like(remaining)
-    for j in range(len(order)):
-        rounded[:, j] = np.clip(np.floor(remaining[:, j] + 0.5), -limit, limit)
-        error = (remaining[:, j] - rounded[:, j]) / factor[j, j]
-        remaining[:, j + 1 :] -= np.outer(error, factor[j, j + 1 :])
-    result = np.empty(weight.shape, dtype=np.int8)
-    result[:, order] = rounded.astype(np.int8)
+    for start in range(0, len(order), BLOCK):
+        end = min(start + BLOCK, len(order))
+        errors = np.empty((len(weight), end - start))
+        for j in range(start, end):
+            rounded[:, j] = np.clip(np.floor(remaining[:, j] + 0.5), -limit, limit)
+            errors[:, j - start] = (remaining[:, j] - rounded[:, j]) / factor[j, j]
+            within = slice(j + 1, end)
+            remaining[:, within] -= np.outer(errors[:, j - start], factor[j, within])
+        remaining[:, end:] -= errors @ factor[start:end, end:]
+    result = np.empty_like(rounded)
+    result[:, order] = rounded
     return result
 
 
-def _damping(variance: Real) -> float:
-    return float(DAMPING * variance.mean()) or 1.0
+def _damped(covariance: Real) -> Real:
+    damping = float(DAMPING * np.diag(covariance).mean()) or 1.0
+    return covariance + np.eye(len(covariance)) * damping
