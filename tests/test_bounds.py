@@ -25,7 +25,7 @@ from snn_deploy.engines import reference
 from snn_deploy.engines.result import Result
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.bounds import Bound, bound_network, state_bound
+from snn_deploy.ir.bounds import Bound, bound_network, heard_bound, state_bound
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.network import Network
@@ -207,6 +207,28 @@ def test_state_bound_is_tight_for_a_real_decay() -> None:
     reached = int(run_reference(made, np.full((1, 2000, 1), 32767)).trace["node"].max())
     bound = float(state_bound(bank, np.array([32767.0]))[0, 0])
     assert 0.999 * bound <= reached <= bound
+
+
+@pytest.mark.parametrize("modulus", [0.0, 0.6, 0.97, 0.995])
+@pytest.mark.parametrize("angle", [0.0, 1e-3, 0.3, np.pi / 3, np.pi / 2, 2.0, np.pi])
+def test_a_readout_of_any_phase_hears_no_more_than_its_bound(modulus: float, angle: float) -> None:
+    """The worst input for a phase has the sign of what the phase hears of each step."""
+    node = around(nodes.Dendrite, np.random.default_rng(0)).output
+    assert isinstance(node, nodes.Dendrite)
+    turned = np.rint(4096 * modulus * np.exp(1j * angle))
+    bank = replace(
+        node.bank,
+        decay_real=np.array([[turned.real]], np.int32),
+        decay_imag=np.array([[turned.imag]], np.int32),
+        decay_shift=12,
+        input_shift=np.array([[0]], np.int8),
+        state_bits=24,
+    )
+    bound = float(heard_bound(bank, np.array([1000.0]))[0, 0])
+    response = (turned / 4096) ** np.arange(8000)
+    phases = np.exp(1j * np.linspace(0, np.pi, 90))
+    heard = 1000.0 * np.abs((phases[:, None] * response).real).sum(axis=1)
+    assert 0.7 * bound <= heard.max() <= bound <= float(state_bound(bank, np.array([1000.0]))[0, 0])
 
 
 def test_a_membrane_without_leak_has_no_bound() -> None:

@@ -28,7 +28,8 @@ from snn_deploy.quantize.dendrites import quantize_decay, quantize_ssm
 from snn_deploy.quantize.formats import QUIETEST, SPREAD, choose_exponent, plan_formats
 from snn_deploy.quantize.layers import check_quantizable
 from snn_deploy.quantize.ranges import bound_ranges, measure_ranges
-from snn_deploy.quantize.weights import Moments, round_weights
+from snn_deploy.quantize.refit import Refit
+from snn_deploy.quantize.weights import Moments, compensated, round_weights
 
 Real = npt.NDArray[np.float64]
 
@@ -247,10 +248,72 @@ def test_rounding_together_loses_less_on_the_data_than_rounding_apart() -> None:
         assert error(round_weights(weight, bits, moments)) < error(round_weights(weight, bits))
 
 
+def test_weights_on_a_grid_are_kept() -> None:
+    rng = np.random.default_rng(1)
+    for bits in (2, 4, 8):
+        limit = 2 ** (bits - 1) - 1
+        integers = rng.integers(-limit, limit + 1, (8, 16))
+        integers[:, 3] = limit
+        weight = integers * rng.uniform(0.1, 2.0, (8, 1))
+        x = rng.integers(0, 2, (500, 16)).astype(float)
+        rounded = round_weights(weight, bits, Moments(x.mean(axis=0), np.cov(x.T, bias=True)))
+        np.testing.assert_array_equal(rounded.weight, integers)
+        np.testing.assert_allclose(rounded.scale[:, None] * rounded.weight, weight)
+
+
+def test_rounding_in_blocks_is_rounding_column_by_column() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(400, 75)) @ rng.normal(size=(75, 75))
+    covariance = np.cov(x.T)
+    weight = rng.normal(size=(3, 75)) * 40
+    order = np.argsort(-np.diag(covariance), kind="stable")
+    factor = np.linalg.cholesky(np.linalg.inv(covariance[np.ix_(order, order)])).T
+    remaining, expected = weight[:, order], np.empty_like(weight)
+    for j, column in enumerate(order):
+        expected[:, column] = np.clip(np.floor(remaining[:, j] + 0.5), -127, 127)
+        error = (remaining[:, j] - expected[:, column]) / factor[j, j]
+        remaining[:, j:] -= np.outer(error, factor[j, j:])
+    np.testing.assert_array_equal(compensated(weight, covariance, 127), expected)
+
+
 @pytest.mark.parametrize("moments", [None, Moments(np.zeros(3), np.zeros((3, 3)))])
 def test_weights_of_inputs_that_never_vary(moments: Moments | None) -> None:
-    rounded = round_weights(np.array([[0.5, -1.0, 0.1]]), 8, moments)
-    np.testing.assert_array_equal(rounded.weight, [[64, -127, 13]])
+    weight = np.array([[0.5, -1.0, 0.1]])
+    rounded = round_weights(weight, 8, moments)
+    assert np.abs(rounded.weight * rounded.scale[:, None] - weight).max() <= 0.5 / 127
+
+
+# --- readouts that make rounded decays good
+
+
+def responses(a: Any, readout: Any, steps: int) -> Any:
+    """Impulse responses (H, steps) of modes a (H, N)."""
+    return np.einsum("hn,hnt->ht", readout, a[..., None] ** np.arange(steps)).real
+
+
+def test_a_refit_restores_the_impulse_response() -> None:
+    rng = np.random.default_rng(3)
+    shape, steps = (4, 12), 60
+    a = rng.uniform(0.9, 0.999, shape) * np.exp(1j * rng.uniform(0, 1.5, shape))
+    a[:, 0] = np.abs(a[:, 0])  # a real mode, whose imaginary part nobody hears
+    readout = rng.normal(size=shape) + 1j * rng.normal(size=shape)
+    real, imag = quantize_decay(a, 12)
+    q = (real + 1j * imag) / 2.0**11
+    refitted = Refit.of(a, q, steps)(readout)
+
+    def error(made: Any, length: int) -> float:
+        weights = np.maximum(1.0 - np.arange(length) / steps, 0.0) if length == steps else 1.0
+        missing = responses(a, readout, length) - responses(q, made, length)
+        return float((weights * np.square(missing)).sum())
+
+    assert error(refitted, steps) < 0.1 * error(readout, steps)
+    assert error(refitted, 4 * steps) < error(readout, 4 * steps)
+
+
+def test_a_refit_of_exact_decays_changes_nothing() -> None:
+    a = np.array([[0.75 + 0.25j, 0.5]])
+    readout = np.array([[1.0 - 2.0j, 3.0 + 0.5j]])
+    np.testing.assert_array_equal(Refit.of(a, a, 20)(readout), readout)
 
 
 # --- ranges
@@ -299,14 +362,15 @@ def test_measured_ranges_are_the_largest_magnitudes() -> None:
         np.testing.assert_array_equal(ranges[name], np.abs(signal).max(axis=(0, 1)))
 
 
-def test_moments_are_those_of_the_spikes() -> None:
+def test_moments_are_those_of_what_linear_layers_read() -> None:
     network = float_network(width=5)
     inputs = float_inputs(network, batch=4, steps=50)
     ranges = measure_ranges(network, inputs, None)
-    assert set(ranges.moments) == {"layers.0.lif", "layers.1.lif"}
+    assert set(ranges.moments) == {"input", "layers.0.lif", "layers.1.lif"}
     spikes = run_float(network, inputs, record=("layers.1.lif",)).signals["layers.1.lif"]
     flat = spikes.reshape(-1, 5)
     moments = ranges.moments["layers.1.lif"]
+    np.testing.assert_allclose(ranges.mean["layers.1.lif"], flat.mean(axis=0))
     np.testing.assert_allclose(moments.mean, flat.mean(axis=0))
     np.testing.assert_allclose(moments.covariance, np.cov(flat.T, bias=True), atol=1e-12)
 
@@ -318,6 +382,22 @@ def test_analytic_formats_never_saturate_within_the_assumed_range() -> None:
     inputs = np.random.default_rng(0).choice([-3.0, 3.0], (6, 40, 2))
     result = run_reference(lowered, encoded(lowered, inputs))
     assert sum(result.saturated.values()) == 0
+
+
+def test_a_coarse_gain_keeps_the_mean() -> None:
+    """What a norm's rounded gain changes of a large mean is made good by its offset."""
+    network = float_network(width=6, norm=True)
+    norm = network["layers.0.norm"]
+    far = replace(norm, scale=norm.scale * 30.0)
+    network = replace(network, nodes=tuple(far if n is norm else n for n in network))
+    inputs = 1.0 + 0.1 * float_inputs(network, batch=8)
+    config = QuantizationConfig(nodes={"layers.0.norm": {"gain_bits": 8}})
+    lowered = compile_network(network, config, Calibration(inputs))
+    names = ("encoder", "layers.0.norm")
+    result = run_reference(lowered, encoded(lowered, inputs))
+    entered, left = (lowered[name].output.decode(result.trace[name]) for name in names)
+    error = (far.scale * entered + far.shift - left).mean(axis=(0, 1))
+    assert np.all(np.abs(error) <= 2.0 ** -lowered[names[1]].output.exponents(6).astype(float))
 
 
 def test_calibration_is_finer_than_analytic_bounds() -> None:
@@ -408,7 +488,7 @@ def test_defaults_are_the_contract() -> None:
     assert config.weight_bits == 8
     assert config.decay_bits == config.readout_bits == 16
     assert config.state_bits == config.message_bits == 24
-    assert config.residual_bits == 16
+    assert config.residual_bits == config.norm_bits == 20
 
 
 def quantized(network: Network, **chosen: Any) -> Network:

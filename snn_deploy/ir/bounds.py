@@ -95,7 +95,7 @@ def heard_bound(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:
     limit = fp.limit_of(bank.state_bits)
     heard = _entering(bank, x) * _swing(bank.decay) + _roundings(bank) / (1.0 - modulus)
     state = state_bound(bank, x)
-    return np.where(state <= limit, heard, np.minimum(state, np.sqrt(2.0) * limit))
+    return np.minimum(state, np.where(state <= limit, heard, np.sqrt(2.0) * limit))
 
 
 def _entering(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:

@@ -129,9 +129,7 @@ class _Builder:
         mean = self.ranges.mean.get(source, np.zeros(width))
         return mean * 2.0 ** self.outputs[source].exponents(width)
 
-    def gain(
-        self, name: str, value: Real, bias: Real, output: Format, mean: Real
-    ) -> nodes.Rescale:
+    def gain(self, name: str, value: Real, bias: Real, output: Format, mean: Real) -> nodes.Rescale:
         """Represent ``value`` (in output mantissas per unit of input) and a real bias.
 
         What rounding the gain changes at the input's ``mean``, in units, is put into the bias.

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 
-__all__ = ["Moments", "RoundedWeights", "round_weights"]
+__all__ = ["Moments", "RoundedWeights", "compensated", "round_weights"]
 
 Real = npt.NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def round_weights(weight: Real, bits: int, moments: Moments | None = None) -> Ro
     covariance = _damped(moments.covariance)
     fillings = _fillings(limit, weight.shape[1])
     in_units = weight / np.where(largest > 0, largest, 1.0)[:, None] * fillings[:, None, None]
-    integers = _compensated(in_units.reshape(-1, weight.shape[1]), covariance, limit)
+    integers = compensated(in_units.reshape(-1, weight.shape[1]), covariance, limit)
     integer, scale = _best(weight, integers.reshape(in_units.shape), covariance)
     change = (weight - integer * scale[:, None]) @ moments.mean
     return RoundedWeights(integer.astype(exact), scale, change)
@@ -102,7 +102,7 @@ def _best(weight: Real, integers: Real, covariance: Real) -> tuple[Real, Real]:
     return integers[chosen], gain[chosen]
 
 
-def _compensated(weight: Real, covariance: Real, limit: int) -> Real:
+def compensated(weight: Real, covariance: Real, limit: int) -> Real:
     """Round column by column, the most variable input first, passing each error on."""
     order = np.argsort(-np.diag(covariance), kind="stable")
     # row j of the upper factor of the inverse says how a change of input j is best made good
