@@ -112,7 +112,7 @@ def test_long_sequences_are_told_in_parts() -> None:
     ("settings", "node", "setting"),
     [
         ({"weight_bits": 3}, ".glu", "weight_bits"),
-        ({"decay_bits": 9, "readout_bits": 9}, ".ssm", "decay_bits, readout_bits"),
+        ({"decay_bits": 7, "readout_bits": 7}, ".ssm", "decay_bits, readout_bits"),
         ({"residual_bits": 7}, ".residual", "residual_bits"),
         ({"input_bits": 4}, "input", "input_bits"),
     ],

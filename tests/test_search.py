@@ -70,7 +70,7 @@ def test_formats_of_single_nodes(tmp_path: Path) -> None:
     assert network["layers.0.mix.synapses"].weight_bits == 4
     assert network["layers.1.mix.synapses"].weight_bits == 7
     assert network["layers.0.residual"].output.bits == 12
-    assert network["layers.1.residual"].output.bits == 16
+    assert network["layers.1.residual"].output.bits == 20
 
 
 @pytest.mark.parametrize(

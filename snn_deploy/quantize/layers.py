@@ -129,10 +129,12 @@ class _Builder:
         mean = self.ranges.mean.get(source, np.zeros(width))
         return mean * 2.0 ** self.outputs[source].exponents(width)
 
-    def gain(self, name: str, value: Real, bias: Real, output: Format, mean: Real) -> nodes.Rescale:
+    def gain(
+        self, name: str, value: Real, bias: Real, output: Format, mean: Real | float = 0.0
+    ) -> nodes.Rescale:
         """Represent ``value`` (in output mantissas per unit of input) and a real bias.
 
-        What rounding the gain changes at the input's ``mean``, in units, is put into the bias.
+        What rounding the gain changes at the input's ``mean``, in units, goes into the bias.
         """
         config = self.config.at(name)
         bits = config.gain_bits

@@ -84,7 +84,8 @@ def measure_ranges(
         name: Moments(mean[name], total / count[name] - np.outer(mean[name], mean[name]))
         for name, total in second.items()
     }
-    return Ranges(largest | known, "calibration", *inputs.shape[:2], mean, moments)
+    sequences, steps = inputs.shape[:2]
+    return Ranges(largest | known, "calibration", sequences, steps, mean, moments)
 
 
 def _from_tables(network: Network) -> dict[str, Real]:

@@ -43,11 +43,12 @@ class Refit:
         parts = np.concatenate([readout.real, readout.imag], axis=1)[..., None]
         missing = self.cross @ parts - self.gram @ parts
         power = np.einsum("hii->hi", self.gram)
-        dearth = np.maximum(power, FAINTEST * power.max(axis=1, keepdims=True))
+        dearth = np.maximum(power, FAINTEST * power.max(axis=1, keepdims=True, initial=0.0))
         ridge = RIDGE * dearth[:, None, :] * np.eye(power.shape[1])
         change = np.linalg.solve(self.gram + ridge, missing)[..., 0]
         modes = readout.shape[1]
-        return readout + change[:, :modes] + 1j * change[:, modes:]
+        refitted: Complex = readout + change[:, :modes] + 1j * change[:, modes:]
+        return refitted
 
 
 def _products(p: Complex, q: Complex, steps: int) -> Real:
@@ -62,4 +63,5 @@ def _heard(p: Complex, q: Complex, steps: int) -> Complex:
     """Give ``Σ_t (1 - t / steps) (p q)**t`` over the steps 0 … steps - 1."""
     z = p * q
     left = 1.0 - z
-    return (1.0 - z * (1.0 - p**steps * q**steps) / (steps * left)) / left
+    heard: Complex = (1.0 - z * (1.0 - p**steps * q**steps) / (steps * left)) / left
+    return heard
