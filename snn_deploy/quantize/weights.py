@@ -31,7 +31,7 @@ BEYOND = 2.0  # units by which a row's largest weight may lie beyond the range, 
 MOST_SCALES = 32
 FEWEST_SCALES = 4
 ROUNDINGS = 4096  # about how many roundings a weight's row gets: scales times inputs
-BLOCK = 32  # columns whose errors are passed on together
+BLOCK = 16  # columns whose errors are passed on together
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,18 @@ def compensated(weight: Real, covariance: Real, limit: int) -> Real:
     order = np.argsort(-np.diag(covariance), kind="stable")
     # row j of the upper factor of the inverse says how a change of input j is best made good
     factor = np.linalg.cholesky(np.linalg.inv(covariance[np.ix_(order, order)])).T
-    remaining = weight[:, order]
+    remaining = np.ascontiguousarray(weight[:, order].T)  # a column at a time is read
     rounded = np.empty_like(remaining)
     for start in range(0, len(order), BLOCK):
         end = min(start + BLOCK, len(order))
-        errors = np.empty((len(weight), end - start))
+        errors = np.empty((end - start, len(weight)))
         for j in range(start, end):
-            rounded[:, j] = np.clip(np.floor(remaining[:, j] + 0.5), -limit, limit)
-            errors[:, j - start] = (remaining[:, j] - rounded[:, j]) / factor[j, j]
-            within = slice(j + 1, end)
-            remaining[:, within] -= np.outer(errors[:, j - start], factor[j, within])
-        remaining[:, end:] -= errors @ factor[start:end, end:]
-    result = np.empty_like(rounded)
-    result[:, order] = rounded
+            rounded[j] = np.clip(np.floor(remaining[j] + 0.5), -limit, limit)
+            errors[j - start] = (remaining[j] - rounded[j]) / factor[j, j]
+            remaining[j + 1 : end] -= np.outer(factor[j, j + 1 : end], errors[j - start])
+        remaining[end:] -= factor[start:end, end:].T @ errors
+    result = np.empty_like(weight)
+    result[:, order] = rounded.T
     return result
 
 
