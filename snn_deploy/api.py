@@ -359,7 +359,12 @@ def convert(
     check_target(lowered, profile)
     summary: dict[str, Any] = {"source": "analytic", "input_range": quantization.input_range}
     if data is not None:
-        summary = {"source": "calibration", "sequences": len(data), "steps": data.inputs.shape[1]}
+        summary = {
+            "source": "calibration",
+            "method": quantization.calibration_method,
+            "sequences": len(data),
+            "steps": data.inputs.shape[1],
+        }
     origin = Provenance(
         profile=target,
         profile_version=str(profile.version),

@@ -34,10 +34,9 @@ from snn_deploy.metrics import accuracy, agreement
 from snn_deploy.passes.fix_length import FixLength
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import run_pipeline
-from snn_deploy.passes.quantize import Quantize
+from snn_deploy.passes.quantize import Calibration, Quantize
 from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.quantize.ranges import measure_ranges
 from snn_deploy.simulation import simulate
 
 __all__ = ["Search", "Trial", "search_formats"]
@@ -183,7 +182,7 @@ class _Judge:
         self.network = FoldThresholds()(FixLength(self.steps)(network))
         self.chip = SplitHead(config.chip_outputs)(self.network)
         self.data = data
-        self.ranges = measure_ranges(self.network, data.inputs, data.lengths)
+        self.ranges = Quantize(config, Calibration(data.inputs, data.lengths)).ranges(self.network)
         self.engine = get_engine("native")
         self.float_logits = run_float(self.network, data.inputs, data.lengths).logits
         exact = accuracy(self.float_logits, data.labels)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -56,10 +56,16 @@ class QuantizationConfig(BaseModel):
     chip_outputs: int = Field(
         1024, ge=1, le=1 << 24, description="outputs a step, above which the host reads out"
     )
+    calibration_method: Literal["max", "percentile", "mse"] = Field(
+        "max", description="what of a calibrated signal its format must hold"
+    )
+    calibration_percentile: float = Field(
+        99.99, gt=50, le=100, description="percent of magnitudes that formats hold, by percentile"
+    )
     input_range: float = Field(
         1.0, gt=0, le=1e6, description="largest |input| assumed when there is no calibration data"
     )
-    nodes: dict[str, dict[str, int | float]] = Field(
+    nodes: dict[str, dict[str, int | float | str]] = Field(
         default_factory=dict, description="settings of single nodes, by name or prefix"
     )
 
@@ -69,11 +75,17 @@ class QuantizationConfig(BaseModel):
         An entry of ``nodes`` applies to the node it names and to all below it (``layers.0`` to
         ``layers.0.ssm``); of several, the longest name decides.
         """
-        chosen: dict[str, int | float] = {}
+        chosen: dict[str, int | float | str] = {}
         for prefix in sorted(self.nodes, key=len):
             if name == prefix or name.startswith(f"{prefix}."):
                 chosen.update(self.nodes[prefix])
         return self.model_copy(update=chosen) if chosen else self
+
+    @property
+    def counts_magnitudes(self) -> bool:
+        """Whether calibration must know more of some signal than its maximum."""
+        methods = [settings.get("calibration_method", "max") for settings in self.nodes.values()]
+        return any(method != "max" for method in (self.calibration_method, *methods))
 
     @model_validator(mode="after")
     def _check_nodes(self) -> QuantizationConfig:

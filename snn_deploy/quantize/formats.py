@@ -42,7 +42,9 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
     grows with depth, is shifted on its way.
     """
     largest = {
-        node.name: ranges[node.name]
+        node.name: ranges.reach(
+            node.name, config.at(node.name), _bits_of(node, config.at(node.name))
+        )
         for node in network
         if not isinstance(node, nodes.DiagonalSsm | nodes.Lif | nodes.TokenInput)
     }
@@ -51,7 +53,7 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
         widest = np.max([largest[name] for name in added], axis=0)
         largest.update(dict.fromkeys(added, widest))
     return {
-        name: _format(magnitude * config.headroom, _bits_of(network[name], config.at(name)))
+        name: _format(magnitude, _bits_of(network[name], config.at(name)))
         for name, magnitude in largest.items()
     }
 

@@ -300,7 +300,7 @@ def _check_gate_range(
     builder: _Builder, node: float_nodes.Linear, exponent: Any, config: QuantizationConfig
 ) -> None:
     """Check that the values that a gate scales fit at the exponents which its output needs."""
-    largest = builder.ranges[node.name][: len(exponent)] * config.headroom
+    largest = builder.ranges.reach(node.name, config, config.gate_bits)[: len(exponent)]
     excess = largest * 2.0**exponent / fp.limit_of(config.gate_bits)
     if not np.all(excess <= 1.0):
         bits = config.gate_bits + int(np.ceil(np.log2(excess.max())))
@@ -404,14 +404,15 @@ def _offset_fits(builder: _Builder, node: float_nodes.Affine) -> Format:
 
 def _ssm(builder: _Builder, node: float_nodes.DiagonalSsm) -> None:
     source = node.inputs[0].source
-    largest = float(builder.ranges[node.name].max()) * builder.config.headroom
+    config = builder.config.at(node.name)
+    largest = float(builder.ranges.reach(node.name, config, config.drive_bits, together=True)[0])
     builder.add(
         quantize_ssm(
             node,
             builder.outputs[source],
             builder.bounds[source],
             max(largest, 1.0),
-            builder.config.at(node.name),
+            config,
             builder.ranges.steps,
         )
     )

@@ -21,6 +21,8 @@ from snn_deploy.ir.encoder_decoder_nodes import (
 )
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.quantize.spread import Spread
 from snn_deploy.quantize.weights import Moments
 
 __all__ = ["Ranges", "bound_ranges", "measure_ranges"]
@@ -35,7 +37,8 @@ class Ranges:
     ``source`` tells whether they were measured on ``sequences`` calibration sequences or bounded
     analytically (then no input within the assumed range can exceed them). ``steps`` is how long
     those were, padding included. Where they were measured, ``mean`` is that of every signal, and
-    ``moments`` says how those vary that linear layers read.
+    ``moments`` says how those vary that linear layers read; ``spreads`` how often which magnitude
+    occurs, where that was asked for.
     """
 
     largest: Mapping[str, Real]
@@ -44,9 +47,28 @@ class Ranges:
     steps: int | None = None
     mean: Mapping[str, Real] = field(default_factory=dict)
     moments: Mapping[str, Moments] = field(default_factory=dict)
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Real:
         return self.largest[name]
+
+    def reach(
+        self, name: str, config: QuantizationConfig, bits: int, together: bool = False
+    ) -> Real:
+        """Give what a format of ``bits`` bits must hold of a signal, per channel.
+
+        ``config`` is that of its node; with ``together`` all channels have one format.
+        """
+        largest, spread = self.largest[name], self.spreads.get(name)
+        if together:
+            largest = largest.max(keepdims=True)
+            spread = spread and spread.together()
+        if config.calibration_method == "max" or spread is None:
+            return largest * config.headroom
+        if config.calibration_method == "percentile":
+            usual = spread.percentile(config.calibration_percentile)
+            return np.minimum(usual, largest) * config.headroom
+        return spread.least_squares(largest, bits)
 
 
 def measure_ranges(
@@ -54,17 +76,21 @@ def measure_ranges(
     inputs: npt.NDArray[Any],
     lengths: npt.NDArray[np.int64] | None,
     progress: Callable[[float], None] = no_progress,
+    spread: bool = False,
 ) -> Ranges:
     """Run calibration inputs through the float network (exact LIF), keeping maxima and moments.
 
     What comes from tables alone is bounded: no calibration data holds every token. ``progress`` is
-    called with the share of the work done since the last call.
+    called with the share of the work done since the last call; ``spread`` asks for magnitudes to be
+    counted, too.
     """
     known = _from_tables(network)
     largest: dict[str, Real] = {}
     first: dict[str, Real] = {}
     second: dict[str, Real] = {}
     count = dict.fromkeys(network.names, 0)
+    spreads: dict[str, Spread] = {}
+    spikes = {soma.name for soma in network.of_kind(nodes.Lif)}
     read = {linear.inputs[0].source for linear in network.of_kind(nodes.Linear)}
 
     def record(name: str, signal: Real) -> None:
@@ -74,6 +100,8 @@ def measure_ranges(
         largest[name] = np.maximum(largest.get(name, 0.0), np.abs(flat).max(axis=0))
         first[name] = first.get(name, 0.0) + flat.sum(axis=0)
         count[name] += len(flat)
+        if spread and name not in spikes:
+            spreads.setdefault(name, Spread(flat.shape[1])).add(flat)
         if name in read:
             second[name] = second.get(name, 0.0) + flat.T @ flat
 
@@ -85,7 +113,7 @@ def measure_ranges(
         for name, total in second.items()
     }
     sequences, steps = inputs.shape[:2]
-    return Ranges(largest | known, "calibration", sequences, steps, mean, moments)
+    return Ranges(largest | known, "calibration", sequences, steps, mean, moments, spreads)
 
 
 def _from_tables(network: Network) -> dict[str, Real]:

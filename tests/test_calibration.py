@@ -1,0 +1,103 @@
+"""Calibration by percentile and by mean-square error: what formats hold, and what they clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import encoded, float_inputs, float_network, run_reference
+
+import snn_deploy
+from snn_deploy import examples
+from snn_deploy.errors import ConfigError
+from snn_deploy.passes.pipeline import compile_network
+from snn_deploy.passes.quantize import Calibration
+from snn_deploy.quantize.config import QuantizationConfig, parse_settings, read_formats
+from snn_deploy.quantize.spread import Spread
+
+EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
+
+
+def signal() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    made = rng.normal(size=(20000, 4)) * [1.0, 0.01, 30.0, 0.0]
+    made[7, 0] = 50.0
+    return made
+
+
+def spread_of(x: np.ndarray) -> Spread:
+    spread = Spread(x.shape[1])
+    for block in np.array_split(x, 3):
+        spread.add(block)
+    return spread
+
+
+@pytest.mark.parametrize("share", [60.0, 99.0, 99.99, 100.0])
+def test_a_percentile_is_right_to_an_eighth_of_an_octave(share: float) -> None:
+    x = signal()
+    found = spread_of(x).percentile(share)
+    exact = np.percentile(np.abs(x), share, axis=0, method="inverted_cdf")
+    assert np.all(found >= exact)
+    assert np.all(found <= exact * 2 ** (1 / 8))
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_least_squares_finds_the_best_exponent(bits: int) -> None:
+    x = signal()[:, :3]
+    limit = 2 ** (bits - 1) - 1
+    found = spread_of(x).least_squares(np.abs(x).max(axis=0), bits)
+    for channel in range(3):
+        losses = {}
+        for exponent in range(-8, 24):
+            step = 2.0**-exponent
+            rounded = np.clip(np.floor(x[:, channel] / step + 0.5), -limit, limit) * step
+            losses[limit * step] = np.square(rounded - x[:, channel]).mean()
+        assert found[channel] == min(losses, key=lambda reach: losses[reach])
+
+
+@pytest.mark.parametrize("method", ["percentile", "mse"])
+def test_rare_values_are_clipped_and_counted(method: str) -> None:
+    network = float_network(width=6)
+    inputs = float_inputs(network, batch=8, steps=60)
+    inputs[0, 5] = 40.0
+    settings = {"calibration_method": method, "calibration_percentile": 99.0, "input_bits": 6}
+    config = parse_settings(settings)
+    assert config.counts_magnitudes
+    made = {
+        name: compile_network(network, chosen, Calibration(inputs))
+        for name, chosen in (("max", QuantizationConfig(input_bits=6)), (method, config))
+    }
+    exponents = {name: lowered.input.output.exponents(1)[0] for name, lowered in made.items()}
+    assert exponents[method] > exponents["max"]
+    for name, lowered in made.items():
+        clipped = lowered.input.output.encode(inputs)[1]
+        assert (clipped > 0) == (name == method)
+        run_reference(lowered, encoded(lowered, inputs))
+
+
+def test_the_method_of_a_single_node(tmp_path: Path) -> None:
+    file = tmp_path / "formats.toml"
+    file.write_text('[nodes."layers.0.residual"]\ncalibration_method = "mse"\nresidual_bits = 5\n')
+    config = parse_settings(read_formats(file))
+    assert config.counts_magnitudes
+    assert config.at("layers.0.residual").calibration_method == "mse"
+    assert config.at("layers.1.residual").calibration_method == "max"
+
+
+def test_a_deployment_says_how_it_was_calibrated() -> None:
+    deployment = snn_deploy.convert(
+        EXAMPLE / "seqdigits_uni.ckpt",
+        calibration=EXAMPLE / "train.npz",
+        settings={"calibration_method": "percentile", "calibration_percentile": "99.9"},
+    )
+    assert deployment.origin.calibration["method"] == "percentile"
+    assert deployment.origin.settings["calibration_percentile"] == 99.9
+
+
+@pytest.mark.parametrize(
+    "settings", [{"calibration_method": "median"}, {"calibration_percentile": 40}]
+)
+def test_unknown_methods_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        parse_settings(settings)
