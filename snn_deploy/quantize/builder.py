@@ -1,0 +1,83 @@
+"""The integer nodes made so far, and what every node's quantiser needs of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.errors import ConfigError
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.bounds import Magnitude, bound_node
+from snn_deploy.ir.formats import SPIKE, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.quantize.dendrites import MAX_SHIFT
+from snn_deploy.quantize.ranges import Ranges
+from snn_deploy.quantize.weights import RoundedWeights, round_weights
+
+__all__ = ["Builder"]
+
+Real = npt.NDArray[np.float64]
+
+
+@dataclass
+class Builder:
+    """The integer nodes made so far, with the worst case of each: later nodes are scaled by it."""
+
+    network: Network
+    ranges: Ranges
+    config: QuantizationConfig
+    formats: dict[str, Format]
+    built: list[nodes.IntegerNode] = field(default_factory=list)
+    bounds: dict[str, Magnitude] = field(default_factory=dict)
+    outputs: dict[str, Format] = field(default_factory=dict)
+
+    def add(self, node: nodes.IntegerNode) -> None:
+        sources = [self.bounds[edge.source] for edge in node.inputs]
+        spikes = any(self.outputs[edge.source] == SPIKE for edge in node.inputs)
+        self.built.append(node)
+        self.bounds[node.name] = bound_node(node, sources, spikes).output
+        self.outputs[node.name] = node.output
+
+    def rounded(self, name: str, weight: Real, source: str) -> RoundedWeights:
+        """Round the weights (out, in) of node ``name`` for the mantissas that ``source`` sends."""
+        unit = 2.0 ** -self.outputs[source].exponents(weight.shape[1])
+        bits = self.config.at(name).weight_bits
+        moments = self.ranges.moments.get(source)
+        return round_weights(weight * unit, bits, moments and moments.in_units(unit))
+
+    def mean(self, source: str, width: int) -> Real:
+        """Give the mean mantissas (width,) of ``source`` in calibration; 0 where it is unknown."""
+        mean = self.ranges.mean.get(source, np.zeros(width))
+        return mean * 2.0 ** self.outputs[source].exponents(width)
+
+    def gain(
+        self, name: str, value: Real, bias: Real, output: Format, mean: Real | float = 0.0
+    ) -> nodes.Rescale:
+        """Represent ``value`` (in output mantissas per unit of input) and a real bias.
+
+        What rounding the gain changes at the input's ``mean``, in units, goes into the bias.
+        """
+        config = self.config.at(name)
+        bits = config.gain_bits
+        largest = float(np.abs(value).max(initial=0.0))
+        if not largest <= fp.limit_of(bits):
+            raise ConfigError(
+                f"node '{name}': channel {int(np.abs(value).argmax())} needs a gain of "
+                f"{largest:.3g}, over the {fp.limit_of(bits)} that {bits} bits hold; set a larger "
+                "gain_bits, or a smaller residual_bits"
+            )
+        mantissa, shift = fp.multiplier_of(value, bits, MAX_SHIFT)
+        # gain and offset may cancel, so an offset may exceed the output's own range
+        lost = (value - mantissa * 2.0 ** -shift.astype(np.float64)) * mean
+        bias = bias + lost * 2.0 ** -output.exponents(len(value))
+        offset, beyond = Format(config.sum_bits, output.exponent).encode(bias)
+        if beyond:
+            raise ConfigError(
+                f"node '{name}': an offset of {float(np.abs(bias).max()):.3g} needs more than "
+                f"{config.sum_bits} bits; set a larger sum_bits, or fewer bits for its output"
+            )
+        return nodes.Rescale(mantissa, shift, offset.astype(np.int32), bits)
