@@ -51,6 +51,9 @@ CALIBRATION_SEQUENCES = 256
 SEARCH_SEQUENCES = 512
 """How many sequences a search for formats judges accuracy by at the most."""
 
+FEWEST_TO_JUDGE = 64
+"""With fewer sequences left after those of the calibration, a search judges by all there are."""
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -390,16 +393,24 @@ def search(
 ) -> Search:
     """Find the cheapest number formats that keep the accuracy on ``calibration``.
 
-    The outcome's ``config.model_dump()`` is what :func:`convert` takes as ``settings``. At most
-    512 sequences are used; see :func:`snn_deploy.search.search_formats`.
+    Formats are calibrated on its first 256 sequences, as :func:`convert` does, and judged by up to
+    512 after them; by up to 512 of all where fewer than 64 are left. The outcome's
+    ``config.model_dump()`` is what :func:`convert` takes as ``settings``. See
+    :func:`snn_deploy.search.search_formats`.
     """
     from snn_deploy.search import search_formats
 
     start = parse_settings(settings or {})
     network = load_float_network(checkpoint, config, output_steps)
-    data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES)
+    wanted = CALIBRATION_SEQUENCES + SEARCH_SEQUENCES
+    data = _calibration_data(network, calibration, start.input_range, wanted)
     assert data is not None  # there is calibration
-    return search_formats(network, data, start, max_loss, progress)
+    held_out = data.answers - CALIBRATION_SEQUENCES
+    judged = data.first(SEARCH_SEQUENCES)
+    if held_out >= FEWEST_TO_JUDGE:
+        judged = data.part(CALIBRATION_SEQUENCES, data.answers)
+    known = data.first(CALIBRATION_SEQUENCES)
+    return search_formats(network, judged, start, max_loss, progress, known)
 
 
 def load(path: PathLike) -> Deployment:

@@ -94,6 +94,7 @@ def search_formats(
     config: QuantizationConfig,
     max_loss: float,
     progress: Callable[[float], None] | None = None,
+    calibration: Data | None = None,
 ) -> Search:
     """Find narrow formats for a float network.
 
@@ -102,7 +103,7 @@ def search_formats(
     network
         Of stage ``float``.
     data
-        Calibration sequences; with labels the loss is of accuracy, else of agreement with the
+        Sequences to judge by; with labels the loss is of accuracy, else of agreement with the
         exact-LIF float network's predictions.
     config
         Where the search starts: nothing gets wider than this.
@@ -111,12 +112,15 @@ def search_formats(
     progress
         Called with the part of the settings finished since the last call; the parts add up to 1.
 
+    calibration
+        What formats are calibrated on; without it, ``data``, which flatters what is found.
+
     Raises
     ------
     ConfigError
         If already the starting point loses more than that.
     """
-    judge = _Judge(network, data, config)
+    judge = _Judge(network, data, config, calibration or data)
     limit = judge.float_score - max_loss
     score, start = judge.try_out(config)
     if score < limit:
@@ -177,12 +181,15 @@ def _narrow(
 class _Judge:
     """Compiles and scores settings; ranges and the float answer are found once."""
 
-    def __init__(self, network: Network, data: Data, config: QuantizationConfig) -> None:
+    def __init__(
+        self, network: Network, data: Data, config: QuantizationConfig, calibration: Data
+    ) -> None:
         self.steps = data.inputs.shape[1]
         self.network = FoldThresholds()(FixLength(self.steps)(network))
         self.chip = SplitHead(config.chip_outputs)(self.network)
         self.data = data
-        self.ranges = Quantize(config, Calibration(data.inputs, data.lengths)).ranges(self.network)
+        known = Calibration(calibration.inputs, calibration.lengths)
+        self.ranges = Quantize(config, known).ranges(self.network)
         self.engine = get_engine("native")
         self.float_logits = run_float(self.network, data.inputs, data.lengths).logits
         exact = accuracy(self.float_logits, data.labels)
