@@ -48,11 +48,8 @@ Inputs = npt.ArrayLike
 CALIBRATION_SEQUENCES = 256
 """How many calibration sequences are used at the most: maxima hardly move after that."""
 
-SEARCH_SEQUENCES = 512
+SEARCH_SEQUENCES = 768
 """How many sequences a search for formats judges accuracy by at the most."""
-
-FEWEST_TO_JUDGE = 64
-"""With fewer sequences left after those of the calibration, a search judges by all there are."""
 
 
 @dataclass(frozen=True)
@@ -393,24 +390,18 @@ def search(
 ) -> Search:
     """Find the cheapest number formats that keep the accuracy on ``calibration``.
 
-    Formats are calibrated on its first 256 sequences, as :func:`convert` does, and judged by up to
-    512 after them; by up to 512 of all where fewer than 64 are left. The outcome's
-    ``config.model_dump()`` is what :func:`convert` takes as ``settings``. See
-    :func:`snn_deploy.search.search_formats`.
+    Formats are calibrated on its first 256 sequences, as :func:`convert` does, and judged by those
+    and up to 512 after them. The outcome's ``config.model_dump()`` is what :func:`convert` takes as
+    ``settings``. See :func:`snn_deploy.search.search_formats`.
     """
     from snn_deploy.search import search_formats
 
     start = parse_settings(settings or {})
     network = load_float_network(checkpoint, config, output_steps)
-    wanted = CALIBRATION_SEQUENCES + SEARCH_SEQUENCES
-    data = _calibration_data(network, calibration, start.input_range, wanted)
+    data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES)
     assert data is not None  # there is calibration
-    held_out = data.answers - CALIBRATION_SEQUENCES
-    judged = data.first(SEARCH_SEQUENCES)
-    if held_out >= FEWEST_TO_JUDGE:
-        judged = data.part(CALIBRATION_SEQUENCES, data.answers)
     known = data.first(CALIBRATION_SEQUENCES)
-    return search_formats(network, judged, start, max_loss, progress, known)
+    return search_formats(network, data, start, max_loss, progress, known)
 
 
 def load(path: PathLike) -> Deployment:
