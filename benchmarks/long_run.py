@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 from workloads import MNIST, lowered
 
 from snn_deploy.engines.native import NativeSession
+from snn_deploy.examples.measuring import peak_bytes
 
 CHUNK = 8192
 
@@ -27,26 +27,15 @@ def main(steps: int) -> None:
     values = np.random.default_rng(0).random((1, CHUNK, 1))
     mantissas, _ = network.input.output.encode(values)  # type: ignore[attr-defined]
     session.step(mantissas[:, :64])  # compiled, or loaded
-    before = peak_megabytes()
+    before = peak_bytes() / 2**20
     started = time.perf_counter()
     for start in range(0, steps, CHUNK):
         session.step(mantissas[:, : min(CHUNK, steps - start)])
     session.finish()
     seconds = time.perf_counter() - started
-    peak = peak_megabytes()
+    peak = peak_bytes() / 2**20
     figures = {"us_per_step": seconds * 1e6 / steps, "peak_megabytes": peak}
     print(json.dumps({"steps": steps, **figures, "grown_megabytes": peak - before}))
-
-
-def peak_megabytes() -> float:
-    """The most memory that this process ever held; on Linux alone, elsewhere not a number.
-
-    ``getrusage`` would also count what the process that started this one held.
-    """
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    peaks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
-    return peaks[0] if peaks else float("nan")
 
 
 if __name__ == "__main__":

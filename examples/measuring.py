@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -12,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snn_deploy.api import load
+from snn_deploy.cli import main
 from snn_deploy.errors import SnnDeployError
 from snn_deploy.examples.full_size import CONFIGURATIONS, Configuration, write
 from snn_deploy.ir.host import chip_part
 from snn_deploy.mapping.placement import place_network
 
-__all__ = ["Usage", "measure", "run_command"]
+__all__ = ["Usage", "measure", "peak_bytes", "run_command"]
 
 HEAD = (
     "configuration",
@@ -52,18 +54,41 @@ def run_command(*arguments: str | Path) -> Usage:
     SnnDeployError
         With what it printed, if it fails.
     """
-    command = [sys.executable, "-m", "snn_deploy", *map(str, arguments)]
-    started = time.perf_counter()
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        peak = Path(folder) / "peak"
+        command = [sys.executable, "-m", __name__, peak, *arguments]
+        started = time.perf_counter()
+        process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log)
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)  # it was waited for here
         log.seek(0)
         if process.returncode:
-            raise SnnDeployError(f"{' '.join(command)}:\n{log.read().decode()}")
+            told = " ".join(map(str, arguments))
+            raise SnnDeployError(f"snn-deploy {told}:\n{log.read().decode()}")
+        return Usage(seconds, used.ru_utime + used.ru_stime, int(peak.read_text()))
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever held.
+
+    ``getrusage``, which serves where there is no /proc, also counts what the process that started
+    this one held.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
     per_unit = 1 if sys.platform == "darwin" else 1024
-    return Usage(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * per_unit)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * per_unit
+
+
+def _run_and_note_peak(path: str, *arguments: str) -> None:
+    try:
+        main(list(arguments))
+    finally:
+        Path(path).write_text(str(peak_bytes()))
 
 
 def measure(names: Iterable[str], folder: Path | None = None) -> Iterator[str]:
@@ -117,3 +142,7 @@ def _placed(path: Path) -> str:
 
 def _columns(used: Usage) -> tuple[str, str, str]:
     return f"{used.seconds:.1f}", f"{used.cpu_seconds:.1f}", f"{used.peak_bytes / 1e6:,.0f}"
+
+
+if __name__ == "__main__":
+    _run_and_note_peak(*sys.argv[1:])

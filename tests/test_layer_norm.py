@@ -45,7 +45,7 @@ Real = npt.NDArray[np.float64]
 
 
 def norm_network(inputs: Real, weight: Any = 1.0, bias: Any = 0.0, **settings: Any) -> Network:
-    """Compile an input and a layer norm, calibrated on ``inputs`` (B, L, H)."""
+    """Compile an input and a layer norm of 16 bits, calibrated on ``inputs`` (B, L, H)."""
     width = inputs.shape[2]
     network = Network(
         "float",
@@ -61,7 +61,8 @@ def norm_network(inputs: Real, weight: Any = 1.0, bias: Any = 0.0, **settings: A
         ),
         "all",
     )
-    return compile_network(network, parse_settings(settings), Calibration(inputs))
+    streams = {"residual_bits": 16, "norm_bits": 16}
+    return compile_network(network, parse_settings(streams | settings), Calibration(inputs))
 
 
 def exact_quotients(network: Network, row: IntArray) -> list[Fraction]:

@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import multiprocessing
 import pkgutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ def module_names() -> list[str]:
 
 
 def load(name: str) -> ModuleType:
+    # lava chooses how processes are started as it is imported, which only the first to do so can
+    multiprocessing.set_start_method(None, force=True)
     try:
         return importlib.import_module(name)
     except ImportError as error:

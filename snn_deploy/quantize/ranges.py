@@ -148,13 +148,17 @@ def bound_ranges(network: Network, input_range: float) -> Ranges:
 
 
 def _rows(node: AdaptiveEmbedding) -> Real:
-    """Bound an adaptive embedding by every row of its table, some rows at a time."""
+    """Bound an adaptive embedding by every row of its table, some rows at a time.
+
+    In single precision, widened by more than its rounding.
+    """
     largest = np.zeros(node.width)
     for table, projection in zip(node.tables, node.projections, strict=True):
+        factor = projection.T.astype(np.float32)
         for start in range(0, len(table), 4096):
-            rows = table[start : start + 4096] @ projection.T
+            rows = table[start : start + 4096].astype(np.float32) @ factor
             np.maximum(largest, np.abs(rows, out=rows).max(axis=0), out=largest)
-    return largest
+    return largest * (1.0 + 2.0**-12)
 
 
 def _require_length(node: Node) -> None:

@@ -7,8 +7,8 @@ the column-wise procedure of optimal brain quantisation (Frantar and Alistarh, N
 order of computation, Frantar et al., GPTQ, ICLR 2023).
 
 What a unit of a row stands for is free: the gain that follows holds it. So every row is rounded at
-several scales, each time with the gain that then fits best, and the scale is kept at which the sum
-is expected to be least wrong. The mean of what is left goes into the bias.
+several scales, the fewer the wider it is, each time with the gain that then fits best, and the scale
+is kept at which the sum is expected to be least wrong. The mean of what is left goes into the bias.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ DAMPING = 0.001  # of the mean variance: keeps inputs that never vary from being
 COARSEST = 0.9  # of the range that a row's largest weight fills, at the least
 BEYOND = 2.0  # units by which a row's largest weight may lie beyond the range, and be clipped
 MOST_SCALES = 32
-FEWEST_SCALES = 4
-ROUNDINGS = 4096  # about how many roundings a weight's row gets: scales times inputs
+WORK = 2**17  # scales times the square of a row's inputs, which is what one scale costs
 BLOCK = 16  # columns whose errors are passed on together
 
 
@@ -84,7 +83,7 @@ def _fillings(limit: int, inputs: int) -> Real:
     """Give how many units a row's largest weight is made to be, in each attempt; first the range's
     limit, at which weights that lie on a grid of ``limit`` units are kept as they are.
     """
-    count = int(np.clip(ROUNDINGS // max(inputs, 1), FEWEST_SCALES, MOST_SCALES))
+    count = min(WORK // inputs**2, MOST_SCALES)
     return np.append(float(limit), np.linspace(limit + BEYOND, COARSEST * limit, count))
 
 
