@@ -7,8 +7,9 @@ the column-wise procedure of optimal brain quantisation (Frantar and Alistarh, N
 order of computation, Frantar et al., GPTQ, ICLR 2023).
 
 What a unit of a row stands for is free: the gain that follows holds it. So every row is rounded at
-several scales, the fewer the wider it is, each time with the gain that then fits best, and the scale
-is kept at which the sum is expected to be least wrong. The mean of what is left goes into the bias.
+several scales, the fewer the wider it is, each time with the gain that then fits best, and that
+scale is kept at which the sum is expected to be least wrong. The mean of what is left goes into the
+bias.
 """
 
 from __future__ import annotations
