@@ -32,11 +32,11 @@ from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
     from snn_deploy.accuracy import AccuracyComparison
+    from snn_deploy.format_search import CostName, Search
     from snn_deploy.mapping.cost import Lowering
     from snn_deploy.mapping.placement import Objective
     from snn_deploy.mapping.profile import Profile
     from snn_deploy.reports.report import Report
-    from snn_deploy.search import Search
     from snn_deploy.streaming import Stream, StreamOutput
     from snn_deploy.verification import EngineComparison
 
@@ -382,26 +382,33 @@ def search(
     checkpoint: PathLike,
     calibration: PathLike | Inputs | Data,
     *,
+    target: str = "loihi2",
     config: PathLike | None = None,
     output_steps: OutputSteps = "one",
     settings: Mapping[str, Any] | None = None,
     max_loss: float = 0.0,
+    cost: CostName = "memory",
     progress: Progress | None = None,
 ) -> Search:
     """Find the cheapest number formats that keep the accuracy on ``calibration``.
 
     Formats are calibrated on its first 256 sequences, as :func:`convert` does, and judged by those
-    and up to 512 after them. The outcome's ``config.model_dump()`` is what :func:`convert` takes as
-    ``settings``. See :func:`snn_deploy.search.search_formats`.
+    and up to 512 after them. The cheapest are those of least memory, or of least energy on the
+    target. The outcome's ``config.model_dump()`` is what :func:`convert` takes as ``settings``. See
+    :func:`snn_deploy.format_search.search_formats`.
     """
-    from snn_deploy.search import search_formats
+    from snn_deploy.format_search import search_formats
+    from snn_deploy.mapping.profile import load_profile, split_settings
 
-    start = parse_settings(settings or {})
+    profile_settings, chosen = split_settings(settings or {})
+    start = parse_settings(chosen)
+    profile = load_profile(target).with_overrides(profile_settings)
     network = load_float_network(checkpoint, config, output_steps)
     data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES)
     assert data is not None  # there is calibration
     known = data.first(CALIBRATION_SEQUENCES)
-    return search_formats(network, data, start, max_loss, progress, known)
+    energy_on = profile if cost == "energy" else None
+    return search_formats(network, data, start, max_loss, progress, known, energy_on)
 
 
 def load(path: PathLike) -> Deployment:

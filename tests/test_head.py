@@ -36,6 +36,7 @@ from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, DeploymentError, NetworkError
 from snn_deploy.evaluation.dataset import open_dataset
 from snn_deploy.evaluation.tally import count
+from snn_deploy.format_search import search_formats
 from snn_deploy.ir.encoder_decoder_nodes import FirstSteps
 from snn_deploy.ir.float_nodes import Affine
 from snn_deploy.ir.formats import Edge
@@ -45,7 +46,6 @@ from snn_deploy.ir.text import format_network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping.host import host_work
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.search import search_formats
 from snn_deploy.simulation import Simulation, simulate
 from snn_deploy.streaming import Stream
 

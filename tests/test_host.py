@@ -28,6 +28,7 @@ from snn_deploy.engines.native import NativeEngine, NativeSession
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run, senders
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
+from snn_deploy.format_search import search_formats
 from snn_deploy.ir import float_nodes
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
@@ -47,7 +48,6 @@ from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.reports.compare import compare_deployments
 from snn_deploy.reports.html import render_page
 from snn_deploy.reports.page_data import gather_page
-from snn_deploy.search import search_formats
 from snn_deploy.simulation import encode_inputs, output_format, simulate
 
 ON_THE_HOST = (

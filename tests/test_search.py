@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import snn_deploy
-from snn_deploy import examples
+from snn_deploy import examples, format_search
+from snn_deploy.cli.main import main
 from snn_deploy.data import Data
 from snn_deploy.errors import ConfigError
+from snn_deploy.format_search import search_formats
+from snn_deploy.ir.float_nodes import DiagonalSsm
+from snn_deploy.mapping.profile import load_profile
 from snn_deploy.quantize.config import QuantizationConfig, read_formats
-from snn_deploy.search import search_formats
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 CHECKPOINT = EXAMPLE / "seqdigits_uni.ckpt"
@@ -51,6 +55,66 @@ def test_the_deployment_is_the_network_that_was_judged(data: Data) -> None:
     )
     predictions = deployment.simulate(data).predictions
     assert float((predictions == data.labels).mean()) == outcome.score
+
+
+def test_least_energy_is_that_of_the_report(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(format_search, "NARROWABLE", {DiagonalSsm: ("readout_bits",)})
+    few = data.first(20)
+    outcome = snn_deploy.search(
+        CHECKPOINT, few, settings=NARROW.model_dump(), max_loss=0.05, cost="energy"
+    )
+    for config, energy in (
+        (NARROW, outcome.energy_before_j),
+        (outcome.config, outcome.energy_after_j),
+    ):
+        found = snn_deploy.convert(CHECKPOINT, calibration=few, settings=config.model_dump())
+        total = found.report(few.first(16)).total_j
+        assert total is not None
+        assert total.typical == energy
+
+
+def test_energy_does_not_rise_and_is_measured_where_accuracy_is_kept(data: Data) -> None:
+    source = snn_deploy.load_float_network(CHECKPOINT)
+    profile = load_profile("algorithm_45nm")
+    outcome = search_formats(source, data, NARROW, max_loss=0.05, energy_on=profile)
+    told = outcome.to_json()
+    assert told["cost"] == "energy"
+    assert told["after"] < told["before"]
+    best = (float(f"{told['energy_before_j']:.3g}"), told["before"])
+    for trial in told["trials"]:
+        assert (trial["energy_j"] is None) == (trial["score"] < outcome.limit)
+        if trial["energy_j"] is None:
+            assert not trial["kept"]
+            continue
+        cost = (float(f"{trial['energy_j']:.3g}"), trial["memory_bytes"])
+        assert trial["kept"] == (cost <= best)
+        best = min(best, cost)
+    assert {trial["kept"] for trial in told["trials"]} == {True, False}
+    assert best == (float(f"{told['energy_after_j']:.3g}"), told["after"])
+
+
+def test_the_command_says_what_was_saved(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(format_search, "NARROWABLE", {DiagonalSsm: ("readout_bits",)})
+    np.savez(tmp_path / "data.npz", inputs=data.inputs, labels=data.labels)
+    out = tmp_path / "d.safetensors"
+    search = f"--calibration {tmp_path / 'data.npz'} -o {out} --search --max-loss 0.1"
+    target = "--search-for energy --target algorithm_45nm --set energy.ac_pj=1000"
+    with pytest.raises(SystemExit) as left:
+        main(["convert", str(CHECKPOINT), *search.split(), *target.split()])
+    assert left.value.code == 0
+    assert re.search(
+        r"trials, [\d.]+ µJ to [\d.]+ µJ a sequence, [\d,]+ to [\d,]+ bytes of chip memory",
+        capsys.readouterr().out,
+    )
+    assert '"cost": "energy"' in (tmp_path / "d.search.json").read_text()
+    assert snn_deploy.load(out).profile.overrides == ("energy.ac_pj",)
+
+
+def test_the_function_is_not_hidden_by_a_module() -> None:
+    assert callable(snn_deploy.search)
+    assert not (Path(snn_deploy.__file__).parent / "search.py").exists()
 
 
 def test_a_start_below_the_limit_is_refused(data: Data) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from snn_deploy.cli.console import percent, progress_bar
 from snn_deploy.cli.options import config_option, output_steps_option, parse_pairs
+
+if TYPE_CHECKING:
+    from snn_deploy.format_search import CostName, Search
 
 __all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
 
@@ -43,7 +46,15 @@ __all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
     "--search",
     "wants_search",
     is_flag=True,
-    help="Find the formats that take least memory; needs --calibration. Writes OUT.search.json.",
+    help="Find the cheapest formats; needs --calibration. Writes OUT.search.json.",
+)
+@click.option(
+    "--search-for",
+    "cost",
+    type=click.Choice(["memory", "energy"]),
+    default="memory",
+    show_default=True,
+    help="With --search: what is to be cheap; energy as the report of the target counts it.",
 )
 @click.option(
     "--max-loss",
@@ -65,19 +76,25 @@ def convert(
     settings: dict[str, str],
     formats: str | None,
     wants_search: bool,
+    cost: CostName,
     max_loss: float,
     output: str | None,
 ) -> None:
     """Quantise CHECKPOINT, lower it to a chip's processes, and write a deployment file."""
     from snn_deploy.api import convert as compile_checkpoint
+    from snn_deploy.errors import ConfigError
 
     started = time.perf_counter()
     out = Path(output) if output else Path(Path(checkpoint).stem + ".safetensors")
     refuse_deployment(checkpoint)
     refuse_overwriting_input(out, checkpoint)
+    if cost != "memory" and not wants_search:
+        raise ConfigError(f"--search-for {cost} goes with --search")
     chosen: dict[str, Any] = {**_read(formats), **settings}
     if wants_search:
-        chosen = _search(checkpoint, calibration, config, output_steps, chosen, max_loss, out)
+        options = {"target": target, "config": config, "output_steps": output_steps}
+        options |= {"settings": chosen, "max_loss": max_loss, "cost": cost}
+        chosen |= _search(checkpoint, calibration, options, out)
     with progress_bar("calibrating", 1.0) as progress:
         deployment = compile_checkpoint(
             checkpoint,
@@ -100,13 +117,7 @@ def _read(formats: str | None) -> dict[str, Any]:
 
 
 def _search(
-    checkpoint: str,
-    calibration: str | None,
-    config: str | None,
-    output_steps: Any,
-    settings: dict[str, Any],
-    max_loss: float,
-    out: Path,
+    checkpoint: str, calibration: str | None, options: dict[str, Any], out: Path
 ) -> dict[str, Any]:
     """Search formats, write what was tried beside the deployment, and give what was found."""
     from snn_deploy.api import search
@@ -116,24 +127,26 @@ def _search(
     if calibration is None:
         raise ConfigError("--search needs --calibration DATA.npz to judge accuracy by")
     with progress_bar("searching formats", 1.0) as progress:
-        outcome = search(
-            checkpoint,
-            calibration,
-            config=config,
-            output_steps=output_steps,
-            settings=settings,
-            max_loss=max_loss,
-            progress=progress,
-        )
+        outcome = search(checkpoint, calibration, progress=progress, **options)
     log = out.with_suffix(".search.json")
     with atomic_write(log) as file:
         file.write(json.dumps(outcome.to_json(), indent=2).encode())
     click.echo(
-        f"{log}: {len(outcome.trials)} trials, {outcome.before:,} to {outcome.after:,} bytes of "
-        f"chip memory, {outcome.mean_weight_bits:.2f} bits a synapse, {outcome.score_name} "
+        f"{log}: {len(outcome.trials)} trials, {_saved(outcome)}, "
+        f"{outcome.mean_weight_bits:.2f} bits a synapse, {outcome.score_name} "
         f"{percent(outcome.score)} (float {percent(outcome.float_score)})"
     )
     return outcome.config.model_dump()
+
+
+def _saved(outcome: Search) -> str:
+    from snn_deploy.reports.quantities import quantity
+
+    memory = f"{outcome.before:,} to {outcome.after:,} bytes of chip memory"
+    if outcome.energy_before_j is None or outcome.energy_after_j is None:
+        return memory
+    before, after = quantity(outcome.energy_before_j, "J"), quantity(outcome.energy_after_j, "J")
+    return f"{before} to {after} a sequence, {memory}"
 
 
 def refuse_deployment(checkpoint: str) -> None:
