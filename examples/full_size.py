@@ -61,6 +61,8 @@ class Configuration:
         The smallest system that holds it.
     calibration
         Sequences to calibrate with: a few, or one where it has thousands of tokens.
+    calibration_steps
+        Their length, where it is not ``steps``: a causal network's ranges need no full length.
     assumed
         What its published configuration does not say, or was not to be had.
     """
@@ -81,6 +83,7 @@ class Configuration:
     dt_min: float = 0.001
     target: str = "loihi2"
     calibration: int = 4
+    calibration_steps: int = 0
     assumed: str = ""
 
 
@@ -117,7 +120,8 @@ CONFIGURATIONS = {
     ),
     "wt103": Configuration(
         1024, 32, 16, steps=8192, classes=WT103_VOCABULARY, vocabulary=WT103_VOCABULARY,
-        bidirectional=False, prenorm=True, decoder="adaptive", target="kapoho_point", calibration=1,
+        bidirectional=False, prenorm=True, decoder="adaptive", target="kapoho_point",
+        calibration=1, calibration_steps=2048,
     ),
 }  # fmt: skip
 
@@ -180,14 +184,16 @@ def write(
 ) -> Path:
     """Write NAME.ckpt, calibration.npz and test.npz into a folder; give the checkpoint's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    calibration = calibration or CONFIGURATIONS[name].calibration
+    form = CONFIGURATIONS[name]
+    calibrating = make_data(name, calibration or form.calibration, seed + 1)
+    calibrating["inputs"] = calibrating["inputs"][:, : form.calibration_steps or form.steps]
     tensors, config = make_checkpoint(name, seed)
     path = folder / f"{name}.ckpt"
     write_zip(path, {"state_dict": state_dict(tensors), "hyper_parameters": config})
-    parts = {"calibration.npz": (calibration, seed + 1), "test.npz": (test, seed + 2)}
-    for file_name, (sequences, part_seed) in parts.items():
+    parts = {"calibration.npz": calibrating, "test.npz": make_data(name, test, seed + 2)}
+    for file_name, data in parts.items():
         with atomic_write(folder / file_name) as file:
-            np.savez(file, **make_data(name, sequences, part_seed))
+            np.savez(file, **data)
     return path
 
 

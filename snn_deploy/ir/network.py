@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from snn_deploy.errors import NetworkError
@@ -53,10 +54,16 @@ class Network:
         return len(self.nodes)
 
     def __getitem__(self, name: str) -> Node:
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise NetworkError(f"no node named '{name}'; there are: {', '.join(self.names)}")
+        try:
+            return self._by_name[name]
+        except KeyError:
+            there = ", ".join(self.names)
+            raise NetworkError(f"no node named '{name}'; there are: {there}") from None
+
+    @cached_property
+    def _by_name(self) -> dict[str, Node]:
+        # of two nodes with one name, which the verifier refuses, the first
+        return {node.name: node for node in reversed(self.nodes)}
 
     @property
     def names(self) -> tuple[str, ...]:
