@@ -1,6 +1,6 @@
 """The SpikingSSM authors' eleven configurations at full size: checkpoints with random weights.
 
-    python examples/full_size.py pathx -o /tmp/pathx        pathx.ckpt, calibration.npz, test.npz
+    python examples/full_size.py pathx -o networks          pathx.ckpt, calibration.npz, test.npz
     python examples/full_size.py --measure [NAMES]          convert and run each; a table
 
 Nobody has published trained weights of these sizes. Random ones take the same time and memory, as

@@ -33,6 +33,8 @@ from snn_deploy.ir.integer_nodes import Input, Normalize
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.timing import latencies
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.mapping.check import find_notices
+from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
@@ -292,3 +294,11 @@ def test_norms_add_next_to_no_error(variant: Variant, tmp_path: Path) -> None:
     assert norms
     assert min(noise[name] for name in norms) > LEAST_DB
     assert found.agreement == 1.0
+
+
+def test_a_norm_is_said_to_be_assumed() -> None:
+    network = norm_network(rows_of("normal", np.random.default_rng(0), 6))
+    (notice,) = find_notices(network, load_profile("loihi2"))
+    assert "'norm'" in notice
+    assert "is assumed: none is known to have run on loihi2" in notice
+    assert find_notices(network, load_profile("cpu")) == ()

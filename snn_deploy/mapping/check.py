@@ -101,6 +101,12 @@ def find_notices(network: Network, profile: Profile) -> tuple[str, ...]:
             f"{_name_some(backwards)}: run backwards in time, so the network cannot stream; "
             "each sequence is buffered and these layers take two passes over it"
         )
+    norms = [node.name for node in network.of_kind(nodes.Normalize)]
+    if norms and profile.cores is not None:
+        told.append(
+            f"{_name_some(norms)}: that layer norms can run as neuron programs, with sums over "
+            f"channels as messages, is assumed: none is known to have run on {profile.name}"
+        )
     return tuple(told)
 
 
