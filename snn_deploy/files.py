@@ -6,13 +6,13 @@ import contextlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from snn_deploy.errors import OutputError
 
-__all__ = ["atomic_write", "check_distinct", "check_writable"]
+__all__ = ["atomic_write", "check_distinct", "check_outputs", "check_writable"]
 
 PREFIX = ".snn-deploy-"
 OPEN_FILES = "/proc/self/fd"
@@ -85,6 +85,22 @@ def check_writable(path: str | os.PathLike[str], *sources: str | os.PathLike[str
     for source in sources:
         if source and target.exists() and Path(source).exists() and target.samefile(source):
             raise OutputError(f"cannot write {target}: this command reads it; name another")
+
+
+def check_outputs(
+    outputs: Iterable[str | os.PathLike[str] | None], *sources: str | os.PathLike[str] | None
+) -> None:
+    """Refuse any of ``outputs`` that :func:`check_writable` or :func:`check_distinct` does.
+
+    Raises
+    ------
+    OutputError
+        Naming the first.
+    """
+    wanted = [path for path in outputs if path]
+    check_distinct(*wanted)
+    for path in wanted:
+        check_writable(path, *sources)
 
 
 def check_distinct(*paths: str | os.PathLike[str] | None) -> None:

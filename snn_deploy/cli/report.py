@@ -46,7 +46,7 @@ def report(
     from snn_deploy.cli.convert import refuse_deployment
     from snn_deploy.data import load_data
     from snn_deploy.errors import ConfigError
-    from snn_deploy.files import check_distinct, check_writable
+    from snn_deploy.files import check_outputs
     from snn_deploy.reports.page_data import gather_page
     from snn_deploy.reports.table import render_report
 
@@ -54,10 +54,7 @@ def report(
         raise ConfigError("--against needs --html OUT.html; on the terminal, verify compares")
     if against is not None:
         refuse_deployment(against)
-    check_distinct(json_path, html_path)
-    for path in (json_path, html_path):
-        if path:
-            check_writable(path, deployment_file, data_path, against, config)
+    check_outputs((json_path, html_path), deployment_file, data_path, against, config)
     deployment = load(deployment_file).with_profile_settings(settings)
     data = load_data(data_path, deployment.network).first(limit)
     page = None

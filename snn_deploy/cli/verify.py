@@ -60,7 +60,7 @@ def verify(
     from snn_deploy.cli.convert import refuse_deployment
     from snn_deploy.cli.simulate import make_engine
     from snn_deploy.data import load_data
-    from snn_deploy.files import check_distinct, check_writable
+    from snn_deploy.files import check_outputs
     from snn_deploy.reports.error_table import error_table
 
     names = [name.strip() for name in backends.split(",")]
@@ -68,10 +68,7 @@ def verify(
         _check_without_float(names, min_agreement, html_path)
     else:
         refuse_deployment(against)
-    check_distinct(json_path, html_path)
-    for path in (json_path, html_path):
-        if path:
-            check_writable(path, deployment_file, data_path, against, config)
+    check_outputs((json_path, html_path), deployment_file, data_path, against, config)
     deployment = load(deployment_file)
     engines = [make_engine(name, device if name == "lava" else "cpu") for name in names]
     data = load_data(data_path, deployment.network).first(limit)
