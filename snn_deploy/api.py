@@ -168,8 +168,8 @@ class Deployment:
         Raises
         ------
         ConfigError
-            If the network is no stream: it reads its sequences from the end too, or pools in its
-            midst.
+            If the network is no stream: it looks ahead, reads its sequences from the end too, or
+            pools in its midst.
         """
         from snn_deploy.streaming import Stream
 

@@ -45,7 +45,7 @@ class Limits:
     state_bits
         The widest compartment.
     causal
-        Without dendrites that read time backwards.
+        Without dendrites that read time backwards or windows that look ahead.
     blocks
         The most blocks (a layer, an adder, a projection) between input and answer.
     host
@@ -198,7 +198,7 @@ def _tokens(b: _Builder) -> None:
 def _window(b: _Builder) -> None:
     width = b.choice((1, 2, 5))
     form = b.add(nodes.Input(name="input", output=b.format(width, b.bits()), channels=width)).output
-    before, after = (0, 0) if b.limits.causal else (b.between(0, 3), b.between(0, 3))
+    before, after = b.between(0, 3), 0 if b.limits.causal else b.between(0, 3)
     exponents = np.tile(form.exponents(width), before + 1 + after)
     b.add(
         Window(

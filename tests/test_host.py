@@ -154,9 +154,20 @@ def test_a_stream_knows_where_it_is() -> None:
         session.step(np.zeros((1, 1, 3), np.int64))
 
 
-def test_a_window_is_no_stream() -> None:
-    with pytest.raises(ConfigError, match="its encoder looks at the steps around each step"):
+def test_a_window_that_looks_ahead_is_no_stream() -> None:
+    told = r"its encoder looks ahead: node 'window' reads up to x\[t \+ 1\]; give it whole"
+    with pytest.raises(ConfigError, match=told):
         NativeSession(window(), 1)
+
+
+def test_a_window_that_looks_back_is_a_stream() -> None:
+    network = window(before=2, after=0)
+    session = NativeSession(network, 1, watched=["window"])
+    inputs = np.arange(1, 13).reshape(1, 4, 3)
+    parts = [session.step(inputs[:, step : step + 1])["window"] for step in range(4)]
+    told = np.concatenate([np.zeros((1, 2, 3), np.int64), inputs], axis=1)
+    expected = np.concatenate([told[:, k : k + 4] for k in range(3)], axis=-1)
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), expected)
 
 
 # --- what the report says

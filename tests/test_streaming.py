@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from lowered import network as small_network
+from lowered import synapses
 from random_networks import Limits, random_network, random_run
 
 import snn_deploy
@@ -24,8 +26,12 @@ from snn_deploy.engines.native import session
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.errors import ConfigError, DataError, NetworkError, OutputError, SnnDeployWarning
+from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.host_nodes import Window
+from snn_deploy.ir.integer_nodes import Input
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_digest
+from snn_deploy.ir.verifier import verify_network
 from snn_deploy.simulation import output_format, simulate
 from snn_deploy.streaming import Stream
 
@@ -61,7 +67,6 @@ def streamable(seed: int, host: bool) -> Network:
         raise
     plan = plan_network(network)
     assume(not plan.needs_length)
-    assume(not (plan.host.before or plan.host.after))
     assume(not (network.output_steps == "all" and network.output in plan.closing))
     assume(not network.use_lengths)
     return network
@@ -103,6 +108,54 @@ def test_a_stream_gives_what_whole_sequences_give(
     else:
         np.testing.assert_array_equal(stream.answer(), expected.logits)
     assert_same_counts(stream, expected)
+
+
+@pytest.mark.parametrize("sizes", [[1] * 12, [2, 1, 3, 6], [0, 5, 0, 7], [12], [11, 1], [4, 8]])
+@pytest.mark.parametrize("before", [1, 4, 15])
+def test_an_encoder_that_looks_back(before: int, sizes: list[int]) -> None:
+    """Chunks shorter than its window and longer, in one run and each from the last one's file."""
+    network = behind_a_window(before)
+    rng = np.random.default_rng(before)
+    real = rng.normal(size=(3, sum(sizes), 2))
+    lengths = np.full(3, sum(sizes))
+    names = ("input", "encoder.window", "encoder", "layers.0.lif")
+    expected = simulate(network, Data(real, None, lengths), ReferenceEngine(), names)
+    assert expected.spike_counts["layers.0"].any()
+    for stop in range(before, sum(sizes)):  # it does look back, to the very end of its window
+        shown = expected.trace["input"][:, stop - before]
+        np.testing.assert_array_equal(expected.trace["encoder.window"][:, stop, :2], shown)
+    for saved in (False, True):
+        stream = Stream(network, 3, trace=names)
+        outputs = []
+        for size in sizes:
+            outputs.append(stream.step(real[:, stream.steps : stream.steps + size]))
+            if saved:
+                stream = put_away(stream, network, exact=False)
+        for name in names:
+            joined = np.concatenate([output.trace[name] for output in outputs], axis=1)
+            np.testing.assert_array_equal(joined, expected.trace[name], err_msg=name)
+        np.testing.assert_array_equal(stream.answer(), expected.logits)
+        assert_same_counts(stream, expected)
+
+
+def behind_a_window(before: int) -> Network:
+    """A spiking layer and a readout behind a convolution that looks ``before`` steps back."""
+    rng = np.random.default_rng(before)
+    network = small_network(channels=5)
+    entry = Input(name="input", output=Format(12, 8), channels=2)
+    window = Window(
+        name="encoder.window",
+        inputs=(Edge("input"),),
+        output=Format(12, 8),
+        channels=2,
+        before=before,
+        after=0,
+    )
+    weight = rng.integers(-90, 91, (5, window.width))
+    first = synapses("encoder.synapses", window.name, weight)
+    network = dataclasses.replace(network, nodes=(entry, window, first, *network.nodes[2:]))
+    verify_network(network)
+    return network
 
 
 def put_away(stream: Stream, network: Network, exact: bool) -> Stream:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from snn_deploy.engines.reference import STEPS, Context, check_positions, check_tokens
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import DataError
@@ -17,7 +19,7 @@ from snn_deploy.ir.host import chip_part, host_part
 from snn_deploy.ir.host_nodes import Lookup, Positions, Window
 from snn_deploy.ir.network import Network
 
-__all__ = ["Host", "HostSignals", "check_mantissas"]
+__all__ = ["Host", "HostSignals", "HostStream", "check_mantissas"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ class Host:
         """Compute the steps ``start`` … ``stop - 1`` of ``inputs`` (B, L, d_input).
 
         ``first`` is the step of the sequence that ``inputs`` begin with. Outside of them there are
-        zeros: for a network that looks around they must be the whole sequence.
+        zeros: where a network looks around, they must hold the ``before`` steps before ``start``
+        and the ``after`` steps from ``stop`` on, as far as the sequence has them. Before its first
+        step there are zeros, so ``first`` may be negative.
 
         Raises
         ------
@@ -83,6 +87,41 @@ class Host:
             signals[node.name] = signal
         signals[self.network.input.name] = inputs[:, start:stop]
         return HostSignals(signals, signal, context.saturated)
+
+
+class HostStream:
+    """The host's part of a stream: it keeps the inputs that its windows still look at.
+
+    Parameters
+    ----------
+    host
+        That looks at no steps to come.
+    samples
+        How many sequences run side by side, B.
+    """
+
+    def __init__(self, host: Host, samples: int) -> None:
+        entry = host.network.input
+        self._host, self._name = host, f"{entry.name}/past"
+        self._past = np.zeros((samples, host.before, entry.width), dtype=np.int64)
+
+    def advance(self, first: int, chunk: IntArray) -> HostSignals:
+        """Compute the next steps, (B, T, d_input) from step ``first`` on."""
+        before, steps = self._host.before, chunk.shape[1]
+        if not before:
+            return self._host.compute(chunk, first=first)
+        inputs = np.concatenate([self._past, chunk], axis=1)
+        self._past = inputs[:, steps:].copy()
+        return self._host.compute(inputs, before, before + steps, first - before)
+
+    def state(self) -> dict[str, IntArray]:
+        """Copy the last ``before`` inputs, (B, before, d_input), if there are any to keep."""
+        return {self._name: self._past.copy()} if self._host.before else {}
+
+    def restore(self, state: Mapping[str, IntArray]) -> None:
+        """Go on from what :meth:`state` gave."""
+        if self._host.before:
+            self._past = state[self._name].copy()
 
 
 def check_mantissas(network: Network, inputs: IntArray, samples: int, first: int = 0) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.engines.host import check_mantissas
+from snn_deploy.engines.host import HostStream, check_mantissas
 from snn_deploy.engines.native.closing import Closing, close
 from snn_deploy.engines.native.compilation import thread_count
 from snn_deploy.engines.native.exact import ExactFlow
@@ -21,6 +21,7 @@ from snn_deploy.engines.native.plan import Moment, Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.integer_nodes import MAX_POOLED_STEPS, Accumulator, Dendrite, RunningSum
 from snn_deploy.ir.network import Network
 
@@ -143,8 +144,8 @@ class Snapshot:
     steps
         How many steps came so far.
     arrays
-        By ``node/what``: compartments, membranes, pools and counts of messages, int64 (B, …), in
-        the nodes' own order of channels and modes.
+        By ``node/what``: compartments, membranes, pools, counts of messages, and the last inputs
+        that a window still looks at; int64 (B, …), in the nodes' own order of channels and modes.
     saturated
         By node: how many values were clipped so far.
     """
@@ -160,7 +161,7 @@ class NativeSession:
     Parameters
     ----------
     network
-        Lowered, without dendrites that read time backwards.
+        Lowered, without dendrites that read time backwards or windows that look ahead.
     samples
         How many sequences run side by side, B.
     lengths
@@ -186,6 +187,7 @@ class NativeSession:
         self.watched = tuple(network[name].name for name in watched)
         self.steps = 0
         self._samples, self._has_lengths = samples, lengths is not None
+        self._host = HostStream(self.plan.host, samples)
         self._passage = Passage(self.plan, samples, lengths, None, self.watched)
         # by the host, and before this session went on
         self._saturated_besides: Counter[str] = Counter()
@@ -199,17 +201,17 @@ class NativeSession:
             If the chunk has another shape, or mantissas beyond the input's format, or there are
             more steps than a pool can sum.
         """
-        host, passage = self.plan.host, self._passage
-        check_mantissas(host.network, chunk, self._samples, self.steps)
+        network, passage = self.plan.host.network, self._passage
+        check_mantissas(network, chunk, self._samples, self.steps)
         self._check_length(self.steps + chunk.shape[1])
         watched = {
-            name: np.empty((*chunk.shape[:2], host.network[name].width), dtype=np.int64)
+            name: np.empty((*chunk.shape[:2], network[name].width), dtype=np.int64)
             for name in self.watched
         }
         for start in range(0, chunk.shape[1], passage.chunk_steps):
             part = slice(start, start + passage.chunk_steps)
             views = {name: signal[:, part] for name, signal in watched.items()}
-            at_host = host.compute(chunk[:, part], first=self.steps + start)
+            at_host = self._host.advance(self.steps + start, chunk[:, part])
             at_host.write(views)
             self._saturated_besides.update(at_host.saturated)
             passage.advance(self.plan.sweeps[0], self.steps + start, at_host.entering, views)
@@ -251,7 +253,7 @@ class NativeSession:
 
     def snapshot(self) -> Snapshot:
         """Copy the stream's state."""
-        return Snapshot(self.steps, self._passage.state(), dict(self.saturated()))
+        return Snapshot(self.steps, self._state(), dict(self.saturated()))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on, before the first step of this session, from where a snapshot was taken.
@@ -261,13 +263,17 @@ class NativeSession:
         DataError
             If it is one of another network, or of another number of sequences.
         """
-        if _kinds(snapshot.arrays) != _kinds(self._passage.state()):
+        if _kinds(snapshot.arrays) != _kinds(self._state()):
             raise DataError(
                 f"this state is not one of {self._samples} sequences through this network"
             )
+        self._host.restore(snapshot.arrays)
         self._passage.restore(snapshot.arrays)
         self._saturated_besides = Counter(snapshot.saturated)
         self.steps = snapshot.steps
+
+    def _state(self) -> dict[str, IntArray]:
+        return {**self._host.state(), **self._passage.state()}
 
 
 def _kinds(arrays: Mapping[str, IntArray]) -> dict[str, Any]:
@@ -276,8 +282,11 @@ def _kinds(arrays: Mapping[str, IntArray]) -> dict[str, Any]:
 
 def _check_streamable(plan: Plan) -> None:
     reason = None
-    if plan.host.before or plan.host.after:
-        reason = "its encoder looks at the steps around each step"
+    ahead = [window for window in plan.host.network.of_kind(Window) if window.after]
+    if ahead:
+        reason = (
+            f"its encoder looks ahead: node '{ahead[0].name}' reads up to x[t + {ahead[0].after}]"
+        )
     elif not plan.causal:
         reason = "it reads its sequence from the end, too"
     elif plan.needs_length:
