@@ -20,9 +20,13 @@ def make_console() -> Console:
     """Give a console for results on standard output; plain, wide text where that is no terminal."""
     from rich.console import Console
 
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:  # rich would leave with 1; main knows better
+            raise BrokenPipeError
+
     is_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = None if is_terminal else UNLIMITED
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
+    return Piped(highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
 
 
 def percent(part: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 import warnings
@@ -35,7 +36,19 @@ EPILOG = (
 )
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class _ReaderGoneError(Exception):
+    """Nobody reads standard output any more."""
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would leave with 1: here, a failed comparison
+            raise _ReaderGoneError from error
+
+
+@click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="snn-deploy")
 def commands() -> None:
     """Compile trained spiking state-space networks for neuromorphic chips, run them bit-exactly on
@@ -77,8 +90,9 @@ def _run(words: list[str], debug: bool) -> int:
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted; nothing half-written was left behind", err=True)
             return INTERRUPTED
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader went away: not worth a message
+        except _ReaderGoneError:
+            # not worth a message; what is still buffered goes nowhere, or Python would complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except SnnDeployError as error:
             return _fail(str(error), error.exit_code, debug)

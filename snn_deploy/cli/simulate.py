@@ -10,16 +10,20 @@ import click
 from snn_deploy.cli.console import percent, progress_bar
 from snn_deploy.cli.options import (
     config_option,
-    data_option,
     device_option,
     limit_option,
     output_steps_option,
 )
-from snn_deploy.cli.stream import TOO_LARGE, StreamRequest, simulate_stream
+from snn_deploy.cli.stream import (
+    STANDARD_INPUT,
+    TOO_LARGE,
+    StreamRequest,
+    simulate_piped,
+    simulate_stream,
+)
 from snn_deploy.cli.tracing import TraceRequest, trace_options
 
 if TYPE_CHECKING:
-    from snn_deploy.recordings import Recording
     from snn_deploy.streaming import Stream
 
 __all__ = ["make_engine", "simulate"]
@@ -32,7 +36,14 @@ FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
 
 @click.command(short_help="Run data through a network.")
 @click.argument("network_file", metavar="DEPLOYMENT|CHECKPOINT")
-@data_option
+@click.option(
+    "--data",
+    "data_path",
+    metavar="DATA.npz|DIR|.npy|-",
+    required=True,
+    help="Arrays 'inputs' and, where there are any, 'labels' and 'lengths'; or - for steps on "
+    "standard input, one a line, whose answers are printed as they come.",
+)
 @click.option(
     "--backend",
     default="native",
@@ -77,10 +88,16 @@ def simulate(
         check_writable(output, network_file, data_path, resume)
     if save_state:  # over the one that was resumed is fine
         check_writable(save_state, network_file, data_path)
-    stream = StreamRequest(chunk, save_state, resume)
-    if stream.wanted:
-        _check_streamable(network_file, backend)
-        _print_stream(*simulate_stream(network_file, data_path, stream, limit, trace, output))
+    request = StreamRequest(chunk, save_state, resume, data_path == STANDARD_INPUT)
+    if request.wanted:
+        request.check(backend, trace.path, output)
+        _check_deployment(network_file)
+        if request.piped:
+            stream, steps = simulate_piped(network_file, request)
+            _print_stream(stream, steps, None, err=True)
+            return
+        stream, recording = simulate_stream(network_file, data_path, request, limit, trace, output)
+        _print_stream(stream, recording.steps, recording.labels)
         return
     if backend in FLOAT_BACKENDS:
         outcome = _simulate_float(
@@ -120,17 +137,6 @@ def _refuse_config(config: str | None) -> None:
 
     if config is not None:
         raise ConfigError("--config belongs to a CHECKPOINT, so to --backend float; leave it out")
-
-
-def _check_streamable(path: str, backend: str) -> None:
-    from snn_deploy.errors import ConfigError
-
-    if backend != "native":
-        raise ConfigError(
-            f"--chunk, --save-state and --resume need --backend native, not {backend}: other "
-            "engines run whole sequences"
-        )
-    _check_deployment(path)
 
 
 def _check_deployment(path: str) -> None:
@@ -223,12 +229,12 @@ def _save(path: str, arrays: Mapping[str, Any]) -> None:
     click.echo(f"wrote {path}")
 
 
-def _print_stream(stream: Stream, recording: Recording) -> None:
-    begun = stream.steps - recording.steps
+def _print_stream(stream: Stream, steps: int, labels: Any, err: bool = False) -> None:
+    begun = stream.steps - steps
     before = f" (after {begun:,} before)" if begun else ""
-    click.echo(f"{stream.samples} streams of {recording.steps:,} steps{before}")
-    found = stream.answer().argmax(axis=-1) if stream.answers_at_end else None
-    _print_outcome(found, recording.labels, stream.spike_counts, stream.steps, stream.saturated)
+    click.echo(f"{stream.samples} streams of {steps:,} steps{before}", err=err)
+    found = None if labels is None or not stream.answers_at_end else stream.answer().argmax(axis=-1)
+    _print_outcome(found, labels, stream.spike_counts, stream.steps, stream.saturated, err)
 
 
 def _print_outcome(
@@ -237,14 +243,16 @@ def _print_outcome(
     counts: Mapping[str, Any],
     steps: int,
     saturated: Mapping[str, int],
+    err: bool = False,
 ) -> None:
     from snn_deploy.metrics import share_of_right
 
     correct = None if predictions is None else share_of_right(predictions, labels)
     if correct is not None:
-        click.echo(f"accuracy {percent(correct)}")
+        click.echo(f"accuracy {percent(correct)}", err=err)
     for layer, spikes in counts.items():
-        click.echo(f"spike rate {layer}: {percent(spikes.sum() / (spikes.size * steps))}")
+        rate = percent(spikes.sum() / (spikes.size * steps))
+        click.echo(f"spike rate {layer}: {rate}", err=err)
     for name, count in saturated.items():
         if count:
-            click.echo(f"saturated {name}: {count:,} values clipped")
+            click.echo(f"saturated {name}: {count:,} values clipped", err=err)

@@ -1,12 +1,17 @@
-"""``simulate --chunk``: long sequences through a causal network, a chunk of time at a time."""
+"""``simulate --chunk``: long sequences through a causal network, a chunk of time at a time.
+
+With ``--data -`` the sequence is what another process writes, and answers are printed as they come.
+"""
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -19,26 +24,51 @@ if TYPE_CHECKING:
     from snn_deploy.streaming import Stream, StreamOutput
     from snn_deploy.traces.writer import TraceWriter
 
-__all__ = ["TOO_LARGE", "StreamRequest", "simulate_stream"]
+__all__ = ["STANDARD_INPUT", "TOO_LARGE", "StreamRequest", "simulate_piped", "simulate_stream"]
+
+STANDARD_INPUT = "-"
 
 TOO_LARGE = "logits are left out: the scores of so many steps and words are too large"
 
 CHUNK = 4096  # steps, where only a state is asked for
 OUTPUT_BYTES = 64 * 2**20  # of a chunk's logits, which a large vocabulary makes many
+MOST_PRINTED = 1024  # logits of a line
 
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """The options that make ``simulate`` a stream."""
+    """The options that make ``simulate`` a stream; ``piped`` from standard input."""
 
     chunk: int | None
     save: str | None
     resume: str | None
+    piped: bool
 
     @property
     def wanted(self) -> bool:
         """Whether any of them was given."""
-        return not (self.chunk is None and self.save is None and self.resume is None)
+        return self.piped or any((self.chunk, self.save, self.resume))
+
+    def check(self, backend: str, *outputs: str | None) -> None:
+        """Refuse what no stream can do, or none without an end.
+
+        Raises
+        ------
+        ConfigError
+            For another backend, and for ``outputs`` whose size must be known beforehand.
+        """
+        from snn_deploy.errors import ConfigError
+
+        if backend != "native":
+            raise ConfigError(
+                "--chunk, --save-state, --resume and --data - need --backend native, not "
+                f"{backend}: other engines run whole sequences"
+            )
+        if self.piped and any(outputs):
+            raise ConfigError(
+                "--trace and -o need data of a known length, and --data - has no end: take the "
+                "answers from standard output, or give a file"
+            )
 
 
 def simulate_stream(
@@ -66,7 +96,7 @@ def simulate_stream(
         npz = stack.enter_context(write_npz(output)) if output else None
         traced = trace.writer(deployment.network, stream.samples, first, last)
         writer = stack.enter_context(traced)
-        _run(stream, recording, request.chunk or CHUNK, writer, npz)
+        _run(stream, recording, _chunk_steps(stream, request.chunk), writer, npz)
     if output:
         click.echo(f"wrote {output}")
     if request.save:  # last: a state without its outputs would lose them
@@ -75,14 +105,65 @@ def simulate_stream(
     return stream, recording
 
 
+def simulate_piped(path: str, request: StreamRequest) -> tuple[Stream, int]:
+    """Run what comes on standard input, and print answers; give how many steps came.
+
+    Raises
+    ------
+    DataError
+        If a line is no step for the network, or none came at all.
+    """
+    from snn_deploy.api import load
+    from snn_deploy.errors import DataError
+    from snn_deploy.text_steps import read_steps
+
+    deployment = load(path)
+    stream = deployment.resume(request.resume) if request.resume else deployment.stream()
+    first = stream.steps
+    columns = stream.classes if stream.classes <= MOST_PRINTED else 0
+    if not columns:
+        click.echo(f"logits are left out: {stream.classes:,} a line are too many", err=True)
+    click.echo(",".join(["step", "prediction", *(f"logit_{i}" for i in range(columns))]))
+    size = _chunk_steps(stream, request.chunk)
+    source: IO[bytes] = sys.stdin.buffer if sys.stdin else BytesIO()  # closed: no steps
+    for given in stream.run(read_steps(source, deployment.network, size)):
+        answer = given.answer if given.outputs is None else given.outputs
+        if answer is not None:
+            _print_answers(answer[0], stream.steps, columns)
+    if stream.steps == first:
+        raise DataError("standard input: no step came; write one a line")
+    if request.save:
+        stream.save(request.save)
+        click.echo(f"wrote {request.save}", err=True)
+    return stream, stream.steps - first
+
+
+def _print_answers(answers: Any, stop: int, columns: int) -> None:
+    """Print the answer of each step, (T, classes) up to ``stop``, or the one so far (classes,)."""
+    rows = answers.reshape(-1, answers.shape[-1])
+    lines = (
+        ",".join([str(step), str(row.argmax()), *map(repr, row[:columns].tolist())])
+        for step, row in enumerate(rows, start=stop - len(rows))
+    )
+    if len(rows):
+        click.echo("\n".join(lines))
+
+
+def _chunk_steps(stream: Stream, chunk: int | None) -> int:
+    """Give how many steps to take at a time: as asked, unless their logits would be large."""
+    size = chunk or CHUNK
+    if stream.answers_at_end:
+        return size
+    return max(1, min(size, OUTPUT_BYTES // (8 * stream.samples * stream.classes)))
+
+
 def _run(
     stream: Stream, recording: Recording, chunk: int, writer: TraceWriter | None, npz: Npz | None
 ) -> None:
     first = stream.steps
     outputs = None
-    if not stream.answers_at_end:
-        chunk = max(1, min(chunk, OUTPUT_BYTES // (8 * stream.samples * stream.classes)))
-        outputs = _Outputs(npz, stream, recording.steps) if npz else None
+    if npz and not stream.answers_at_end:
+        outputs = _Outputs(npz, stream, recording.steps)
     with progress_bar("streaming", recording.steps) as progress:
         for inputs in recording.chunks(chunk):
             given = stream.step(inputs)
