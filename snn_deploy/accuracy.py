@@ -25,7 +25,7 @@ from snn_deploy.passes.fix_length import FixLength
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.split_head import move_to_head
 from snn_deploy.signals import SignalError, SignalErrors, advise
-from snn_deploy.simulation import Progress, block_size, encode, output_format, run_blocks
+from snn_deploy.simulation import Progress, block_size, output_format, run_blocks
 
 __all__ = ["AccuracyComparison", "compare_accuracy"]
 
@@ -71,14 +71,15 @@ def compare_accuracy(
     whole = FoldThresholds()(whole)  # the integer network's drives are in units of the threshold
     folded = replace(move_to_head(whole, len(network.head)), head=())
     errors = SignalErrors(folded, network)
-    saturated = Counter({network.input.name: encode(network, data.inputs)[1]})
+    saturated: Counter[str] = Counter()
     exact, surrogate, integer = [], [], []
     has_surrogate = all(lif.surrogate is not None for lif in source.of_kind(Lif))
     block = block_size(network, data, errors.shared) // 4 or 1
-    for rows, result in run_blocks(network, data, engine, errors.shared, progress, block):
-        part = data[rows]
+    for done in run_blocks(network, data, engine, errors.shared, progress, block):
+        part, result = data[done.rows], done.result
         reference = run_float(folded, part.inputs, part.lengths, record=errors.shared)
         errors.add(reference.signals, result.trace, part.lengths)
+        saturated.update({network.input.name: done.clipped})
         saturated.update(result.saturated)
         exact.append(reference.logits)
         integer.append(output_format(network).decode(result.output))

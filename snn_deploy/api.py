@@ -253,7 +253,7 @@ class Deployment:
         data = self._data(inputs, lengths)
         traced = [node.name for node in message_sources(self.network)]
         blocks = run_blocks(self.network, data, get_engine("native"), traced, progress)
-        results = (_watched(result, watch) for _, result in blocks)
+        results = (_watched(block.result, watch) for block in blocks)
         return build_report(
             self.network,
             self.profile,

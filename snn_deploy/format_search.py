@@ -222,7 +222,7 @@ def _energy_meter(profile: Profile, data: Data) -> Callable[[Network], float]:
     def measure(network: Network) -> float:
         traced = [node.name for node in message_sources(network)]
         blocks = run_blocks(network, data, get_engine("native"), traced)
-        results = (result for _, result in blocks)
+        results = (block.result for block in blocks)
         report = build_report(network, profile, results, data.inputs.shape[1])
         return (report.total_j or report.dynamic_j).typical
 

@@ -23,6 +23,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.metrics import cross_entropy
 
 __all__ = [
+    "Block",
     "Progress",
     "Simulation",
     "block_size",
@@ -129,9 +130,11 @@ def simulate(
     ConfigError
         If ``trace`` names a node that is not there.
     """
-    clipped = _clipped_inputs(network, data)
-    blocks = run_blocks(network, data, engine, trace, progress, record=record)
-    results = [result for _, result in blocks]
+    blocks = list(run_blocks(network, data, engine, trace, progress, record=record))
+    results = [block.result for block in blocks]
+    clipped = sum(block.clipped for block in blocks)
+    if clipped:  # an answer to clipped data is no answer
+        warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
     output = np.concatenate([result.output for result in results])
     messages = _joined([result.messages for result in results])
     return Simulation(
@@ -154,14 +157,6 @@ def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str
     }
 
 
-def _clipped_inputs(network: Network, data: Data) -> int:
-    """Count inputs beyond their format, and warn: an answer to clipped data is no answer."""
-    clipped = encode(network, data.inputs)[1]
-    if clipped:
-        warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
-    return clipped
-
-
 def warn_of_clipped(network: Network, clipped: int, values: int, stacklevel: int) -> None:
     """Warn that so many of so many input values were clipped."""
     form = output_format(network, network.input.name)
@@ -175,6 +170,25 @@ def warn_of_clipped(network: Network, clipped: int, values: int, stacklevel: int
     )
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some of the sequences, run at once.
+
+    Parameters
+    ----------
+    rows
+        Which.
+    result
+        What the engine gave for them.
+    clipped
+        How many of their input values were beyond the input's format.
+    """
+
+    rows: slice
+    result: Result
+    clipped: int
+
+
 def run_blocks(
     network: Network,
     data: Data,
@@ -183,21 +197,22 @@ def run_blocks(
     progress: Progress | None = None,
     block: int | None = None,
     record: Record | None = None,
-) -> Iterator[tuple[slice, Result]]:
-    """Run ``data`` in blocks of sequences that keep memory bounded; give each block's result."""
+) -> Iterator[Block]:
+    """Run ``data`` in blocks of sequences that keep memory bounded; give each as it is done."""
     check_traced(network, trace)
     size = block or block_size(network, data, () if record else trace)
     for start in range(0, len(data), size):
         rows = slice(start, min(start + size, len(data)))
         count = rows.stop - rows.start
+        inputs, clipped = encode(network, data.inputs[rows])
         run = Run(
-            inputs=encode_inputs(network, data[rows]),
+            inputs=inputs,
             lengths=data.lengths[rows],
             trace=tuple(trace),
             record=None if record is None else _from_sample(record, start),
             progress=_scaled(progress, count),
         )
-        yield rows, engine.run(network, run)
+        yield Block(rows, engine.run(network, run), clipped)
 
 
 def check_traced(network: Network, trace: Collection[str]) -> None:

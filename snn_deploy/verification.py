@@ -81,10 +81,10 @@ def compare_engines(
         EngineComparison((engines[0].name, other.name), len(data), steps, len(network))
         for other in engines[1:]
     ]
-    for results in zip(*runs, strict=True):
-        rows, base = results[0]
-        for i, (_, other) in enumerate(results[1:]):
-            found = first_divergence(network, base.trace, other.trace, rows.start)
+    for blocks in zip(*runs, strict=True):
+        start, base = blocks[0].rows.start, blocks[0].result
+        for i, other in enumerate(block.result for block in blocks[1:]):
+            found = first_divergence(network, base.trace, other.trace, start)
             comparisons[i] = _merged(
                 comparisons[i],
                 values=sum(signal.size for signal in base.trace.values()),

@@ -12,6 +12,8 @@ import snn_deploy
 from snn_deploy import examples
 from snn_deploy.data import Data
 from snn_deploy.engines.floating import run_float
+from snn_deploy.errors import SnnDeployWarning
+from snn_deploy.ir.formats import Format
 from snn_deploy.signals import SignalError, SignalErrors, advise
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
@@ -75,6 +77,25 @@ def test_clipped_inputs_are_counted(data: Data, plain: Any) -> None:
     assert outcome.accuracy is not None
     assert outcome.accuracy.saturated["input"] == 3
     assert outcome.accuracy.signals[0].saturated == 3
+    told = r"^3 of 768 input values lie outside ±"
+    with pytest.warns(SnnDeployWarning, match=told) as caught:
+        assert deployment.simulate(inputs).saturated["input"] == 3
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_inputs_are_encoded_once(data: Data, plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment, _ = plain
+    encoded, encode = [], Format.encode
+
+    def counted(form: Format, value: np.ndarray) -> tuple[np.ndarray, int]:
+        encoded.append(len(value))
+        return encode(form, value)
+
+    monkeypatch.setattr(Format, "encode", counted)
+    deployment.simulate(data)
+    assert sum(encoded) == len(data)
+    deployment.verify(data, backends=["native"], against=CHECKPOINT)
+    assert sum(encoded) == 2 * len(data)
 
 
 def test_errors_by_step_and_channel_add_up_to_the_whole(plain: Any) -> None:

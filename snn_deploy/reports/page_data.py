@@ -211,9 +211,9 @@ def observe_signals(
     count = int(np.clip(room // sum(node.width for node in network), 1, SAMPLE_SEQUENCES))
     sample = data[:count]
     for group in _groups(network, room // count):
-        ((_, result),) = run_blocks(network, sample, get_engine("native"), group, block=count)
+        (done,) = run_blocks(network, sample, get_engine("native"), group, block=count)
         for name in group:
-            _observe(network[name], network, result, seen, spikes)
+            _observe(network[name], network, done.result, seen, spikes)
     return tuple(_signals(network, seen)), spikes, len(sample)
 
 
