@@ -202,6 +202,17 @@ def test_both_lowerings_are_costed() -> None:
     assert small.placement.lowering == "mode"
 
 
+def test_lowerings_are_compared_only_where_that_is_wanted() -> None:
+    made = lowered.network()
+    whole, plain = (
+        build_report(made, load_profile("loihi2"), [simulate(made)], STEPS, compare=compare)
+        for compare in (True, False)
+    )
+    assert len(whole.lowerings) == 2
+    assert plain.lowerings == ()
+    assert {**whole.to_json(), "lowerings": []} == plain.to_json()
+
+
 def test_a_network_that_runs_backwards_cannot_stream() -> None:
     timing = report(lowered.network(layers=2, reverse=True)).timing
     assert timing is not None

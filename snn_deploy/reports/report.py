@@ -172,6 +172,7 @@ def build_report(
     *,
     objective: Objective = "time",
     lowering: Lowering | None = None,
+    compare: bool = True,
 ) -> Report:
     """Build the report of a lowered network on a target, from simulations of it.
 
@@ -188,6 +189,8 @@ def build_report(
         Steps of every sequence, padding included.
     objective, lowering
         See :func:`~snn_deploy.mapping.placement.place_network`.
+    compare
+        Whether to place the network in both lowerings, for ``Report.lowerings``, too.
 
     Raises
     ------
@@ -223,7 +226,7 @@ def build_report(
         static=static,
         influences=influences,
         paper=count_as_papers_do(chip, context.events, activity.total_steps, profile),
-        lowerings=compare_lowerings(chip, profile, activity, objective),
+        lowerings=compare_lowerings(chip, profile, activity, objective) if compare else (),
         saturation=judge_saturation(network, activity.saturated),
         buffer_bytes=_buffer_bytes(chip, steps_per_sequence),
         host=host_work(network),
