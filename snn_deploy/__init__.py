@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
-    from snn_deploy.api import Deployment, Verification, convert, load, load_float_network, search
+    from snn_deploy.api import convert, load, load_float_network, search
+    from snn_deploy.deployment import Deployment
     from snn_deploy.simulation import Simulation
     from snn_deploy.streaming import Stream, StreamOutput
+    from snn_deploy.verification import Verification
 
 __all__ = [
     "Deployment",
@@ -30,11 +32,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Deployment": "snn_deploy.api",
+    "Deployment": "snn_deploy.deployment",
     "Simulation": "snn_deploy.simulation",
     "Stream": "snn_deploy.streaming",
     "StreamOutput": "snn_deploy.streaming",
-    "Verification": "snn_deploy.api",
+    "Verification": "snn_deploy.verification",
     "convert": "snn_deploy.api",
     "load": "snn_deploy.api",
     "load_float_network": "snn_deploy.api",

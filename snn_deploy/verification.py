@@ -1,10 +1,13 @@
-"""Do all engines give the same bits? If not: the first node, neuron and step that differ."""
+"""Do all engines give the same bits? If not: the first node, neuron and step that differ.
+
+:class:`Verification` holds the answer, and how the network compares with the float one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +17,10 @@ from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.network import Network
 from snn_deploy.simulation import Progress, block_size, run_blocks
 
-__all__ = ["Divergence", "EngineComparison", "compare_engines", "first_divergence"]
+if TYPE_CHECKING:
+    from snn_deploy.accuracy import AccuracyComparison
+
+__all__ = ["Divergence", "EngineComparison", "Verification", "compare_engines", "first_divergence"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,27 @@ class EngineComparison:
     def to_json(self) -> dict[str, Any]:
         """Give plain data for ``verify --json``."""
         return {**asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outcome of :meth:`~snn_deploy.Deployment.verify`."""
+
+    engines: list[EngineComparison]
+    accuracy: AccuracyComparison | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every engine gave the same integers."""
+        return all(comparison.passed for comparison in self.engines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain data for ``verify --json``."""
+        return {
+            "passed": self.passed,
+            "engines": [comparison.to_json() for comparison in self.engines],
+            "accuracy": None if self.accuracy is None else self.accuracy.to_json(),
+        }
 
 
 def compare_engines(

@@ -26,7 +26,7 @@ from snn_deploy.reports.paper import PaperCount, count_as_papers_do
 from snn_deploy.simulation import Progress, output_format
 
 if TYPE_CHECKING:
-    from snn_deploy.api import Deployment
+    from snn_deploy.deployment import Deployment
     from snn_deploy.engines.result import Result
     from snn_deploy.reports.report import Report
 

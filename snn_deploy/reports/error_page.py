@@ -15,7 +15,7 @@ from snn_deploy.reports.quantities import percent
 from snn_deploy.signals import SignalError
 
 if TYPE_CHECKING:
-    from snn_deploy.api import Verification
+    from snn_deploy.verification import Verification
 
 __all__ = ["ErrorPage", "render_error_page"]
 

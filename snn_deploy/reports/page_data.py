@@ -27,7 +27,7 @@ from snn_deploy.simulation import Progress, output_format, run_blocks
 
 if TYPE_CHECKING:
     from snn_deploy.accuracy import AccuracyComparison
-    from snn_deploy.api import Deployment
+    from snn_deploy.deployment import Deployment
     from snn_deploy.reports.report import Report
 
 __all__ = ["PageData", "Signal", "gather_page", "observe_signals"]
