@@ -82,11 +82,12 @@ def convert(
     from snn_deploy.checkpoint import read_checkpoint
     from snn_deploy.converters.registry import to_float_network
     from snn_deploy.mapping.check import check_target
-    from snn_deploy.mapping.profile import load_profile, split_settings
+    from snn_deploy.mapping.profile import list_profiles, load_profile, split_settings
 
     profile_settings, chosen = split_settings(settings or {})
     quantization = parse_settings(chosen)
-    profile = load_profile(target).with_overrides(profile_settings)
+    base = load_profile(target)
+    profile = base.with_overrides(profile_settings)
     read = read_checkpoint(checkpoint, config)
     network = to_float_network(read, output_steps)
     data = _calibration_data(network, calibration, quantization.input_range)
@@ -106,7 +107,7 @@ def convert(
             "steps": data.inputs.shape[1],
         }
     origin = Provenance(
-        profile=target,
+        profile=base.name,
         profile_version=str(profile.version),
         checkpoint=Path(checkpoint).name,
         checkpoint_sha256=read.sha256,
@@ -114,6 +115,7 @@ def convert(
         settings=quantization.model_dump(),
         tool_version=__version__,
         profile_settings=profile_settings,
+        profile_data={} if target in list_profiles() else base.to_dict(),
     )
     return Deployment(lowered, origin)
 

@@ -43,9 +43,14 @@ class Deployment:
     @property
     def profile(self) -> Profile:
         """The hardware profile that it was compiled for, with what the user set of it."""
-        from snn_deploy.mapping.profile import load_profile
+        from snn_deploy.mapping.profile import load_profile, parse_profile
 
-        return load_profile(self.origin.profile).with_overrides(self.origin.profile_settings)
+        origin = self.origin
+        if origin.profile_data:
+            profile = parse_profile(origin.profile_data, f"profile '{origin.profile}'")
+        else:
+            profile = load_profile(origin.profile)
+        return profile.with_overrides(origin.profile_settings)
 
     def with_profile_settings(self, settings: Mapping[str, Any]) -> Deployment:
         """Change numbers of the profile, by dotted key, e.g. ``{"energy.ac_pj": 20}``.

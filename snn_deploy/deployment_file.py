@@ -34,7 +34,7 @@ class Provenance:
     Parameters
     ----------
     profile, profile_version
-        The hardware profile that it was compiled for.
+        Name and version of the hardware profile that it was compiled for.
     checkpoint, checkpoint_sha256
         Name and digest of the checkpoint file.
     calibration
@@ -46,6 +46,8 @@ class Provenance:
         The version of snn-deploy that wrote it.
     profile_settings
         Numbers of the profile that the user set, by dotted key.
+    profile_data
+        The user's own profile as plain data; empty for one that comes with the package.
     """
 
     profile: str
@@ -56,6 +58,7 @@ class Provenance:
     settings: dict[str, Any]
     tool_version: str
     profile_settings: dict[str, Any] = field(default_factory=dict)
+    profile_data: dict[str, Any] = field(default_factory=dict)
 
 
 def write_deployment(path: str | os.PathLike[str], network: Network, origin: Provenance) -> None:
@@ -140,7 +143,7 @@ def _check_digest(content: bytes, digest: Any, path: str | os.PathLike[str]) -> 
 
 def _provenance(document: dict[str, Any]) -> Provenance:
     found: dict[str, Any] = {}
-    document = {"profile_settings": {}, **document}  # older files have none
+    document = {"profile_settings": {}, "profile_data": {}, **document}  # older files have none
     for name, hint in get_type_hints(Provenance).items():
         kind = get_origin(hint) or hint
         if not isinstance(document.get(name), kind):

@@ -472,7 +472,7 @@ def test_a_folder_of_pairs_must_fit_together(pairs: Network, tmp_path: Path) -> 
         open_dataset(tmp_path, pairs)
     np.save(tmp_path / "inputs.npy", float_inputs(pairs, 6, STEPS).astype(np.float32))
     np.save(tmp_path / "labels.npy", np.zeros(6, np.int64))
-    with pytest.raises(DataError, match="6 labels for 6 inputs"):
+    with pytest.raises(DataError, match="6 labels for 6 inputs; need 3"):
         open_dataset(tmp_path, pairs)
 
 

@@ -1,15 +1,19 @@
-"""Numbers of a profile that the user sets: kept by the deployment, told by the report."""
+"""Profiles of the user's own, and numbers that are set: a deployment keeps them."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import snn_deploy
-from snn_deploy.errors import ConfigError, TargetError
-from snn_deploy.mapping.profile import split_settings
+from snn_deploy.deployment_file import METADATA_KEY, read_deployment, write_deployment
+from snn_deploy.errors import ConfigError, DeploymentError, TargetError
+from snn_deploy.mapping.profile import list_profiles, load_profile, parse_profile, split_settings
+from snn_deploy.sealed import read_sealed, seal
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +80,83 @@ def test_every_message_of_a_real_network_is_counted(checkpoint: Path, inputs: np
     assert report.activity.bounded == ()
     assert report.timing is not None
     assert report.timing.sampled_steps == inputs.shape[0] * inputs.shape[1]
+
+
+MINE = """extends = "loihi2"
+name = "mine"
+version = "0.1.0"
+[sources]
+me = "my lab"
+[limits]
+chips = { value = 2, known = "measured", source = "me" }
+"""
+
+
+@pytest.fixture
+def mine(checkpoint: Path, inputs: np.ndarray, tmp_path: Path) -> snn_deploy.Deployment:
+    """A deployment for a profile of the user's own, whose file is gone."""
+    file = tmp_path / "chip.toml"
+    file.write_text(MINE)
+    settings = {"energy.ac_pj": 20}
+    made = snn_deploy.convert(checkpoint, str(file), calibration=inputs, settings=settings)
+    file.unlink()
+    return made
+
+
+def test_a_deployment_holds_the_user_s_own_profile(
+    mine: snn_deploy.Deployment, checkpoint: Path, inputs: np.ndarray, tmp_path: Path
+) -> None:
+    assert (mine.origin.profile, mine.origin.profile_version) == ("mine", "0.1.0")
+    mine.save(tmp_path / "made.safetensors")
+    again = snn_deploy.load(tmp_path / "made.safetensors")
+    assert again.origin == mine.origin
+    assert again.profile == mine.profile
+    assert (again.profile.name, again.profile.cores) == ("mine", 256)
+    assert again.profile.overrides == ("energy.ac_pj",)
+    assert again.report(inputs).to_json() == mine.report(inputs).to_json()
+    assert str(tmp_path).encode() not in (tmp_path / "made.safetensors").read_bytes()
+
+
+def test_where_a_profile_s_file_was_makes_no_difference(
+    mine: snn_deploy.Deployment, checkpoint: Path, inputs: np.ndarray, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    file = tmp_path / "elsewhere" / "other.toml"
+    file.write_text(MINE)
+    settings = {"energy.ac_pj": 20}
+    other = snn_deploy.convert(checkpoint, str(file), calibration=inputs, settings=settings)
+    for name, made in (("one", mine), ("other", other)):
+        made.save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+@pytest.mark.parametrize("name", list_profiles())
+def test_a_profile_survives_storage(name: str) -> None:
+    profile = load_profile(name)
+    assert parse_profile(json.loads(json.dumps(profile.to_dict())), name) == profile
+
+
+def test_only_the_user_s_own_profile_is_stored(checkpoint: Path, inputs: np.ndarray) -> None:
+    assert convert(checkpoint, inputs).origin.profile_data == {}
+
+
+def test_a_stored_profile_is_checked(mine: snn_deploy.Deployment, tmp_path: Path) -> None:
+    wrong = replace(mine.origin, profile_data={**mine.origin.profile_data, "wings": 2})
+    write_deployment(tmp_path / "wrong", mine.network, wrong)
+    told = "made for a profile that cannot be loaded: profile 'mine': unknown key 'wings'"
+    with pytest.raises(DeploymentError, match=told):
+        snn_deploy.load(tmp_path / "wrong")
+
+
+def test_older_files_name_the_profile_s_file(mine: snn_deploy.Deployment, tmp_path: Path) -> None:
+    file = tmp_path / "chip.toml"
+    older = replace(mine.origin, profile=str(file), profile_data={})
+    write_deployment(tmp_path / "older", mine.network, older)
+    document, tensors = read_sealed(METADATA_KEY, (tmp_path / "older").read_bytes())
+    del document["profile_data"], document["sha256"]
+    (tmp_path / "older").write_bytes(seal(METADATA_KEY, document, tensors))
+    with pytest.raises(DeploymentError, match=r"cannot read the profile .*chip\.toml"):
+        snn_deploy.load(tmp_path / "older")
+    file.write_text(MINE)
+    assert snn_deploy.load(tmp_path / "older").profile == mine.profile
+    assert read_deployment(tmp_path / "older")[1] == older

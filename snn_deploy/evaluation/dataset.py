@@ -129,7 +129,9 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
     expected = {"lengths": len(inputs), "labels": len(inputs) // (2 if network.pairs else 1)}
     for name, array in arrays.items():
         if array is not None and len(array) != expected[name]:
-            raise DataError(f"{folder}: {len(array)} {name} for {len(inputs)} inputs")
+            raise DataError(
+                f"{folder}: {len(array)} {name} for {len(inputs)} inputs; need {expected[name]}"
+            )
     if not len(inputs):
         raise DataError(f"{first}: no sequences in it")
     every_step = np.full(len(inputs), inputs.shape[1] if inputs.ndim > 1 else 0, dtype=np.int64)
