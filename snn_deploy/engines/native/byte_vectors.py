@@ -1,6 +1,11 @@
-"""Sums of 8-bit weights, many at once in registers: what spikes bring to a block of neurons.
+"""What spikes bring: sums of 8-bit weights, many at once in registers, and lists of who spiked.
 
-A block of ``size`` 16-bit sums takes 256 columns of weights in ±127 before it could overflow.
+Two columns of weights share a 16-bit lane: one in its high byte, and one in its low byte, moved up by
+128 so that it is positive. Lanes can be added up as they are, as long as the high bytes are added up,
+too: what they brought is taken off at the end, and the low bytes' sums remain. That is three
+instructions for two lots of columns, where widening each would take four.
+
+All of this is modulo 2**16, so that only the last sums need to fit. Any 258 columns' do.
 """
 
 from __future__ import annotations
@@ -8,19 +13,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import extending
 from numba.core import types
 from numba.extending import models, register_model
 
 from snn_deploy.engines.native.compilation import inlined
+from snn_deploy.engines.native.vectors import LANES, load, nonzero_bits
 
-__all__ = ["COLUMNS_IN_A_SUM", "ShortSums", "make_column_adder"]
+__all__ = ["COLUMNS_IN_A_SUM", "LARGEST_SUM", "ShortSums", "list_spikes", "make_column_adder", "pair"]
 
-COLUMNS_IN_A_SUM = 32767 // 127
+LARGEST_SUM = 2**15 - 1
+COLUMNS_IN_A_SUM = LARGEST_SUM // 127
 
+_BIAS = 128  # of a low byte
 intrinsic: Any = extending.intrinsic
 Array = Any  # numba knows the types
+_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
+
+
+def pair(columns: npt.NDArray[np.int8], size: int) -> npt.NDArray[np.int8]:
+    """Lay weights (inputs, outputs) out for :func:`make_column_adder`: (blocks, inputs, size).
+
+    The last block ends with the outputs, and may overlap the one before.
+    """
+    outputs = columns.shape[1]
+    firsts = [min(first, outputs - size) for first in range(0, outputs, size)]
+    blocks = np.stack([columns[:, first : first + size] for first in firsts]).astype(np.int16)
+    low, high = blocks[:, :, : size // 2], blocks[:, :, size // 2 :]
+    return np.ascontiguousarray(low + _BIAS + 256 * high).view(np.int8)
 
 
 class ShortSums(types.Type):  # numba has no types
@@ -37,38 +60,69 @@ class _ShortSumsModel(models.PrimitiveModel):
         super().__init__(manager, fe_type, ir.VectorType(ir.IntType(16), fe_type.size))  # type: ignore[no-untyped-call]
 
 
+def _pointer(kind: Any, context: Any, builder: Any, array: Any, value: Any, index: Any) -> Any:
+    data = context.make_array(array)(context, builder, value).data
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
+
+
+def _splatted(builder: Any, value: Any, vector: Any) -> Any:
+    nothing = ir.Constant(vector, ir.Undefined)
+    single = builder.insert_element(nothing, value, _INT32(0))
+    mask = ir.Constant(ir.VectorType(_INT32, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(single, nothing, mask)
+
+
 def make_column_adder(size: int) -> Callable[..., None]:
     """Make the loop that sums columns over a block of ``size`` neurons."""
-    block = ShortSums(size)
-    shorts = ir.VectorType(ir.IntType(16), size)
-    octets = ir.VectorType(ir.IntType(8), size)
-    doubles = ir.VectorType(ir.DoubleType(), size)
-
-    def pointer_to(vector: Any, context: Any, builder: Any, array: Any, arguments: Any) -> Any:
-        data = context.make_array(array)(context, builder, arguments[0]).data
-        return builder.bitcast(builder.gep(data, [arguments[1]]), vector.as_pointer())
+    half = size // 2
+    block = ShortSums(half)
+    shorts = ir.VectorType(ir.IntType(16), half)
+    doubles = ir.VectorType(ir.DoubleType(), half)
+    eights = ir.Constant(shorts, [8] * half)
 
     @intrinsic
-    def nothing(typing: Any) -> Any:
+    def equal_sums(typing: Any, value: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-            return ir.Constant(shorts, [0] * size)
+            return _splatted(builder, builder.trunc(arguments[0], ir.IntType(16)), shorts)
 
-        return block(), codegen
+        return block(types.int64), codegen
 
     @intrinsic
-    def plus_bytes(typing: Any, array: Any, index: Any, sums: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-            pointer = pointer_to(octets, context, builder, array, arguments)
-            return builder.add(arguments[2], builder.sext(builder.load(pointer, align=1), shorts))
+    def lanes_of(typing: Any, weights: Any, at: Any, events: Any, event: Any) -> Any:
+        """The lanes that start ``events[event]`` bytes after ``at``."""
 
-        return block(array, types.intp, block), codegen
+        def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+            offset = builder.load(_pointer(_INT32, context, builder, events, *arguments[2:]))
+            index = builder.add(arguments[1], builder.sext(offset, _INT64))
+            pointer = _pointer(shorts, context, builder, weights, arguments[0], index)
+            return builder.load(pointer, align=1)
+
+        return block(weights, types.intp, events, types.intp), codegen
+
+    @intrinsic
+    def plus(typing: Any, sums: Any, lanes: Any) -> Any:
+        return block(block, block), lambda context, builder, signature, x: builder.add(*x)
+
+    @intrinsic
+    def plus_high_bytes(typing: Any, sums: Any, lanes: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+            return builder.add(arguments[0], builder.ashr(arguments[1], eights))
+
+        return block(block, block), codegen
+
+    @intrinsic
+    def minus_high_bytes(typing: Any, sums: Any, high: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+            return builder.sub(arguments[0], builder.shl(arguments[1], eights))
+
+        return block(block, block), codegen
 
     @intrinsic
     def write(typing: Any, array: Any, index: Any, sums: Any, onto: Any) -> Any:
         """Write the sums as doubles, added to what is there if ``onto``."""
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-            pointer = pointer_to(doubles, context, builder, array, arguments)
+            pointer = _pointer(doubles, context, builder, array, *arguments[:2])
             values = builder.sitofp(arguments[2], doubles)
             with builder.if_else(arguments[3]) as (then, otherwise):
                 with then:
@@ -82,19 +136,76 @@ def make_column_adder(size: int) -> Callable[..., None]:
 
     @inlined
     def add_columns(
-        weights: Array, at: int, events: Array, count: int, signals: Array, y: int
+        weights: Array,
+        at: int,
+        events: Array,
+        first: int,
+        end: int,
+        at_once: int,
+        signals: Array,
+        y: int,
     ) -> None:
-        """Write at ``y`` the sums, over the rows of ``weights`` that start where ``events`` says,
-        of the block of columns that starts at ``at``.
+        """Write at ``y`` the sums, over events ``first`` to ``end``, of a block of columns: those
+        of an event start so many bytes after ``at`` as it says. No more than ``at_once`` are summed
+        in 16 bits.
         """
-        sums = nothing()
-        for event in range(min(count, COLUMNS_IN_A_SUM)):
-            sums = plus_bytes(weights, at + events[event], sums)
-        write(signals, y, sums, False)
-        for first in range(COLUMNS_IN_A_SUM, count, COLUMNS_IN_A_SUM):
-            sums = nothing()
-            for event in range(first, min(count, first + COLUMNS_IN_A_SUM)):
-                sums = plus_bytes(weights, at + events[event], sums)
-            write(signals, y, sums, True)
+        onto = False
+        while first < end or not onto:
+            stop = min(end, first + at_once)
+            sums, high = equal_sums(-_BIAS * (stop - first)), equal_sums(0)
+            for event in range(first, stop):
+                lanes = lanes_of(weights, at, events, event)
+                sums, high = plus(sums, lanes), plus_high_bytes(high, lanes)
+            write(signals, y, minus_high_bytes(sums, high), onto)
+            write(signals, y + half, high, onto)
+            first, onto = stop, True
 
     return add_columns
+
+
+def _places() -> npt.NDArray[np.int32]:
+    """Give, for every set of a vector's lanes, where they are, those of the set first."""
+    lanes = np.arange(LANES, dtype=np.int32)
+    chosen = np.arange(2**LANES)[:, None] >> lanes & 1
+    return np.argsort(1 - chosen, axis=1, kind="stable").astype(np.int32).ravel()
+
+
+_PLACES = _places()
+
+
+@intrinsic
+def _write_places(
+    typing: Any, events: Any, at: Any, places: Any, bits: Any, first: Any, scale: Any
+) -> Any:
+    """Write ``scale`` times the indices, from ``first`` on, of the bits that are set, and then of
+    those that are not; give where to go on.
+    """
+    indices = ir.VectorType(_INT32, LANES)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+        to, at_value, table, bits_value, first_value, scale_value = arguments
+        row = builder.mul(bits_value, _INT64(LANES))
+        lanes = builder.load(_pointer(indices, context, builder, places, table, row), align=4)
+        start = _splatted(builder, builder.trunc(first_value, _INT32), indices)
+        factor = _splatted(builder, builder.trunc(scale_value, _INT32), indices)
+        pointer = _pointer(indices, context, builder, events, to, at_value)
+        builder.store(builder.mul(builder.add(lanes, start), factor), pointer, align=4)
+        return builder.add(at_value, builder.ctpop(bits_value))
+
+    signature = types.intp(events, types.intp, places, types.int64, types.int64, types.int64)
+    return signature, codegen
+
+
+@inlined
+def list_spikes(
+    signals: Array, row: int, width: int, scale: int, events: Array, at: int
+) -> int:
+    """List the channels of a row that are not 0, times ``scale``, from ``at`` on; give where the
+    list ends. A vector's worth behind it is overwritten.
+
+    There is nothing to branch on: where spikes are cannot be predicted.
+    """
+    for first in range(0, width, LANES):
+        bits = nonzero_bits(load(signals, row + first))
+        at = _write_places(events, at, _PLACES, bits, first, scale)
+    return at

@@ -45,6 +45,7 @@ class Workspace:
         # an operation may read a vector that starts before the end
         self.signals = aligned_zeros(program.row_size * self.rows + LANES)
         self.work = aligned_zeros(program.work_size)
+        self.events = aligned_zeros(self.piece * (1 + program.widest + LANES), np.int32)
         self.incoming = aligned_zeros(LANES)
 
     def take_in(self, inputs: IntArray) -> None:
@@ -103,6 +104,7 @@ class FastFlow:
                 self.program.tables,
                 self._state,
                 workspace.work,
+                workspace.events,
                 workspace.signals,
                 self._kept,
                 workspace.incoming,

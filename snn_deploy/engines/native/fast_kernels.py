@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from snn_deploy.engines.native.byte_vectors import make_column_adder
+from snn_deploy.engines.native.byte_vectors import list_spikes, make_column_adder
 from snn_deploy.engines.native.compilation import inlined
 from snn_deploy.engines.native.vectors import (
     LANES,
@@ -24,11 +22,9 @@ from snn_deploy.engines.native.vectors import (
     load,
     load_integers,
     look_up,
-    lowest_bit,
     maximum,
     minimum,
     multiply,
-    nonzero_bits,
     splat,
     store,
     store_integers,
@@ -40,6 +36,7 @@ from snn_deploy.engines.native.vectors import (
 __all__ = [
     "add_graded",
     "add_spikes",
+    "block_of",
     "copy_sequence",
     "count_messages",
     "drive_soma",
@@ -50,33 +47,19 @@ __all__ = [
     "take_in",
 ]
 
-NEURONS_AT_ONCE = 32  # whose 16-bit sums stay in registers
-MASK_BITS = 32  # channels whose spikes are looked for at once
+WIDE_BLOCK, NARROW_BLOCK = 64, 32  # neurons whose sums stay in registers
 BLOCK = 4  # vectors of outputs that are summed at once
 
 Array = Any  # numba knows the types
 
 
-@inlined
-def _find_events(signals: Array, row: int, width: int, pitch: int, events: Array) -> int:
-    """List the channels of a row that are not 0, times ``pitch``.
-
-    Looks at ``MASK_BITS`` channels before it branches: where spikes are cannot be predicted.
-    """
-    count = 0
-    for first in range(0, width, MASK_BITS):
-        bits = 0
-        for at in range(0, min(MASK_BITS, width - first), LANES):
-            bits |= nonzero_bits(load(signals, row + first + at)) << at
-        while bits != 0:
-            events[count] = (first + lowest_bit(bits)) * pitch
-            count += 1
-            bits &= bits - 1
-    return count
+def block_of(outputs: int) -> int:
+    """Choose how many neurons' sums are done at once, of so many."""
+    return next(size for size in (WIDE_BLOCK, NARROW_BLOCK, LANES) if size <= outputs)
 
 
-_add_wide_block = make_column_adder(4 * NEURONS_AT_ONCE)
-_add_block = make_column_adder(NEURONS_AT_ONCE)
+_add_wide_block = make_column_adder(WIDE_BLOCK)
+_add_block = make_column_adder(NARROW_BLOCK)
 _add_vector = make_column_adder(LANES)
 
 
@@ -84,6 +67,9 @@ _add_vector = make_column_adder(LANES)
 def add_spikes(
     weights: Array,
     weights_at: int,
+    size: int,
+    at_once: int,
+    events: Array,
     signals: Array,
     x_at: int,
     x_pitch: int,
@@ -91,23 +77,28 @@ def add_spikes(
     y_pitch: int,
     rows: int,
 ) -> None:
-    """Write what spikes bring: the sum of the weights' columns, (inputs, y_pitch) int8, of those
-    inputs that spiked.
+    """Write what spikes bring: the sums of the columns of weights, as ``pair`` lays them out in
+    blocks of ``size``, of those inputs that spiked.
+
+    All rows take from a block before the next one, so that it stays in the cache.
     """
-    events = np.empty(x_pitch, np.int64)
-    wide = 4 * NEURONS_AT_ONCE if y_pitch >= 4 * NEURONS_AT_ONCE else NEURONS_AT_ONCE
-    whole = y_pitch if y_pitch >= wide else 0
+    pitch = 1 + x_pitch + LANES  # of a row's list, which starts with where it ends
     for r in range(rows):
-        y = y_at + r * y_pitch
-        count = _find_events(signals, x_at + r * x_pitch, x_pitch, y_pitch, events)
-        for o in range(0, whole, wide):
-            first = min(o, y_pitch - wide)  # the last block may overlap the one before
-            if wide == NEURONS_AT_ONCE:
-                _add_block(weights, weights_at + first, events, count, signals, y + first)
+        listed = r * pitch + 1
+        events[r * pitch] = list_spikes(
+            signals, x_at + r * x_pitch, x_pitch, size, events, listed
+        )
+    for o in range(0, y_pitch, size):
+        at = weights_at + o * x_pitch
+        y = y_at + min(o, y_pitch - size)
+        for r in range(rows):
+            first, end = r * pitch + 1, events[r * pitch]
+            if size == WIDE_BLOCK:
+                _add_wide_block(weights, at, events, first, end, at_once, signals, y + r * y_pitch)
+            elif size == NARROW_BLOCK:
+                _add_block(weights, at, events, first, end, at_once, signals, y + r * y_pitch)
             else:
-                _add_wide_block(weights, weights_at + first, events, count, signals, y + first)
-        for o in range(whole, y_pitch, LANES):
-            _add_vector(weights, weights_at + o, events, count, signals, y + o)
+                _add_vector(weights, at, events, first, end, at_once, signals, y + r * y_pitch)
 
 
 @inlined

@@ -10,12 +10,14 @@ import numpy as np
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native import dendrite_kernel as kernel
 from snn_deploy.engines.native import operations as op
+from snn_deploy.engines.native.byte_vectors import COLUMNS_IN_A_SUM, LARGEST_SUM, pair
 from snn_deploy.engines.native.dendrite_layout import filled_modes, lay_out
 from snn_deploy.engines.native.exactness import (
     factor_and_nudge,
     require_room,
     shift_and_nudge,
 )
+from snn_deploy.engines.native.fast_kernels import block_of
 from snn_deploy.engines.native.normalize_kernel import LARGEST_LEFT_SHIFT, ROOT_NUDGE
 from snn_deploy.engines.native.packing import Pack, fill_up, pitch_of
 from snn_deploy.engines.native.vectors import LANES, MAGIC
@@ -63,7 +65,15 @@ def _synapses(parts: Parts, node: nodes.Synapses, sources: list[int]) -> Fields:
     require_room(np.abs(node.weight.astype(np.float64)) @ largest)
     (source,) = parts.network.sources(node)
     if source.output == SPIKE:  # type: ignore[attr-defined]  # lowered stage
-        return {"kind": op.ADD_SPIKES, "first": parts.weights.add(columns)}
+        size, inputs = block_of(columns.shape[1]), pitch_of(len(columns))
+        fits = parts.bounds[node.name].reached["sum"].max() <= LARGEST_SUM
+        columns = np.pad(columns, [(0, inputs - len(columns)), (0, 0)])
+        return {
+            "kind": op.ADD_SPIKES,
+            "first": parts.weights.add(pair(columns, size)),
+            "size": size,
+            "second": inputs if fits else COLUMNS_IN_A_SUM,
+        }
     return {"kind": op.ADD_GRADED, "first": parts.params.add(columns), "size": len(columns)}
 
 

@@ -73,6 +73,11 @@ class FastProgram:
     state_size: int
     work_size: int
 
+    @property
+    def widest(self) -> int:
+        """How many doubles a row of any signal needs at most."""
+        return max(int(sweep.operations["x_pitch"].max()) for sweep in self.sweeps)
+
 
 @lru_cache(maxsize=REMEMBERED)
 def assemble(plan: Plan, watched: frozenset[str]) -> FastProgram | None:

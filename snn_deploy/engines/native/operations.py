@@ -73,7 +73,7 @@ OPERATION = np.dtype(
         ("second", np.int64),
         ("third", np.int64),
         ("fourth", np.int64),
-        # a number of inputs, sources, modes or table rows; a half's width
+        # a number of inputs, sources, modes, table rows or neurons at once; a half's width
         ("size", np.int64),
         ("half", np.int64),
         ("flag", np.int64),
@@ -96,6 +96,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
         tables: Array,
         state: Array,
         work: Array,
+        events: Array,
         signals: Array,
         kept: Array,
         incoming: Array,
@@ -124,6 +125,8 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
         state, work, signals
             Doubles: what lives on, scratch, and a block's signals, which have room for
             ``capacity`` rows.
+        events
+            int32: scratch for the lists of a piece's spikes.
         kept
             int32: signals that are kept, or were, as whole sequences of ``length`` steps.
         incoming
@@ -196,7 +199,17 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
                                 )
                             elif op.kind == ADD_SPIKES:
                                 kernels.add_spikes(
-                                    weights, op.first, signals, x, op.x_pitch, y, op.y_pitch, rows
+                                    weights,
+                                    op.first,
+                                    op.size,
+                                    op.second,
+                                    events,
+                                    signals,
+                                    x,
+                                    op.x_pitch,
+                                    y,
+                                    op.y_pitch,
+                                    rows,
                                 )
                             elif op.kind == ADD_GRADED:
                                 kernels.add_graded(
