@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numba
 import numpy as np
@@ -20,11 +21,13 @@ from workloads import (
     random_inputs,
 )
 
-from snn_deploy.engines.native import NativeEngine
+from snn_deploy.engines.native import NativeEngine, fast
 from snn_deploy.engines.native import operations as op
 from snn_deploy.engines.native.fast import FastFlow, Workspace
 from snn_deploy.engines.native.fast_program import FastProgram, assemble
-from snn_deploy.engines.native.plan import Moment, plan_network
+from snn_deploy.engines.native.packing import Slots
+from snn_deploy.engines.native.plan import Moment, Plan, plan_network
+from snn_deploy.engines.native.session import Passage
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
 from snn_deploy.errors import BackendUnavailableError
@@ -128,8 +131,6 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
     """Every kind of operation of a network alone, on one core: its share, and its floor."""
     network, samples = lowered(shape), 4
     plan = plan_network(network)
-    program = assemble(plan, frozenset(network.names))  # a place for every signal
-    assert program is not None
     run = random_inputs(network, samples, steps)
     result = NativeEngine().run(network, run)
     spikes = np.mean(
@@ -138,13 +139,15 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
             for soma in network.of_kind(LifSoma)
         ]
     )
-    workspace = Workspace(program, samples, steps)
+    block = Passage(plan, samples, None, steps, ()).block_steps
+    program, make_workspace = _apart(plan, samples, block)
     kinds = sorted({int(o["kind"]) for sweep in program.sweeps for o in sweep.operations})
     variants = {"nothing": _only(program, ()), "everything": program}
     variants |= {KINDS[kind]: _only(program, (kind,)) for kind in kinds}
 
-    def advance(flow: FastFlow) -> Callable[[], None]:
+    def advance(part: FastProgram, workspace: Workspace) -> Callable[[], None]:
         moment = Moment(0, steps, np.full((2, samples), steps - 1))
+        flow = FastFlow(plan, part, samples, steps)
 
         def work() -> None:
             for sweep in plan.sweeps:
@@ -152,9 +155,12 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
 
         return work
 
-    flows = {name: FastFlow(plan, part, samples, steps) for name, part in variants.items()}
-    advance(flows["everything"])()
-    times = take_turns({name: advance(flow) for name, flow in flows.items()}, rounds)
+    works = {}
+    for name, part in variants.items():
+        workspace = make_workspace()
+        advance(program, workspace)()  # so that each kind finds its inputs
+        works[name] = advance(part, workspace)
+    times = take_turns(works, rounds)
     start = times["nothing"].best
     rows = []
     for name, part in variants.items():
@@ -168,6 +174,24 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
         nanoseconds = (times[name].best - start) * 1e9 / (samples * steps)
         rows.append({"what": name, "ns_per_sample_step": nanoseconds, "floor_ns": floor})
     return sorted(rows, key=lambda r: -r["ns_per_sample_step"])
+
+
+def _apart(plan: Plan, samples: int, block: int) -> tuple[FastProgram, Callable[[], Workspace]]:
+    """Give a plan's program with a place of its own for every signal, where it stays when other
+    operations run, and what makes a workspace for it, with pieces as long as they really are.
+    """
+    program = assemble(plan, frozenset())
+    assert program is not None
+    piece = Workspace(program, samples, block).piece
+    with mock.patch.object(Slots, "give_back"):
+        apart = assemble.__wrapped__(plan, frozenset())
+    assert apart is not None
+
+    def make_workspace() -> Workspace:
+        with mock.patch.multiple(fast, PIECE_CACHE=0, MIN_PIECE=piece):
+            return Workspace(apart, samples, block)
+
+    return apart, make_workspace
 
 
 def _only(program: FastProgram, kinds: tuple[int, ...]) -> FastProgram:

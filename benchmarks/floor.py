@@ -127,7 +127,7 @@ class Cost:
 # instructions on each vector of channels, doubles read and written for each channel
 _PER_CHANNEL = {
     op.SOMA: (9, 4),  # leak 2, take in, clip 2 + 2, compare, reset; state and signal, in and out
-    op.GATE: (28, 3),  # two rescaled halves 4 + 4 each, row 5, look-up 4, product 3, clip 4
+    op.GATE: (19, 3),  # two rescaled halves 2 each, row 3, look-up 4, product 4, clip 4
     op.POOL: (1, 3),
     op.COUNT: (2, 3),
     op.KEEP: (1, 1.5),
@@ -144,18 +144,20 @@ def cost_of(operation: Any, spikes: float) -> Cost:
     vectors = max(outputs, inputs) / LANES
     if kind == op.DENDRITE:
         return Cost(modes=int(outputs * operation["size"]))
-    if kind == op.ADD_SPIKES:  # a weight is a byte, and is added to 16 bits
+    if kind == op.ADD_SPIKES:  # a weight is a byte; a vector of them is added, shifted and added
         events = spikes * inputs
-        return Cost(0, events * outputs * 2 / (8 * LANES), events * outputs + 8 * outputs)
+        return Cost(0, events * outputs * 3 / (8 * LANES), events * outputs + 8 * outputs)
     if kind == op.ADD_GRADED:
         return Cost(0, operation["size"] * vectors, 8 * (inputs + outputs))
     if kind == op.RELAY:
-        aligned = 3 * (operation["second"] >= 0)
+        aligned = operation["second"] >= 0
         rescaled = 3 * (operation["third"] >= 0)
         sources = operation["size"]
         return Cost(
-            0, vectors * (sources * (1 + aligned) + rescaled + 4), 8 * outputs * (sources + 1)
+            0, vectors * (sources * (1 + aligned) + 1 + rescaled + 4), 8 * outputs * (sources + 1)
         )
     instructions, doubles = _PER_CHANNEL[int(kind)]
+    if kind == op.GATE and operation["flag"]:
+        instructions += 8  # both halves are clipped, too
     width = outputs if kind == op.GATE else max(outputs, inputs)
     return Cost(0, instructions * width / LANES, 8 * doubles * width)

@@ -15,7 +15,7 @@ from random_networks import Limits, random_network, random_run
 
 import snn_deploy
 from snn_deploy.data import load_data
-from snn_deploy.engines.native import NativeEngine, NativeSession, exact, session
+from snn_deploy.engines.native import NativeEngine, NativeSession, exact, fast, session
 from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
@@ -67,22 +67,27 @@ def test_native_equals_reference(seed: int, traced: bool, limits: Limits) -> Non
     seed=seeds,
     chunk=st.integers(1, 9),
     tile=st.integers(1, 5),
-    fast=st.booleans(),
+    piece=st.integers(1, 5),
+    quick=st.booleans(),
+    traced=st.booleans(),
     limits=st.sampled_from((Limits(), HOST)),
 )
-def test_chunks_and_tiles_of_any_size(
-    seed: int, chunk: int, tile: int, fast: bool, limits: Limits
+def test_chunks_tiles_and_pieces_of_any_size(
+    seed: int, chunk: int, tile: int, piece: int, quick: bool, traced: bool, limits: Limits
 ) -> None:
     network = drawn_network(seed, limits)
     run = random_run(network, seed)
+    run = dataclasses.replace(run, trace=network.names if traced else ())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "MIN_STEPS", 1)
         patch.setattr(session, "MAX_STEPS", chunk)
         patch.setattr(session, "CHUNK_STEPS", 2 * chunk + 1)  # two blocks, and a bit
         patch.setattr(session, "CHUNK_ROWS", 1)
         patch.setattr(session, "TILE_SAMPLES", tile)
+        patch.setattr(fast, "PIECE_CACHE", 0)
+        patch.setattr(fast, "MIN_PIECE", piece)
         patch.setattr(exact.ExactFlow, "chunk_steps", chunk)
-        if not fast:
+        if not quick:
             patch.setattr(session, "assemble", lambda plan, watched: None)
         native = NativeEngine().run(network, run)
     assert_same(ReferenceEngine().run(network, run), native)

@@ -1,8 +1,8 @@
 """What spikes bring: sums of 8-bit weights, many at once in registers, and lists of who spiked.
 
-Two columns of weights share a 16-bit lane: one in its high byte, and one in its low byte, moved up by
-128 so that it is positive. Lanes can be added up as they are, as long as the high bytes are added up,
-too: what they brought is taken off at the end, and the low bytes' sums remain. That is three
+Two columns of weights share a 16-bit lane: one in its high byte, and one in its low byte, moved up
+by 128 so that it is positive. Lanes are added up as they are, as long as the high bytes are added
+up, too: what they brought is taken off at the end, and the low bytes' sums remain. That is three
 instructions for two lots of columns, where widening each would take four.
 
 All of this is modulo 2**16, so that only the last sums need to fit. Any 258 columns' do.
@@ -21,9 +21,17 @@ from numba.core import types
 from numba.extending import models, register_model
 
 from snn_deploy.engines.native.compilation import inlined
-from snn_deploy.engines.native.vectors import LANES, load, nonzero_bits
+from snn_deploy.engines.native.vectors import LANES
 
-__all__ = ["COLUMNS_IN_A_SUM", "LARGEST_SUM", "ShortSums", "list_spikes", "make_column_adder", "pair"]
+__all__ = [
+    "COLUMNS_IN_A_SUM",
+    "LARGEST_SUM",
+    "PLACES",
+    "ShortSums",
+    "make_column_adder",
+    "pair",
+    "write_places",
+]
 
 LARGEST_SUM = 2**15 - 1
 COLUMNS_IN_A_SUM = LARGEST_SUM // 127
@@ -72,16 +80,27 @@ def _splatted(builder: Any, value: Any, vector: Any) -> Any:
     return builder.shuffle_vector(single, nothing, mask)
 
 
-def make_column_adder(size: int) -> Callable[..., None]:
-    """Make the loop that sums columns over a block of ``size`` neurons."""
-    half = size // 2
-    block = ShortSums(half)
-    shorts = ir.VectorType(ir.IntType(16), half)
-    doubles = ir.VectorType(ir.DoubleType(), half)
-    eights = ir.Constant(shorts, [8] * half)
+def _binary(block: ShortSums, emit: Callable[[Any, Any, Any], Any]) -> Any:
+    """Make an operation on two blocks; ``emit`` is given LLVM's builder and both."""
 
     @intrinsic
-    def equal_sums(typing: Any, value: Any) -> Any:
+    def operation(typing: Any, x: Any, y: Any) -> Any:
+        return block(block, block), lambda context, builder, signature, x: emit(builder, *x)
+
+    return operation
+
+
+def _make_operations(size: int) -> tuple[Any, ...]:
+    """Make what is done to blocks of ``size`` lanes."""
+    block = ShortSums(size)
+    shorts = ir.VectorType(ir.IntType(16), size)
+    doubles = ir.VectorType(ir.DoubleType(), size)
+    eights = ir.Constant(shorts, [8] * size)
+
+    @intrinsic
+    def fill(typing: Any, value: Any) -> Any:
+        """A block of one number."""
+
         def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
             return _splatted(builder, builder.trunc(arguments[0], ir.IntType(16)), shorts)
 
@@ -100,24 +119,6 @@ def make_column_adder(size: int) -> Callable[..., None]:
         return block(weights, types.intp, events, types.intp), codegen
 
     @intrinsic
-    def plus(typing: Any, sums: Any, lanes: Any) -> Any:
-        return block(block, block), lambda context, builder, signature, x: builder.add(*x)
-
-    @intrinsic
-    def plus_high_bytes(typing: Any, sums: Any, lanes: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-            return builder.add(arguments[0], builder.ashr(arguments[1], eights))
-
-        return block(block, block), codegen
-
-    @intrinsic
-    def minus_high_bytes(typing: Any, sums: Any, high: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-            return builder.sub(arguments[0], builder.shl(arguments[1], eights))
-
-        return block(block, block), codegen
-
-    @intrinsic
     def write(typing: Any, array: Any, index: Any, sums: Any, onto: Any) -> Any:
         """Write the sums as doubles, added to what is there if ``onto``."""
 
@@ -133,6 +134,17 @@ def make_column_adder(size: int) -> Callable[..., None]:
             return context.get_dummy_value()
 
         return types.void(array, types.intp, block, types.boolean), codegen
+
+    plus = _binary(block, lambda b, x, y: b.add(x, y))
+    plus_high_bytes = _binary(block, lambda b, x, y: b.add(x, b.ashr(y, eights)))
+    minus_high_bytes = _binary(block, lambda b, x, y: b.sub(x, b.shl(y, eights)))
+    return fill, lanes_of, write, plus, plus_high_bytes, minus_high_bytes
+
+
+def make_column_adder(size: int) -> Callable[..., None]:
+    """Make the loop that sums columns, which ``pair`` laid out, over ``size`` neurons."""
+    half = size // 2
+    fill, lanes_of, write, plus, plus_high_bytes, minus_high_bytes = _make_operations(half)
 
     @inlined
     def add_columns(
@@ -152,7 +164,7 @@ def make_column_adder(size: int) -> Callable[..., None]:
         onto = False
         while first < end or not onto:
             stop = min(end, first + at_once)
-            sums, high = equal_sums(-_BIAS * (stop - first)), equal_sums(0)
+            sums, high = fill(-_BIAS * (stop - first)), fill(0)
             for event in range(first, stop):
                 lanes = lanes_of(weights, at, events, event)
                 sums, high = plus(sums, lanes), plus_high_bytes(high, lanes)
@@ -170,15 +182,16 @@ def _places() -> npt.NDArray[np.int32]:
     return np.argsort(1 - chosen, axis=1, kind="stable").astype(np.int32).ravel()
 
 
-_PLACES = _places()
+PLACES = _places()
+"""For :func:`write_places`."""
 
 
 @intrinsic
-def _write_places(
+def write_places(
     typing: Any, events: Any, at: Any, places: Any, bits: Any, first: Any, scale: Any
 ) -> Any:
-    """Write ``scale`` times the indices, from ``first`` on, of the bits that are set, and then of
-    those that are not; give where to go on.
+    """Write ``scale`` times the indices, from ``first`` on, of a vector's ``bits`` that are set,
+    and behind them of those that are not; give where the next ones go. ``places`` is ``PLACES``.
     """
     indices = ir.VectorType(_INT32, LANES)
 
@@ -194,18 +207,3 @@ def _write_places(
 
     signature = types.intp(events, types.intp, places, types.int64, types.int64, types.int64)
     return signature, codegen
-
-
-@inlined
-def list_spikes(
-    signals: Array, row: int, width: int, scale: int, events: Array, at: int
-) -> int:
-    """List the channels of a row that are not 0, times ``scale``, from ``at`` on; give where the
-    list ends. A vector's worth behind it is overwritten.
-
-    There is nothing to branch on: where spikes are cannot be predicted.
-    """
-    for first in range(0, width, LANES):
-        bits = nonzero_bits(load(signals, row + first))
-        at = _write_places(events, at, _PLACES, bits, first, scale)
-    return at

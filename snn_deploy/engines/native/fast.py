@@ -30,7 +30,7 @@ Reals = npt.NDArray[np.float64]
 FLOAT_BITS = 25  # signed integers that a 32-bit float holds exactly
 
 
-PIECE_CACHE = 2**18  # bytes of a piece's signals: what stays in a core's own cache
+PIECE_CACHE = 2**17  # bytes of a piece's signals: what stays in a core's own cache
 MIN_PIECE = 4  # steps
 
 
@@ -41,9 +41,10 @@ class Workspace:
 
     def __init__(self, program: FastProgram, samples: int, block: int) -> None:
         self.block, self.rows = block, samples * block
-        self.piece = max(PIECE_CACHE // (8 * program.row_size), MIN_PIECE)
+        self.piece = max(PIECE_CACHE // (8 * program.passing_size), MIN_PIECE)
+        self.passing = program.row_size * self.rows
         # an operation may read a vector that starts before the end
-        self.signals = aligned_zeros(program.row_size * self.rows + LANES)
+        self.signals = aligned_zeros(self.passing + program.passing_size * self.piece + LANES)
         self.work = aligned_zeros(program.work_size)
         self.events = aligned_zeros(self.piece * (1 + program.widest + LANES), np.int32)
         self.incoming = aligned_zeros(LANES)
@@ -119,6 +120,7 @@ class FastFlow:
                 sweep.backwards,
                 self._length,
                 workspace.rows,
+                workspace.passing,
                 self._clipped[number],
             )
             for name in wanted:

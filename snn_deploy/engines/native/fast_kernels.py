@@ -2,14 +2,17 @@
 
 Signals are doubles that hold integers, (samples, steps, pitch) in one flat array each chunk, at
 an offset that the program chose; pitch is the width, filled up to whole vectors with channels whose
-parameters are 0. Loops go over rows (a sample's step) and, in a row, over vectors of channels.
+parameters are 0. Loops go over rows (a sample's steps, in order) and, in a row, over vectors of
+channels.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from snn_deploy.engines.native.byte_vectors import list_spikes, make_column_adder
+import numpy as np
+
+from snn_deploy.engines.native.byte_vectors import PLACES, make_column_adder, write_places
 from snn_deploy.engines.native.compilation import inlined
 from snn_deploy.engines.native.vectors import (
     LANES,
@@ -25,11 +28,13 @@ from snn_deploy.engines.native.vectors import (
     maximum,
     minimum,
     multiply,
+    nonzero_bits,
     splat,
     store,
     store_integers,
     subtract,
-    sum_lanes,
+    sum_tally,
+    tally,
     truncate,
 )
 
@@ -40,6 +45,7 @@ __all__ = [
     "copy_sequence",
     "count_messages",
     "drive_soma",
+    "find_rows",
     "gate",
     "pool",
     "relay",
@@ -58,9 +64,32 @@ def block_of(outputs: int) -> int:
     return next(size for size in (WIDE_BLOCK, NARROW_BLOCK, LANES) if size <= outputs)
 
 
+@inlined
+def find_rows(place: int, capacity: int, row: int, pitch: int, passing: int, piece: int) -> int:
+    """Give where a signal is, from ``row`` of a block's on, or all of a piece's.
+
+    A block's signals have room for ``capacity`` rows each. Those of a piece, whose places are
+    ``~place``, begin at ``passing`` and have room for ``piece`` rows each.
+    """
+    return place * capacity + row * pitch if place >= 0 else passing + ~place * piece
+
+
 _add_wide_block = make_column_adder(WIDE_BLOCK)
 _add_block = make_column_adder(NARROW_BLOCK)
 _add_vector = make_column_adder(LANES)
+
+
+@inlined
+def _list_spikes(signals: Array, row: int, width: int, scale: int, events: Array, at: int) -> int:
+    """List the channels of a row that are not 0, times ``scale``, from ``at`` on; give where the
+    list ends. A vector's worth behind it is overwritten.
+
+    There is nothing to branch on: where spikes are cannot be predicted.
+    """
+    for first in range(0, width, LANES):
+        bits = nonzero_bits(load(signals, row + first))
+        at = write_places(events, at, PLACES, bits, first, scale)
+    return at
 
 
 @inlined
@@ -85,9 +114,7 @@ def add_spikes(
     pitch = 1 + x_pitch + LANES  # of a row's list, which starts with where it ends
     for r in range(rows):
         listed = r * pitch + 1
-        events[r * pitch] = list_spikes(
-            signals, x_at + r * x_pitch, x_pitch, size, events, listed
-        )
+        events[r * pitch] = _list_spikes(signals, x_at + r * x_pitch, x_pitch, size, events, listed)
     for o in range(0, y_pitch, size):
         at = weights_at + o * x_pitch
         y = y_at + min(o, y_pitch - size)
@@ -140,12 +167,56 @@ def add_graded(
 
 
 @inlined
+def _add_aligned(params: Array, align_at: int, w: int, pitch: int, x: Any, total: Any) -> Any:
+    """Add a source to a total on top of ``MAGIC``, where a product rounds as it is added."""
+    if align_at < 0:
+        return add(total, x)
+    at = align_at + w
+    return fma(add(x, load(params, at + pitch)), load(params, at), total)
+
+
+@inlined
+def _relay_two(
+    params: Array,
+    first_align: int,
+    second_align: int,
+    rescale_at: int,
+    signals: Array,
+    first_at: int,
+    second_at: int,
+    y_at: int,
+    pitch: int,
+    rows: int,
+    limit: float,
+) -> int:
+    """Relay two sources, or one if ``second_at`` is -1; see ``relay``."""
+    clipped, magic, high, low = splat(0.0), splat(MAGIC), splat(limit), splat(-limit)
+    for r in range(rows):
+        for w in range(0, pitch, LANES):
+            at = r * pitch + w
+            x = load(signals, first_at + at)
+            total = _add_aligned(params, first_align, w, pitch, x, magic)
+            if second_at >= 0:
+                x = load(signals, second_at + at)
+                total = _add_aligned(params, second_align, w, pitch, x, total)
+            total = subtract(total, magic)
+            if rescale_at >= 0:
+                total = subtract(_raised(params, rescale_at + w, pitch, total), magic)
+            y = maximum(minimum(total, high), low)
+            clipped = tally(clipped, y, total)
+            store(signals, y_at + at, y)
+    return sum_tally(clipped)
+
+
+@inlined
 def relay(
     sources: Array,
     sources_at: int,
     source_count: int,
     capacity: int,
-    offset: int,
+    row: int,
+    passing: int,
+    piece: int,
     params: Array,
     align_at: int,
     rescale_at: int,
@@ -154,40 +225,49 @@ def relay(
     pitch: int,
     rows: int,
     limit: float,
-) -> float:
+) -> int:
     """Write ``sat(ms(Σ (x << align)) + bias)``, give how many values were clipped.
 
     Parameters
     ----------
     sources
-        From ``sources_at``, the offsets of the signals that are added, in units of ``capacity``,
-        and ``offset`` from there.
+        From ``sources_at``, the places of the signals that are added: see ``find_rows``.
     align_at
         In ``params``: for each source a factor and its nudge, (sources, 2, pitch); -1 for none.
     rescale_at
         In ``params``: factor, its nudge, and bias + MAGIC, (3, pitch); -1 for none.
     """
-    clipped, magic, high, low = splat(0.0), splat(MAGIC), splat(limit), splat(-limit)
-    for r in range(rows):
-        for w in range(0, pitch, LANES):
-            at = r * pitch + w
-            total = splat(0.0)
-            for i in range(source_count):
-                x = load(signals, sources[sources_at + i] * capacity + offset + at)
-                if align_at >= 0:
-                    align = align_at + 2 * i * pitch + w
-                    x = fma(add(x, load(params, align + pitch)), load(params, align), magic)
-                    x = subtract(x, magic)
-                total = add(total, x)
-            if rescale_at >= 0:
-                rescale = rescale_at + w
-                total = add(total, load(params, rescale + pitch))
-                total = fma(total, load(params, rescale), load(params, rescale + 2 * pitch))
-                total = subtract(total, magic)
-            y = maximum(minimum(total, high), low)
-            clipped = add(clipped, changed(y, total))
-            store(signals, y_at + at, y)
-    return sum_lanes(clipped)
+    clipped, x_align = 0, align_at
+    x_at = find_rows(sources[sources_at], capacity, row, pitch, passing, piece)
+    # of more than two, which is rare, all that were added so far are the next one's partner
+    for i in range(1, max(source_count, 2)):
+        second_at, second_align = -1, -1
+        if i < source_count:
+            second_at = find_rows(sources[sources_at + i], capacity, row, pitch, passing, piece)
+            second_align = align_at + 2 * i * pitch if align_at >= 0 else -1
+        ends = i >= source_count - 1
+        clipped += _relay_two(
+            params,
+            x_align,
+            second_align,
+            rescale_at if ends else -1,
+            signals,
+            x_at,
+            second_at,
+            y_at,
+            pitch,
+            rows,
+            limit if ends else np.inf,
+        )
+        x_at, x_align = y_at, -1
+    return clipped
+
+
+@inlined
+def _raised(params: Array, at: int, pitch: int, x: Any) -> Any:
+    """Rescale, and leave it on top of ``MAGIC``."""
+    nudged = add(x, load(params, at + pitch))
+    return fma(nudged, load(params, at), load(params, at + 2 * pitch))
 
 
 @inlined
@@ -198,36 +278,27 @@ def drive_soma(
     x_at: int,
     y_at: int,
     pitch: int,
-    samples: int,
-    steps: int,
+    rows: int,
     kept: float,
     threshold: float,
     limit: float,
-) -> float:
-    """Run somas, their membranes (samples, pitch) in ``state``; ``kept`` is 1 - decay / 4096, and
+) -> int:
+    """Run somas, their membranes (pitch,) in ``state``; ``kept`` is 1 - decay / 4096, and
     ``threshold`` is aligned with the membrane. Give how many membranes were clipped.
     """
     clipped, high, low = splat(0.0), splat(limit), splat(-limit)
     factor, align, bar = splat(kept), splat(64.0), splat(threshold)
-    for s in range(samples):
-        for t in range(steps):
-            row = (s * steps + t) * pitch
-            for w in range(0, pitch, LANES):
-                at = state_at + s * pitch + w
-                leaked = truncate(multiply(load(state, at), factor))
-                free = fma(load(signals, x_at + row + w), align, leaked)
-                held = maximum(minimum(free, high), low)
-                clipped = add(clipped, changed(held, free))
-                spike = greater(held, bar)
-                store(state, at, fnma(spike, held, held))
-                store(signals, y_at + row + w, spike)
-    return sum_lanes(clipped)
-
-
-@inlined
-def _rescaled(params: Array, at: int, pitch: int, x: Any) -> Any:
-    nudged = add(x, load(params, at + pitch))
-    return subtract(fma(nudged, load(params, at), load(params, at + 2 * pitch)), splat(MAGIC))
+    for r in range(rows):
+        for w in range(0, pitch, LANES):
+            at = r * pitch + w
+            leaked = truncate(multiply(load(state, state_at + w), factor))
+            free = fma(load(signals, x_at + at), align, leaked)
+            held = maximum(minimum(free, high), low)
+            clipped = tally(clipped, held, free)
+            spike = greater(held, bar)
+            store(state, state_at + w, fnma(spike, held, held))
+            store(signals, y_at + at, spike)
+    return sum_tally(clipped)
 
 
 @inlined
@@ -245,10 +316,11 @@ def gate(
     y_at: int,
     pitch: int,
     rows: int,
+    clips: bool,
     value_limit: float,
     index_scale: float,
     limit: float,
-) -> float:
+) -> int:
     """Write gated values; the halves of x are ``half`` wide. Give how many were clipped.
 
     Parameters
@@ -259,74 +331,58 @@ def gate(
         In ``params``: ``2**-out_shift``, and the nudge of a product with it, (2, pitch).
     table_at
         In ``params``: the table, ``size`` numbers.
+    clips
+        Whether a half could exceed ``value_limit``.
     index_scale
         ``2**-index_shift``.
     """
     clipped, magic = splat(0.0), splat(MAGIC)
     high, low = splat(limit), splat(-limit)
-    value_high, value_low = splat(value_limit), splat(-value_limit)
-    middle, last, scale = splat(MAGIC + size // 2), splat(size - 1.0), splat(index_scale)
+    value_high, value_low = splat(MAGIC + value_limit), splat(MAGIC - value_limit)
+    # the argument is left on top of MAGIC; what this adds to its row is taken off with the middle,
+    # exactly, since doubles around MAGIC * index_scale are index_scale apart. Rows are truncated
+    # later, so that half a row more rounds them
+    rounding = 0.5 if index_scale < 1.0 else 0.0
+    middle = splat(size // 2 + rounding - MAGIC * index_scale)
+    last, scale = splat(size - 1.0), splat(index_scale)
     for r in range(rows):
         for w in range(0, pitch, LANES):
             # the last vector may read on into what follows: its parameters are 0 there
             x = x_at + r * x_pitch + w
-            free = _rescaled(params, value_at + w, pitch, load(signals, x))
-            value = maximum(minimum(free, value_high), value_low)
-            clipped = add(clipped, changed(value, free))
-            free = _rescaled(params, argument_at + w, pitch, load(signals, x + half))
-            argument = maximum(minimum(free, value_high), value_low)
-            clipped = add(clipped, changed(argument, free))
-            row = subtract(fma(add(argument, splat(0.25)), scale, middle), magic)
-            row = maximum(minimum(row, last), splat(0.0))
-            product = multiply(value, look_up(params, table_at, row))
-            product = add(product, load(params, out_at + w + pitch))
+            value = _raised(params, value_at + w, pitch, load(signals, x))
+            argument = _raised(params, argument_at + w, pitch, load(signals, x + half))
+            if clips:
+                free, value = value, maximum(minimum(value, value_high), value_low)
+                clipped = tally(clipped, value, free)
+                free, argument = argument, maximum(minimum(argument, value_high), value_low)
+                clipped = tally(clipped, argument, free)
+            row = maximum(minimum(fma(argument, scale, middle), last), splat(0.0))
+            product = look_up(params, table_at, row)
+            nudge = load(params, out_at + w + pitch)
+            product = fma(subtract(value, magic), product, nudge)
             free = subtract(fma(product, load(params, out_at + w), magic), magic)
             y = maximum(minimum(free, high), low)
-            clipped = add(clipped, changed(y, free))
+            clipped = tally(clipped, y, free)
             store(signals, y_at + r * pitch + w, y)
-    return sum_lanes(clipped)
+    return sum_tally(clipped)
 
 
 @inlined
 def pool(
-    state: Array,
-    state_at: int,
-    ends: Array,
-    position: int,
-    replaces: bool,
-    signals: Array,
-    x_at: int,
-    pitch: int,
-    samples: int,
-    steps: int,
+    state: Array, state_at: int, replaces: bool, signals: Array, x_at: int, pitch: int, rows: int
 ) -> None:
-    """Add each sample's steps before its end to its sums (samples, pitch), or let the last replace
-    them; the chunk starts at ``position``.
-    """
-    for s in range(samples):
-        for t in range(min(steps, ends[s] - position)):
-            for w in range(0, pitch, LANES):
-                at = state_at + s * pitch + w
-                x = load(signals, x_at + (s * steps + t) * pitch + w)
-                store(state, at, x if replaces else add(load(state, at), x))
+    """Add rows to the sums (pitch,), or let the last of them replace these."""
+    for r in range(rows):
+        for w in range(0, pitch, LANES):
+            x = load(signals, x_at + r * pitch + w)
+            store(state, state_at + w, x if replaces else add(load(state, state_at + w), x))
 
 
 @inlined
-def take_in(
-    incoming: Array,
-    whole: int,
-    first: int,
-    signals: Array,
-    y_at: int,
-    pitch: int,
-    samples: int,
-    steps: int,
-) -> None:
-    """Copy ``steps`` steps, from the ``first`` on, of inputs (samples, whole, pitch)."""
-    for s in range(samples):
-        source, target = (s * whole + first) * pitch, y_at + s * steps * pitch
-        for at in range(0, steps * pitch, LANES):
-            store(signals, target + at, load(incoming, source + at))
+def take_in(incoming: Array, row: int, signals: Array, y_at: int, pitch: int, rows: int) -> None:
+    """Copy rows of the inputs, from ``row`` on."""
+    for at in range(0, rows * pitch, LANES):
+        store(signals, y_at + at, load(incoming, row * pitch + at))
 
 
 @inlined
@@ -337,30 +393,28 @@ def running_sum(
     x_at: int,
     y_at: int,
     pitch: int,
-    samples: int,
-    steps: int,
+    rows: int,
     factor: float,
     nudge: float,
     limit: float,
-) -> float:
-    """Write ``sat(signed_shift(Σ x))`` of each sample's steps so far, give how many were clipped.
+) -> int:
+    """Write ``sat(signed_shift(Σ x))`` of the rows so far, give how many values were clipped.
 
-    The sums are (samples, pitch) doubles; ``factor`` and ``nudge`` make the shift.
+    The sums are (pitch,) doubles; ``factor`` and ``nudge`` make the shift.
     """
     clipped, magic, high, low = splat(0.0), splat(MAGIC), splat(limit), splat(-limit)
-    for s in range(samples):
-        for w in range(0, pitch, LANES):
-            total = load(state, state_at + s * pitch + w)
-            for t in range(steps):
-                at = (s * steps + t) * pitch + w
-                total = add(total, load(signals, x_at + at))
-                shifted = fma(add(total, splat(nudge)), splat(factor), magic)
-                shifted = subtract(shifted, magic)
-                y = maximum(minimum(shifted, high), low)
-                clipped = add(clipped, changed(y, shifted))
-                store(signals, y_at + at, y)
-            store(state, state_at + s * pitch + w, total)
-    return sum_lanes(clipped)
+    for w in range(0, pitch, LANES):
+        total = load(state, state_at + w)
+        for r in range(rows):
+            at = r * pitch + w
+            total = add(total, load(signals, x_at + at))
+            shifted = fma(add(total, splat(nudge)), splat(factor), magic)
+            shifted = subtract(shifted, magic)
+            y = maximum(minimum(shifted, high), low)
+            clipped = tally(clipped, y, shifted)
+            store(signals, y_at + at, y)
+        store(state, state_at + w, total)
+    return sum_tally(clipped)
 
 
 @inlined
@@ -371,33 +425,26 @@ def copy_sequence(
     pitch: int,
     kept: Array,
     kept_at: int,
-    samples: int,
-    steps: int,
     start: int,
-    length: int,
+    rows: int,
 ) -> None:
-    """Copy a chunk that starts at step ``start`` into whole sequences (samples, length, pitch) that
-    it ``keeps``, or back out of them.
-    """
-    for s in range(samples):
-        here = signal_at + s * steps * pitch
-        there = kept_at + (s * length + start) * pitch
-        for at in range(0, steps * pitch, LANES):
-            if keeps:
-                store_integers(kept, there + at, load(signals, here + at))
-            else:
-                store(signals, here + at, load_integers(kept, there + at))
+    """Copy rows into a whole sequence that is kept, from its row ``start`` on, or out of it."""
+    there = kept_at + start * pitch
+    for at in range(0, rows * pitch, LANES):
+        if keeps:
+            store_integers(kept, there + at, load(signals, signal_at + at))
+        else:
+            store(signals, signal_at + at, load_integers(kept, there + at))
 
 
 @inlined
 def count_messages(
-    state: Array, state_at: int, signals: Array, x_at: int, pitch: int, samples: int, steps: int
+    state: Array, state_at: int, signals: Array, x_at: int, pitch: int, rows: int
 ) -> None:
-    """Add to the counts (samples, pitch) what is not 0."""
+    """Add to the counts (pitch,) what is not 0."""
     zero = splat(0.0)
-    for s in range(samples):
-        for t in range(steps):
-            for w in range(0, pitch, LANES):
-                at = state_at + s * pitch + w
-                x = load(signals, x_at + (s * steps + t) * pitch + w)
-                store(state, at, add(load(state, at), changed(x, zero)))
+    for r in range(rows):
+        for w in range(0, pitch, LANES):
+            at = state_at + w
+            x = load(signals, x_at + r * pitch + w)
+            store(state, at, add(load(state, at), changed(x, zero)))

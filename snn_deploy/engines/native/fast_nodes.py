@@ -180,7 +180,8 @@ def _gate(parts: Parts, node: nodes.Gate, sources: list[int]) -> Fields:
     value = _rescale(parts, node.rescale, largest, slice(0, node.width))
     argument = _rescale(parts, node.rescale, largest, slice(node.width, None))
     product = value_limit * float(np.abs(sigmoid.table.astype(np.float64)).max())
-    factor_and_nudge(1, sigmoid.index_shift, value_limit)
+    # a row keeps its fraction until it is known
+    require_room(len(sigmoid.table) * 2.0**sigmoid.index_shift + value_limit)
     ones = np.ones(node.width)
     out, nudge = factor_and_nudge(ones, sigmoid.out_shift, product)
     return {
@@ -191,6 +192,7 @@ def _gate(parts: Parts, node: nodes.Gate, sources: list[int]) -> Fields:
         "fourth": parts.params.add(sigmoid.table),
         "size": len(sigmoid.table),
         "half": node.width,
+        "flag": parts.bounds[node.name].can_exceed("value"),
         "scale": 2.0**-sigmoid.index_shift,
         "inner_limit": value_limit,
         "limit": node.output.limit,

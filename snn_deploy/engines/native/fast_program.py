@@ -21,7 +21,9 @@ from snn_deploy.engines.native.operations import (
 from snn_deploy.engines.native.packing import Slots, pitch_of
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.schedule import Sweep
+from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.node import Node
 
 __all__ = ["FastProgram", "SweepProgram", "assemble"]
@@ -36,7 +38,7 @@ class SweepProgram:
     operations, owners
         What is done, and the node for which.
     slots
-        By node: where its signal is, in doubles a row.
+        By node: where its signal is, in doubles a row; ``~place`` if it is one of a piece's.
     """
 
     operations: npt.NDArray[np.void]
@@ -56,8 +58,8 @@ class FastProgram:
         What operations refer to.
     states, counts
         By node: where its state, and the counts of its messages, are, in doubles a sample.
-    row_size, state_size, work_size
-        How many doubles a row of a chunk, a sample, and a core need.
+    row_size, passing_size, state_size, work_size
+        How many doubles a row of a block, one of a piece, a sample, and a core need.
     kept_size
         How many int32 each step of a kept sequence needs.
     """
@@ -69,6 +71,7 @@ class FastProgram:
     states: Mapping[str, int]
     counts: Mapping[str, int]
     row_size: int
+    passing_size: int
     kept_size: int
     state_size: int
     work_size: int
@@ -104,9 +107,10 @@ class _Assembler:
         self.counts: dict[str, int] = {}
         self.kept: dict[str, int] = {}
         self.kept_size = 0
-        self.row_size = 0
+        self.row_size, self.passing_size = LANES, LANES
         # of the sweep at hand
-        self.places = Slots()
+        self.places, self.passing_places = Slots(), Slots()
+        self.passing: frozenset[str] = frozenset()
         self.slots: dict[str, int] = {}
         self.emitted: list[tuple[str, Fields]] = []
 
@@ -120,18 +124,21 @@ class _Assembler:
             states=self.parts.states,
             counts=self.counts,
             row_size=self.row_size,
+            passing_size=self.passing_size,
             kept_size=self.kept_size,
             state_size=self.parts.state_size,
             work_size=self.parts.work_size,
         )
 
     def _assemble_sweep(self, sweep: Sweep) -> SweepProgram:
-        self.places, self.slots, self.emitted = Slots(), {}, []
+        self.places, self.passing_places = Slots(), Slots()
+        self.slots, self.emitted = {}, []
+        self.passing = _passing(sweep) - self.watched
         last_uses = _last_uses(sweep)
-        for name in sweep.reads:
-            self._place(name)
-            self._emit(name, {"kind": RECALL, "first": self.kept[name]}, y=name)
         for node in sweep.nodes:
+            for edge in node.inputs:
+                if edge.source not in self.slots:
+                    self._recall(edge.source)
             self._place(node.name)
             if node.inputs:
                 sources = [self.slots[edge.source] for edge in node.inputs]
@@ -145,8 +152,9 @@ class _Assembler:
             if node.name in sweep.keeps:
                 self._keep(node)
             for name in last_uses[node.name] - self.watched:
-                self.places.give_back(self.pitches[name], self.slots[name])
+                self._give_back(name)
         self.row_size = max(self.row_size, self.places.size)
+        self.passing_size = max(self.passing_size, self.passing_places.size)
         operations = np.zeros(len(self.emitted), dtype=OPERATION)
         for row, (_, fields) in zip(operations, self.emitted, strict=True):
             for field, value in fields.items():
@@ -154,7 +162,22 @@ class _Assembler:
         return SweepProgram(operations, tuple(name for name, _ in self.emitted), self.slots)
 
     def _place(self, name: str) -> None:
-        self.slots[name] = self.places.take(self.pitches[name])
+        if name in self.passing:
+            self.slots[name] = ~self.passing_places.take(self.pitches[name])
+        else:
+            self.slots[name] = self.places.take(self.pitches[name])
+
+    def _give_back(self, name: str) -> None:
+        place = self.slots[name]
+        if place < 0:
+            self.passing_places.give_back(self.pitches[name], ~place)
+        else:
+            self.places.give_back(self.pitches[name], place)
+
+    def _recall(self, name: str) -> None:
+        """Copy a kept signal, just before it is first needed."""
+        self._place(name)
+        self._emit(name, {"kind": RECALL, "first": self.kept[name]}, x=name, y=name)
 
     def _keep(self, node: Node) -> None:
         require_integer_bits(node.output.bits)  # type: ignore[attr-defined]  # lowered stage
@@ -181,3 +204,21 @@ def _last_uses(sweep: Sweep) -> dict[str, set[str]]:
     for name, user in last.items():
         users[user].add(name)
     return users
+
+
+def _passing(sweep: Sweep) -> frozenset[str]:
+    """Name the signals of a sweep that live no longer than a piece: those that are made and read
+    between the same two dendrites, which alone need whole blocks.
+    """
+    stretch: dict[str, int] = {}
+    longer: set[str] = set()
+    number = 0
+    for node in sweep.nodes:
+        for edge in node.inputs:
+            if stretch.setdefault(edge.source, number) != number or isinstance(node, Dendrite):
+                longer.add(edge.source)
+        if isinstance(node, Dendrite):
+            number += 1
+            longer.add(node.name)
+        stretch[node.name] = number
+    return frozenset(stretch) - longer

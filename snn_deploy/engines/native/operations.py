@@ -21,6 +21,7 @@ from snn_deploy.engines.native import (
 from snn_deploy.engines.native import fast_kernels as kernels
 from snn_deploy.engines.native.compilation import compiled, fingerprint
 from snn_deploy.engines.native.dendrite_kernel import run_dendrite
+from snn_deploy.engines.native.fast_kernels import find_rows
 from snn_deploy.engines.native.normalize_kernel import normalize
 from snn_deploy.engines.native.vectors import LANES
 
@@ -45,23 +46,13 @@ __all__ = [
 
 ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT, KEEP, RECALL = range(10)
 NORMALIZE, RUNNING_SUM, TAKE_IN = 10, 11, 12
-PIECEWISE = (
-    RELAY,
-    SOMA,
-    COUNT,
-    ADD_SPIKES,
-    ADD_GRADED,
-    GATE,
-    NORMALIZE,
-    POOL,
-    RUNNING_SUM,
-)
 CLIPPING = (RELAY, DENDRITE, SOMA, GATE, NORMALIZE, RUNNING_SUM)
 
 OPERATION = np.dtype(
     [
         ("kind", np.int64),
-        # signals, in doubles a row from the start of all signals; a row is a step of a sample
+        # signals, in doubles a row from the start of all signals; a row is a step of a sample.
+        # ``~place`` is one of a piece's
         ("x", np.int64),
         ("x_pitch", np.int64),
         ("y", np.int64),
@@ -87,7 +78,7 @@ OPERATION = np.dtype(
 Array = Any  # numba knows the types
 
 
-def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
+def _build(version: int) -> Callable[..., None]:  # noqa: C901
     @compiled
     def run_operations(  # noqa: C901, PLR0912 - a branch a kind
         operations: Array,
@@ -111,6 +102,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
         backwards: bool,
         length: int,
         capacity: int,
+        passing: int,
         clipped: Array,
     ) -> None:
         """Carry out operations on steps ``begin`` to ``end`` of a chunk of ``whole`` steps, which
@@ -123,8 +115,8 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
         params, weights, tables
             Doubles, int8 and int64: parameters.
         state, work, signals
-            Doubles: what lives on, scratch, and a block's signals, which have room for
-            ``capacity`` rows.
+            Doubles: what lives on, scratch, and signals: a block's, which have room for
+            ``capacity`` rows, and from ``passing`` on a piece's.
         events
             int32: scratch for the lists of a piece's spikes.
         kept
@@ -136,7 +128,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
         block
             Steps that are done at a time, by all operations, before the next ones.
         piece
-            Steps of one sample that are done at a time, by those operations that can.
+            Steps of one sample that are done at a time, by all operations but dendrites.
         backwards
             Blocks are taken from the last to the first.
         clipped
@@ -148,18 +140,17 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
             span, position, i = min(block, end - first), start + first, 0
             while i < len(operations):
                 # those that need no whole block go on in pieces, which stay in the cache
-                alone, stop = operations[i].kind not in PIECEWISE, i + 1
-                while not alone and stop < len(operations) and operations[stop].kind in PIECEWISE:
+                alone, stop = operations[i].kind == DENDRITE, i + 1
+                while not alone and stop < len(operations) and operations[stop].kind != DENDRITE:
                     stop += 1
                 batch, size = (samples, span) if alone else (1, piece)
                 for s in range(0, samples, batch):
                     for t in range(0, span, size):
                         count, row = min(size, span - t), s * span + t
-                        rows = batch * count
                         for k in range(i, stop):
                             op = operations[k]
-                            x = op.x * capacity + row * op.x_pitch
-                            y = op.y * capacity + row * op.y_pitch
+                            x = find_rows(op.x, capacity, row, op.x_pitch, passing, piece)
+                            y = find_rows(op.y, capacity, row, op.y_pitch, passing, piece)
                             held = op.state * samples + s * op.x_pitch
                             if op.kind == DENDRITE:
                                 clipped[k] += run_dendrite(
@@ -191,7 +182,6 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
                                     x,
                                     y,
                                     op.y_pitch,
-                                    batch,
                                     count,
                                     op.scale,
                                     op.inner_limit,
@@ -209,7 +199,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
                                     op.x_pitch,
                                     y,
                                     op.y_pitch,
-                                    rows,
+                                    count,
                                 )
                             elif op.kind == ADD_GRADED:
                                 kernels.add_graded(
@@ -221,7 +211,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
                                     op.x_pitch,
                                     y,
                                     op.y_pitch,
-                                    rows,
+                                    count,
                                 )
                             elif op.kind == RELAY:
                                 clipped[k] += kernels.relay(
@@ -229,14 +219,16 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
                                     op.first,
                                     op.size,
                                     capacity,
-                                    row * op.y_pitch,
+                                    row,
+                                    passing,
+                                    piece,
                                     params,
                                     op.second,
                                     op.third,
                                     signals,
                                     y,
                                     op.y_pitch,
-                                    rows,
+                                    count,
                                     op.limit,
                                 )
                             elif op.kind == GATE:
@@ -253,7 +245,8 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
                                     op.half,
                                     y,
                                     op.y_pitch,
-                                    rows,
+                                    count,
+                                    op.flag != 0,
                                     op.inner_limit,
                                     op.scale,
                                     op.limit,
@@ -271,21 +264,18 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
                                     x,
                                     y,
                                     op.y_pitch,
-                                    rows,
+                                    count,
                                     op.limit,
                                 )
                             elif op.kind == POOL:
                                 kernels.pool(
                                     state,
                                     held,
-                                    ends[op.first, s:],
-                                    position + t,
                                     op.flag != 0,
                                     signals,
                                     x,
                                     op.x_pitch,
-                                    batch,
-                                    count,
+                                    min(count, ends[op.first, s] - position - t),
                                 )
                             elif op.kind == RUNNING_SUM:
                                 clipped[k] += kernels.running_sum(
@@ -295,32 +285,32 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
                                     x,
                                     y,
                                     op.y_pitch,
-                                    batch,
                                     count,
                                     op.scale,
                                     op.inner_limit,
                                     op.limit,
                                 )
                             elif op.kind == COUNT:
-                                kernels.count_messages(
-                                    state, held, signals, x, op.x_pitch, batch, count
-                                )
+                                kernels.count_messages(state, held, signals, x, op.x_pitch, count)
                             elif op.kind == TAKE_IN:
                                 kernels.take_in(
-                                    incoming, whole, first, signals, y, op.y_pitch, batch, count
+                                    incoming,
+                                    s * whole + first + t,
+                                    signals,
+                                    y,
+                                    op.y_pitch,
+                                    count,
                                 )
                             else:
                                 kernels.copy_sequence(
                                     op.kind == KEEP,
                                     signals,
-                                    x if op.kind == KEEP else y,
-                                    op.x_pitch if op.kind == KEEP else op.y_pitch,
+                                    x,
+                                    op.x_pitch,
                                     kept,
-                                    op.first * samples * length,
-                                    batch,
+                                    (op.first * samples + s * op.x_pitch) * length,
+                                    position + t,
                                     count,
-                                    position,
-                                    length,
                                 )
                 i = stop
 

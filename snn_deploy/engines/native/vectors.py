@@ -47,6 +47,8 @@ __all__ = [
     "store_integers",
     "subtract",
     "sum_lanes",
+    "sum_tally",
+    "tally",
     "truncate",
 ]
 
@@ -82,6 +84,7 @@ _DOUBLE = ir.DoubleType()
 _LLVM_VECTOR = ir.VectorType(_DOUBLE, LANES)
 _INT32 = ir.IntType(32)
 _LLVM_INTEGERS = ir.VectorType(_INT32, LANES)
+_LLVM_COUNTS = ir.VectorType(ir.IntType(64), LANES)
 _ALIGNMENT = 8  # arrays are aligned to whole vectors, but nobody promises so to LLVM
 
 
@@ -238,6 +241,34 @@ def sum_lanes(typing: Any, vector: Any) -> Any:
 
 
 @intrinsic
+def tally(typing: Any, counts: Any, x: Any, y: Any) -> Any:
+    """Count, lane by lane, where x and y differ: ``counts`` start as a vector of 0.0, and hold
+    64-bit integers, which take one instruction less than doubles; ``sum_tally`` adds them up.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+        mask = builder.sext(builder.fcmp_ordered("!=", *arguments[1:]), _LLVM_COUNTS)
+        counted = builder.sub(builder.bitcast(arguments[0], _LLVM_COUNTS), mask)
+        return builder.bitcast(counted, _LLVM_VECTOR)
+
+    return _VECTOR(_VECTOR, _VECTOR, _VECTOR), codegen
+
+
+@intrinsic
+def sum_tally(typing: Any, counts: Any) -> Any:
+    """The sum of what ``tally`` counted."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+        lanes = builder.bitcast(arguments[0], _LLVM_COUNTS)
+        total = builder.extract_element(lanes, _INT32(0))
+        for lane in range(1, LANES):
+            total = builder.add(total, builder.extract_element(lanes, _INT32(lane)))
+        return total
+
+    return types.int64(_VECTOR), codegen
+
+
+@intrinsic
 def nonzero_bits(typing: Any, vector: Any) -> Any:
     """An int64 whose bit i tells that number i of a vector is not 0."""
 
@@ -260,7 +291,7 @@ def lowest_bit(typing: Any, bits: Any) -> Any:
 
 @intrinsic
 def look_up(typing: Any, array: Any, start: Any, rows: Any) -> Any:
-    """``array[start + rows]`` for a vector of whole numbers ``rows``, which must be inside."""
+    """``array[start + row]`` for a vector of rows, less their fractions, which must be inside."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
         value, start_value, row = arguments
@@ -269,7 +300,7 @@ def look_up(typing: Any, array: Any, start: Any, rows: Any) -> Any:
         base = _pointer(context, builder, array, value, start_value)
         for lane in range(LANES):
             index = builder.extract_element(indices, _INT32(lane))
-            pointer = builder.gep(base, [builder.sext(index, ir.IntType(64))])
+            pointer = builder.gep(base, [builder.zext(index, ir.IntType(64))])
             found = builder.insert_element(found, builder.load(pointer), _INT32(lane))
         return found
 

@@ -1,0 +1,170 @@
+"""The native engine's loops over rows: widths around their blocks, every place of a signal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from snn_deploy.engines.native import NativeEngine, fast
+from snn_deploy.engines.native.byte_vectors import pair
+from snn_deploy.engines.native.fast_program import assemble
+from snn_deploy.engines.native.plan import plan_network
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Run
+from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.verifier import verify_network
+
+WORD = Format(24, 0)
+
+
+def check(network: Network, inputs: np.ndarray, traced: bool) -> None:
+    """Compare with the reference; only what is not traced lives in pieces."""
+    verify_network(network)
+    assert assemble(plan_network(network), frozenset(network.names)) is not None
+    trace = network.names if traced else ()
+    run = Run(inputs, np.full(len(inputs), inputs.shape[1]), trace=trace)
+    expected, given = ReferenceEngine().run(network, run), NativeEngine().run(network, run)
+    np.testing.assert_array_equal(given.output, expected.output)
+    for name in trace:
+        np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
+    assert given.saturated == expected.saturated
+
+
+def spiking(width: int, weight: np.ndarray) -> list[nodes.IntegerNode]:
+    """An input whose ones are spikes, and synapses that they reach."""
+    return [
+        nodes.Input(name="input", output=Format(4, 0), channels=width),
+        nodes.LifSoma(name="lif", inputs=(Edge("input"),), channels=width, threshold=0, decay=4095),
+        nodes.Synapses(
+            name="synapses",
+            inputs=(Edge("lif", delay=1),),
+            output=WORD,
+            weight=weight.astype(np.int8),
+            weight_bits=8,
+        ),
+    ]
+
+
+@pytest.mark.parametrize("traced", [True, False])
+@pytest.mark.parametrize("targets", [1, 4, 7, 31, 32, 33, 63, 64, 65, 96, 130, 200])
+@pytest.mark.parametrize("width", [1, 9, 66])
+def test_spikes_reach_targets_of_every_number(width: int, targets: int, traced: bool) -> None:
+    """Nobody spikes, all do, one does, some do; weights to both ends."""
+    rng = np.random.default_rng(targets)
+    weight = rng.choice([-127, -126, -1, 0, 1, 126, 127], (targets, width))
+    inputs = (rng.random((3, 40, width)) < 0.3).astype(np.int64)
+    inputs[0, ::4], inputs[0, 1::4], inputs[1, :5] = 0, 1, 0
+    inputs[1, 3, -1] = 1
+    check(Network("lowered", tuple(spiking(width, weight)), "all"), inputs, traced)
+
+
+def test_a_pair_of_columns_is_a_lane() -> None:
+    columns = np.arange(-10, 10, dtype=np.int8).reshape(2, 10)
+    lanes = pair(columns, 4).view(np.int16)
+    assert lanes.shape == (3, 2, 2)  # blocks that start at 0, 4 and 6
+    low, high = (lanes & 255) - 128, lanes >> 8
+    blocks = np.stack([columns[:, first : first + 4] for first in (0, 4, 6)])
+    assert np.array_equal(np.concatenate([low, high], axis=2), blocks)
+
+
+@pytest.mark.parametrize("traced", [True, False])
+@pytest.mark.parametrize("sources", [1, 2, 3, 5])
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("rescaled", [True, False])
+def test_relays_of_any_number_of_sources(
+    sources: int, aligned: bool, rescaled: bool, traced: bool
+) -> None:
+    width, rng = 37, np.random.default_rng(sources)
+    align = rng.integers(-3, 3, (sources, width)).astype(np.int8)
+    members: list[nodes.IntegerNode] = [
+        nodes.Input(name="input", output=Format(12, 0), channels=width)
+    ]
+    for i, shift in enumerate(align if aligned else np.zeros_like(align)):
+        members.append(
+            nodes.Relay(
+                name=f"source.{i}",
+                inputs=(Edge("input"),),
+                output=Format(24, tuple(int(-k) for k in shift)),
+                channels=width,
+                rescale=nodes.Rescale(
+                    np.full(width, i + 1, np.int32),
+                    np.zeros(width, np.int8),
+                    np.full(width, i, np.int32),
+                    8,
+                ),
+            )
+        )
+    rescale = nodes.Rescale(
+        rng.integers(-127, 128, width).astype(np.int32),
+        rng.integers(0, 8, width).astype(np.int8),
+        rng.integers(-99, 100, width).astype(np.int32),
+        8,
+    )
+    total = nodes.Relay(
+        name="total",
+        inputs=tuple(Edge(node.name) for node in members[1:]),
+        output=Format(14, 0),
+        channels=width,
+        align=align if aligned else None,
+        rescale=rescale if rescaled else None,
+    )
+    inputs = rng.integers(-2047, 2048, (3, 50, width))
+    check(Network("lowered", (*members, total), "all"), inputs, traced)
+
+
+@pytest.mark.parametrize("piece", [1, 3, 200])
+def test_pieces_of_any_length(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(fast, "PIECE_CACHE", 0)
+    monkeypatch.setattr(fast, "MIN_PIECE", piece)
+    rng = np.random.default_rng(piece)
+    weight = rng.integers(-127, 128, (70, 35))
+    gate = nodes.Gate(
+        name="gate",
+        inputs=(Edge("synapses"),),
+        output=Format(16, 0),
+        channels=35,
+        rescale=nodes.Rescale(
+            rng.integers(-99, 100, 70).astype(np.int32),
+            np.full(70, 5, np.int8),
+            rng.integers(-99, 100, 70).astype(np.int32),
+            8,
+        ),
+        value_bits=12,
+        sigmoid=nodes.SigmoidGate(
+            rng.integers(-127, 128, 64).astype(np.int32), 8, 3, np.full(35, 4, np.int8)
+        ),
+    )
+    inputs = rng.integers(0, 2, (5, 150, 35))
+    check(Network("lowered", (*spiking(35, weight), gate), "all"), inputs, traced=False)
+
+
+@pytest.mark.parametrize("index_shift", [0, 1, 2, 9, 15, 30])
+@pytest.mark.parametrize("value_bits", [9, 24])
+def test_gates_round_their_arguments_to_rows(index_shift: int, value_bits: int) -> None:
+    """Every argument of ±1,500, and so every tie; a half that may be clipped, or may not."""
+    width, rng = 5, np.random.default_rng(index_shift)
+    entry = nodes.Input(name="input", output=Format(12, 0), channels=2 * width)
+    gate = nodes.Gate(
+        name="gate",
+        inputs=(Edge("input"),),
+        output=Format(12, 0),
+        channels=width,
+        rescale=nodes.Rescale(
+            np.ones(2 * width, np.int32),
+            np.zeros(2 * width, np.int8),
+            np.zeros(2 * width, np.int32),
+            8,
+        ),
+        value_bits=value_bits,
+        sigmoid=nodes.SigmoidGate(
+            rng.integers(-127, 128, 256).astype(np.int32),
+            8,
+            index_shift,
+            np.arange(5, dtype=np.int8),
+        ),
+    )
+    inputs = np.broadcast_to(np.arange(-1500, 1501)[:, None], (1, 3001, 2 * width)).copy()
+    inputs[..., :width] = rng.integers(-2047, 2048, (1, 3001, width))
+    check(Network("lowered", (entry, gate), "all"), inputs, traced=True)
