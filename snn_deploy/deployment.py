@@ -17,7 +17,7 @@ from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
 from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.ir.network import Network
-from snn_deploy.simulation import Progress, Simulation, run_blocks, simulate
+from snn_deploy.simulation import Progress, Simulation, run_blocks, simulate, warn_of_clipped
 from snn_deploy.verification import Verification, compare_engines
 
 if TYPE_CHECKING:
@@ -216,16 +216,27 @@ class Deployment:
 
         data = self._data(inputs, lengths)
         traced = [node.name for node in message_sources(self.network)]
-        blocks = run_blocks(self.network, data, get_engine("native"), traced, progress)
-        results = (_watched(block.result, watch) for block in blocks)
-        return build_report(
+        clipped = 0
+
+        def results() -> Iterator[Result]:
+            nonlocal clipped
+            for block in run_blocks(self.network, data, get_engine("native"), traced, progress):
+                clipped += block.clipped
+                if watch is not None:
+                    watch(block.result)
+                yield block.result
+
+        report = build_report(
             self.network,
             self.profile,
-            results,
+            results(),
             data.inputs.shape[1],
             objective=objective,
             lowering=lowering,
         )
+        if clipped:
+            warn_of_clipped(self.network, clipped, data.inputs.size, stacklevel=3)
+        return report
 
     def _simulate_chunks(
         self,
@@ -263,12 +274,6 @@ class Deployment:
                 stacklevel=3,
             )
         return to_float_network(read, self.network.requested_steps)
-
-
-def _watched(result: Result, watch: Callable[[Result], None] | None) -> Result:
-    if watch is not None:
-        watch(result)
-    return result
 
 
 def _engine(backend: str | Engine) -> Engine:

@@ -79,7 +79,11 @@ def test_clipped_inputs_are_counted(data: Data, plain: Any) -> None:
     assert outcome.accuracy.signals[0].saturated == 3
     told = r"^3 of 768 input values lie outside ±"
     with pytest.warns(SnnDeployWarning, match=told) as caught:
-        assert deployment.simulate(inputs).saturated["input"] == 3
+        simulation = deployment.simulate(inputs)
+    assert simulation.saturated["input"] == 3
+    assert [warning.filename for warning in caught] == [__file__]
+    with pytest.warns(SnnDeployWarning, match=told) as caught:
+        deployment.report(inputs)
     assert [warning.filename for warning in caught] == [__file__]
 
 
