@@ -144,9 +144,11 @@ def cost_of(operation: Any, spikes: float) -> Cost:
     vectors = max(outputs, inputs) / LANES
     if kind == op.DENDRITE:
         return Cost(modes=int(outputs * operation["size"]))
+    narrow = bool(operation["narrow"])  # sums of 16 bits
     if kind == op.ADD_SPIKES:  # a weight is a byte; a vector of them is added, shifted and added
-        events = spikes * inputs
-        return Cost(0, events * outputs * 3 / (8 * LANES), events * outputs + 8 * outputs)
+        targets = operation["third"]
+        weights = spikes * inputs * targets
+        return Cost(0, weights * 3 / (8 * LANES), weights + (2 if narrow else 8) * targets)
     if kind == op.ADD_GRADED:
         return Cost(0, operation["size"] * vectors, 8 * (inputs + outputs))
     if kind == op.RELAY:
@@ -157,7 +159,9 @@ def cost_of(operation: Any, spikes: float) -> Cost:
             0, vectors * (sources * (1 + aligned) + 1 + rescaled + 4), 8 * outputs * (sources + 1)
         )
     instructions, doubles = _PER_CHANNEL[int(kind)]
-    if kind == op.GATE and operation["flag"]:
-        instructions += 8  # both halves are clipped, too
+    if kind == op.GATE:
+        instructions += 8 * (operation["flag"] != 0)  # both halves are clipped, too
+        instructions += 4 * narrow  # both are widened, and converted
+        doubles -= 1.5 * narrow
     width = outputs if kind == op.GATE else max(outputs, inputs)
     return Cost(0, instructions * width / LANES, 8 * doubles * width)

@@ -21,6 +21,7 @@ from numba.core import types
 from numba.extending import models, register_model
 
 from snn_deploy.engines.native.compilation import inlined
+from snn_deploy.engines.native.packing import pitch_of
 from snn_deploy.engines.native.vectors import LANES
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "PLACES",
     "ShortSums",
     "make_column_adder",
+    "narrow_pitch",
     "pair",
     "write_places",
 ]
@@ -39,7 +41,8 @@ COLUMNS_IN_A_SUM = LARGEST_SUM // 127
 _BIAS = 128  # of a low byte
 intrinsic: Any = extending.intrinsic
 Array = Any  # numba knows the types
-_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
+_INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_SHORTS_IN_A_DOUBLE = 4
 
 
 def pair(columns: npt.NDArray[np.int8], size: int) -> npt.NDArray[np.int8]:
@@ -65,7 +68,12 @@ class ShortSums(types.Type):  # numba has no types
 @register_model(ShortSums)
 class _ShortSumsModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any) -> None:
-        super().__init__(manager, fe_type, ir.VectorType(ir.IntType(16), fe_type.size))  # type: ignore[no-untyped-call]
+        super().__init__(manager, fe_type, ir.VectorType(_INT16, fe_type.size))  # type: ignore[no-untyped-call]
+
+
+def narrow_pitch(width: int) -> int:
+    """How many doubles hold a row of 16-bit integers."""
+    return pitch_of(-(-pitch_of(width) // _SHORTS_IN_A_DOUBLE))
 
 
 def _pointer(kind: Any, context: Any, builder: Any, array: Any, value: Any, index: Any) -> Any:
@@ -93,7 +101,7 @@ def _binary(block: ShortSums, emit: Callable[[Any, Any, Any], Any]) -> Any:
 def _make_operations(size: int) -> tuple[Any, ...]:
     """Make what is done to blocks of ``size`` lanes."""
     block = ShortSums(size)
-    shorts = ir.VectorType(ir.IntType(16), size)
+    shorts = ir.VectorType(_INT16, size)
     doubles = ir.VectorType(ir.DoubleType(), size)
     eights = ir.Constant(shorts, [8] * size)
 
@@ -102,7 +110,7 @@ def _make_operations(size: int) -> tuple[Any, ...]:
         """A block of one number."""
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-            return _splatted(builder, builder.trunc(arguments[0], ir.IntType(16)), shorts)
+            return _splatted(builder, builder.trunc(arguments[0], _INT16), shorts)
 
         return block(types.int64), codegen
 
@@ -135,16 +143,30 @@ def _make_operations(size: int) -> tuple[Any, ...]:
 
         return types.void(array, types.intp, block, types.boolean), codegen
 
+    @intrinsic
+    def write_shorts(typing: Any, array: Any, index: Any, column: Any, sums: Any) -> Any:
+        """Write the sums as they are, ``column`` 16-bit integers after ``array[index]``."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+            pointer = _pointer(_INT16, context, builder, array, *arguments[:2])
+            target = builder.gep(pointer, [arguments[2]])
+            builder.store(arguments[3], builder.bitcast(target, shorts.as_pointer()), align=2)
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, types.intp, block), codegen
+
     plus = _binary(block, lambda b, x, y: b.add(x, y))
     plus_high_bytes = _binary(block, lambda b, x, y: b.add(x, b.ashr(y, eights)))
     minus_high_bytes = _binary(block, lambda b, x, y: b.sub(x, b.shl(y, eights)))
-    return fill, lanes_of, write, plus, plus_high_bytes, minus_high_bytes
+    return fill, lanes_of, write, write_shorts, plus, plus_high_bytes, minus_high_bytes
 
 
 def make_column_adder(size: int) -> Callable[..., None]:
     """Make the loop that sums columns, which ``pair`` laid out, over ``size`` neurons."""
     half = size // 2
-    fill, lanes_of, write, plus, plus_high_bytes, minus_high_bytes = _make_operations(half)
+    fill, lanes_of, write, write_shorts, plus, plus_high_bytes, minus_high_bytes = _make_operations(
+        half
+    )
 
     @inlined
     def add_columns(
@@ -154,12 +176,16 @@ def make_column_adder(size: int) -> Callable[..., None]:
         first: int,
         end: int,
         at_once: int,
+        narrow: bool,
         signals: Array,
         y: int,
+        column: int,
     ) -> None:
-        """Write at ``y`` the sums, over events ``first`` to ``end``, of a block of columns: those
-        of an event start so many bytes after ``at`` as it says. No more than ``at_once`` are summed
-        in 16 bits.
+        """Write at ``column`` of the row at ``y`` the sums, over events ``first`` to ``end``, of a
+        block of columns: those of an event start so many bytes after ``at`` as it says.
+
+        No more than ``at_once`` are summed in 16 bits; if that is all of them, their sums may be
+        written as 16 bits, too: ``narrow``.
         """
         onto = False
         while first < end or not onto:
@@ -168,8 +194,13 @@ def make_column_adder(size: int) -> Callable[..., None]:
             for event in range(first, stop):
                 lanes = lanes_of(weights, at, events, event)
                 sums, high = plus(sums, lanes), plus_high_bytes(high, lanes)
-            write(signals, y, minus_high_bytes(sums, high), onto)
-            write(signals, y + half, high, onto)
+            low = minus_high_bytes(sums, high)
+            if narrow:
+                write_shorts(signals, y, column, low)
+                write_shorts(signals, y, column + half, high)
+            else:
+                write(signals, y + column, low, onto)
+                write(signals, y + column + half, high, onto)
             first, onto = stop, True
 
     return add_columns

@@ -24,6 +24,7 @@ from snn_deploy.engines.native.vectors import (
     greater,
     load,
     load_integers,
+    load_shorts,
     look_up,
     maximum,
     minimum,
@@ -96,8 +97,10 @@ def _list_spikes(signals: Array, row: int, width: int, scale: int, events: Array
 def add_spikes(
     weights: Array,
     weights_at: int,
+    outputs: int,
     size: int,
     at_once: int,
+    narrow: bool,
     events: Array,
     signals: Array,
     x_at: int,
@@ -107,7 +110,7 @@ def add_spikes(
     rows: int,
 ) -> None:
     """Write what spikes bring: the sums of the columns of weights, as ``pair`` lays them out in
-    blocks of ``size``, of those inputs that spiked.
+    blocks of ``size``, of those inputs that spiked. Sums are doubles, or 16 bits if ``narrow``.
 
     All rows take from a block before the next one, so that it stays in the cache.
     """
@@ -115,17 +118,18 @@ def add_spikes(
     for r in range(rows):
         listed = r * pitch + 1
         events[r * pitch] = _list_spikes(signals, x_at + r * x_pitch, x_pitch, size, events, listed)
-    for o in range(0, y_pitch, size):
-        at = weights_at + o * x_pitch
-        y = y_at + min(o, y_pitch - size)
+    for o in range(0, outputs, size):
+        at, column = weights_at + o * x_pitch, min(o, outputs - size)
         for r in range(rows):
-            first, end = r * pitch + 1, events[r * pitch]
+            first, end, y = r * pitch + 1, events[r * pitch], y_at + r * y_pitch
             if size == WIDE_BLOCK:
-                _add_wide_block(weights, at, events, first, end, at_once, signals, y + r * y_pitch)
+                _add_wide_block(
+                    weights, at, events, first, end, at_once, narrow, signals, y, column
+                )
             elif size == NARROW_BLOCK:
-                _add_block(weights, at, events, first, end, at_once, signals, y + r * y_pitch)
+                _add_block(weights, at, events, first, end, at_once, narrow, signals, y, column)
             else:
-                _add_vector(weights, at, events, first, end, at_once, signals, y + r * y_pitch)
+                _add_vector(weights, at, events, first, end, at_once, narrow, signals, y, column)
 
 
 @inlined
@@ -316,6 +320,7 @@ def gate(
     y_at: int,
     pitch: int,
     rows: int,
+    narrow: bool,
     clips: bool,
     value_limit: float,
     index_scale: float,
@@ -331,8 +336,8 @@ def gate(
         In ``params``: ``2**-out_shift``, and the nudge of a product with it, (2, pitch).
     table_at
         In ``params``: the table, ``size`` numbers.
-    clips
-        Whether a half could exceed ``value_limit``.
+    narrow, clips
+        Whether x is 16-bit integers, and whether a half could exceed ``value_limit``.
     index_scale
         ``2**-index_shift``.
     """
@@ -348,9 +353,13 @@ def gate(
     for r in range(rows):
         for w in range(0, pitch, LANES):
             # the last vector may read on into what follows: its parameters are 0 there
-            x = x_at + r * x_pitch + w
-            value = _raised(params, value_at + w, pitch, load(signals, x))
-            argument = _raised(params, argument_at + w, pitch, load(signals, x + half))
+            x = x_at + r * x_pitch
+            if narrow:
+                value, argument = load_shorts(signals, x, w), load_shorts(signals, x, half + w)
+            else:
+                value, argument = load(signals, x + w), load(signals, x + half + w)
+            value = _raised(params, value_at + w, pitch, value)
+            argument = _raised(params, argument_at + w, pitch, argument)
             if clips:
                 free, value = value, maximum(minimum(value, value_high), value_low)
                 clipped = tally(clipped, value, free)

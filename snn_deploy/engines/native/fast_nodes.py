@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,12 @@ POOL_ROWS = {"by length": 0, "all": 1, "first": 2}
 class Parts:
     """Collects what the operations of a network refer to."""
 
-    def __init__(self, network: Network, bounds: dict[str, Bound]) -> None:
+    def __init__(
+        self, network: Network, bounds: dict[str, Bound], open_to: Collection[str]
+    ) -> None:
         self.network = network
         self.bounds = bounds
+        self.narrow = _narrow(network, bounds) - frozenset(open_to)
         self.params = Pack(np.float64)
         self.weights = Pack(np.int8)
         self.tables = Pack(np.int64)
@@ -59,20 +62,42 @@ class Parts:
         return [self.bounds[edge.source].output for edge in node.inputs]
 
 
+def _fits_short_sums(bound: Bound) -> bool:
+    return bool(bound.reached["sum"].max() <= LARGEST_SUM)
+
+
+def _narrow(network: Network, bounds: dict[str, Bound]) -> frozenset[str]:
+    """Name the synapses whose sums fit 16 bits and are read only by what reads such sums: gates."""
+    read = {edge.source for n in network if not isinstance(n, nodes.Gate) for edge in n.inputs}
+    return frozenset(
+        node.name
+        for node in network.of_kind(nodes.Synapses)
+        if _reads_spikes(network, node)
+        and _fits_short_sums(bounds[node.name])
+        and node.name not in read
+    )
+
+
+def _reads_spikes(network: Network, node: nodes.Synapses) -> bool:
+    (source,) = network.sources(node)
+    return bool(source.output == SPIKE)  # type: ignore[attr-defined]  # lowered stage
+
+
 def _synapses(parts: Parts, node: nodes.Synapses, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
     columns = fill_up(node.weight.T)
     require_room(np.abs(node.weight.astype(np.float64)) @ largest)
-    (source,) = parts.network.sources(node)
-    if source.output == SPIKE:  # type: ignore[attr-defined]  # lowered stage
-        size, inputs = block_of(columns.shape[1]), pitch_of(len(columns))
-        fits = parts.bounds[node.name].reached["sum"].max() <= LARGEST_SUM
+    if _reads_spikes(parts.network, node):
+        outputs, inputs = columns.shape[1], pitch_of(len(columns))
+        size, fits = block_of(outputs), _fits_short_sums(parts.bounds[node.name])
         columns = np.pad(columns, [(0, inputs - len(columns)), (0, 0)])
         return {
             "kind": op.ADD_SPIKES,
             "first": parts.weights.add(pair(columns, size)),
-            "size": size,
             "second": inputs if fits else COLUMNS_IN_A_SUM,
+            "third": outputs,
+            "size": size,
+            "narrow": node.name in parts.narrow,
         }
     return {"kind": op.ADD_GRADED, "first": parts.params.add(columns), "size": len(columns)}
 
@@ -193,6 +218,7 @@ def _gate(parts: Parts, node: nodes.Gate, sources: list[int]) -> Fields:
         "size": len(sigmoid.table),
         "half": node.width,
         "flag": parts.bounds[node.name].can_exceed("value"),
+        "narrow": node.inputs[0].source in parts.narrow,
         "scale": 2.0**-sigmoid.index_shift,
         "inner_limit": value_limit,
         "limit": node.output.limit,

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.engines.native.byte_vectors import narrow_pitch
 from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
 from snn_deploy.engines.native.fast_nodes import EMITTERS, Fields, Parts
 from snn_deploy.engines.native.operations import (
@@ -102,8 +103,13 @@ class _Assembler:
 
     def __init__(self, plan: Plan, watched: frozenset[str]) -> None:
         self.plan, self.watched = plan, watched
-        self.parts = Parts(plan.network, bound_network(plan.network))
-        self.pitches = {node.name: pitch_of(node.width) for node in plan.network}
+        kept = {name for sweep in plan.sweeps for name in sweep.keeps}
+        open_to = watched.union(kept, plan.counted)
+        self.parts = Parts(plan.network, bound_network(plan.network), open_to)
+        self.pitches = {
+            node.name: (narrow_pitch if node.name in self.parts.narrow else pitch_of)(node.width)
+            for node in plan.network
+        }
         self.counts: dict[str, int] = {}
         self.kept: dict[str, int] = {}
         self.kept_size = 0

@@ -68,6 +68,8 @@ OPERATION = np.dtype(
         ("size", np.int64),
         ("half", np.int64),
         ("flag", np.int64),
+        # whether the synapses' sums, which it writes or reads, are 16 bits
+        ("narrow", np.int64),
         ("scale", np.float64),
         ("limit", np.float64),
         ("inner_limit", np.float64),
@@ -191,8 +193,10 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
                                 kernels.add_spikes(
                                     weights,
                                     op.first,
+                                    op.third,
                                     op.size,
                                     op.second,
+                                    op.narrow != 0,
                                     events,
                                     signals,
                                     x,
@@ -246,6 +250,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
                                     y,
                                     op.y_pitch,
                                     count,
+                                    op.narrow != 0,
                                     op.flag != 0,
                                     op.inner_limit,
                                     op.scale,

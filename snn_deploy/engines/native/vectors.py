@@ -36,6 +36,7 @@ __all__ = [
     "greater",
     "load",
     "load_integers",
+    "load_shorts",
     "look_up",
     "lowest_bit",
     "maximum",
@@ -84,6 +85,7 @@ _DOUBLE = ir.DoubleType()
 _LLVM_VECTOR = ir.VectorType(_DOUBLE, LANES)
 _INT32 = ir.IntType(32)
 _LLVM_INTEGERS = ir.VectorType(_INT32, LANES)
+_LLVM_SHORTS = ir.VectorType(ir.IntType(16), LANES)
 _LLVM_COUNTS = ir.VectorType(ir.IntType(64), LANES)
 _ALIGNMENT = 8  # arrays are aligned to whole vectors, but nobody promises so to LLVM
 
@@ -199,6 +201,19 @@ def load_integers(typing: Any, array: Any, index: Any) -> Any:
         return builder.sitofp(values, _LLVM_VECTOR)
 
     return _VECTOR(array, types.intp), codegen
+
+
+@intrinsic
+def load_shorts(typing: Any, array: Any, index: Any, column: Any) -> Any:
+    """``LANES`` 16-bit integers as doubles, from ``column`` such integers after ``array[index]``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
+        pointer = _pointer(context, builder, array, *arguments[:2])
+        pointer = builder.bitcast(pointer, ir.IntType(16).as_pointer())
+        pointer = builder.bitcast(builder.gep(pointer, [arguments[2]]), _LLVM_SHORTS.as_pointer())
+        return builder.sitofp(builder.load(pointer, align=2), _LLVM_VECTOR)
+
+    return _VECTOR(array, types.intp, types.intp), codegen
 
 
 @intrinsic
