@@ -144,11 +144,11 @@ def cost_of(operation: Any, spikes: float) -> Cost:
     vectors = max(outputs, inputs) / LANES
     if kind == op.DENDRITE:
         return Cost(modes=int(outputs * operation["size"]))
-    narrow = bool(operation["narrow"])  # sums of 16 bits
+    narrow = bool(operation["narrow"])  # sums of 32 bits
     if kind == op.ADD_SPIKES:  # a weight is a byte; a vector of them is added, shifted and added
         targets = operation["third"]
         weights = spikes * inputs * targets
-        return Cost(0, weights * 3 / (8 * LANES), weights + (2 if narrow else 8) * targets)
+        return Cost(0, weights * 3 / (8 * LANES), weights + (4 if narrow else 8) * targets)
     if kind == op.ADD_GRADED:
         return Cost(0, operation["size"] * vectors, 8 * (inputs + outputs))
     if kind == op.RELAY:
@@ -161,7 +161,7 @@ def cost_of(operation: Any, spikes: float) -> Cost:
     instructions, doubles = _PER_CHANNEL[int(kind)]
     if kind == op.GATE:
         instructions += 8 * (operation["flag"] != 0)  # both halves are clipped, too
-        instructions += 4 * narrow  # both are widened, and converted
-        doubles -= 1.5 * narrow
+        instructions += 2 * narrow  # both are converted
+        doubles -= narrow
     width = outputs if kind == op.GATE else max(outputs, inputs)
     return Cost(0, instructions * width / LANES, 8 * doubles * width)

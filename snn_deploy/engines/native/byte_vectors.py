@@ -42,7 +42,6 @@ _BIAS = 128  # of a low byte
 intrinsic: Any = extending.intrinsic
 Array = Any  # numba knows the types
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_SHORTS_IN_A_DOUBLE = 4
 
 
 def pair(columns: npt.NDArray[np.int8], size: int) -> npt.NDArray[np.int8]:
@@ -72,8 +71,8 @@ class _ShortSumsModel(models.PrimitiveModel):
 
 
 def narrow_pitch(width: int) -> int:
-    """How many doubles hold a row of 16-bit integers."""
-    return pitch_of(-(-pitch_of(width) // _SHORTS_IN_A_DOUBLE))
+    """How many doubles hold a row of 32-bit integers."""
+    return pitch_of(-(-pitch_of(width) // 2))
 
 
 def _pointer(kind: Any, context: Any, builder: Any, array: Any, value: Any, index: Any) -> Any:
@@ -102,6 +101,7 @@ def _make_operations(size: int) -> tuple[Any, ...]:
     """Make what is done to blocks of ``size`` lanes."""
     block = ShortSums(size)
     shorts = ir.VectorType(_INT16, size)
+    integers = ir.VectorType(_INT32, size)
     doubles = ir.VectorType(ir.DoubleType(), size)
     eights = ir.Constant(shorts, [8] * size)
 
@@ -126,46 +126,49 @@ def _make_operations(size: int) -> tuple[Any, ...]:
 
         return block(weights, types.intp, events, types.intp), codegen
 
+    def put(builder: Any, add: Any, values: Any, pointer: Any, onto: Any) -> None:
+        with builder.if_else(onto) as (then, otherwise):
+            with then:
+                builder.store(add(values, builder.load(pointer, align=4)), pointer, align=4)
+            with otherwise:
+                builder.store(values, pointer, align=4)
+
     @intrinsic
-    def write(typing: Any, array: Any, index: Any, sums: Any, onto: Any) -> Any:
+    def write(typing: Any, array: Any, row: Any, column: Any, sums: Any, onto: Any) -> Any:
         """Write the sums as doubles, added to what is there if ``onto``."""
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-            pointer = _pointer(doubles, context, builder, array, *arguments[:2])
-            values = builder.sitofp(arguments[2], doubles)
-            with builder.if_else(arguments[3]) as (then, otherwise):
-                with then:
-                    total = builder.fadd(values, builder.load(pointer, align=8))
-                    builder.store(total, pointer, align=8)
-                with otherwise:
-                    builder.store(values, pointer, align=8)
+            index = builder.add(*arguments[1:3])
+            pointer = _pointer(doubles, context, builder, array, arguments[0], index)
+            values = builder.sitofp(arguments[3], doubles)
+            put(builder, builder.fadd, values, pointer, arguments[4])
             return context.get_dummy_value()
 
-        return types.void(array, types.intp, block, types.boolean), codegen
+        return types.void(array, types.intp, types.intp, block, types.boolean), codegen
 
     @intrinsic
-    def write_shorts(typing: Any, array: Any, index: Any, column: Any, sums: Any) -> Any:
-        """Write the sums as they are, ``column`` 16-bit integers after ``array[index]``."""
+    def write_integers(typing: Any, array: Any, row: Any, column: Any, sums: Any, onto: Any) -> Any:
+        """Write the sums as 32-bit integers, the ``column``-th from ``array[row]`` on."""
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-            pointer = _pointer(_INT16, context, builder, array, *arguments[:2])
-            target = builder.gep(pointer, [arguments[2]])
-            builder.store(arguments[3], builder.bitcast(target, shorts.as_pointer()), align=2)
+            start = _pointer(_INT32, context, builder, array, *arguments[:2])
+            pointer = builder.bitcast(builder.gep(start, [arguments[2]]), integers.as_pointer())
+            put(builder, builder.add, builder.sext(arguments[3], integers), pointer, arguments[4])
             return context.get_dummy_value()
 
-        return types.void(array, types.intp, types.intp, block), codegen
+        return types.void(array, types.intp, types.intp, block, types.boolean), codegen
 
     plus = _binary(block, lambda b, x, y: b.add(x, y))
     plus_high_bytes = _binary(block, lambda b, x, y: b.add(x, b.ashr(y, eights)))
     minus_high_bytes = _binary(block, lambda b, x, y: b.sub(x, b.shl(y, eights)))
-    return fill, lanes_of, write, write_shorts, plus, plus_high_bytes, minus_high_bytes
+    return fill, lanes_of, write, write_integers, plus, plus_high_bytes, minus_high_bytes
 
 
 def make_column_adder(size: int) -> Callable[..., None]:
     """Make the loop that sums columns, which ``pair`` laid out, over ``size`` neurons."""
     half = size // 2
-    fill, lanes_of, write, write_shorts, plus, plus_high_bytes, minus_high_bytes = _make_operations(
-        half
+    fill, lanes_of, write, write_integers, plus, plus_high_bytes, minus_high_bytes = (
+        _make_operations(half)
     )
 
     @inlined
@@ -184,8 +187,8 @@ def make_column_adder(size: int) -> Callable[..., None]:
         """Write at ``column`` of the row at ``y`` the sums, over events ``first`` to ``end``, of a
         block of columns: those of an event start so many bytes after ``at`` as it says.
 
-        No more than ``at_once`` are summed in 16 bits; if that is all of them, their sums may be
-        written as 16 bits, too: ``narrow``.
+        No more than ``at_once`` are summed in 16 bits. Sums are written as doubles, or as 32-bit
+        integers if ``narrow``.
         """
         onto = False
         while first < end or not onto:
@@ -196,11 +199,11 @@ def make_column_adder(size: int) -> Callable[..., None]:
                 sums, high = plus(sums, lanes), plus_high_bytes(high, lanes)
             low = minus_high_bytes(sums, high)
             if narrow:
-                write_shorts(signals, y, column, low)
-                write_shorts(signals, y, column + half, high)
+                write_integers(signals, y, column, low, onto)
+                write_integers(signals, y, column + half, high, onto)
             else:
-                write(signals, y + column, low, onto)
-                write(signals, y + column + half, high, onto)
+                write(signals, y, column, low, onto)
+                write(signals, y, column + half, high, onto)
             first, onto = stop, True
 
     return add_columns

@@ -24,7 +24,6 @@ from snn_deploy.engines.native.vectors import (
     greater,
     load,
     load_integers,
-    load_shorts,
     look_up,
     maximum,
     minimum,
@@ -110,7 +109,7 @@ def add_spikes(
     rows: int,
 ) -> None:
     """Write what spikes bring: the sums of the columns of weights, as ``pair`` lays them out in
-    blocks of ``size``, of those inputs that spiked. Sums are doubles, or 16 bits if ``narrow``.
+    blocks of ``size``, of those inputs that spiked. Sums are doubles, or int32 if ``narrow``.
 
     All rows take from a block before the next one, so that it stays in the cache.
     """
@@ -337,7 +336,7 @@ def gate(
     table_at
         In ``params``: the table, ``size`` numbers.
     narrow, clips
-        Whether x is 16-bit integers, and whether a half could exceed ``value_limit``.
+        Whether x is int32, and whether a half could exceed ``value_limit``.
     index_scale
         ``2**-index_shift``.
     """
@@ -355,7 +354,7 @@ def gate(
             # the last vector may read on into what follows: its parameters are 0 there
             x = x_at + r * x_pitch
             if narrow:
-                value, argument = load_shorts(signals, x, w), load_shorts(signals, x, half + w)
+                value, argument = load_integers(signals, x, w), load_integers(signals, x, half + w)
             else:
                 value, argument = load(signals, x + w), load(signals, x + half + w)
             value = _raised(params, value_at + w, pitch, value)
@@ -443,7 +442,7 @@ def copy_sequence(
         if keeps:
             store_integers(kept, there + at, load(signals, signal_at + at))
         else:
-            store(signals, signal_at + at, load_integers(kept, there + at))
+            store(signals, signal_at + at, load_integers(kept, there, at))
 
 
 @inlined

@@ -14,6 +14,7 @@ from snn_deploy.engines.native.byte_vectors import COLUMNS_IN_A_SUM, LARGEST_SUM
 from snn_deploy.engines.native.dendrite_layout import filled_modes, lay_out
 from snn_deploy.engines.native.exactness import (
     factor_and_nudge,
+    require_integer_bits,
     require_room,
     shift_and_nudge,
 )
@@ -43,7 +44,7 @@ class Parts:
     ) -> None:
         self.network = network
         self.bounds = bounds
-        self.narrow = _narrow(network, bounds) - frozenset(open_to)
+        self.narrow = _narrow(network) - frozenset(open_to)
         self.params = Pack(np.float64)
         self.weights = Pack(np.int8)
         self.tables = Pack(np.int64)
@@ -62,19 +63,12 @@ class Parts:
         return [self.bounds[edge.source].output for edge in node.inputs]
 
 
-def _fits_short_sums(bound: Bound) -> bool:
-    return bool(bound.reached["sum"].max() <= LARGEST_SUM)
-
-
-def _narrow(network: Network, bounds: dict[str, Bound]) -> frozenset[str]:
-    """Name the synapses whose sums fit 16 bits and are read only by what reads such sums: gates."""
+def _narrow(network: Network) -> frozenset[str]:
+    """Name the synapses of spikes that only gates read, which take their sums as int32."""
     read = {edge.source for n in network if not isinstance(n, nodes.Gate) for edge in n.inputs}
+    synapses = network.of_kind(nodes.Synapses)
     return frozenset(
-        node.name
-        for node in network.of_kind(nodes.Synapses)
-        if _reads_spikes(network, node)
-        and _fits_short_sums(bounds[node.name])
-        and node.name not in read
+        node.name for node in synapses if _reads_spikes(network, node) and node.name not in read
     )
 
 
@@ -89,12 +83,13 @@ def _synapses(parts: Parts, node: nodes.Synapses, sources: list[int]) -> Fields:
     require_room(np.abs(node.weight.astype(np.float64)) @ largest)
     if _reads_spikes(parts.network, node):
         outputs, inputs = columns.shape[1], pitch_of(len(columns))
-        size, fits = block_of(outputs), _fits_short_sums(parts.bounds[node.name])
+        size, largest_sum = block_of(outputs), parts.bounds[node.name].reached["sum"].max()
+        require_integer_bits(int(largest_sum).bit_length() + 1)
         columns = np.pad(columns, [(0, inputs - len(columns)), (0, 0)])
         return {
             "kind": op.ADD_SPIKES,
             "first": parts.weights.add(pair(columns, size)),
-            "second": inputs if fits else COLUMNS_IN_A_SUM,
+            "second": inputs if largest_sum <= LARGEST_SUM else COLUMNS_IN_A_SUM,
             "third": outputs,
             "size": size,
             "narrow": node.name in parts.narrow,

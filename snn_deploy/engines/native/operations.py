@@ -68,7 +68,7 @@ OPERATION = np.dtype(
         ("size", np.int64),
         ("half", np.int64),
         ("flag", np.int64),
-        # whether the synapses' sums, which it writes or reads, are 16 bits
+        # whether the synapses' sums, which it writes or reads, are int32
         ("narrow", np.int64),
         ("scale", np.float64),
         ("limit", np.float64),

@@ -36,7 +36,6 @@ __all__ = [
     "greater",
     "load",
     "load_integers",
-    "load_shorts",
     "look_up",
     "lowest_bit",
     "maximum",
@@ -85,7 +84,6 @@ _DOUBLE = ir.DoubleType()
 _LLVM_VECTOR = ir.VectorType(_DOUBLE, LANES)
 _INT32 = ir.IntType(32)
 _LLVM_INTEGERS = ir.VectorType(_INT32, LANES)
-_LLVM_SHORTS = ir.VectorType(ir.IntType(16), LANES)
 _LLVM_COUNTS = ir.VectorType(ir.IntType(64), LANES)
 _ALIGNMENT = 8  # arrays are aligned to whole vectors, but nobody promises so to LLVM
 
@@ -192,26 +190,15 @@ def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
 
 
 @intrinsic
-def load_integers(typing: Any, array: Any, index: Any) -> Any:
-    """``LANES`` int32 of a flat array from ``index`` on, as doubles."""
+def load_integers(typing: Any, array: Any, index: Any, column: Any) -> Any:
+    """``LANES`` int32 as doubles, from the ``column``-th on that follows ``array[index]``."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-        pointer = _pointer(context, builder, array, *arguments)
-        values = builder.load(builder.bitcast(pointer, _LLVM_INTEGERS.as_pointer()), align=4)
-        return builder.sitofp(values, _LLVM_VECTOR)
-
-    return _VECTOR(array, types.intp), codegen
-
-
-@intrinsic
-def load_shorts(typing: Any, array: Any, index: Any, column: Any) -> Any:
-    """``LANES`` 16-bit integers as doubles, from ``column`` such integers after ``array[index]``."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
-        pointer = _pointer(context, builder, array, *arguments[:2])
-        pointer = builder.bitcast(pointer, ir.IntType(16).as_pointer())
-        pointer = builder.bitcast(builder.gep(pointer, [arguments[2]]), _LLVM_SHORTS.as_pointer())
-        return builder.sitofp(builder.load(pointer, align=2), _LLVM_VECTOR)
+        start = builder.bitcast(
+            _pointer(context, builder, array, *arguments[:2]), _INT32.as_pointer()
+        )
+        pointer = builder.bitcast(builder.gep(start, [arguments[2]]), _LLVM_INTEGERS.as_pointer())
+        return builder.sitofp(builder.load(pointer, align=4), _LLVM_VECTOR)
 
     return _VECTOR(array, types.intp, types.intp), codegen
 
