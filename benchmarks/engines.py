@@ -167,7 +167,7 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
         if name == "nothing":
             continue
         floor = sum(
-            cost_of(o, float(spikes)).floor(rates)
+            cost_of(o, program.tables, float(spikes)).floor(rates)
             for sweep in part.sweeps
             for o in sweep.operations
         )

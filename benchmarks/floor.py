@@ -138,7 +138,7 @@ _PER_CHANNEL = {
 }
 
 
-def cost_of(operation: Any, spikes: float) -> Cost:
+def cost_of(operation: Any, tables: Any, spikes: float) -> Cost:
     """Count what an operation must do; ``spikes`` is how many of its inputs spike, of 1."""
     kind, outputs, inputs = operation["kind"], operation["y_pitch"], operation["x_pitch"]
     vectors = max(outputs, inputs) / LANES
@@ -152,12 +152,11 @@ def cost_of(operation: Any, spikes: float) -> Cost:
     if kind == op.ADD_GRADED:
         return Cost(0, operation["size"] * vectors, 8 * (inputs + outputs))
     if kind == op.RELAY:
-        aligned = operation["second"] >= 0
-        rescaled = 3 * (operation["third"] >= 0)
         sources = operation["size"]
-        return Cost(
-            0, vectors * (sources * (1 + aligned) + 1 + rescaled + 4), 8 * outputs * (sources + 1)
-        )
+        aligns = tables[operation["first"] + sources :][:sources]
+        added = sources + np.count_nonzero(aligns >= 0)
+        rescaled = 3 * (operation["second"] >= 0)
+        return Cost(0, vectors * (added + 1 + rescaled + 4), 8 * outputs * (sources + 1))
     instructions, doubles = _PER_CHANNEL[int(kind)]
     if kind == op.GATE:
         instructions += 8 * (operation["flag"] != 0)  # both halves are clipped, too

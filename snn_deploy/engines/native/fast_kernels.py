@@ -221,7 +221,6 @@ def relay(
     passing: int,
     piece: int,
     params: Array,
-    align_at: int,
     rescale_at: int,
     signals: Array,
     y_at: int,
@@ -234,20 +233,20 @@ def relay(
     Parameters
     ----------
     sources
-        From ``sources_at``, the places of the signals that are added: see ``find_rows``.
-    align_at
-        In ``params``: for each source a factor and its nudge, (sources, 2, pitch); -1 for none.
+        From ``sources_at``, the places of the signals that are added: see ``find_rows``. Then,
+        where in ``params`` each one's factor and nudge are, (2, pitch); -1 for none.
     rescale_at
         In ``params``: factor, its nudge, and bias + MAGIC, (3, pitch); -1 for none.
     """
-    clipped, x_align = 0, align_at
+    clipped, aligns_at = 0, sources_at + source_count
     x_at = find_rows(sources[sources_at], capacity, row, pitch, passing, piece)
+    x_align = sources[aligns_at]
     # of more than two, which is rare, all that were added so far are the next one's partner
     for i in range(1, max(source_count, 2)):
         second_at, second_align = -1, -1
         if i < source_count:
             second_at = find_rows(sources[sources_at + i], capacity, row, pitch, passing, piece)
-            second_align = align_at + 2 * i * pitch if align_at >= 0 else -1
+            second_align = sources[aligns_at + i]
         ends = i >= source_count - 1
         clipped += _relay_two(
             params,

@@ -106,26 +106,29 @@ def _rescale(parts: Parts, rescale: nodes.Rescale, largest: Magnitude, part: sli
     return parts.params.add(*rows)
 
 
+def _changes_nothing(rescale: nodes.Rescale) -> bool:
+    return bool(
+        np.all(rescale.mantissa == 1) and not rescale.shift.any() and not rescale.bias.any()
+    )
+
+
 def _relay(parts: Parts, node: nodes.Relay, sources: list[int]) -> Fields:
     largest = parts.largest_inputs(node)
-    align = rescale = -1
+    rescale, aligns = -1, [-1] * len(sources)
     if node.align is not None:
-        rows = []
-        for i, shift in enumerate(node.align):
-            factor, nudge = shift_and_nudge(shift, largest[i])
+        for i in np.flatnonzero(node.align.any(axis=1)):
+            factor, nudge = shift_and_nudge(node.align[i], largest[i])
             largest[i] = largest[i] * factor + 1.0
-            rows += [fill_up(factor), fill_up(nudge)]
-        align = parts.params.add(*rows)
+            aligns[i] = parts.params.add(fill_up(factor), fill_up(nudge))
     total: Magnitude = np.sum(largest, axis=0)
     require_room(total)
-    if node.rescale is not None:
+    if node.rescale is not None and not _changes_nothing(node.rescale):
         rescale = _rescale(parts, node.rescale, total, slice(None))
     return {
         "kind": op.RELAY,
-        "first": parts.tables.add(sources),
+        "first": parts.tables.add(sources, aligns),
         "size": len(sources),
-        "second": align,
-        "third": rescale,
+        "second": rescale,
         "limit": fp.limit_of(node.output.bits),
     }
 

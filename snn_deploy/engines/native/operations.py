@@ -228,7 +228,6 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
                                     piece,
                                     params,
                                     op.second,
-                                    op.third,
                                     signals,
                                     y,
                                     op.y_pitch,
