@@ -114,30 +114,51 @@ def test_relays_of_any_number_of_sources(
     check(Network("lowered", (*members, total), "all"), inputs, traced)
 
 
+def gated(channels: int, rng: np.random.Generator) -> nodes.Gate:
+    """A gate that reads synapses."""
+    return nodes.Gate(
+        name="gate",
+        inputs=(Edge("synapses"),),
+        output=Format(16, 0),
+        channels=channels,
+        rescale=nodes.Rescale(
+            rng.integers(-99, 100, 2 * channels).astype(np.int32),
+            np.full(2 * channels, 5, np.int8),
+            rng.integers(-99, 100, 2 * channels).astype(np.int32),
+            8,
+        ),
+        value_bits=12,
+        sigmoid=nodes.SigmoidGate(
+            rng.integers(-127, 128, 64).astype(np.int32), 8, 3, np.full(channels, 4, np.int8)
+        ),
+    )
+
+
 @pytest.mark.parametrize("piece", [1, 3, 200])
 def test_pieces_of_any_length(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     monkeypatch.setattr(fast, "PIECE_CACHE", 0)
     monkeypatch.setattr(fast, "MIN_PIECE", piece)
     rng = np.random.default_rng(piece)
     weight = rng.integers(-127, 128, (70, 35))
-    gate = nodes.Gate(
-        name="gate",
-        inputs=(Edge("synapses"),),
-        output=Format(16, 0),
-        channels=35,
-        rescale=nodes.Rescale(
-            rng.integers(-99, 100, 70).astype(np.int32),
-            np.full(70, 5, np.int8),
-            rng.integers(-99, 100, 70).astype(np.int32),
-            8,
-        ),
-        value_bits=12,
-        sigmoid=nodes.SigmoidGate(
-            rng.integers(-127, 128, 64).astype(np.int32), 8, 3, np.full(35, 4, np.int8)
-        ),
-    )
     inputs = rng.integers(0, 2, (5, 150, 35))
-    check(Network("lowered", (*spiking(35, weight), gate), "all"), inputs, traced=False)
+    network = Network("lowered", (*spiking(35, weight), gated(35, rng)), "all")
+    check(network, inputs, traced=False)
+
+
+@pytest.mark.parametrize("traced", [True, False])
+@pytest.mark.parametrize("channels", [1, 3, 15, 16, 17, 33, 64, 65])
+@pytest.mark.parametrize("width", [5, 300])
+def test_gates_read_sums_of_every_number(width: int, channels: int, traced: bool) -> None:
+    """Sums on their way to a gate are 32-bit integers, unless they are looked at; some of those of
+    300 inputs need more than 16.
+    """
+    rng = np.random.default_rng(channels)
+    weight = rng.integers(-127, 128, (2 * channels, width))
+    weight[0], weight[-1] = 127, -127
+    inputs = (rng.random((2, 30, width)) < rng.random((2, 30, 1))).astype(np.int64)
+    inputs[0, 3], inputs[1, 4] = 1, 0
+    network = Network("lowered", (*spiking(width, weight), gated(channels, rng)), "all")
+    check(network, inputs, traced)
 
 
 @pytest.mark.parametrize("index_shift", [0, 1, 2, 9, 15, 30])
