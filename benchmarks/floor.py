@@ -146,7 +146,7 @@ def cost_of(operation: Any, tables: Any, spikes: float) -> Cost:
         return Cost(modes=int(outputs * operation["size"]))
     narrow = bool(operation["narrow"])  # sums of 32 bits
     if kind == op.ADD_SPIKES:  # a weight is a byte; a vector of them is added, shifted and added
-        targets = operation["third"]
+        targets = operation["size"]
         weights = spikes * inputs * targets
         return Cost(0, weights * 3 / (8 * LANES), weights + (4 if narrow else 8) * targets)
     if kind == op.ADD_GRADED:

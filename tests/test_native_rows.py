@@ -48,7 +48,7 @@ def spiking(width: int, weight: np.ndarray) -> list[nodes.IntegerNode]:
 
 
 @pytest.mark.parametrize("traced", [True, False])
-@pytest.mark.parametrize("targets", [1, 4, 7, 31, 32, 33, 63, 64, 65, 96, 130, 200])
+@pytest.mark.parametrize("targets", [1, 4, 7, 31, 32, 33, 63, 64, 65, 127, 128, 130, 161, 260])
 @pytest.mark.parametrize("width", [1, 9, 66])
 def test_spikes_reach_targets_of_every_number(width: int, targets: int, traced: bool) -> None:
     """Nobody spikes, all do, one does, some do; weights to both ends."""
@@ -61,12 +61,15 @@ def test_spikes_reach_targets_of_every_number(width: int, targets: int, traced: 
 
 
 def test_a_pair_of_columns_is_a_lane() -> None:
-    columns = np.arange(-10, 10, dtype=np.int8).reshape(2, 10)
-    lanes = pair(columns, 4).view(np.int16)
-    assert lanes.shape == (3, 2, 2)  # blocks that start at 0, 4 and 6
-    low, high = (lanes & 255) - 128, lanes >> 8
-    blocks = np.stack([columns[:, first : first + 4] for first in (0, 4, 6)])
-    assert np.array_equal(np.concatenate([low, high], axis=2), blocks)
+    """A wide block of 161 columns, a narrow one, and one that overlaps it."""
+    columns = np.random.default_rng(0).integers(-127, 128, (3, 161)).astype(np.int8)
+    lanes, at = pair(columns).view(np.int16), 0
+    for first, size in ((0, 128), (128, 32), (129, 32)):
+        block = lanes[at : at + 3 * size // 2].reshape(3, size // 2)
+        low, high = (block & 255) - 128, block >> 8
+        assert np.array_equal(np.hstack([low, high]), columns[:, first : first + size])
+        at += block.size
+    assert at == lanes.size
 
 
 @pytest.mark.parametrize("traced", [True, False])
@@ -146,7 +149,7 @@ def test_pieces_of_any_length(monkeypatch: pytest.MonkeyPatch, piece: int) -> No
 
 
 @pytest.mark.parametrize("traced", [True, False])
-@pytest.mark.parametrize("channels", [1, 3, 15, 16, 17, 33, 64, 65])
+@pytest.mark.parametrize("channels", [1, 3, 15, 16, 17, 33, 64, 65, 100])
 @pytest.mark.parametrize("width", [5, 300])
 def test_gates_read_sums_of_every_number(width: int, channels: int, traced: bool) -> None:
     """Sums on their way to a gate are 32-bit integers, unless they are looked at; some of those of

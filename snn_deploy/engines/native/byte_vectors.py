@@ -27,9 +27,12 @@ from snn_deploy.engines.native.vectors import LANES
 __all__ = [
     "COLUMNS_IN_A_SUM",
     "LARGEST_SUM",
+    "NARROW_BLOCK",
     "PLACES",
+    "WIDE_BLOCK",
     "ShortSums",
     "make_column_adder",
+    "narrow_block",
     "narrow_pitch",
     "pair",
     "write_places",
@@ -38,22 +41,34 @@ __all__ = [
 LARGEST_SUM = 2**15 - 1
 COLUMNS_IN_A_SUM = LARGEST_SUM // 127
 
+WIDE_BLOCK, NARROW_BLOCK = 128, 32  # neurons whose sums stay in registers
+
 _BIAS = 128  # of a low byte
 intrinsic: Any = extending.intrinsic
 Array = Any  # numba knows the types
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
 
-def pair(columns: npt.NDArray[np.int8], size: int) -> npt.NDArray[np.int8]:
-    """Lay weights (inputs, outputs) out for :func:`make_column_adder`: (blocks, inputs, size).
+def narrow_block(outputs: int) -> int:
+    """Choose how many neurons' sums are done at once, of those that fill no wide block."""
+    return NARROW_BLOCK if outputs >= NARROW_BLOCK else LANES
+
+
+def pair(columns: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Lay weights (inputs, outputs) out in blocks of (inputs, size) for what
+    :func:`make_column_adder` makes: wide ones, and narrow ones for the rest.
 
     The last block ends with the outputs, and may overlap the one before.
     """
     outputs = columns.shape[1]
-    firsts = [min(first, outputs - size) for first in range(0, outputs, size)]
-    blocks = np.stack([columns[:, first : first + size] for first in firsts]).astype(np.int16)
-    low, high = blocks[:, :, : size // 2], blocks[:, :, size // 2 :]
-    return np.ascontiguousarray(low + _BIAS + 256 * high).view(np.int8)
+    whole, narrow = outputs // WIDE_BLOCK * WIDE_BLOCK, narrow_block(outputs)
+    blocks = [(first, WIDE_BLOCK) for first in range(0, whole, WIDE_BLOCK)]
+    blocks += [(min(first, outputs - narrow), narrow) for first in range(whole, outputs, narrow)]
+    laid = []
+    for first, size in blocks:
+        low, high = np.split(columns[:, first : first + size].astype(np.int16), 2, axis=1)
+        laid.append((low + _BIAS + 256 * high).ravel())
+    return np.asarray(np.concatenate(laid).view(np.int8))
 
 
 class ShortSums(types.Type):  # numba has no types
@@ -97,8 +112,8 @@ def _binary(block: ShortSums, emit: Callable[[Any, Any, Any], Any]) -> Any:
     return operation
 
 
-def _make_operations(size: int) -> tuple[Any, ...]:
-    """Make what is done to blocks of ``size`` lanes."""
+def _make_operations(size: int, units: int) -> tuple[Any, ...]:
+    """Make what is done to blocks of ``size`` lanes; an event counts ``units`` bytes."""
     block = ShortSums(size)
     shorts = ir.VectorType(_INT16, size)
     integers = ir.VectorType(_INT32, size)
@@ -116,11 +131,12 @@ def _make_operations(size: int) -> tuple[Any, ...]:
 
     @intrinsic
     def lanes_of(typing: Any, weights: Any, at: Any, events: Any, event: Any) -> Any:
-        """The lanes that start ``events[event]`` bytes after ``at``."""
+        """The lanes that start ``events[event]`` units after ``at``."""
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
             offset = builder.load(_pointer(_INT32, context, builder, events, *arguments[2:]))
-            index = builder.add(arguments[1], builder.sext(offset, _INT64))
+            distance = builder.mul(builder.sext(offset, _INT64), _INT64(units))
+            index = builder.add(arguments[1], distance)
             pointer = _pointer(shorts, context, builder, weights, arguments[0], index)
             return builder.load(pointer, align=1)
 
@@ -164,11 +180,14 @@ def _make_operations(size: int) -> tuple[Any, ...]:
     return fill, lanes_of, write, write_integers, plus, plus_high_bytes, minus_high_bytes
 
 
-def make_column_adder(size: int) -> Callable[..., None]:
-    """Make the loop that sums columns, which ``pair`` laid out, over ``size`` neurons."""
+def make_column_adder(size: int, units: int = 1) -> Callable[..., None]:
+    """Make the loop that sums columns, which ``pair`` laid out, over ``size`` neurons.
+
+    An event counts ``units`` bytes.
+    """
     half = size // 2
     fill, lanes_of, write, write_integers, plus, plus_high_bytes, minus_high_bytes = (
-        _make_operations(half)
+        _make_operations(half, units)
     )
 
     @inlined
@@ -185,7 +204,7 @@ def make_column_adder(size: int) -> Callable[..., None]:
         column: int,
     ) -> None:
         """Write at ``column`` of the row at ``y`` the sums, over events ``first`` to ``end``, of a
-        block of columns: those of an event start so many bytes after ``at`` as it says.
+        block of columns: those of an event start so many units after ``at`` as it says.
 
         No more than ``at_once`` are summed in 16 bits. Sums are written as doubles, or as 32-bit
         integers if ``narrow``.

@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.engines.native.byte_vectors import PLACES, make_column_adder, write_places
+from snn_deploy.engines.native.byte_vectors import (
+    NARROW_BLOCK,
+    PLACES,
+    WIDE_BLOCK,
+    make_column_adder,
+    write_places,
+)
 from snn_deploy.engines.native.compilation import inlined
 from snn_deploy.engines.native.vectors import (
     LANES,
@@ -41,7 +47,6 @@ from snn_deploy.engines.native.vectors import (
 __all__ = [
     "add_graded",
     "add_spikes",
-    "block_of",
     "copy_sequence",
     "count_messages",
     "drive_soma",
@@ -53,15 +58,9 @@ __all__ = [
     "take_in",
 ]
 
-WIDE_BLOCK, NARROW_BLOCK = 64, 32  # neurons whose sums stay in registers
 BLOCK = 4  # vectors of outputs that are summed at once
 
 Array = Any  # numba knows the types
-
-
-def block_of(outputs: int) -> int:
-    """Choose how many neurons' sums are done at once, of so many."""
-    return next(size for size in (WIDE_BLOCK, NARROW_BLOCK, LANES) if size <= outputs)
 
 
 @inlined
@@ -74,7 +73,7 @@ def find_rows(place: int, capacity: int, row: int, pitch: int, passing: int, pie
     return place * capacity + row * pitch if place >= 0 else passing + ~place * piece
 
 
-_add_wide_block = make_column_adder(WIDE_BLOCK)
+_add_wide_block = make_column_adder(WIDE_BLOCK, units=WIDE_BLOCK // NARROW_BLOCK)
 _add_block = make_column_adder(NARROW_BLOCK)
 _add_vector = make_column_adder(LANES)
 
@@ -108,8 +107,9 @@ def add_spikes(
     y_pitch: int,
     rows: int,
 ) -> None:
-    """Write what spikes bring: the sums of the columns of weights, as ``pair`` lays them out in
-    blocks of ``size``, of those inputs that spiked. Sums are doubles, or int32 if ``narrow``.
+    """Write what spikes bring: the sums of the columns of weights, as ``pair`` lays them out, of
+    those inputs that spiked; its narrow blocks are of ``size``. Sums are doubles, or int32 if
+    ``narrow``.
 
     All rows take from a block before the next one, so that it stays in the cache.
     """
@@ -117,15 +117,17 @@ def add_spikes(
     for r in range(rows):
         listed = r * pitch + 1
         events[r * pitch] = _list_spikes(signals, x_at + r * x_pitch, x_pitch, size, events, listed)
-    for o in range(0, outputs, size):
+    whole = outputs // WIDE_BLOCK * WIDE_BLOCK
+    for o in range(0, whole, WIDE_BLOCK):
+        at = weights_at + o * x_pitch
+        for r in range(rows):
+            first, end, y = r * pitch + 1, events[r * pitch], y_at + r * y_pitch
+            _add_wide_block(weights, at, events, first, end, at_once, narrow, signals, y, o)
+    for o in range(whole, outputs, size):
         at, column = weights_at + o * x_pitch, min(o, outputs - size)
         for r in range(rows):
             first, end, y = r * pitch + 1, events[r * pitch], y_at + r * y_pitch
-            if size == WIDE_BLOCK:
-                _add_wide_block(
-                    weights, at, events, first, end, at_once, narrow, signals, y, column
-                )
-            elif size == NARROW_BLOCK:
+            if size == NARROW_BLOCK:
                 _add_block(weights, at, events, first, end, at_once, narrow, signals, y, column)
             else:
                 _add_vector(weights, at, events, first, end, at_once, narrow, signals, y, column)

@@ -10,7 +10,12 @@ import numpy as np
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native import dendrite_kernel as kernel
 from snn_deploy.engines.native import operations as op
-from snn_deploy.engines.native.byte_vectors import COLUMNS_IN_A_SUM, LARGEST_SUM, pair
+from snn_deploy.engines.native.byte_vectors import (
+    COLUMNS_IN_A_SUM,
+    LARGEST_SUM,
+    narrow_block,
+    pair,
+)
 from snn_deploy.engines.native.dendrite_layout import filled_modes, lay_out
 from snn_deploy.engines.native.exactness import (
     factor_and_nudge,
@@ -18,7 +23,6 @@ from snn_deploy.engines.native.exactness import (
     require_room,
     shift_and_nudge,
 )
-from snn_deploy.engines.native.fast_kernels import block_of
 from snn_deploy.engines.native.normalize_kernel import LARGEST_LEFT_SHIFT, ROOT_NUDGE
 from snn_deploy.engines.native.packing import Pack, fill_up, pitch_of
 from snn_deploy.engines.native.vectors import LANES, MAGIC
@@ -83,15 +87,15 @@ def _synapses(parts: Parts, node: nodes.Synapses, sources: list[int]) -> Fields:
     require_room(np.abs(node.weight.astype(np.float64)) @ largest)
     if _reads_spikes(parts.network, node):
         outputs, inputs = columns.shape[1], pitch_of(len(columns))
-        size, largest_sum = block_of(outputs), parts.bounds[node.name].reached["sum"].max()
+        largest_sum = parts.bounds[node.name].reached["sum"].max()
         require_integer_bits(int(largest_sum).bit_length() + 1)
         columns = np.pad(columns, [(0, inputs - len(columns)), (0, 0)])
         return {
             "kind": op.ADD_SPIKES,
-            "first": parts.weights.add(pair(columns, size)),
+            "first": parts.weights.add(pair(columns)),
             "second": inputs if largest_sum <= LARGEST_SUM else COLUMNS_IN_A_SUM,
-            "third": outputs,
-            "size": size,
+            "third": narrow_block(outputs),
+            "size": outputs,
             "narrow": node.name in parts.narrow,
         }
     return {"kind": op.ADD_GRADED, "first": parts.params.add(columns), "size": len(columns)}

@@ -64,7 +64,7 @@ OPERATION = np.dtype(
         ("second", np.int64),
         ("third", np.int64),
         ("fourth", np.int64),
-        # a number of inputs, sources, modes, table rows or neurons at once; a half's width
+        # a number of inputs, outputs, sources, modes or table rows; a half's width
         ("size", np.int64),
         ("half", np.int64),
         ("flag", np.int64),
@@ -193,8 +193,8 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
                                 kernels.add_spikes(
                                     weights,
                                     op.first,
-                                    op.third,
                                     op.size,
+                                    op.third,
                                     op.second,
                                     op.narrow != 0,
                                     events,
