@@ -205,12 +205,16 @@ def load_integers(typing: Any, array: Any, index: Any, column: Any) -> Any:
 
 @intrinsic
 def store_integers(typing: Any, array: Any, index: Any, vector: Any) -> Any:
-    """Write a vector to a flat array of int32 from ``index`` on."""
+    """Write a vector to a flat array of int32 from ``index`` on, past the cache: it is long, and
+    read when all of it is written. It must start at a cache line, and ``index`` at a vector.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
         pointer = _pointer(context, builder, array, *arguments[:2])
         target = builder.bitcast(pointer, _LLVM_INTEGERS.as_pointer())
-        builder.store(builder.fptosi(arguments[2], _LLVM_INTEGERS), target, align=4)
+        integers = builder.fptosi(arguments[2], _LLVM_INTEGERS)
+        stored = builder.store(integers, target, align=4 * LANES)
+        stored.set_metadata("nontemporal", builder.module.add_metadata([_INT32(1)]))
         return context.get_dummy_value()
 
     return types.void(array, types.intp, _VECTOR), codegen
