@@ -21,9 +21,10 @@ from typing import Any
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from snn_deploy.engines.native import operations as op
-from snn_deploy.engines.native.vectors import LANES, add, fma, load, store
+from snn_deploy.engines.native.vectors import LANES, add, fma, lanes_of, load, store
 
 MODE = "6 multiply-adds and 2 additions"
 ROUNDS = 20_000
@@ -34,15 +35,16 @@ Array = Any
 @numba.njit(nogil=True)
 def _modes(values: Array, rounds: int) -> None:
     """A mode and a half a round, in as many chains as fit the registers, so that none waits."""
-    m, c = load(values, 0), load(values, LANES)
-    a = b = d = e = f = g = h = i = j = load(values, 2 * LANES)
-    p = q = r = load(values, 3 * LANES)
+    lanes = lanes_of(values)
+    m, c = load(values, 0), load(values, lanes)
+    a = b = d = e = f = g = h = i = j = load(values, 2 * lanes)
+    p = q = r = load(values, 3 * lanes)
     for _ in range(rounds):
         a, b, d, p = fma(a, m, c), fma(b, m, c), fma(d, m, c), add(p, c)
         e, f, g, q = fma(e, m, c), fma(f, m, c), fma(g, m, c), add(q, c)
         h, i, j, r = fma(h, m, c), fma(i, m, c), fma(j, m, c), add(r, c)
     first = add(add(add(a, b), add(d, e)), add(add(f, g), add(h, i)))
-    store(values, 2 * LANES, add(first, add(add(j, p), add(q, r))))
+    store(values, 2 * lanes, add(first, add(add(j, p), add(q, r))))
 
 
 @numba.njit(nogil=True)
@@ -70,8 +72,8 @@ class Rates:
 
     Parameters
     ----------
-    mode
-        Of a dendrite, one step of one channel.
+    mode, float_mode
+        Of a dendrite in doubles or in floats, one step of one channel.
     instruction
         On a vector, one that is no multiplication.
     byte
@@ -80,6 +82,7 @@ class Rates:
 
     threads: int
     mode: float
+    float_mode: float
     instruction: float
     byte: float
 
@@ -89,14 +92,21 @@ def measure_rates(threads: int, rounds: int = 30) -> Rates:
     return Rates(
         threads,
         _best(_modes, threads, ROUNDS, rounds) / (1.5 * LANES),
+        _best(_modes, threads, ROUNDS, rounds, np.float32) / (1.5 * 2 * LANES),
         _best(_additions, threads, ROUNDS, rounds) / 8,
         _best(_copies, threads, 50, rounds) / (8 * CACHED),
     )
 
 
-def _best(kernel: Callable[[Array, int], None], threads: int, repeats: int, rounds: int) -> float:
+def _best(
+    kernel: Callable[[Array, int], None],
+    threads: int,
+    repeats: int,
+    rounds: int,
+    dtype: npt.DTypeLike = np.float64,
+) -> float:
     """Give the nanoseconds of one of a kernel's repeats, on all threads together."""
-    values = [np.full(CACHED, 0.5) for _ in range(threads)]
+    values = [np.full(CACHED, 0.5, dtype) for _ in range(threads)]
     kernel(values[0], 1)
 
     def work(row: Array) -> float:
@@ -115,12 +125,14 @@ class Cost:
     """What an operation must do for one step of one sample; see the top of this file."""
 
     modes: int = 0
+    float_modes: int = 0
     instructions: float = 0.0
     bytes: float = 0.0
 
     def floor(self, rates: Rates) -> float:
         """Nanoseconds."""
-        computing = self.modes * rates.mode + self.instructions * rates.instruction
+        computing = self.modes * rates.mode + self.float_modes * rates.float_mode
+        computing += self.instructions * rates.instruction
         return max(computing, self.bytes * rates.byte)
 
 
@@ -144,23 +156,26 @@ def cost_of(operation: Any, tables: Any, spikes: float) -> Cost:
     vectors = max(outputs, inputs) / LANES
     if kind == op.DENDRITE:
         return Cost(modes=int(outputs * operation["size"]))
+    if kind == op.FLOAT_DENDRITE:
+        return Cost(float_modes=int(outputs * operation["size"]))
     narrow = bool(operation["narrow"])  # sums of 32 bits
     if kind == op.ADD_SPIKES:  # a weight is a byte; a vector of them is added, shifted and added
         targets = operation["size"]
         weights = spikes * inputs * targets
-        return Cost(0, weights * 3 / (8 * LANES), weights + (4 if narrow else 8) * targets)
+        return Cost(0, 0, weights * 3 / (8 * LANES), weights + (4 if narrow else 8) * targets)
     if kind == op.ADD_GRADED:
-        return Cost(0, operation["size"] * vectors, 8 * (inputs + outputs))
+        return Cost(0, 0, operation["size"] * vectors, 8 * (inputs + outputs))
     if kind == op.RELAY:
         sources = operation["size"]
         aligns = tables[operation["first"] + sources :][:sources]
         added = sources + np.count_nonzero(aligns >= 0)
         rescaled = 3 * (operation["second"] >= 0)
-        return Cost(0, vectors * (added + 1 + rescaled + 4), 8 * outputs * (sources + 1))
+        instructions = vectors * (added + 1 + rescaled + 4)
+        return Cost(0, 0, instructions, 8 * outputs * (sources + 1))
     instructions, doubles = _PER_CHANNEL[int(kind)]
     if kind == op.GATE:
         instructions += 8 * (operation["flag"] != 0)  # both halves are clipped, too
         instructions += 2 * narrow  # both are converted
         doubles -= narrow
     width = outputs if kind == op.GATE else max(outputs, inputs)
-    return Cost(0, instructions * width / LANES, 8 * doubles * width)
+    return Cost(0, 0, instructions * width / LANES, 8 * doubles * width)

@@ -22,7 +22,7 @@ from snn_deploy.sealed import NotSealedError, is_whole, read_sealed, seal
 
 __all__ = ["SCHEMA_VERSION", "Provenance", "is_deployment", "read_deployment", "write_deployment"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METADATA_KEY = "snn-deploy"
 _MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 
@@ -143,7 +143,6 @@ def _check_digest(content: bytes, digest: Any, path: str | os.PathLike[str]) -> 
 
 def _provenance(document: dict[str, Any]) -> Provenance:
     found: dict[str, Any] = {}
-    document = {"profile_settings": {}, "profile_data": {}, **document}  # older files have none
     for name, hint in get_type_hints(Provenance).items():
         kind = get_origin(hint) or hint
         if not isinstance(document.get(name), kind):

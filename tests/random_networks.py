@@ -331,6 +331,31 @@ def _bank(b: _Builder, width: int) -> nodes.ModeBank:
     )
 
 
+def _lean(b: _Builder, node: nodes.Dendrite, largest: int) -> nodes.Dendrite:
+    """Make a dendrite's coefficients odd, all of one shift, and scale its compartments so that none
+    saturates: what the native engine runs in single precision, if sums have room.
+    """
+    bank, k = node.bank, node.bank.decay_shift
+    mantissas = (bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag)
+    real, imag, read, read_imag = ((m | (m != 0)).astype(np.int32) for m in mantissas)
+    state_bits = min(bank.state_bits, 22)
+    left = 1.0 - np.hypot(real, imag) / 2.0**k
+    if np.any(left * fp.limit_of(state_bits) < 8.0):
+        return node
+    room = (fp.limit_of(state_bits) - 3.0 / left) * left / max(largest, 1)
+    bank = replace(
+        bank,
+        decay_real=real,
+        decay_imag=imag,
+        input_shift=np.clip(np.floor(np.log2(room)), -24, 24).astype(np.int8),
+        readout_real=read,
+        readout_imag=read_imag,
+        readout_shift=np.full_like(bank.readout_shift, k),
+        state_bits=state_bits,
+    )
+    return replace(node, bank=bank, skip_mantissa=node.skip_mantissa | (node.skip_mantissa != 0))
+
+
 def _dendrite(b: _Builder, source: Any, output: Format, reversed_time: bool) -> nodes.Dendrite:
     width = source.width
     node = nodes.Dendrite(
@@ -344,6 +369,8 @@ def _dendrite(b: _Builder, source: Any, output: Format, reversed_time: bool) -> 
         sum_bits=48,
         reversed_time=reversed_time,
     )
+    if b.chance(0.5):
+        node = _lean(b, node, source.output.limit)
     worst = int(np.ceil(b.bound(node).reached["sum"].max()))
     return b.add(replace(node, sum_bits=min(max(worst.bit_length() + 1, 2), 48)))
 

@@ -266,7 +266,7 @@ def test_signing_again_works(tmp_path: Path, content: bytes) -> None:
 SIGNED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "newer schema": (
         lambda d: d.update(schema_version=SCHEMA_VERSION + 1, tool_version="9.1"),
-        "schema version 2; this snn-deploy reads version 1. Convert the checkpoint again, or inst",
+        "schema version 3; this snn-deploy reads version 2. Convert the checkpoint again, or inst",
     ),
     "schema of no number": (lambda d: d.update(schema_version="new"), "schema version 'new'; "),
     "no schema": (lambda d: d.pop("schema_version"), "schema version None; "),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numba
@@ -13,11 +14,17 @@ import numpy as np
 import pytest
 from random_networks import Limits, random_network, random_run
 
-from snn_deploy.engines.native import NativeEngine, NativeSession, compilation
-from snn_deploy.engines.native.dendrite_layout import lay_out
+from snn_deploy.engines.native import (
+    NativeEngine,
+    NativeSession,
+    compilation,
+    dendrite_modes,
+)
+from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.packing import Slots
 from snn_deploy.engines.native.plan import plan_network
+from snn_deploy.engines.native.vectors import HAS_FLOATS
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.errors import ConfigError, DataError
@@ -41,6 +48,13 @@ def check(network: Network, inputs: np.ndarray) -> None:
         np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
     assert given.saturated == expected.saturated
     assert assemble(plan_network(network), frozenset(network.names)) is not None
+
+
+def layout_of(network: Network) -> DendriteLayout:
+    """Give the layout that the fast program chose for the dendrite called so."""
+    program = assemble(plan_network(network), frozenset())
+    assert program is not None
+    return program.layouts["dendrite"]
 
 
 def test_every_small_product_rounds_half_up() -> None:
@@ -131,9 +145,137 @@ def test_readouts_with_more_bits_than_the_bias_are_read_with_care(care: bool) ->
     )
     entry = nodes.Input(name="input", output=Format(16, 0), channels=width)
     network = network_of(entry, dendrite)
-    table = lay_out(dendrite, np.full(width, 2.0**15), saturates=False).table
-    assert np.array_equal(table[:, 1], np.full(len(table), 0 if care else 8))
+    layout = layout_of(network)
+    light = layout.table[:, dendrite_modes.LIGHT]
+    assert np.array_equal(light, np.full(len(light), 0 if care else 8))
     check(network, rng.integers(-(2**15) + 1, 2**15, (7, 200, width)))
+
+
+def odd(mantissa: np.ndarray) -> np.ndarray:
+    return np.asarray(mantissa | (mantissa != 0)).astype(np.int32)
+
+
+def lean_dendrite(width: int, modes: int, seed: int = 0, **changes: Any) -> nodes.Dendrite:
+    """A dendrite for single precision: decays and readouts odd, or 0, over ``2**15``."""
+    rng = np.random.default_rng(seed)
+    decay = rng.uniform(0.5, 0.99, (width, modes)) * np.exp(1j * rng.uniform(0, 6, (width, modes)))
+    parts = np.trunc(np.stack([decay.real, decay.imag]) * 2**15).astype(np.int32)
+    parts[:, rng.random((width, modes)) < 0.1] = 0
+    readout = rng.integers(-(2**14), 2**14, (2, width, modes))
+    bank = nodes.ModeBank(
+        decay_real=odd(parts[0]),
+        decay_imag=odd(parts[1]),
+        decay_shift=15,
+        input_shift=rng.integers(-4, 2, (width, modes)).astype(np.int8),
+        readout_real=odd(readout[0]),
+        readout_imag=odd(readout[1]),
+        readout_shift=np.full((width, modes), 15, np.int8),
+        coefficient_bits=16,
+        state_bits=22,
+    )
+    bank = replace(bank, **{k: v for k, v in changes.items() if hasattr(bank, k)})
+    skip = odd(rng.integers(-(2**15) + 1, 2**15, width))
+    given = {
+        "skip_mantissa": skip,
+        "skip_shift": rng.integers(12, 23, width).astype(np.int8),
+        "drive_shift": 2,
+        "reversed_time": False,
+    }
+    return nodes.Dendrite(
+        name="dendrite",
+        inputs=(Edge("input"),),
+        output=Format(18, 0),
+        bank=bank,
+        sum_bits=30,
+        **(given | {k: v for k, v in changes.items() if k in given}),
+    )
+
+
+def lean_network(width: int, modes: int, seed: int = 0, **changes: Any) -> Network:
+    entry = nodes.Input(name="input", output=Format(13, 0), channels=width)
+    return network_of(entry, lean_dendrite(width, modes, seed, **changes))
+
+
+@pytest.mark.skipif(not HAS_FLOATS, reason="this CPU cannot be made to round down")
+@pytest.mark.parametrize("reversed_time", [False, True])
+def test_every_small_odd_decay_rounds_half_up_in_floats(reversed_time: bool) -> None:
+    """Every odd decay, or 0, of 5 bits inside the unit circle, readouts of both signs."""
+    values = [v for v in range(-15, 16) if v % 2 or not v]
+    pairs = np.array([(r, s) for r in values for s in values if r * r + s * s < 256])
+    width, modes = len(pairs), 9
+    rng = np.random.default_rng(0)
+    readout = odd(rng.integers(-15, 16, (2, width, modes)))
+    network = lean_network(
+        width,
+        modes,
+        decay_real=np.repeat(pairs[:, :1], modes, axis=1).astype(np.int32),
+        decay_imag=np.repeat(pairs[:, 1:], modes, axis=1).astype(np.int32),
+        decay_shift=4,
+        readout_real=readout[0],
+        readout_imag=readout[1],
+        readout_shift=np.full((width, modes), 4, np.int8),
+        reversed_time=reversed_time,
+        drive_shift=3 if reversed_time else 0,
+    )
+    assert layout_of(network).modes.dtype == np.float32
+    check(network, rng.integers(-4095, 4096, (7, 150, width)))  # tiles of 4, 2 and 1
+
+
+@pytest.mark.skipif(not HAS_FLOATS, reason="this CPU cannot be made to round down")
+@pytest.mark.parametrize("reversed_time", [False, True])
+@pytest.mark.parametrize(("width", "modes"), [(1, 1), (9, 5), (20, 33)])
+def test_floats_hold_a_wide_sum_in_several(width: int, modes: int, reversed_time: bool) -> None:
+    rng = np.random.default_rng(1)
+    readout = odd(rng.integers(-(2**17), 2**17, (2, width, modes)))
+    network = lean_network(
+        width,
+        modes,
+        seed=modes,
+        readout_real=readout[0],
+        readout_imag=readout[1],
+        coefficient_bits=24,
+        reversed_time=reversed_time,
+    )
+    layout = layout_of(network)
+    assert layout.modes.dtype == np.float32
+    assert (layout.table[:, dendrite_modes.SUMS].max() > 1) == (modes == 33)
+    inputs = rng.choice([-4095, 4095], (5, 130, width))  # as much as there can be
+    check(network, inputs)
+    check(network, rng.integers(-4095, 4096, (3, 65, width)))
+
+
+WIDER = {
+    "an even decay": {"decay_real": np.full((3, 4), 2, np.int32)},
+    "an even readout": {"readout_imag": np.full((3, 4), -2, np.int32)},
+    "another shift": {"readout_shift": np.full((3, 4), 14, np.int8)},
+    "an even skip": {"skip_mantissa": np.array([1, 2, 0], np.int32)},
+    "a far skip": {"skip_shift": np.full(3, 30, np.int8)},
+    "a wide compartment": {"state_bits": 24},
+    "a compartment that clips": {"state_bits": 14},
+    "a bias of 1": {
+        "decay_shift": 1,
+        "readout_shift": np.full((3, 4), 1, np.int8),
+        **{
+            name: np.ones((3, 4), np.int32)
+            for name in ("decay_real", "readout_real", "readout_imag")
+        },
+        "decay_imag": np.zeros((3, 4), np.int32),
+    },
+}
+
+
+@pytest.mark.parametrize("what", WIDER)
+def test_doubles_hold_what_floats_cannot(what: str) -> None:
+    network = lean_network(3, 4, **WIDER[what])
+    assert layout_of(network).modes.dtype == np.float64
+    check(network, np.random.default_rng(2).integers(-4095, 4096, (5, 90, 3)))
+
+
+def test_the_cpu_rounds_as_before_afterwards() -> None:
+    network = lean_network(9, 5)
+    NativeEngine().run(network, Run(np.ones((1, 70, 9), np.int64), np.full(1, 70)))
+    third = np.float32(1.0) / np.float32([3.0, 1.5])
+    assert third.tolist() == [0.3333333432674408, 0.6666666865348816]  # both rounded up
 
 
 @pytest.mark.parametrize("spiking", [3, 259, 700])
@@ -248,7 +390,7 @@ def test_without_a_folder_for_machine_code(monkeypatch: pytest.MonkeyPatch) -> N
 EIGHT_LANES = """
 import llvmlite.binding, numba
 numba.njit(lambda: 0)()  # settles which instructions numba uses: those of this machine
-llvmlite.binding.get_host_cpu_features = lambda: {"avx512f": True}
+llvmlite.binding.get_host_cpu_features = lambda: {"avx512f": True, "fma": True}
 import numpy as np
 from random_networks import Limits, random_network, random_run
 from snn_deploy.engines.native import NativeEngine, NativeSession, session

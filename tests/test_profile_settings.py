@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 import snn_deploy
-from snn_deploy.deployment_file import METADATA_KEY, read_deployment, write_deployment
+from snn_deploy.deployment_file import write_deployment
 from snn_deploy.errors import ConfigError, DeploymentError, TargetError
 from snn_deploy.mapping.profile import list_profiles, load_profile, parse_profile, split_settings
-from snn_deploy.sealed import read_sealed, seal
 
 
 @pytest.fixture(scope="module")
@@ -146,17 +145,3 @@ def test_a_stored_profile_is_checked(mine: snn_deploy.Deployment, tmp_path: Path
     told = "made for a profile that cannot be loaded: profile 'mine': unknown key 'wings'"
     with pytest.raises(DeploymentError, match=told):
         snn_deploy.load(tmp_path / "wrong")
-
-
-def test_older_files_name_the_profile_s_file(mine: snn_deploy.Deployment, tmp_path: Path) -> None:
-    file = tmp_path / "chip.toml"
-    older = replace(mine.origin, profile=str(file), profile_data={})
-    write_deployment(tmp_path / "older", mine.network, older)
-    document, tensors = read_sealed(METADATA_KEY, (tmp_path / "older").read_bytes())
-    del document["profile_data"], document["sha256"]
-    (tmp_path / "older").write_bytes(seal(METADATA_KEY, document, tensors))
-    with pytest.raises(DeploymentError, match=r"cannot read the profile .*chip\.toml"):
-        snn_deploy.load(tmp_path / "older")
-    file.write_text(MINE)
-    assert snn_deploy.load(tmp_path / "older").profile == mine.profile
-    assert read_deployment(tmp_path / "older")[1] == older

@@ -157,10 +157,10 @@ def compartments(bank: nodes.ModeBank, x: Step, i: int, n: int, clip: Clip) -> l
     for value in x:
         entering = shifted(value, int(bank.input_shift[i, n]))
         u, v = (
-            clip(ms(u, r, k) - ms(v, s, k) + entering, bits),
+            clip(ms(u, r, k) + ms(v, -s, k) + entering, bits),
             clip(ms(u, s, k) + ms(v, r, k), bits),
         )
-        contributions.append(ms(u, p, shift) - ms(v, q, shift))
+        contributions.append(ms(u, p, shift) + ms(v, -q, shift))
     return contributions
 
 

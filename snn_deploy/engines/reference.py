@@ -174,7 +174,7 @@ def _bank(
             context.saturate(name, compartment, bank.state_bits)
             for compartment in (
                 fp.multiply_shift(u, bank.decay_real, k)
-                - fp.multiply_shift(v, bank.decay_imag, k)
+                + fp.multiply_shift(v, -bank.decay_imag, k)
                 + entering,
                 fp.multiply_shift(u, bank.decay_imag, k) + fp.multiply_shift(v, bank.decay_real, k),
             )
@@ -187,8 +187,8 @@ def _bank(
 def _contribution(bank: nodes.ModeBank, u: IntArray, v: IntArray) -> IntArray:
     """Give (B, H): what the modes' compartments (B, H, N) add to their channel's drive."""
     real = fp.multiply_shift(u, bank.readout_real, bank.readout_shift)
-    imag = fp.multiply_shift(v, bank.readout_imag, bank.readout_shift)
-    return np.asarray((real - imag).sum(axis=-1))
+    imag = fp.multiply_shift(v, -bank.readout_imag, bank.readout_shift)
+    return np.asarray((real + imag).sum(axis=-1))
 
 
 def _dendrite(node: nodes.Dendrite, sources: list[IntArray], context: Context) -> IntArray:

@@ -162,11 +162,11 @@ class ModeBank:
 
     A mode is two coupled leaky compartments u, v with the decay r + i s, |r + i s| < 1::
 
-        u' = sat(ms(u, r, k) - ms(v, s, k) + in),   v' = sat(ms(u, s, k) + ms(v, r, k))
+        u' = sat(ms(u, r, k) + ms(v, -s, k) + in),   v' = sat(ms(u, s, k) + ms(v, r, k))
         in = x << input_shift, or rs(x, -input_shift) where that is negative
 
     saturating at ``state_bits``; k is ``decay_shift``. Its contribution to the channel's drive is
-    ``ms(u', readout_real, readout_shift) - ms(v', readout_imag, readout_shift)``.
+    ``ms(u', readout_real, readout_shift) + ms(v', -readout_imag, readout_shift)``.
 
     decay_real, decay_imag, readout_real, readout_imag (H, N) of ``coefficient_bits`` signed bits;
     input_shift (H, N) -24 … 24; readout_shift (H, N) 0 … 47.

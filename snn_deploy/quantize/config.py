@@ -38,6 +38,11 @@ class QuantizationConfig(BaseModel):
         16, ge=4, le=24, description="readout and skip coefficients of a dendrite"
     )
     state_bits: int = Field(24, ge=8, le=24, description="compartments of the dendrites")
+    lean_modes: int = Field(
+        16,
+        ge=1,
+        description="modes a channel from which on dendrites spare bits for a fast simulator",
+    )
     drive_bits: int = Field(18, ge=8, le=18, description="what a soma receives (Loihi's LIF: 18)")
     sum_bits: int = Field(24, ge=12, le=32, description="accumulators of synapses and dendrites")
     message_bits: int = Field(24, ge=8, le=24, description="graded messages, the widest")

@@ -3,6 +3,11 @@
 With the state measured in units of its own input matrix, ``g = h / b``, the recurrence is
 ``g' = a g + x`` and the readout ``2 Re(c b g)``: the input needs no multiplication. Each mode then
 has three numbers to represent: its decay, how far its input is shifted, and its readout.
+
+Where a channel has many modes, its dendrites are *lean*: coefficients are odd, or 0, and of one
+shift, and compartments have no more than ``LEAN_STATE_BITS``. That is what single precision can
+hold (see ``engines/native/dendrite_kernel.py``), which simulates twice as fast; and the more modes
+a channel has, the better they make good what it costs.
 """
 
 from __future__ import annotations
@@ -26,24 +31,32 @@ __all__ = ["quantize_decay", "quantize_ssm"]
 Complex = npt.NDArray[np.complex128]
 Real = npt.NDArray[np.float64]
 
+LEAN_STATE_BITS = 22
+LEAN_SKIP_SHIFT = 22
+LEAN_FROM_BITS = 14  # of a coefficient: below, its last bit cannot be spared
 GUARD_BITS = 8  # fractional bits that a sum of contributions keeps beyond the drive's, if they fit
 SHIFT_LIMIT = 24  # inputs are shifted by less than a state's width
 MAX_SHIFT = 47
+MARGIN = 2.0**-8  # of the worst sum, for the coefficients' rounding
+LEAN_MARGIN = 2.0**-5
 
 
-def quantize_decay(a: Complex, bits: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+def quantize_decay(
+    a: Complex, bits: int, lean: bool = False
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Round decays to ``bits`` wide signed mantissas with ``bits - 1`` fractional bits.
 
     Takes the nearest grid point at which a mode does not forget much more slowly than it should,
     with ``1 - |q| >= (1 - |a|) / 2``, nor ever more slowly than half a unit a step: on the unit
-    circle it would never forget its own roundings.
+    circle it would never forget its own roundings. Lean ones are odd, or 0 where the part is 0.
     """
     scale = 2.0 ** (bits - 1)
     limit = fp.limit_of(bits)
     parts = np.stack([a.real, a.imag]) * scale
     around = np.stack(np.meshgrid(np.arange(-1, 3), np.arange(-1, 3))).reshape(2, 16).T
-    candidates = np.floor(parts)[None] + around.reshape(16, 2, *([1] * a.ndim))
-    candidates = np.clip(candidates, -limit, limit)
+    step = 2 if lean else 1
+    below = np.floor(parts / step)[None] + around.reshape(16, 2, *([1] * a.ndim))
+    candidates = np.clip(below * step + (step - 1), -limit, limit) * (parts != 0)
     distance = np.hypot(candidates[:, 0] - parts[0], candidates[:, 1] - parts[1])
     largest = scale - np.maximum((scale - np.hypot(*parts)) / 2, 0.5)
     distance[np.hypot(candidates[:, 0], candidates[:, 1]) > largest] = np.inf
@@ -56,6 +69,7 @@ class _Scaled:
     """A bank without its readout, and what one unit of each compartment stands for."""
 
     bank: nodes.ModeBank
+    lean: bool
     state_exponent: npt.NDArray[np.int64]  # (H, N)
     heard: Real  # (H, N), the most of it that a readout of modulus 1 hears, in units
 
@@ -95,8 +109,8 @@ def quantize_ssm(
     readouts = [2.0 * node.c * node.b]
     if node.c_reverse is not None:
         readouts.append(2.0 * node.c_reverse * node.b)
-    if steps is not None:
-        refit = Refit.of(node.a, scaled.bank.decay, steps)
+    refit = None if steps is None else Refit.of(node.a, scaled.bank.decay, steps)
+    if refit is not None:
         readouts = [refit(readout) for readout in readouts]
     drive_exponent = min(
         int(np.floor(np.log2(fp.limit_of(config.drive_bits) / largest_drive))),
@@ -106,8 +120,11 @@ def quantize_ssm(
     sum_exponent = _sum_exponent(
         node.name, readouts, skip, scaled, source_bound, drive_exponent, config
     )
-    banks = [_with_readout(scaled, c, sum_exponent, config) for c in readouts]
-    mantissa, shift = fp.multiplier_of(skip * 2.0**sum_exponent, config.readout_bits, MAX_SHIFT)
+    banks = [_with_readout(scaled, c, sum_exponent, config, refit) for c in readouts]
+    most = LEAN_SKIP_SHIFT if scaled.lean else MAX_SHIFT
+    mantissa, shift = fp.multiplier_of(skip * 2.0**sum_exponent, config.readout_bits, most)
+    if scaled.lean:
+        mantissa |= mantissa != 0  # odd, or 0
     drive_exponent = min(drive_exponent, sum_exponent)
     return nodes.QuantizedSsm(
         name=node.name,
@@ -124,7 +141,10 @@ def quantize_ssm(
 
 def _scale_states(a: Complex, source: Format, x: Real, config: QuantizationConfig) -> _Scaled:
     """Choose decays, and the largest input shifts at which no compartment can saturate."""
-    decay_real, decay_imag = quantize_decay(a, config.decay_bits)
+    fine = config.readout_bits >= config.decay_bits >= LEAN_FROM_BITS
+    lean = fine and a.shape[1] >= config.lean_modes
+    state_bits = min(config.state_bits, LEAN_STATE_BITS) if lean else config.state_bits
+    decay_real, decay_imag = quantize_decay(a, config.decay_bits, lean)
     empty = np.zeros(a.shape, dtype=np.int32)
     bank = nodes.ModeBank(
         decay_real=decay_real,
@@ -135,16 +155,16 @@ def _scale_states(a: Complex, source: Format, x: Real, config: QuantizationConfi
         readout_imag=empty,
         readout_shift=np.zeros(a.shape, dtype=np.int8),
         coefficient_bits=max(config.decay_bits, config.readout_bits),
-        state_bits=config.state_bits,
+        state_bits=state_bits,
     )
-    limit = fp.limit_of(config.state_bits)
+    limit = fp.limit_of(state_bits)
     roundings = state_bound(bank, np.full_like(x, 0.5))  # what is lost even to no input at all
     gain = 1.0 / (1.0 - np.hypot(decay_real, decay_imag) / 2.0**bank.decay_shift)
     room = np.maximum(limit - roundings, limit / 2) / (np.maximum(x, 1.0)[:, None] * gain)
     shift = np.clip(np.floor(np.log2(room)), -SHIFT_LIMIT, SHIFT_LIMIT).astype(np.int8)
     bank = replace(bank, input_shift=shift)
     exponent = source.exponents(len(a))[:, None] + shift
-    return _Scaled(bank, exponent, heard_bound(bank, x))
+    return _Scaled(bank, lean, exponent, heard_bound(bank, x))
 
 
 def _sum_exponent(
@@ -159,8 +179,10 @@ def _sum_exponent(
     """Give the finest exponent at which every coefficient fits and no sum can overflow."""
     limit = fp.limit_of(config.readout_bits)
     per_unit = [np.abs(c) * 2.0**-scaled.state_exponent for c in readouts]
+    coarsest = 2.0**scaled.bank.decay_shift if scaled.lean else 1.0  # a readout's last bit
     steepest = max(
-        [float(np.abs(skip).max(initial=0.0))] + [float(p.max(initial=0.0)) for p in per_unit]
+        [float(np.abs(skip).max(initial=0.0))]
+        + [float(p.max(initial=0.0)) * coarsest for p in per_unit]
     )
     worst = np.abs(skip) * x + sum((p * scaled.heard).sum(axis=1) for p in per_unit)
     # one unit of rounding a contribution, and the coefficients' own rounding
@@ -171,7 +193,7 @@ def _sum_exponent(
             f"node '{name}': sums of {terms} contributions need more than sum_bits="
             f"{config.sum_bits}; set a larger sum_bits"
         )
-    largest = float(worst.max()) * (1 + 2.0**-8)
+    largest = float(worst.max()) * (1 + (LEAN_MARGIN if scaled.lean else MARGIN))
     return min(
         drive_exponent + GUARD_BITS,
         int(np.floor(np.log2(room / largest))) if largest > 0 else MAX_SHIFT,
@@ -180,15 +202,49 @@ def _sum_exponent(
 
 
 def _with_readout(
-    scaled: _Scaled, readout: Complex, sum_exponent: int, config: QuantizationConfig
+    scaled: _Scaled,
+    readout: Complex,
+    sum_exponent: int,
+    config: QuantizationConfig,
+    refit: Refit | None,
 ) -> nodes.ModeBank:
     factor = readout * 2.0 ** (sum_exponent - scaled.state_exponent)
-    larger = np.maximum(np.abs(factor.real), np.abs(factor.imag))
-    _, shift = fp.multiplier_of(larger, config.readout_bits, MAX_SHIFT)
-    grid = 2.0 ** shift.astype(np.float64)
+    if scaled.lean:
+        shift = np.full(factor.shape, scaled.bank.decay_shift, dtype=np.int8)
+        real, imag = _lean_readout(scaled, factor * 2.0**shift, config, refit)
+    else:
+        larger = np.maximum(np.abs(factor.real), np.abs(factor.imag))
+        _, shift = fp.multiplier_of(larger, config.readout_bits, MAX_SHIFT)
+        grid = 2.0 ** shift.astype(np.float64)
+        rounded = fp.round_half_up(np.stack([factor.real, factor.imag]) * grid)
+        real, imag = rounded.astype(np.float64)
     return replace(
         scaled.bank,
-        readout_real=fp.round_half_up(factor.real * grid).astype(np.int32),
-        readout_imag=fp.round_half_up(factor.imag * grid).astype(np.int32),
+        readout_real=real.astype(np.int32),
+        readout_imag=imag.astype(np.int32),
         readout_shift=shift,
     )
+
+
+def _lean_readout(
+    scaled: _Scaled, target: Complex, config: QuantizationConfig, refit: Refit | None
+) -> tuple[Real, Real]:
+    """Round to odd integers; where there is a refit, modes make good each other's roundings."""
+    limit = fp.limit_of(config.readout_bits)
+    parts = np.concatenate([target.real, target.imag], axis=1)
+    rounded = np.clip(2.0 * np.floor(parts / 2.0) + 1.0, -limit, limit)
+    if refit is not None:
+        together = refit.round(parts, np.tile(2.0**scaled.state_exponent, 2), limit)
+        worst = [_worst_sum(scaled, p) for p in (parts, together)]
+        fits = worst[1] - worst[0] <= LEAN_MARGIN / 4.0 * worst[0].max(initial=0.0)
+        rounded = np.where(fits[:, None], together, rounded)
+    rounded[parts == 0.0] = 0.0
+    real, imag = np.split(rounded, 2, axis=1)
+    return real, imag
+
+
+def _worst_sum(scaled: _Scaled, parts: Real) -> Real:
+    """Give the largest sums (H,) to which readouts can bring it, real and imaginary (H, 2 N)."""
+    real, imag = np.split(parts, 2, axis=1)
+    worst: Real = (np.hypot(real, imag) * scaled.heard).sum(axis=1)
+    return worst

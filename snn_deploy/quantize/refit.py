@@ -18,6 +18,7 @@ Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 
 RIDGE = 1e-3  # how dear it is to move a readout, relative to the power of its mode's response
+DAMPING = 1e-3  # of the mean power: keeps faint modes from being over-used
 FAINTEST = 1e-6  # of a channel's strongest response: fainter ones are as dear to move as this
 
 
@@ -49,6 +50,37 @@ class Refit:
         modes = readout.shape[1]
         refitted: Complex = readout + change[:, :modes] + 1j * change[:, modes:]
         return refitted
+
+    def round(self, target: Real, unit: Real, limit: int) -> Real:
+        """Round readouts to odd integers up to ``limit``, one after another.
+
+        Each error is made good, as far as the later ones can, by the parts not yet rounded: the
+        procedure of ``weights``, with what a readout's change does to the impulse response.
+
+        Parameters
+        ----------
+        target
+            Real and imaginary parts (H, 2 N), in units of the integers.
+        unit
+            What a response is multiplied by that such an integer scales, (H, 2 N).
+        """
+        heard = self.gram * unit[:, :, None] * unit[:, None, :]
+        power = np.einsum("hii->hi", heard)
+        order = np.argsort(-power, axis=1, kind="stable")
+        damping = np.maximum(DAMPING * power.mean(axis=1), np.finfo(float).tiny)
+        heard = heard + damping[:, None, None] * np.eye(power.shape[1])
+        heard = np.take_along_axis(heard, order[:, :, None], axis=1)
+        heard = np.take_along_axis(heard, order[:, None, :], axis=2)
+        factor = np.linalg.cholesky(np.linalg.inv(heard)).swapaxes(1, 2)
+        remaining = np.take_along_axis(target, order, axis=1)
+        rounded = np.empty_like(remaining)
+        for j in range(remaining.shape[1]):
+            rounded[:, j] = np.clip(2.0 * np.floor(remaining[:, j] / 2.0) + 1.0, -limit, limit)
+            error = (remaining[:, j] - rounded[:, j]) / factor[:, j, j]
+            remaining[:, j + 1 :] -= factor[:, j, j + 1 :] * error[:, None]
+        result = np.empty_like(target)
+        np.put_along_axis(result, order, rounded, axis=1)
+        return result
 
 
 def _products(p: Complex, q: Complex, steps: int) -> Real:

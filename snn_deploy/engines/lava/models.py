@@ -160,15 +160,15 @@ class DendriteModel(NodeModel):
     def _advance(self, bank: nodes.ModeBank, x: IntArray) -> None:
         u, v, k = self.u, self.v, bank.decay_shift
         entering = fp.signed_shift(x[:, None], bank.input_shift)
-        real = fp.multiply_shift(u, bank.decay_real, k) - fp.multiply_shift(v, bank.decay_imag, k)
+        real = fp.multiply_shift(u, bank.decay_real, k) + fp.multiply_shift(v, -bank.decay_imag, k)
         imag = fp.multiply_shift(u, bank.decay_imag, k) + fp.multiply_shift(v, bank.decay_real, k)
         self.u, _ = fp.saturate(real + entering, bank.state_bits)
         self.v, _ = fp.saturate(imag, bank.state_bits)
 
     def _contribution(self, bank: nodes.ModeBank) -> IntArray:
         real = fp.multiply_shift(self.u, bank.readout_real, bank.readout_shift)
-        imag = fp.multiply_shift(self.v, bank.readout_imag, bank.readout_shift)
-        return np.asarray((real - imag).sum(axis=1), dtype=np.int64)
+        imag = fp.multiply_shift(self.v, -bank.readout_imag, bank.readout_shift)
+        return np.asarray((real + imag).sum(axis=1), dtype=np.int64)
 
 
 @implements(proc=AccumulatorProcess, protocol=LoihiProtocol)

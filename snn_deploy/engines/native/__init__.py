@@ -6,6 +6,7 @@
 ``fast_program``       any network whose integers provably fit doubles, as a list of operations
 ``operations``         the compiled function that carries them out
 ``dendrite_kernel``    the loop that everything else is small against
+``dendrite_modes``     its inside: the modes, in doubles or in floats
 ``dendrite_layout``    its coefficients, and the proof that they are exact
 ``vectors``            exact integers in vectors of doubles
 ``fast_state``         what is carried from chunk to chunk, in an order that all machines share

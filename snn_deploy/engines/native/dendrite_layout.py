@@ -9,39 +9,72 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native import dendrite_kernel as kernel
+from snn_deploy.engines.native.dendrite_modes import BLOCK, END, ROOM
 from snn_deploy.engines.native.exactness import (
+    FLOAT_ROOM,
     NotExactError,
     factor_and_nudge,
     require_room,
 )
 from snn_deploy.engines.native.packing import pitch_of
-from snn_deploy.engines.native.vectors import LANES, MAGIC
-from snn_deploy.ir.bounds import Magnitude
+from snn_deploy.engines.native.vectors import FLOAT_MAGIC, HAS_FLOATS, LANES, MAGIC
+from snn_deploy.ir.bounds import Bound, Magnitude, heard_bound
 from snn_deploy.ir.integer_nodes import Dendrite, ModeBank
 
-__all__ = ["DendriteLayout", "filled_modes", "lay_out", "mode_order"]
+__all__ = ["DendriteLayout", "lay_out"]
 
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 # a coefficient of b bits, moved by 2**-2 of its last bit over a bias, must fit a double's 53
 BITS_OVER_BIAS = 51
+# what decides ties of doubles upwards, before input shifts of -24 … 24 and a drive's shift
+INPUT_NUDGE, DRIVE_NUDGE = 2.0**-26, 0.25
+_SIGNS = np.array([1.0, -1.0])[:, None, None]  # of what a readout's real and imaginary part add
 
 
 @dataclass(frozen=True)
 class DendriteLayout:
-    """What ``run_dendrite`` reads: ``params`` (groups, n, LANES) and ``table`` (groups, m)."""
+    """What ``run_dendrite`` reads, and where it has a channel's modes.
 
-    params: Reals
+    Parameters
+    ----------
+    heads
+        (groups, n, lanes).
+    modes
+        (groups, m, lanes), float32 or float64.
+    table
+        (groups, k).
+    order
+        (H, N) of the bank's modes, filled up: a channel's modes in the order they are laid out.
+    """
+
+    heads: Reals
+    modes: npt.NDArray[np.floating[Any]]
     table: Integers
-    entries: int
+    order: Integers
+
+    @property
+    def lanes(self) -> int:
+        """Channels a group."""
+        return int(self.modes.shape[2])
+
+    @property
+    def extent(self) -> int:
+        """Vectors that each group has in ``heads``."""
+        return int(self.heads.shape[1])
+
+    @property
+    def work_size(self) -> int:
+        """Numbers that the kernel needs room for."""
+        most = int(self.table[:, END].max())
+        return most * ROOM * self.lanes
 
 
 @dataclass(frozen=True)
 class _Modes:
     """Mantissas (4, H, N) of decay and readout, real and imaginary, their shifts, and the powers
-    of two (H, N) that the input is multiplied by; H filled up to whole vectors, N to whole blocks,
+    of two (H, N) that the input is multiplied by; H filled up to whole groups, N to whole blocks,
     with modes that nothing enters.
     """
 
@@ -60,41 +93,129 @@ class _Modes:
         )
 
 
-def filled_modes(bank: ModeBank) -> int:
-    """Fill the number of modes up to whole blocks, and at least one."""
-    return -(-max(bank.modes, 1) // kernel.BLOCK) * kernel.BLOCK
+@dataclass(frozen=True)
+class _Skip:
+    """A dendrite's skip path, by channel (H,): the factor of its input, what is added to that
+    before, and what this brings to the sum.
+    """
+
+    factor: Reals
+    nudge: Reals
+    brought: Reals
 
 
-def lay_out(node: Dendrite, largest: Magnitude, saturates: bool) -> DendriteLayout:
-    """Lay a dendrite out for inputs of at most ``largest``.
+@dataclass(frozen=True)
+class _Coefficients:
+    """What the kernel's vectors hold.
+
+    Parameters
+    ----------
+    rows
+        (MODE, H, N).
+    brought
+        What the bias brings to each mode's sum, (H, N).
+    bias
+        The same for all compartments.
+    light
+        (groups,): how many modes of each, the first ones, are not careful.
+    sums
+        (groups, N): to which sum each mode adds.
+    """
+
+    rows: Reals
+    brought: Reals
+    bias: float
+    light: Integers
+    sums: Integers
+
+
+def lay_out(node: Dendrite, largest: Magnitude, bound: Bound) -> DendriteLayout:
+    """Lay a dendrite out for inputs of at most ``largest``: in floats, or else in doubles.
 
     Raises
     ------
     NotExactError
-        If doubles may not hold every number in it.
+        If doubles may not hold every number in it, either.
     """
     modes = _fill_up(node.bank)
+    largest = np.pad(largest, (0, len(modes.entry) - len(largest)))
+    try:
+        return _lay_out_floats(node, modes, largest, bound)
+    except NotExactError:
+        return _lay_out_doubles(node, modes, largest, bound)
+
+
+def _lay_out_floats(
+    node: Dendrite, modes: _Modes, largest: Magnitude, bound: Bound
+) -> DendriteLayout:
+    if not HAS_FLOATS or bound.can_exceed("state"):
+        raise NotExactError
+    bank, width = node.bank, node.width
+    gain = np.hypot(bank.readout_real, bank.readout_imag) * 2.0 ** -bank.readout_shift.astype(float)
+    worst = np.zeros_like(modes.entry)  # of two roundings, half a unit each, and the product
+    worst[:width, : bank.modes] = heard_bound(bank, largest[:width]) * gain + 1.0
+    skip = _float_skip(node, largest)
+    order: Integers = np.argsort(modes.entry, axis=1, kind="stable")
+    modes, worst = modes.taken(order), np.take_along_axis(worst, order, axis=1)
+    begun = largest * np.abs(skip.factor) + np.abs(skip.brought) + 1.0
+    found = _float_coefficients(modes, worst, begun)
+    _require_room_in_floats(modes.entry * largest[:, None] + found.bias)
+    drive_nudge = 2.0 ** (node.drive_shift - 1) if node.drive_shift > 0 else 0.0
+    scales = np.where(modes.entry > 0.0, modes.entry, 1.0)
+    entry_nudges = np.where(scales < 1.0, 0.5 / scales, 0.0)
+    # what is added must not cost what it is added to a bit
+    nudged = largest + np.maximum(entry_nudges.max(axis=1), skip.nudge)
+    _require_room_in_floats(np.maximum(nudged, bound.reached["sum"].max() + drive_nudge) / 4.0)
+    return _assemble(node, modes.entry, entry_nudges, found, skip, drive_nudge, order)
+
+
+def _lay_out_doubles(
+    node: Dendrite, modes: _Modes, largest: Magnitude, bound: Bound
+) -> DendriteLayout:
+    filled = largest[:, None]
+    require_room(filled * modes.entry + 2.0 * modes.limit, filled / INPUT_NUDGE / 4.0)
     bias_bits = _choose_bias(modes)
-    modes = modes.taken(_order(modes, bias_bits))
-    _require_entry(modes, largest)
-    careful = _by_group(_exceeds(modes, bias_bits) | saturates).any(axis=2)
-    light = np.where(careful.any(axis=1), careful.argmax(axis=1), careful.shape[1])
-    light -= light % kernel.BLOCK
-    careful = np.arange(careful.shape[1]) >= light[:, None]
-    table, entries = _find_entries(modes.entry, light)
-    skip = factor_and_nudge(node.skip_mantissa, node.skip_shift, largest)
-    records, under_drive = _coefficients(modes, np.repeat(careful, LANES, axis=0), bias_bits)
-    filled = [np.pad(row, (0, len(records) - len(row))) for row in skip]
-    bias = np.full(len(records), 2.0**bias_bits)
-    heads = np.stack([*filled, under_drive, bias], axis=1)
-    blocks = [_by_group(heads), _by_group(records), entries]
-    return DendriteLayout(np.concatenate(blocks, axis=1), table, entries.shape[1])
+    order: Integers = np.lexsort((modes.entry, _exceeds(modes, bias_bits)), axis=1)
+    modes = modes.taken(order)
+    found = _double_coefficients(modes, bias_bits, bound.can_exceed("state"))
+    factor, nudge = factor_and_nudge(node.skip_mantissa, node.skip_shift, largest[: node.width])
+    missing = (0, len(largest) - node.width)
+    skip = _Skip(np.pad(factor, missing), np.pad(nudge, missing), np.zeros(len(largest)))
+    factor_and_nudge(1, node.drive_shift, bound.reached["sum"])
+    entry_nudges = np.full_like(modes.entry, INPUT_NUDGE)
+    return _assemble(node, modes.entry, entry_nudges, found, skip, DRIVE_NUDGE, order)
 
 
-def mode_order(bank: ModeBank) -> Integers:
-    """Give the order (H, filled N) in which a channel's modes are laid out."""
-    modes = _fill_up(bank)
-    return _order(modes, _choose_bias(modes))[: len(bank.decay_real)]
+def _assemble(
+    node: Dendrite,
+    entry: Reals,
+    entry_nudges: Reals,
+    found: _Coefficients,
+    skip: _Skip,
+    drive_nudge: float,
+    order: Integers,
+) -> DendriteLayout:
+    lanes = len(order) // len(found.light)
+    floats, sums = lanes > LANES, np.repeat(found.sums, lanes, axis=0)
+    under = np.full((len(order), 1 + int(sums.max())), FLOAT_MAGIC if floats else MAGIC)
+    for number in range(under.shape[1]):
+        under[:, number] -= np.where(sums == number, found.brought, 0.0).sum(axis=1)
+    numbers, entries = _find_entries(_by_group(np.stack([entry, entry_nudges], axis=2), lanes))
+    first = np.full(len(numbers), under.shape[1])
+    ends = first + 1 + numbers.max(axis=1)
+    starts = 1 + found.sums.max(axis=1), first, ends, found.light
+    bias, drive = np.full(len(order), found.bias), np.full(len(order), drive_nudge)
+    heads = np.stack([skip.factor, skip.nudge, under[:, 0] - skip.brought, bias, drive], axis=1)
+    by_mode = found.rows.transpose(1, 2, 0).reshape(len(order), -1)
+    coefficients = np.concatenate([bias[:, None], by_mode], axis=1)
+    return DendriteLayout(
+        heads=_by_group(np.concatenate([heads, under, entries], axis=1), lanes),
+        modes=_by_group(coefficients, lanes).astype(np.float32 if floats else np.float64),
+        table=np.concatenate(
+            [np.stack(starts, axis=1), first[:, None] + numbers, found.sums], axis=1
+        ),
+        order=order[: node.width],
+    )
 
 
 def _fill_up(bank: ModeBank) -> _Modes:
@@ -102,7 +223,8 @@ def _fill_up(bank: ModeBank) -> _Modes:
     mantissas = [bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag]
     shifts = [decay_shift, decay_shift, bank.readout_shift, bank.readout_shift]
     width = len(bank.decay_real)
-    missing = [(0, pitch_of(width) - width), (0, filled_modes(bank) - bank.modes)]
+    whole_blocks = -(-max(bank.modes, 1) // BLOCK) * BLOCK
+    missing = [(0, pitch_of(width) - width), (0, whole_blocks - bank.modes)]
 
     def whole(values: Any) -> Integers:
         return np.pad(np.asarray(values, dtype=np.int64), missing)
@@ -117,6 +239,78 @@ def _fill_up(bank: ModeBank) -> _Modes:
     size = modes.limit * np.abs(modes.mantissas) * 2.0**-modes.shifts
     modes.mantissas[size < 0.5] = 0
     return modes
+
+
+def _float_skip(node: Dendrite, largest: Magnitude) -> _Skip:
+    """Give a skip path whose products round as a mode's do: its factor is odd, too, or 0."""
+    mantissa, shift = node.skip_mantissa.astype(np.int64), node.skip_shift.astype(np.int64)
+    used = mantissa != 0
+    if np.any(used & ((mantissa % 2 == 0) | (shift < 1))):
+        raise NotExactError
+    missing = (0, len(largest) - node.width)
+    factor = np.pad(mantissa * 2.0**-shift, missing)
+    nudge = np.pad(np.where(used, 2.0 ** (shift - 1), 0.0), missing)
+    return _Skip(factor, nudge, _brought(factor, nudge))
+
+
+def _float_coefficients(modes: _Modes, worst: Reals, begun: Reals) -> _Coefficients:
+    """Give coefficients that are odd, or 0, all with one shift: see ``dendrite_kernel``.
+
+    ``worst`` (H, N) is the most that each mode adds to its sum, and ``begun`` (H,) what the first
+    sum begins with.
+    """
+    used = modes.mantissas != 0
+    shifts = np.unique(modes.shifts[used])
+    # twice the magic number, less a bias, is a float only if that is even
+    if len(shifts) > 1 or np.any(shifts < 2) or np.any(modes.mantissas[used] % 2 == 0):
+        raise NotExactError
+    shift = int(shifts.max(initial=2))
+    bias = 2.0 ** (shift - 1)
+    exact = modes.mantissas * 2.0**-shift
+    real, imag, minus_imag = exact[0], exact[1], -exact[1]
+    under_u = _brought(real, bias) + _brought(minus_imag, bias)
+    under_v = _brought(imag, bias) + _brought(real, bias)
+    product = (np.abs(real) + np.abs(imag)) * (modes.limit + bias) + 2.0
+    _require_room_in_floats(product + np.maximum(np.abs(under_u), np.abs(under_v)))
+    read = exact[2:] * _SIGNS
+    brought = _brought(read, bias)
+    worst = _by_group(worst + np.abs(brought).sum(axis=0), 2 * LANES)
+    rows = [real, imag, minus_imag, FLOAT_MAGIC - under_u, FLOAT_MAGIC - under_v, *read]
+    return _Coefficients(
+        rows=np.stack([*rows, *np.zeros_like(read)]),
+        brought=brought.sum(axis=0),
+        bias=bias,
+        light=np.full(len(worst), worst.shape[1]),
+        sums=_share_out(worst, begun.reshape(-1, 2 * LANES)),
+    )
+
+
+def _share_out(worst: Reals, begun: Reals) -> Integers:
+    """Let modes add to as few sums as have room for what they add, (groups, N, lanes), the first
+    one for what it begins with, too.
+    """
+    groups, _, lanes = worst.shape
+    blocks = worst.reshape(groups, -1, BLOCK, lanes).sum(axis=2)
+    _require_room_in_floats(blocks)
+    numbers = np.zeros(blocks.shape[:2], dtype=np.int64)
+    for g in range(groups):
+        held, number = begun[g], 0
+        for b in range(blocks.shape[1]):
+            held = held + blocks[g, b]
+            if not np.all(held < FLOAT_ROOM):
+                held, number = blocks[g, b], number + 1
+            numbers[g, b] = number
+    return np.repeat(numbers, BLOCK, axis=1)
+
+
+def _brought(coefficient: Reals, bias: float | Reals) -> Reals:
+    """Give what a product has too much because the compartment is biased: all but the half."""
+    return np.where(coefficient == 0.0, 0.0, bias * coefficient - 0.5)
+
+
+def _require_room_in_floats(magnitude: Reals) -> None:
+    if not np.all(magnitude < FLOAT_ROOM):
+        raise NotExactError
 
 
 def _fraction_bits(modes: _Modes) -> Integers:
@@ -153,50 +347,44 @@ def _exceeds(modes: _Modes, bias_bits: int) -> npt.NDArray[np.bool_]:
     return np.asarray((_fraction_bits(modes)[2:] > bias_bits).any(axis=0))
 
 
-def _order(modes: _Modes, bias_bits: int) -> Integers:
-    order: Integers = np.lexsort((modes.entry, _exceeds(modes, bias_bits)), axis=1)
-    return order
-
-
-def _require_entry(modes: _Modes, largest: Magnitude) -> None:
-    filled = np.pad(largest, (0, len(modes.entry) - len(largest)))[:, None]
-    require_room(filled * modes.entry + 2.0 * modes.limit, filled / kernel.INPUT_NUDGE / 4.0)
-
-
-def _coefficients(modes: _Modes, careful: Any, bias_bits: int) -> tuple[Reals, Reals]:
-    """Give the modes' coefficients (H, N * MODE), and the constant (H,) under the drive's sum."""
+def _double_coefficients(modes: _Modes, bias_bits: int, saturates: bool) -> _Coefficients:
+    careful = _by_group(_exceeds(modes, bias_bits) | saturates, LANES).any(axis=2)
+    light = np.where(careful.any(axis=1), careful.argmax(axis=1), careful.shape[1])
+    light -= light % BLOCK
+    careful = np.repeat(np.arange(careful.shape[1]) >= light[:, None], LANES, axis=0)
     bias = 2.0**bias_bits
     exact, nudges = factor_and_nudge(modes.mantissas, modes.shifts, modes.limit)
     # times a biased compartment, less than half of what two products differ by
-    raised = exact + 2.0 ** -(modes.shifts + bias_bits + 2.0)
+    hair = 2.0 ** -(modes.shifts + bias_bits + 2.0)
     real, imag = bias * exact[:2]
-    under = [MAGIC - real + imag, MAGIC - imag - real]
     require_room(np.abs(real) + np.abs(imag) + 4.0 * modes.limit)
-    read = np.where(careful, exact[2:], raised[2:])
-    brought = np.where(careful, 0.0, bias * exact[2:])
+    read = np.where(careful, 0.0, hair[2:]) + exact[2:] * _SIGNS
+    brought = np.where(careful, 0.0, bias * exact[2:] * _SIGNS)
     require_room((2.0 * np.abs(brought) + modes.limit * np.abs(exact[2:]) + 1.0).sum(axis=(0, 2)))
-    fields = [*raised[:2], *under, *read, *(nudges[2:] - bias)]
-    records = np.stack(fields, axis=2).reshape(len(real), -1)
-    from_u, from_v = brought.sum(axis=2)
-    return records, MAGIC - from_u + from_v
+    rows = [
+        *(exact[0] + hair[0], exact[1] + hair[1], hair[1] - exact[1]),
+        *(MAGIC - real + imag, MAGIC - imag - real),
+        *(*read, *(nudges[2:] * _SIGNS - bias)),
+    ]
+    sums = np.zeros((len(light), exact.shape[2]), dtype=np.int64)
+    return _Coefficients(np.stack(rows), brought.sum(axis=0), bias, light, sums)
 
 
-def _find_entries(entry: Reals, light: Integers) -> tuple[Integers, Reals]:
-    """Number what the input of each group is multiplied by.
+def _find_entries(entry: Reals) -> tuple[Integers, Reals]:
+    """Number what the inputs of each group, (groups, N, lanes, 2), are multiplied by after what is
+    added to them.
 
-    Gives ``table``, and these powers of two (groups, most entries, LANES).
+    Gives the numbers (groups, N) and, by channel, the numbers themselves, (H, 2 · most of a group).
     """
-    groups = _by_group(entry)  # (groups, N, LANES)
-    found = [np.unique(group, axis=0, return_inverse=True) for group in groups]
-    most = max(len(scales) for scales, _ in found)
-    table = np.zeros((len(groups), 2 + groups.shape[1]), dtype=np.int64)
-    entries = np.zeros((len(groups), most, LANES))
-    for g, (scales, numbers) in enumerate(found):
-        table[g, 0], table[g, 1], table[g, 2:] = len(scales), light[g], numbers.ravel()
-        entries[g, : len(scales)] = scales
-    return table, entries
+    found = [np.unique(group, axis=0, return_inverse=True) for group in entry]
+    groups, _, lanes, pair = entry.shape
+    entries = np.zeros((groups, max(len(values) for values, _ in found), lanes, pair))
+    for g, (values, _) in enumerate(found):
+        entries[g, : len(values)] = values
+    numbers = np.stack([number.ravel() for _, number in found])
+    return numbers, entries.swapaxes(1, 2).reshape(groups * lanes, -1)
 
 
-def _by_group(values: Any) -> Any:
-    """Turn (H, n) into (groups, n, LANES); H is a multiple of LANES."""
-    return values.reshape(-1, LANES, values.shape[1]).swapaxes(1, 2)
+def _by_group(values: Any, lanes: int) -> Any:
+    """Turn (H, n, …) into (groups, n, lanes, …); H is a multiple of lanes."""
+    return values.reshape(-1, lanes, *values.shape[1:]).swapaxes(1, 2)

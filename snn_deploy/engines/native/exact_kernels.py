@@ -94,10 +94,10 @@ def run_dendrite(
                     if reversed_time:  # the compartments answer before they take in x[t]
                         drive += _round_shift(
                             real * readout_real[c, n], readout_shift[c, n]
-                        ) - _round_shift(imag * readout_imag[c, n], readout_shift[c, n])
+                        ) + _round_shift(-imag * readout_imag[c, n], readout_shift[c, n])
                     next_real = (
                         _round_shift(real * decay_real[c, n], k)
-                        - _round_shift(imag * decay_imag[c, n], k)
+                        + _round_shift(-imag * decay_imag[c, n], k)
                         + _signed_shift(entering, input_shift[c, n])
                     )
                     next_imag = _round_shift(real * decay_imag[c, n], k) + _round_shift(
@@ -109,7 +109,7 @@ def run_dendrite(
                     if not reversed_time:
                         drive += _round_shift(
                             real * readout_real[c, n], readout_shift[c, n]
-                        ) - _round_shift(imag * readout_imag[c, n], readout_shift[c, n])
+                        ) + _round_shift(-imag * readout_imag[c, n], readout_shift[c, n])
                 drive = _round_shift(drive, drive_shift)
                 y[b, t, c] = _clip(drive, limit)
                 clipped += y[b, t, c] != drive

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "FLOAT_ROOM",
     "NotExactError",
     "factor_and_nudge",
     "require_integer_bits",
@@ -20,6 +21,7 @@ Reals = npt.NDArray[np.float64]
 DOUBLE_BITS = 52  # of a fraction: a double holds any multiple of 2**-f below 2**(52 - f) exactly
 INTEGER_BITS = 32
 ROOM = 2.0**50  # doubles around MAGIC are 1 apart for twice as far
+FLOAT_ROOM = 2.0**22  # and floats around FLOAT_MAGIC for as far as this
 
 
 class NotExactError(Exception):

@@ -46,6 +46,7 @@ class Workspace:
         # an operation may read a vector that starts before the end
         self.signals = aligned_zeros(self.passing + program.passing_size * self.piece + LANES)
         self.work = aligned_zeros(program.work_size)
+        self.float_work = aligned_zeros(program.work_size, np.float32)
         self.events = aligned_zeros(self.piece * (1 + program.widest + LANES), np.int32)
         self.incoming = aligned_zeros(LANES)
 
@@ -101,10 +102,13 @@ class FastFlow:
             run_operations(
                 program.operations,
                 self.program.params,
+                self.program.floats,
                 self.program.weights,
                 self.program.tables,
                 self._state,
+                self._state.view(np.float32),
                 workspace.work,
+                workspace.float_work,
                 workspace.events,
                 workspace.signals,
                 self._kept,
@@ -153,7 +157,9 @@ class FastFlow:
         carried = {f"{name}/{MESSAGES}": count for name, count in self.messages.items()}
         for name, place in self.program.states.items():
             packed = self._state[place * self.samples :]
-            state = read_state(self.plan.network[name], packed, self.samples)
+            state = read_state(
+                self.plan.network[name], packed, self.samples, self.program.layouts.get(name)
+            )
             carried |= {f"{name}/{what}": array for what, array in state.items()}
         return carried
 
@@ -165,7 +171,9 @@ class FastFlow:
         for name, place in self.program.states.items():
             packed = self._state[place * self.samples :]
             own = {what: state[f"{name}/{what}"] for what in STATES[type(self.plan.network[name])]}
-            write_state(self.plan.network[name], packed, self.samples, own)
+            write_state(
+                self.plan.network[name], packed, self.samples, own, self.program.layouts.get(name)
+            )
 
     @property
     def saturated(self) -> Counter[str]:

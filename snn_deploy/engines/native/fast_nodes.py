@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native import dendrite_kernel as kernel
 from snn_deploy.engines.native import operations as op
 from snn_deploy.engines.native.byte_vectors import (
     COLUMNS_IN_A_SUM,
@@ -16,7 +15,7 @@ from snn_deploy.engines.native.byte_vectors import (
     narrow_block,
     pair,
 )
-from snn_deploy.engines.native.dendrite_layout import filled_modes, lay_out
+from snn_deploy.engines.native.dendrite_layout import DendriteLayout, lay_out
 from snn_deploy.engines.native.exactness import (
     factor_and_nudge,
     require_integer_bits,
@@ -50,9 +49,11 @@ class Parts:
         self.bounds = bounds
         self.narrow = _narrow(network) - frozenset(open_to)
         self.params = Pack(np.float64)
+        self.floats = Pack(np.float32)
         self.weights = Pack(np.int8)
         self.tables = Pack(np.int64)
         self.states: dict[str, int] = {}
+        self.layouts: dict[str, DendriteLayout] = {}
         self.state_size = 0
         self.work_size = LANES
 
@@ -169,24 +170,26 @@ def _normalize(parts: Parts, node: nodes.Normalize, sources: list[int]) -> Field
 
 
 def _dendrite(parts: Parts, node: nodes.Dendrite, sources: list[int]) -> Fields:
-    bank, bound = node.bank, parts.bounds[node.name]
+    bound, width = parts.bounds[node.name], pitch_of(node.width)
     (largest,) = parts.largest_inputs(node)
-    groups, modes = pitch_of(node.width) // LANES, filled_modes(bank)
-    layout = lay_out(node, largest, bound.can_exceed("state"))
-    factor_and_nudge(1, node.drive_shift, bound.reached["sum"])
-    parts.work_size = max(parts.work_size, (1 + layout.entries) * kernel.ROOM)
-    parts.states[node.name] = parts.take_state(groups * (2 * modes + 1) * LANES)
+    layout = lay_out(node, largest, bound)
+    floats, modes = layout.modes.dtype == np.float32, layout.order.shape[1]
+    parts.work_size = max(parts.work_size, layout.work_size)
+    numbers = width * (2 * modes + 1)
+    parts.states[node.name] = parts.take_state(numbers // 2 if floats else numbers)
+    parts.layouts[node.name] = layout
     return {
-        "kind": op.DENDRITE,
-        "first": parts.params.add(layout.params),
+        "kind": op.FLOAT_DENDRITE if floats else op.DENDRITE,
+        "first": parts.params.add(layout.heads),
         "second": parts.tables.add(layout.table),
-        "third": layout.entries,
+        "third": layout.extent,
+        "fourth": (parts.floats if floats else parts.params).add(layout.modes),
         "state": parts.states[node.name],
         "size": modes,
         "flag": node.reversed_time,
         "scale": 2.0**-node.drive_shift,
         "limit": node.output.limit,
-        "inner_limit": fp.limit_of(bank.state_bits),
+        "inner_limit": fp.limit_of(node.bank.state_bits),
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.native.byte_vectors import narrow_pitch
+from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
 from snn_deploy.engines.native.fast_nodes import EMITTERS, Fields, Parts
 from snn_deploy.engines.native.operations import (
@@ -55,20 +56,24 @@ class FastProgram:
     ----------
     sweeps
         One for each of the plan's.
-    params, weights, tables
+    params, floats, weights, tables
         What operations refer to.
+    layouts
+        By dendrite: how its modes are laid out.
     states, counts
         By node: where its state, and the counts of its messages, are, in doubles a sample.
     row_size, passing_size, state_size, work_size
-        How many doubles a row of a block, one of a piece, a sample, and a core need.
+        How many numbers a row of a block, one of a piece, a sample, and a core need.
     kept_size
         How many int32 each step of a kept sequence needs.
     """
 
     sweeps: tuple[SweepProgram, ...]
     params: npt.NDArray[np.float64]
+    floats: npt.NDArray[np.float32]
     weights: npt.NDArray[np.int8]
     tables: npt.NDArray[np.int64]
+    layouts: Mapping[str, DendriteLayout]
     states: Mapping[str, int]
     counts: Mapping[str, int]
     row_size: int
@@ -125,8 +130,10 @@ class _Assembler:
         return FastProgram(
             sweeps=sweeps,
             params=self.parts.params.whole(),
+            floats=self.parts.floats.whole(),
             weights=self.parts.weights.whole(),
             tables=self.parts.tables.whole(),
+            layouts=self.parts.layouts,
             states=self.parts.states,
             counts=self.counts,
             row_size=self.row_size,

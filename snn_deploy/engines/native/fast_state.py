@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.native.dendrite_layout import filled_modes, mode_order
+from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.packing import fill_up, pitch_of
-from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir import integer_nodes as nodes
 
@@ -32,19 +31,29 @@ STATES: Mapping[type, tuple[str, ...]] = {
 """Kinds of nodes that carry something, and its names, as ``exact_steps.prepare`` has them."""
 
 
-def read_state(node: Any, packed: Reals, samples: int) -> dict[str, IntArray]:
-    """Give a node's state by the names in ``STATES``, (samples, …) each."""
-    if isinstance(node, nodes.Dendrite):
-        arrays = _read_compartments(node, packed, samples)
+def read_state(
+    node: Any, packed: Reals, samples: int, layout: DendriteLayout | None
+) -> dict[str, IntArray]:
+    """Give a node's state by the names in ``STATES``, (samples, …) each; if a dendrite, it has a
+    layout.
+    """
+    if layout is not None:
+        arrays = _read_compartments(node, packed, samples, layout)
     else:
         arrays = read_rows(node.width, packed, samples)[None]
     return dict(zip(STATES[type(node)], arrays, strict=True))
 
 
-def write_state(node: Any, packed: Reals, samples: int, state: Mapping[str, IntArray]) -> None:
+def write_state(
+    node: Any,
+    packed: Reals,
+    samples: int,
+    state: Mapping[str, IntArray],
+    layout: DendriteLayout | None,
+) -> None:
     """Write what :func:`read_state` gave."""
-    if isinstance(node, nodes.Dendrite):
-        _write_compartments(node, packed, samples, state["u"], state["v"])
+    if layout is not None:
+        _write_compartments(node, packed, samples, state, layout)
     else:
         (rows,) = state.values()
         write_rows(packed, samples, rows)
@@ -62,16 +71,21 @@ def write_rows(packed: Reals, samples: int, rows: IntArray) -> None:
     packed[: filled.size] = filled.ravel()
 
 
-def _compartments(node: nodes.Dendrite, packed: Reals, samples: int) -> Reals:
-    """Give a view of the packed compartments, (groups, samples, modes, u and v, LANES)."""
-    shape = (pitch_of(node.width) // LANES, samples, filled_modes(node.bank), 2, LANES)
-    return packed[: int(np.prod(shape))].reshape(shape)
+def _compartments(
+    layout: DendriteLayout, packed: Reals, samples: int
+) -> npt.NDArray[np.floating[Any]]:
+    """Give a view of the packed compartments, (groups, samples, modes, u and v, lanes)."""
+    groups, modes = len(layout.modes), layout.order.shape[1]
+    shape = (groups, samples, modes, 2, layout.lanes)
+    return packed.view(layout.modes.dtype)[: int(np.prod(shape))].reshape(shape)
 
 
-def _read_compartments(node: nodes.Dendrite, packed: Reals, samples: int) -> IntArray:
+def _read_compartments(
+    node: nodes.Dendrite, packed: Reals, samples: int, layout: DendriteLayout
+) -> IntArray:
     """Give u and v, (2, samples, width, modes), modes in the bank's order."""
-    lanes = _compartments(node, packed, samples).transpose(3, 1, 0, 4, 2)
-    order = mode_order(node.bank)
+    lanes = _compartments(layout, packed, samples).transpose(3, 1, 0, 4, 2)
+    order = layout.order
     recorded = lanes.reshape(2, samples, -1, order.shape[1])[:, :, : node.width]
     values = np.empty(recorded.shape, dtype=np.int64)
     np.put_along_axis(values, np.broadcast_to(order, values.shape), recorded.astype(np.int64), 3)
@@ -79,12 +93,15 @@ def _read_compartments(node: nodes.Dendrite, packed: Reals, samples: int) -> Int
 
 
 def _write_compartments(
-    node: nodes.Dendrite, packed: Reals, samples: int, u: IntArray, v: IntArray
+    node: nodes.Dendrite,
+    packed: Reals,
+    samples: int,
+    state: Mapping[str, IntArray],
+    layout: DendriteLayout,
 ) -> None:
-    order = mode_order(node.bank)
-    missing = order.shape[1] - node.bank.modes
-    values = np.pad(np.stack([u, v]), [(0, 0), (0, 0), (0, 0), (0, missing)])
-    order = np.broadcast_to(order, values.shape)
+    missing = layout.order.shape[1] - node.bank.modes
+    values = np.pad(np.stack([state["u"], state["v"]]), [(0, 0)] * 3 + [(0, missing)])
+    order = np.broadcast_to(layout.order, values.shape)
     recorded = fill_up(np.take_along_axis(values, order, axis=3).swapaxes(2, 3))
-    lanes = recorded.reshape(2, samples, order.shape[3], -1, LANES)
-    _compartments(node, packed, samples)[...] = lanes.transpose(3, 1, 2, 0, 4)
+    lanes = recorded.reshape(2, samples, order.shape[3], -1, layout.lanes)
+    _compartments(layout, packed, samples)[...] = lanes.transpose(3, 1, 2, 0, 4)

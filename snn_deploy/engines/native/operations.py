@@ -15,6 +15,7 @@ from snn_deploy.engines.native import (
     byte_vectors,
     compilation,
     dendrite_kernel,
+    dendrite_modes,
     normalize_kernel,
     vectors,
 )
@@ -23,7 +24,7 @@ from snn_deploy.engines.native.compilation import compiled, fingerprint
 from snn_deploy.engines.native.dendrite_kernel import run_dendrite
 from snn_deploy.engines.native.fast_kernels import find_rows
 from snn_deploy.engines.native.normalize_kernel import normalize
-from snn_deploy.engines.native.vectors import LANES
+from snn_deploy.engines.native.vectors import HAS_FLOATS, LANES
 
 __all__ = [
     "ADD_GRADED",
@@ -31,6 +32,7 @@ __all__ = [
     "CLIPPING",
     "COUNT",
     "DENDRITE",
+    "FLOAT_DENDRITE",
     "GATE",
     "KEEP",
     "NORMALIZE",
@@ -45,8 +47,9 @@ __all__ = [
 ]
 
 ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT, KEEP, RECALL = range(10)
-NORMALIZE, RUNNING_SUM, TAKE_IN = 10, 11, 12
-CLIPPING = (RELAY, DENDRITE, SOMA, GATE, NORMALIZE, RUNNING_SUM)
+NORMALIZE, RUNNING_SUM, TAKE_IN, FLOAT_DENDRITE = range(10, 14)
+DENDRITES = DENDRITE, FLOAT_DENDRITE
+CLIPPING = (*DENDRITES, RELAY, SOMA, GATE, NORMALIZE, RUNNING_SUM)
 
 OPERATION = np.dtype(
     [
@@ -85,10 +88,13 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
     def run_operations(  # noqa: C901, PLR0912 - a branch a kind
         operations: Array,
         params: Array,
+        floats: Array,
         weights: Array,
         tables: Array,
         state: Array,
+        float_state: Array,
         work: Array,
+        float_work: Array,
         events: Array,
         signals: Array,
         kept: Array,
@@ -114,11 +120,13 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
         ----------
         operations
             An ``OPERATION`` each.
-        params, weights, tables
-            Doubles, int8 and int64: parameters.
+        params, floats, weights, tables
+            Doubles, floats, int8 and int64: parameters.
         state, work, signals
             Doubles: what lives on, scratch, and signals: a block's, which have room for
             ``capacity`` rows, and from ``passing`` on a piece's.
+        float_state, float_work
+            Floats: ``state``, seen as these, and scratch.
         events
             int32: scratch for the lists of a piece's spikes.
         kept
@@ -142,8 +150,10 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
             span, position, i = min(block, end - first), start + first, 0
             while i < len(operations):
                 # those that need no whole block go on in pieces, which stay in the cache
-                alone, stop = operations[i].kind == DENDRITE, i + 1
-                while not alone and stop < len(operations) and operations[stop].kind != DENDRITE:
+                alone, stop = operations[i].kind in DENDRITES, i + 1
+                while (
+                    not alone and stop < len(operations) and operations[stop].kind not in DENDRITES
+                ):
                     stop += 1
                 batch, size = (samples, span) if alone else (1, piece)
                 for s in range(0, samples, batch):
@@ -154,22 +164,27 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
                             x = find_rows(op.x, capacity, row, op.x_pitch, passing, piece)
                             y = find_rows(op.y, capacity, row, op.y_pitch, passing, piece)
                             held = op.state * samples + s * op.x_pitch
-                            if op.kind == DENDRITE:
+                            if op.kind in DENDRITES:
                                 clipped[k] += run_dendrite(
+                                    op.kind == FLOAT_DENDRITE,
                                     params,
                                     op.first,
+                                    floats,
+                                    op.fourth,
                                     tables,
                                     op.second,
                                     op.third,
                                     state,
+                                    float_state,
                                     held,
                                     work,
+                                    float_work,
                                     signals,
                                     x,
                                     y,
                                     batch,
                                     count,
-                                    op.y_pitch // LANES,
+                                    op.y_pitch,
                                     op.size,
                                     op.flag != 0,
                                     op.scale,
@@ -325,5 +340,14 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
 # taken for this
 run_operations = _build(
     LANES
-    + fingerprint(byte_vectors, compilation, dendrite_kernel, kernels, normalize_kernel, vectors)
+    + HAS_FLOATS
+    + fingerprint(
+        byte_vectors,
+        compilation,
+        dendrite_kernel,
+        dendrite_modes,
+        kernels,
+        normalize_kernel,
+        vectors,
+    )
 )

@@ -15,8 +15,8 @@ CACHE_LINE = 64
 
 
 def pitch_of(width: int) -> int:
-    """Fill a width up to whole vectors."""
-    return -(-width // LANES) * LANES
+    """Fill a width up to whole vectors, be they of doubles or of floats."""
+    return -(-width // (2 * LANES)) * 2 * LANES
 
 
 def fill_up(array: npt.ArrayLike) -> npt.NDArray[Any]:
