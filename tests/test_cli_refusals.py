@@ -69,7 +69,7 @@ CONVERT = [
     ("CKPT --set limits.nonsense=1", "unknown profile setting 'limits.nonsense'; there are: "),
     ("CKPT --set limits.chips=-1", "limits.chips.value: Input should be greater than or equal"),
     ("CKPT --set limits.memory_per_core_bytes=1000 --calibration data.npz",
-     "limits.memory_per_core_bytes: 9,084 of 1,000; fewer modes, narrower layers"),
+     "limits.memory_per_core_bytes: 9,068 of 1,000; fewer modes, narrower layers"),
     ("CKPT --set readout_bits=24 --calibration data.npz",
      "of 24 bits, the target has 16; convert with --set decay_bits=16 --set readout_bits=16"),
     ("CKPT --formats nothing.toml", "cannot read the formats nothing.toml: No such file"),
