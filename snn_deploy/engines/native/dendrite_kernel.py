@@ -13,6 +13,7 @@ from typing import Any
 
 from snn_deploy.engines.native.compilation import inlined
 from snn_deploy.engines.native.dendrite_modes import (
+    BLOCK_HEAD,
     END,
     FIRST,
     MODE,
@@ -178,7 +179,7 @@ def _run_dendrite(
     params_at, before = round_down(modes, params_at)
     for g in range(groups):
         head = params_at + g * lanes * extent
-        block = modes_at + g * (1 + count * MODE) * lanes
+        block = modes_at + g * (BLOCK_HEAD + count * MODE) * lanes
         row = table_at + g * (ROW + 2 * count)
         sums, bias = table[row + SUMS], load(modes, block)
         drive_nudge = load_as(bias, params, head + DRIVE_NUDGE * lanes)
@@ -213,7 +214,7 @@ def _run_dendrite(
                         _put_off(params, head, sums, work, s * lanes, end, bias)
                 run_light(
                     modes,
-                    block + lanes,
+                    block + BLOCK_HEAD * lanes,
                     bias,
                     table,
                     row,
@@ -228,7 +229,7 @@ def _run_dendrite(
                 )
                 clipped += run_careful(
                     modes,
-                    block + lanes,
+                    block + BLOCK_HEAD * lanes,
                     bias,
                     table,
                     row,
@@ -303,8 +304,8 @@ def run_dendrite(
         powers of two that inputs are multiplied by, each with its nudge; ``extent`` vectors in all.
     floats
         If it runs ``in_floats``; else ``params``: from ``modes_at``, a block a group, which is as
-        many channels as a vector of these numbers holds: the bias, and the coefficients of
-        ``count`` modes, a multiple of ``BLOCK``.
+        many channels as a vector of these numbers holds: ``BLOCK_HEAD``, and the coefficients
+        of ``count`` modes, a multiple of ``BLOCK``.
     table
         From ``table_at``, for each group: how many sums it has, the places of its inputs among all
         sums and inputs, and how many of its modes, the first ones, are not careful (a multiple of

@@ -197,7 +197,8 @@ def _assemble(
 ) -> DendriteLayout:
     lanes = len(order) // len(found.light)
     floats, sums = lanes > LANES, np.repeat(found.sums, lanes, axis=0)
-    under = np.full((len(order), 1 + int(sums.max())), FLOAT_MAGIC if floats else MAGIC)
+    magic = FLOAT_MAGIC if floats else MAGIC
+    under = np.full((len(order), 1 + int(sums.max())), magic)
     for number in range(under.shape[1]):
         under[:, number] -= np.where(sums == number, found.brought, 0.0).sum(axis=1)
     numbers, entries = _find_entries(_by_group(np.stack([entry, entry_nudges], axis=2), lanes))
@@ -207,7 +208,7 @@ def _assemble(
     bias, drive = np.full(len(order), found.bias), np.full(len(order), drive_nudge)
     heads = np.stack([skip.factor, skip.nudge, under[:, 0] - skip.brought, bias, drive], axis=1)
     by_mode = found.rows.transpose(1, 2, 0).reshape(len(order), -1)
-    coefficients = np.concatenate([bias[:, None], by_mode], axis=1)
+    coefficients = np.concatenate([bias[:, None], bias[:, None] - magic, by_mode], axis=1)
     return DendriteLayout(
         heads=_by_group(np.concatenate([heads, under, entries], axis=1), lanes),
         modes=_by_group(coefficients, lanes).astype(np.float32 if floats else np.float64),

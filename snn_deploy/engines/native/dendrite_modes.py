@@ -46,6 +46,7 @@ from snn_deploy.engines.native.vectors import (
 
 __all__ = [
     "BLOCK",
+    "BLOCK_HEAD",
     "LIGHT",
     "MODE",
     "ROOM",
@@ -60,6 +61,9 @@ __all__ = [
 # A mode's coefficients, in vectors: decay, the constants under u and v, readout, its nudges.
 REAL, IMAG, MINUS_IMAG, UNDER_U, UNDER_V, READ_U, READ_MINUS_V, NUDGE_U, NUDGE_V = range(9)
 MODE = 9
+# Before those of all modes, in vectors: the bias, and that without the magic number. It is read
+# anew each time: the registers are for the compartments.
+BLOCK_HEAD = 2
 BLOCK = 4  # modes at a time, at most: their number is filled up to a multiple of it
 TILE = 4  # samples at a time
 SPAN = 64  # steps at a time: their inputs and sums stay in a core's first cache
@@ -136,7 +140,7 @@ def _two_samples(
     entries: Any,
     steps: int,
     bias: Any,
-    settle: Any,
+    settle: int,
 ) -> None:
     """Run two modes of two samples, whose states are ``own`` apart, over a span."""
     lanes = lanes_of(modes)
@@ -146,12 +150,12 @@ def _two_samples(
     for i in range(steps):
         y = sums + i * stride
         c, x = _coefficients(modes, mode), entries[0] + i * stride
-        k = _move(k, c, load(work, x), settle)
-        m = _move(m, c, load(work, x + lanes), settle)
+        k = _move(k, c, load(work, x), load(modes, settle))
+        m = _move(m, c, load(work, x + lanes), load(modes, settle))
         total, total2 = _read(k, c, load(work, y)), _read(m, c, load(work, y + lanes))
         c, x = _coefficients(modes, other), entries[1] + i * stride
-        n = _move(n, c, load(work, x), settle)
-        o = _move(o, c, load(work, x + lanes), settle)
+        n = _move(n, c, load(work, x), load(modes, settle))
+        o = _move(o, c, load(work, x + lanes), load(modes, settle))
         store(work, y, _read(n, c, total))
         store(work, y + lanes, _read(o, c, total2))
     _put(state, at, bias, lanes, k)
@@ -171,7 +175,7 @@ def _one_sample(
     entries: Any,
     steps: int,
     bias: Any,
-    settle: Any,
+    settle: int,
 ) -> None:
     """Run four modes of one sample over a span."""
     lanes = lanes_of(modes)
@@ -181,16 +185,16 @@ def _one_sample(
     for i in range(steps):
         x, y = i * lanes, sums + i * lanes
         c = _coefficients(modes, mode)
-        k = _move(k, c, load(work, entries[0] + x), settle)
+        k = _move(k, c, load(work, entries[0] + x), load(modes, settle))
         total = _read(k, c, load(work, y))
         c = _coefficients(modes, mode + pitch)
-        m = _move(m, c, load(work, entries[1] + x), settle)
+        m = _move(m, c, load(work, entries[1] + x), load(modes, settle))
         total = _read(m, c, total)
         c = _coefficients(modes, mode + 2 * pitch)
-        n = _move(n, c, load(work, entries[2] + x), settle)
+        n = _move(n, c, load(work, entries[2] + x), load(modes, settle))
         total = _read(n, c, total)
         c = _coefficients(modes, mode + 3 * pitch)
-        o = _move(o, c, load(work, entries[3] + x), settle)
+        o = _move(o, c, load(work, entries[3] + x), load(modes, settle))
         store(work, y, _read(o, c, total))
     _put(state, at, bias, lanes, k)
     _put(state, at + pair, bias, lanes, m)
@@ -210,7 +214,7 @@ def _carefully(
     stride: int,
     steps: int,
     bias: Any,
-    settle: Any,
+    settle: int,
     limit: float,
 ) -> float:
     """Run a careful mode of one sample over a span; its sums and inputs are ``stride`` apart.
@@ -224,7 +228,8 @@ def _carefully(
     compartments = _take(state, at, bias, lanes)
     for i in range(steps):
         y = sums + i * stride
-        free_u, free_v = _move(compartments, c, load(work, entry + i * stride), settle)
+        entering = load(work, entry + i * stride)
+        free_u, free_v = _move(compartments, c, entering, load(modes, settle))
         u, v = maximum(minimum(free_u, high), low), maximum(minimum(free_v, high), low)
         clipped = tally(tally(clipped, u, free_u), v, free_v)
         nudged = add(u, nudge_u), add(v, nudge_v)
@@ -253,7 +258,7 @@ def run_light(
     """Run those modes of a tile over a span that are not careful."""
     lanes, light = lanes_of(modes), table[row + LIGHT]
     room, stride = ROOM * lanes, samples * lanes
-    settle = subtract(bias, splat_as(bias, magic_of(modes)))
+    settle = modes_at - lanes
     for index in range(0, light, BLOCK // min(samples, 2)):
         mode, place = modes_at + index * MODE * lanes, at + 2 * index * lanes
         entry = row + ROW + index
@@ -305,7 +310,7 @@ def run_careful(
     """Run the careful modes; give how many compartments were clipped."""
     lanes, clipped = lanes_of(modes), 0.0
     room, stride = ROOM * lanes, samples * lanes
-    settle = subtract(bias, splat_as(bias, magic_of(modes)))
+    settle = modes_at - lanes
     for index in range(table[row + LIGHT], count):
         entry = row + ROW + index
         for s in range(samples):
