@@ -61,7 +61,7 @@ def test_spikes_reach_targets_of_every_number(width: int, targets: int, traced: 
 
 
 def test_a_pair_of_columns_is_a_lane() -> None:
-    """A wide block of 161 columns, a narrow one, and one that overlaps it."""
+    """A large block of 161 columns, a small one, and one that overlaps it."""
     columns = np.random.default_rng(0).integers(-127, 128, (3, 161)).astype(np.int8)
     lanes, at = pair(columns).view(np.int16), 0
     for first, size in ((0, 128), (128, 32), (129, 32)):

@@ -27,21 +27,21 @@ from snn_deploy.engines.native.vectors import LANES
 __all__ = [
     "COLUMNS_IN_A_SUM",
     "LARGEST_SUM",
-    "NARROW_BLOCK",
+    "LARGE_BLOCK",
     "PLACES",
-    "WIDE_BLOCK",
+    "SMALL_BLOCK",
     "ShortSums",
     "make_column_adder",
-    "narrow_block",
     "narrow_pitch",
     "pair",
+    "small_block",
     "write_places",
 ]
 
 LARGEST_SUM = 2**15 - 1
 COLUMNS_IN_A_SUM = LARGEST_SUM // 127
 
-WIDE_BLOCK, NARROW_BLOCK = 128, 32  # neurons whose sums stay in registers
+LARGE_BLOCK, SMALL_BLOCK = 128, 32  # neurons whose sums stay in registers
 
 _BIAS = 128  # of a low byte
 intrinsic: Any = extending.intrinsic
@@ -49,21 +49,21 @@ Array = Any  # numba knows the types
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
 
-def narrow_block(outputs: int) -> int:
-    """Choose how many neurons' sums are done at once, of those that fill no wide block."""
-    return NARROW_BLOCK if outputs >= NARROW_BLOCK else LANES
+def small_block(outputs: int) -> int:
+    """Choose how many neurons' sums are done at once, of those that fill no large block."""
+    return SMALL_BLOCK if outputs >= SMALL_BLOCK else LANES
 
 
 def pair(columns: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     """Lay weights (inputs, outputs) out in blocks of (inputs, size) for what
-    :func:`make_column_adder` makes: wide ones, and narrow ones for the rest.
+    :func:`make_column_adder` makes: large ones, and small ones for the rest.
 
     The last block ends with the outputs, and may overlap the one before.
     """
     outputs = columns.shape[1]
-    whole, narrow = outputs // WIDE_BLOCK * WIDE_BLOCK, narrow_block(outputs)
-    blocks = [(first, WIDE_BLOCK) for first in range(0, whole, WIDE_BLOCK)]
-    blocks += [(min(first, outputs - narrow), narrow) for first in range(whole, outputs, narrow)]
+    whole, small = outputs // LARGE_BLOCK * LARGE_BLOCK, small_block(outputs)
+    blocks = [(first, LARGE_BLOCK) for first in range(0, whole, LARGE_BLOCK)]
+    blocks += [(min(first, outputs - small), small) for first in range(whole, outputs, small)]
     laid = []
     for first, size in blocks:
         low, high = np.split(columns[:, first : first + size].astype(np.int16), 2, axis=1)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from snn_deploy.engines.native.byte_vectors import (
-    NARROW_BLOCK,
+    LARGE_BLOCK,
     PLACES,
-    WIDE_BLOCK,
+    SMALL_BLOCK,
     make_column_adder,
     write_places,
 )
@@ -73,8 +73,8 @@ def find_rows(place: int, capacity: int, row: int, pitch: int, passing: int, pie
     return place * capacity + row * pitch if place >= 0 else passing + ~place * piece
 
 
-_add_wide_block = make_column_adder(WIDE_BLOCK, units=WIDE_BLOCK // NARROW_BLOCK)
-_add_block = make_column_adder(NARROW_BLOCK)
+_add_large_block = make_column_adder(LARGE_BLOCK, units=LARGE_BLOCK // SMALL_BLOCK)
+_add_small_block = make_column_adder(SMALL_BLOCK)
 _add_vector = make_column_adder(LANES)
 
 
@@ -108,7 +108,7 @@ def add_spikes(
     rows: int,
 ) -> None:
     """Write what spikes bring: the sums of the columns of weights, as ``pair`` lays them out, of
-    those inputs that spiked; its narrow blocks are of ``size``. Sums are doubles, or int32 if
+    those inputs that spiked; its small blocks are of ``size``. Sums are doubles, or int32 if
     ``narrow``.
 
     All rows take from a block before the next one, so that it stays in the cache.
@@ -117,18 +117,20 @@ def add_spikes(
     for r in range(rows):
         listed = r * pitch + 1
         events[r * pitch] = _list_spikes(signals, x_at + r * x_pitch, x_pitch, size, events, listed)
-    whole = outputs // WIDE_BLOCK * WIDE_BLOCK
-    for o in range(0, whole, WIDE_BLOCK):
+    whole = outputs // LARGE_BLOCK * LARGE_BLOCK
+    for o in range(0, whole, LARGE_BLOCK):
         at = weights_at + o * x_pitch
         for r in range(rows):
             first, end, y = r * pitch + 1, events[r * pitch], y_at + r * y_pitch
-            _add_wide_block(weights, at, events, first, end, at_once, narrow, signals, y, o)
+            _add_large_block(weights, at, events, first, end, at_once, narrow, signals, y, o)
     for o in range(whole, outputs, size):
         at, column = weights_at + o * x_pitch, min(o, outputs - size)
         for r in range(rows):
             first, end, y = r * pitch + 1, events[r * pitch], y_at + r * y_pitch
-            if size == NARROW_BLOCK:
-                _add_block(weights, at, events, first, end, at_once, narrow, signals, y, column)
+            if size == SMALL_BLOCK:
+                _add_small_block(
+                    weights, at, events, first, end, at_once, narrow, signals, y, column
+                )
             else:
                 _add_vector(weights, at, events, first, end, at_once, narrow, signals, y, column)
 
