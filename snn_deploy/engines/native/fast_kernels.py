@@ -335,7 +335,7 @@ def gate(
     value_at, argument_at
         In ``params``: factor, nudge and bias + MAGIC of each half, (3, pitch).
     out_at
-        In ``params``: ``2**-out_shift``, and the nudge of a product with it, (2, pitch).
+        In ``params``: ``2**-out_shift``, (pitch,), and the nudge of all products, a vector.
     table_at
         In ``params``: the table, ``size`` numbers.
     narrow, clips
@@ -351,7 +351,7 @@ def gate(
     # later, so that half a row more rounds them
     rounding = 0.5 if index_scale < 1.0 else 0.0
     middle = splat(size // 2 + rounding - MAGIC * index_scale)
-    last, scale = splat(size - 1.0), splat(index_scale)
+    last, scale, nudge = splat(size - 1.0), splat(index_scale), load(params, out_at + pitch)
     for r in range(rows):
         for w in range(0, pitch, LANES):
             # the last vector may read on into what follows: its parameters are 0 there
@@ -369,7 +369,6 @@ def gate(
                 clipped = tally(clipped, argument, free)
             row = maximum(minimum(fma(argument, scale, middle), last), splat(0.0))
             product = look_up(params, table_at, row)
-            nudge = load(params, out_at + w + pitch)
             product = fma(subtract(value, magic), product, nudge)
             free = subtract(fma(product, load(params, out_at + w), magic), magic)
             y = maximum(minimum(free, high), low)

@@ -218,7 +218,7 @@ def _gate(parts: Parts, node: nodes.Gate, sources: list[int]) -> Fields:
         "kind": op.GATE,
         "first": value,
         "second": argument,
-        "third": parts.params.add(fill_up(out), fill_up(nudge)),
+        "third": parts.params.add(fill_up(out), np.full(LANES, nudge.max())),
         "fourth": parts.params.add(sigmoid.table),
         "size": len(sigmoid.table),
         "half": node.width,

@@ -31,8 +31,8 @@ BLOCK_BYTES = 256 * 2**20  # of states, and of sequences that are stored between
 CHUNK_STEPS = 1024  # between two looks at the world outside: of a few samples, up to
 CHUNK_ROWS = 4096  # steps of all samples, as long as their inputs are
 CHUNK_BYTES = 2**24  # at the most
-BLOCK_CACHE = 2**19  # bytes of a block's signals: what stays in a core's cache
-MIN_STEPS, MAX_STEPS = 40, 256  # of a block
+BLOCK_CACHE = 2**18  # bytes of a block's signals: what stays in a core's cache
+MIN_STEPS, MAX_STEPS = 64, 256  # of a block
 TILE_SAMPLES = 4
 
 

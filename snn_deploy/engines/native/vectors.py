@@ -375,9 +375,14 @@ def look_up(typing: Any, array: Any, start: Any, rows: Any) -> Any:
         indices = builder.fptosi(row, ir.VectorType(_INT32, LANES))
         found = ir.Constant(_LLVM[_DOUBLES], ir.Undefined)
         base = _pointer(context, builder, array, value, start_value)
+        # indices leave the vector in pairs, the first one in the low half (numba's platforms are
+        # little-endian), because few can leave at a time
+        int64 = ir.IntType(64)
+        pairs = builder.bitcast(indices, ir.VectorType(int64, LANES // 2))
         for lane in range(LANES):
-            index = builder.extract_element(indices, _INT32(lane))
-            pointer = builder.gep(base, [builder.zext(index, ir.IntType(64))])
+            pair = builder.extract_element(pairs, _INT32(lane // 2))
+            high, low = builder.lshr(pair, int64(32)), builder.and_(pair, int64(2**32 - 1))
+            pointer = builder.gep(base, [high if lane % 2 else low])
             found = builder.insert_element(found, builder.load(pointer), _INT32(lane))
         return found
 
