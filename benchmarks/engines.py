@@ -109,19 +109,24 @@ def against_floor(
     shapes: Iterable[Shape], batch: int, steps: int, rates: Rates, rounds: int
 ) -> list[Row]:
     """The dendrites of one direction, all cores: nanoseconds a mode and step beside the floor."""
-    works, sizes = {}, {}
+    works, sizes, floors = {}, {}, {}
     for shape in shapes:
         network = dendrites_alone(shape)
-        name = f"{shape.channels} channels × {shape.modes} modes"
+        program = assemble(plan_network(network), frozenset())
+        assert program is not None
+        floats = {layout.modes.dtype == np.float32 for layout in program.layouts.values()} == {True}
+        numbers = "floats" if floats else "doubles"
+        name = f"{shape.channels} channels × {shape.modes} modes, in {numbers}"
         works[name] = native(network, random_inputs(network, batch, steps))
         sizes[name] = batch * steps * modes_of(network)
+        floors[name] = rates.float_mode if floats else rates.mode
     times = take_turns(works, rounds)
     return [
         {
             "what": f"dendrites, {name}",
             "ns_per_mode_and_step": times[name].best * 1e9 / sizes[name],
-            "floor_ns": rates.mode,
-            "times_the_floor": times[name].best * 1e9 / sizes[name] / rates.mode,
+            "floor_ns": floors[name],
+            "times_the_floor": times[name].best * 1e9 / sizes[name] / floors[name],
         }
         for name in works
     ]
