@@ -314,24 +314,51 @@ def run_dendrite(
         The same memory, as doubles and as floats. From ``state_at`` doubles on, a block a group and
         sample: u and v of each mode; then, for a group and sample, what its modes contributed last.
     work, float_work
-        Room for a span of each sum, and of each input, in doubles and in floats.
+        Room for a span of each sum, and of each input, in doubles and in floats; None where no
+        dendrite runs in them, so that this is not compiled.
     width
         Channels, filled up to whole groups.
     scale
         ``2**-drive_shift``.
     """
-    if in_floats:
+    # numba drops what follows a test for None where it knows the answer
+    if float_work is not None:  # noqa: SIM102
+        if in_floats:
+            return _run_dendrite(
+                params,
+                params_at,
+                floats,
+                modes_at,
+                table,
+                table_at,
+                extent,
+                float_state,
+                2 * state_at,
+                float_work,
+                signals,
+                x_at,
+                y_at,
+                samples,
+                steps,
+                width,
+                count,
+                backwards,
+                scale,
+                limit,
+                state_limit,
+            )
+    if work is not None:
         return _run_dendrite(
             params,
             params_at,
-            floats,
+            params,
             modes_at,
             table,
             table_at,
             extent,
-            float_state,
-            2 * state_at,
-            float_work,
+            state,
+            state_at,
+            work,
             signals,
             x_at,
             y_at,
@@ -344,26 +371,4 @@ def run_dendrite(
             limit,
             state_limit,
         )
-    return _run_dendrite(
-        params,
-        params_at,
-        params,
-        modes_at,
-        table,
-        table_at,
-        extent,
-        state,
-        state_at,
-        work,
-        signals,
-        x_at,
-        y_at,
-        samples,
-        steps,
-        width,
-        count,
-        backwards,
-        scale,
-        limit,
-        state_limit,
-    )
+    return 0.0

@@ -45,8 +45,11 @@ class Workspace:
         self.passing = program.row_size * self.rows
         # an operation may read a vector that starts before the end
         self.signals = aligned_zeros(self.passing + program.passing_size * self.piece + LANES)
-        self.work = aligned_zeros(program.work_size)
-        self.float_work = aligned_zeros(program.work_size, np.float32)
+        numbers = {layout.modes.dtype.type for layout in program.layouts.values()}
+        self.work = aligned_zeros(program.work_size) if np.float64 in numbers else None
+        self.float_work = (
+            aligned_zeros(program.work_size, np.float32) if np.float32 in numbers else None
+        )
         self.events = aligned_zeros(self.piece * (1 + program.widest + LANES), np.int32)
         self.incoming = aligned_zeros(LANES)
 

@@ -126,7 +126,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
             Doubles: what lives on, scratch, and signals: a block's, which have room for
             ``capacity`` rows, and from ``passing`` on a piece's.
         float_state, float_work
-            Floats: ``state``, seen as these, and scratch.
+            Floats: ``state``, seen as these, and scratch. Scratch that no dendrite needs is None.
         events
             int32: scratch for the lists of a piece's spikes.
         kept
