@@ -18,7 +18,7 @@ from snn_deploy.engines.native.fast_state import (
     write_state,
 )
 from snn_deploy.engines.native.operations import CLIPPING, run_operations
-from snn_deploy.engines.native.packing import aligned_zeros, pitch_of
+from snn_deploy.engines.native.packing import aligned, aligned_zeros, pitch_of
 from snn_deploy.engines.native.plan import MESSAGES, Moment, Plan
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.native.vectors import LANES
@@ -82,7 +82,7 @@ class FastFlow:
         self._state = aligned_zeros(program.state_size * samples + LANES)
         self._clipped = [np.zeros(len(sweep.operations)) for sweep in program.sweeps]
         self._length = steps
-        self._kept = aligned_zeros(program.kept_size * samples * steps + LANES, np.int32)
+        self._kept = aligned(program.kept_size * samples * steps + LANES, np.int32)
 
     def advance(
         self,

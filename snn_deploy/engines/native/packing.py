@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from snn_deploy.engines.native.vectors import LANES
 
-__all__ = ["Pack", "Slots", "aligned_zeros", "fill_up", "pitch_of"]
+__all__ = ["Pack", "Slots", "aligned", "aligned_zeros", "fill_up", "pitch_of"]
 
 CACHE_LINE = 64
 
@@ -26,12 +26,19 @@ def fill_up(array: npt.ArrayLike) -> npt.NDArray[Any]:
     return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)])
 
 
-def aligned_zeros(size: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
-    """Make zeros at the start of a cache line; a misaligned vector costs two accesses."""
+def aligned(size: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
+    """Make room at the start of a cache line; a misaligned vector costs two accesses."""
     itemsize = np.dtype(dtype).itemsize
-    raw = np.zeros(size * itemsize + CACHE_LINE, dtype=np.uint8)
+    raw = np.empty(size * itemsize + CACHE_LINE, dtype=np.uint8)
     start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + size * itemsize].view(dtype)
+
+
+def aligned_zeros(size: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
+    """Make zeros at the start of a cache line."""
+    array = aligned(size, dtype)
+    array[...] = 0
+    return array
 
 
 class Pack:

@@ -304,8 +304,12 @@ def _split(samples: int, cores: int) -> list[slice]:
 
 
 def block_samples(plan: Plan, steps: int) -> int:
-    """Give how many samples to take at once, so that states and stored sequences fit in memory."""
+    """Give how many samples to take at once, so that states and stored sequences fit in memory: as
+    many as make whole tiles on all cores.
+    """
     states: int = sum(2 * node.width * node.bank.modes for node in plan.network.of_kind(Dendrite))
     stored = [name for sweep in plan.sweeps for name in sweep.keeps]
     sequences: int = sum(plan.network[name].width * steps for name in stored)
-    return max(thread_count() * TILE_SAMPLES, BLOCK_BYTES // (8 * (states + sequences + 1)))
+    whole = thread_count() * TILE_SAMPLES
+    fitting = BLOCK_BYTES // (8 * states + 4 * sequences + 1)  # sequences are of 32 bits
+    return max(fitting - fitting % whole, whole)
