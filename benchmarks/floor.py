@@ -87,7 +87,7 @@ class Rates:
     byte: float
 
 
-def measure_rates(threads: int, rounds: int = 30) -> Rates:
+def measure_rates(threads: int, rounds: int = 200) -> Rates:
     """Measure what this CPU can do at best, of ``rounds`` tries."""
     return Rates(
         threads,
