@@ -250,6 +250,11 @@ WIDER = {
     "another shift": {"readout_shift": np.full((3, 4), 14, np.int8)},
     "an even skip": {"skip_mantissa": np.array([1, 2, 0], np.int32)},
     "a far skip": {"skip_shift": np.full(3, 30, np.int8)},
+    "a strong skip": {
+        "skip_mantissa": np.full(3, 32767, np.int32),
+        "skip_shift": np.full(3, 4, np.int8),
+        "drive_shift": 8,
+    },
     "a wide compartment": {"state_bits": 24},
     "a compartment that clips": {"state_bits": 14},
     "a bias of 1": {

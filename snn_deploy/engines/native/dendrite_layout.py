@@ -158,6 +158,7 @@ def _lay_out_floats(
     order: Integers = np.argsort(modes.entry, axis=1, kind="stable")
     modes, worst = modes.taken(order), np.take_along_axis(worst, order, axis=1)
     begun = largest * np.abs(skip.factor) + np.abs(skip.brought) + 1.0
+    _require_room_in_floats(begun)
     found = _float_coefficients(modes, worst, begun)
     _require_room_in_floats(modes.entry * largest[:, None] + found.bias)
     drive_nudge = 2.0 ** (node.drive_shift - 1) if node.drive_shift > 0 else 0.0
