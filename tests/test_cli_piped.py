@@ -85,7 +85,7 @@ def test_a_classifier_answers_each_chunk(folder: Path, sequence: np.ndarray, chu
     np.testing.assert_array_equal(answers[:, 0], np.array(ends) - 1)
     np.testing.assert_array_equal(answers[:, 1], np.argmax(expected, axis=1))
     np.testing.assert_array_equal(answers[:, 2:], expected)
-    assert "1 streams of 64 steps" in told
+    assert "1 stream of 64 steps" in told
     assert "spike rate layers.0" in told
 
 
@@ -122,7 +122,7 @@ def test_a_state_goes_on(folder: Path, sequence: np.ndarray, tmp_path: Path) -> 
     expected = snn_deploy.load(folder / "d.safetensors").simulate(sequence[None]).logits
     np.testing.assert_array_equal(answers[:, 0], [63])
     np.testing.assert_array_equal(answers[:, 2:], expected)
-    assert "1 streams of 24 steps (after 40 before)" in told
+    assert "1 stream of 24 steps (after 40 before)" in told
 
 
 def test_a_bad_line_is_named(folder: Path, sequence: np.ndarray, tmp_path: Path) -> None:

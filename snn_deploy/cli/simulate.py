@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from snn_deploy.cli.console import percent, progress_bar
 from snn_deploy.cli.options import (
@@ -91,6 +92,8 @@ def simulate(
     request = StreamRequest(chunk, save_state, resume, data_path == STANDARD_INPUT)
     if request.wanted:
         request.check(backend, trace.path, output)
+        _refuse_checkpoint_options()
+        make_engine(backend, device)  # refuses a device that it has not
         _check_deployment(network_file)
         if request.piped:
             stream, steps = simulate_piped(network_file, request)
@@ -104,7 +107,7 @@ def simulate(
             network_file, data_path, backend, config, output_steps, limit, trace
         )
     else:
-        _refuse_config(config)
+        _refuse_checkpoint_options()
         outcome = _simulate_integer(network_file, data_path, backend, device, limit, trace)
     logits, predictions, counts, saturated, data = outcome
     if output:
@@ -132,11 +135,16 @@ def make_engine(backend: str, device: Any = "cpu") -> Any:
     return LavaEngine(device=device)
 
 
-def _refuse_config(config: str | None) -> None:
+def _refuse_checkpoint_options() -> None:
+    """Refuse what a deployment has decided already, if it was given."""
     from snn_deploy.errors import ConfigError
 
-    if config is not None:
-        raise ConfigError("--config belongs to a CHECKPOINT, so to --backend float; leave it out")
+    for name, option in (("config", "--config"), ("output_steps", "--output-steps")):
+        given = click.get_current_context().get_parameter_source(name)
+        if given is not ParameterSource.DEFAULT:
+            raise ConfigError(
+                f"{option} belongs to a CHECKPOINT, so to --backend float; leave it out"
+            )
 
 
 def _check_deployment(path: str) -> None:
@@ -232,7 +240,8 @@ def _save(path: str, arrays: Mapping[str, Any]) -> None:
 def _print_stream(stream: Stream, steps: int, labels: Any, err: bool = False) -> None:
     begun = stream.steps - steps
     before = f" (after {begun:,} before)" if begun else ""
-    click.echo(f"{stream.samples} streams of {steps:,} steps{before}", err=err)
+    streams = "1 stream" if stream.samples == 1 else f"{stream.samples} streams"
+    click.echo(f"{streams} of {steps:,} steps{before}", err=err)
     found = None if labels is None or not stream.answers_at_end else stream.answer().argmax(axis=-1)
     _print_outcome(found, labels, stream.spike_counts, stream.steps, stream.saturated, err)
 
