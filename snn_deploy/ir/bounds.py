@@ -24,6 +24,7 @@ __all__ = [
     "Bound",
     "bound_network",
     "bound_node",
+    "contribution_bound",
     "heard_bound",
     "quotient_bound",
     "state_bound",
@@ -83,6 +84,16 @@ def state_bound(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:
     """
     modulus = np.abs(bank.decay)
     return np.asarray((_entering(bank, x) + _roundings(bank)) / (1.0 - modulus))
+
+
+def contribution_bound(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:
+    """Bound what each of a bank's modes adds to its channel's drive, (H, N)."""
+    readout = np.hypot(bank.readout_real, bank.readout_imag)
+    gain = readout / 2.0 ** bank.readout_shift.astype(float)
+    contribution: Magnitude = heard_bound(bank, x) * gain + (
+        gain > 0
+    )  # two roundings of half a unit
+    return contribution
 
 
 def heard_bound(bank: nodes.ModeBank, x: Magnitude) -> Magnitude:
@@ -197,10 +208,7 @@ def _driven(
     states = []
     for bank in banks:
         states.append(state_bound(bank, x))
-        readout = np.hypot(bank.readout_real, bank.readout_imag)
-        gain = readout / 2.0 ** bank.readout_shift.astype(float)
-        contribution = heard_bound(bank, x) * gain + (gain > 0)  # two roundings of half a unit
-        drive = drive + contribution.sum(axis=1)
+        drive = drive + contribution_bound(bank, x).sum(axis=1)
     state = np.concatenate(states, axis=1) if states else np.zeros((node.width, 0))
     state_limit = min(fp.limit_of(bank.state_bits) for bank in banks)
     return _saturating(

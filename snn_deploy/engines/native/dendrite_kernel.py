@@ -45,8 +45,8 @@ from snn_deploy.engines.native.vectors import (
 __all__ = ["run_dendrite"]
 
 # Of each group, before the constants under its sums, and what its inputs are multiplied by.
-SKIP, NUDGE, UNDER_SKIP, BIAS, DRIVE_NUDGE = range(5)
-HEAD = 5
+SKIP, NUDGE, UNDER_SKIP, DRIVE_NUDGE = range(4)
+HEAD = 4
 
 Array = Any  # numba knows the types
 
@@ -65,31 +65,29 @@ def _enter(
     x_at: int,
     pitch: int,
     steps: int,
-    like: Any,
+    bias: Any,
 ) -> None:
     """Begin a group's sums of a sample, the first one with what the skip path brings, and lay its
     shifted inputs out; ``pitch`` is negative where time runs backwards.
     """
     lanes, room = lanes_of(work), ROOM * lanes_of(work)
-    skip, nudge = (
-        load_as(like, params, head + SKIP * lanes),
-        load_as(like, params, head + NUDGE * lanes),
-    )
-    under = load_as(like, params, head + UNDER_SKIP * lanes)
+    skip = load_as(bias, params, head + SKIP * lanes)
+    nudge = load_as(bias, params, head + NUDGE * lanes)
+    under = load_as(bias, params, head + UNDER_SKIP * lanes)
     for i in range(steps):
-        x = load_as(like, signals, x_at + i * pitch)
+        x = load_as(bias, signals, x_at + i * pitch)
         store(work, place + i * stride, fma(add(x, nudge), skip, under))
     for s in range(1, sums):
-        other = load_as(like, params, head + (HEAD + s) * lanes)
+        other = load_as(bias, params, head + (HEAD + s) * lanes)
         for i in range(steps):
             store(work, place + s * room + i * stride, other)
-    magic = splat_as(like, magic_of(work))
-    settle = subtract(subtract(load_as(like, params, head + BIAS * lanes), magic), magic)
+    magic = splat_as(bias, magic_of(work))
+    settle = subtract(subtract(bias, magic), magic)
     for e in range(entry, end):
         at, target = head + (HEAD + 2 * e - entry) * lanes, place + e * room
-        scale, nudge = load_as(like, params, at), load_as(like, params, at + lanes)
+        scale, nudge = load_as(bias, params, at), load_as(bias, params, at + lanes)
         for i in range(steps):
-            x = add(load_as(like, signals, x_at + i * pitch), nudge)
+            x = add(load_as(bias, signals, x_at + i * pitch), nudge)
             store(work, target + i * stride, add(fma(x, scale, magic), settle))
 
 

@@ -18,7 +18,7 @@ from snn_deploy.engines.native.exactness import (
 )
 from snn_deploy.engines.native.packing import pitch_of
 from snn_deploy.engines.native.vectors import FLOAT_MAGIC, HAS_FLOATS, LANES, MAGIC
-from snn_deploy.ir.bounds import Bound, Magnitude, heard_bound
+from snn_deploy.ir.bounds import Bound, Magnitude, contribution_bound
 from snn_deploy.ir.integer_nodes import Dendrite, ModeBank
 
 __all__ = ["DendriteLayout", "lay_out"]
@@ -151,9 +151,8 @@ def _lay_out_floats(
     if not HAS_FLOATS or bound.can_exceed("state"):
         raise NotExactError
     bank, width = node.bank, node.width
-    gain = np.hypot(bank.readout_real, bank.readout_imag) * 2.0 ** -bank.readout_shift.astype(float)
-    worst = np.zeros_like(modes.entry)  # of two roundings, half a unit each, and the product
-    worst[:width, : bank.modes] = heard_bound(bank, largest[:width]) * gain + 1.0
+    worst = np.zeros_like(modes.entry)
+    worst[:width, : bank.modes] = contribution_bound(bank, largest[:width])
     skip = _float_skip(node, largest)
     order: Integers = np.argsort(modes.entry, axis=1, kind="stable")
     modes, worst = modes.taken(order), np.take_along_axis(worst, order, axis=1)
@@ -207,7 +206,7 @@ def _assemble(
     ends = first + 1 + numbers.max(axis=1)
     starts = 1 + found.sums.max(axis=1), first, ends, found.light
     bias, drive = np.full(len(order), found.bias), np.full(len(order), drive_nudge)
-    heads = np.stack([skip.factor, skip.nudge, under[:, 0] - skip.brought, bias, drive], axis=1)
+    heads = np.stack([skip.factor, skip.nudge, under[:, 0] - skip.brought, drive], axis=1)
     by_mode = found.rows.transpose(1, 2, 0).reshape(len(order), -1)
     coefficients = np.concatenate([bias[:, None], bias[:, None] - magic, by_mode], axis=1)
     return DendriteLayout(
