@@ -15,31 +15,21 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from host_rules import plain, tokens
+from streamed import EXAMPLE, save_deployments
 
 import snn_deploy
-from snn_deploy import examples
 from snn_deploy.cli import stream
 from snn_deploy.cli.main import commands
-from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
 from snn_deploy.text_steps import read_steps
-
-EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A deployment ``d``, and one that answers at every step, ``e``."""
     folder = tmp_path_factory.mktemp("piped")
-    deployment = snn_deploy.convert(
-        EXAMPLE / "seqdigits_uni.ckpt", calibration=EXAMPLE / "train.npz"
-    )
-    deployment.save(folder / "d.safetensors")
-    late = plan_network(deployment.network).closing
-    body = tuple(node for node in deployment.network if node not in late)
-    every_step = dataclasses.replace(deployment.network, nodes=body, output_steps="all")
-    dataclasses.replace(deployment, network=every_step).save(folder / "e.safetensors")
+    save_deployments(folder)
     return folder
 
 

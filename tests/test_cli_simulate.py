@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import signal
 import subprocess
@@ -15,16 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from streamed import EXAMPLE, save_deployments
 
 import snn_deploy
-from snn_deploy import examples, simulation
+from snn_deploy import simulation
 from snn_deploy.cli import stream
 from snn_deploy.cli.main import commands
-from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.errors import ConfigError, DataError, SnnDeployError
 from snn_deploy.traces import read_trace
 
-EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 SEQUENCES = 4
 
 
@@ -32,14 +30,7 @@ SEQUENCES = 4
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A deployment ``d``, one that answers at every step ``e``, and data in several forms."""
     folder = tmp_path_factory.mktemp("simulate")
-    deployment = snn_deploy.convert(
-        EXAMPLE / "seqdigits_uni.ckpt", calibration=EXAMPLE / "train.npz"
-    )
-    deployment.save(folder / "d.safetensors")
-    late = plan_network(deployment.network).closing
-    body = tuple(node for node in deployment.network if node not in late)
-    every_step = dataclasses.replace(deployment.network, nodes=body, output_steps="all")
-    dataclasses.replace(deployment, network=every_step).save(folder / "e.safetensors")
+    save_deployments(folder)
     with np.load(EXAMPLE / "test.npz") as data:
         inputs, labels = data["inputs"][:SEQUENCES], data["labels"][:SEQUENCES]
     np.savez(folder / "data.npz", inputs=inputs, labels=labels)
