@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from snn_deploy import convert
-from snn_deploy.accuracy import AccuracyComparison
 from snn_deploy.api import search
 from snn_deploy.cli.console import percent
-from snn_deploy.data import Data, load_data
-from snn_deploy.files import atomic_write
+from snn_deploy.compare.accuracy import AccuracyComparison
+from snn_deploy.data.inputs import Data, load_data
+from snn_deploy.io.files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "accuracy.md"

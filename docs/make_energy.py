@@ -21,10 +21,10 @@ sys.path.insert(0, str(ROOT / "tests"))  # the tests' hand-made networks
 
 import lowered  # noqa: E402
 import sanafe_cases  # noqa: E402
+from placement_audit import audit_placement  # noqa: E402
 
 from snn_deploy.examples.full_size import CONFIGURATIONS  # noqa: E402
-from snn_deploy.files import atomic_write  # noqa: E402
-from snn_deploy.mapping.audit import audit_placement  # noqa: E402
+from snn_deploy.io.files import atomic_write  # noqa: E402
 from snn_deploy.mapping.placement import place_network  # noqa: E402
 from snn_deploy.mapping.populations import find_populations  # noqa: E402
 from snn_deploy.mapping.profile import load_profile  # noqa: E402

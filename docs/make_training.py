@@ -15,9 +15,9 @@ from pathlib import Path
 from snn_deploy import convert
 from snn_deploy.api import load_float_network
 from snn_deploy.cli.console import percent
-from snn_deploy.data import Data, load_data
+from snn_deploy.data.inputs import Data, load_data
 from snn_deploy.engines.floating import run_float
-from snn_deploy.files import atomic_write
+from snn_deploy.io.files import atomic_write
 from snn_deploy.training.availability import require_torch
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from snn_deploy.examples.random_spikingssm import Tensors, random_spikingssm
 from snn_deploy.examples.torch_file import state_dict, write_zip
 from snn_deploy.examples.tuning import tune_to_spike
-from snn_deploy.files import atomic_write
+from snn_deploy.io.files import atomic_write
 
 __all__ = ["CONFIGURATIONS", "Configuration", "main", "make_checkpoint", "make_data", "write"]
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.files import atomic_write
+from snn_deploy.io.files import atomic_write
 
 __all__ = [
     "Call",

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from snn_deploy.api import load_float_network
-from snn_deploy.data import Data, load_data
+from snn_deploy.data.inputs import Data, load_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.training.availability import require_torch
 

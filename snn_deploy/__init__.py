@@ -13,10 +13,10 @@ from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
     from snn_deploy.api import convert, load, load_float_network, search
+    from snn_deploy.compare.verification import Verification
     from snn_deploy.deployment import Deployment
-    from snn_deploy.simulation import Simulation
-    from snn_deploy.streaming import Stream, StreamOutput
-    from snn_deploy.verification import Verification
+    from snn_deploy.run.simulation import Simulation
+    from snn_deploy.run.streaming import Stream, StreamOutput
 
 __all__ = [
     "Deployment",
@@ -33,10 +33,10 @@ __all__ = [
 
 _HOMES = {
     "Deployment": "snn_deploy.deployment",
-    "Simulation": "snn_deploy.simulation",
-    "Stream": "snn_deploy.streaming",
-    "StreamOutput": "snn_deploy.streaming",
-    "Verification": "snn_deploy.verification",
+    "Simulation": "snn_deploy.run.simulation",
+    "Stream": "snn_deploy.run.streaming",
+    "StreamOutput": "snn_deploy.run.streaming",
+    "Verification": "snn_deploy.compare.verification",
     "convert": "snn_deploy.api",
     "load": "snn_deploy.api",
     "load_float_network": "snn_deploy.api",

@@ -13,22 +13,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snn_deploy.data import Data, check_data, load_data, vocabulary_of
+from snn_deploy.compare.verification import Verification
+from snn_deploy.data.inputs import Data, check_data, load_data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
-from snn_deploy.deployment_file import Provenance, read_deployment
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
+from snn_deploy.io.deployment_file import Provenance, read_deployment
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
-from snn_deploy.simulation import Progress
-from snn_deploy.verification import Verification
+from snn_deploy.run.simulation import Progress
 from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
-    from snn_deploy.format_search import CostName, Search
+    from snn_deploy.tune.format_search import CostName, Search
 
 __all__ = ["Deployment", "Verification", "convert", "load", "load_float_network", "search"]
 
@@ -137,10 +137,10 @@ def search(
     Formats are calibrated on its first 256 sequences, as :func:`convert` does, and judged by those
     and up to 512 after them. The cheapest are those of least memory, or of least energy on the
     target. The outcome's ``config.model_dump()`` is what :func:`convert` takes as ``settings``. See
-    :func:`snn_deploy.format_search.search_formats`.
+    :func:`snn_deploy.tune.format_search.search_formats`.
     """
-    from snn_deploy.format_search import search_formats
     from snn_deploy.mapping.profile import load_profile, split_settings
+    from snn_deploy.tune.format_search import search_formats
 
     profile_settings, chosen = split_settings(settings or {})
     start = parse_settings(chosen)

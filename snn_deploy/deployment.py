@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import Data, check_data
-from snn_deploy.deployment_file import Provenance, write_deployment
+from snn_deploy.compare.verification import Verification, compare_engines
+from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
 from snn_deploy.errors import ConfigError, SnnDeployWarning
+from snn_deploy.io.deployment_file import Provenance, write_deployment
 from snn_deploy.ir.network import Network
-from snn_deploy.simulation import Progress, Simulation, run_blocks, simulate, warn_of_clipped
-from snn_deploy.verification import Verification, compare_engines
+from snn_deploy.run.simulation import Progress, Simulation, run_blocks, simulate, warn_of_clipped
 
 if TYPE_CHECKING:
     from snn_deploy.mapping.cost import Lowering
     from snn_deploy.mapping.placement import Objective
     from snn_deploy.mapping.profile import Profile
     from snn_deploy.reports.report import Report
-    from snn_deploy.streaming import Stream, StreamOutput
+    from snn_deploy.run.streaming import Stream, StreamOutput
 
 __all__ = ["Deployment", "Inputs", "PathLike"]
 
@@ -136,7 +136,7 @@ class Deployment:
             If the network is no stream: it looks ahead, reads its sequences from the end too, or
             pools in its midst.
         """
-        from snn_deploy.streaming import Stream
+        from snn_deploy.run.streaming import Stream
 
         return Stream(self.network, samples, lengths, trace)
 
@@ -148,7 +148,7 @@ class Deployment:
         DataError
             If the file is damaged, no stream's state, or another network's.
         """
-        from snn_deploy.streaming import Stream
+        from snn_deploy.run.streaming import Stream
 
         return Stream.resume(self.network, path, trace)
 
@@ -179,7 +179,7 @@ class Deployment:
         progress: Progress | None = None,
     ) -> Verification:
         """Compare engines bit by bit, and, with ``against``, the float network signal by signal."""
-        from snn_deploy.accuracy import compare_accuracy
+        from snn_deploy.compare.accuracy import compare_accuracy
 
         data = self._data(inputs, lengths)
         engines = [_engine(backend) for backend in backends]
@@ -246,7 +246,7 @@ class Deployment:
         trace: Collection[str],
         record: Record | None,
     ) -> Simulation:
-        from snn_deploy.chunks import simulate_chunks
+        from snn_deploy.run.chunks import simulate_chunks
 
         name = backend if isinstance(backend, str) else backend.name
         if name != "native":

@@ -9,7 +9,7 @@ import numpy as np
 from snn_deploy import fixedpoint as fp
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host_nodes import Cluster, Lookup, Positions, Projection, Table, Window
+from snn_deploy.ir.host_nodes import Cluster, EmbeddingTable, Positions, Projection, Table, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
@@ -24,7 +24,7 @@ def token_input(vocabulary: int, spare: int = 0) -> nodes.Input:
 
 def highest_mantissa(network: Network) -> int:
     """Give the largest mantissa that may go in."""
-    lookups = network.of_kind(Lookup)
+    lookups = network.of_kind(EmbeddingTable)
     source: Any = network.input
     return lookups[0].vocabulary - 1 if lookups else source.output.limit
 
@@ -66,7 +66,7 @@ def make_lookup(rng: Random) -> tuple[Node, ...]:
     clusters = tuple(
         random_cluster(rng, output, width, bool(rng.integers(2))) for _ in range(rng.integers(1, 4))
     )
-    node = Lookup(
+    node = EmbeddingTable(
         name="node", inputs=(Edge("input"),), output=output, channels=width, clusters=clusters
     )
     return token_input(node.vocabulary, int(rng.integers(2))), node

@@ -11,7 +11,7 @@ from host_makers import token_input
 
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host_nodes import Cluster, Lookup, Positions, Projection, Window
+from snn_deploy.ir.host_nodes import Cluster, EmbeddingTable, Positions, Projection, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
@@ -33,7 +33,7 @@ def plain(width: int = 3) -> nodes.Input:
 
 def tokens(**changes: Any) -> Network:
     """An input of four tokens and their table."""
-    lookup = Lookup(
+    lookup = EmbeddingTable(
         name="lookup",
         inputs=(Edge("input"),),
         output=FORM,
@@ -58,8 +58,8 @@ def window(**changes: Any) -> Network:
     return chain(plain(), replace(node, **changes))
 
 
-def relay(name: str, *sources: Edge) -> nodes.Relay:
-    return nodes.Relay(name=name, inputs=sources, output=FORM, channels=3)
+def relay(name: str, *sources: Edge) -> nodes.Requantize:
+    return nodes.Requantize(name=name, inputs=sources, output=FORM, channels=3)
 
 
 def soma_before_positions() -> Network:
@@ -85,28 +85,28 @@ def window_behind_a_relay() -> Network:
 HOST: dict[str, tuple[Callable[[], Network], str]] = {
     "tokens that are no tokens": (
         lambda: chain(plain(1), tokens().output),
-        "node 'lookup' (Lookup): reads s8e0, which does not stand for tokens 0 … 3",
+        "node 'lookup' (EmbeddingTable): reads s8e0, which does not stand for tokens 0 … 3",
     ),
     "tokens for which bits are missing": (
         lambda: chain(token_input(2), tokens().output),
-        "node 'lookup' (Lookup): reads u1e0, which does not stand for tokens 0 … 3",
+        "node 'lookup' (EmbeddingTable): reads u1e0, which does not stand for tokens 0 … 3",
     ),
-    "no table": (lambda: tokens(clusters=()), "node 'lookup' (Lookup): has no table"),
+    "no table": (lambda: tokens(clusters=()), "node 'lookup' (EmbeddingTable): has no table"),
     "an empty table": (
         lambda: tokens(clusters=(Cluster(TABLE[:0]),)),
-        "node 'lookup' (Lookup): table of shape (0, 3)",
+        "node 'lookup' (EmbeddingTable): table of shape (0, 3)",
     ),
     "a table of other channels": (
         lambda: tokens(clusters=(Cluster(TABLE[:, :2]),)),
-        "node 'lookup' (Lookup): a table has shape (4, 2), not (4, 3)",
+        "node 'lookup' (EmbeddingTable): a table has shape (4, 2), not (4, 3)",
     ),
     "an entry too large": (
         lambda: tokens(clusters=(Cluster(TABLE + np.int16(120)),)),
-        "node 'lookup' (Lookup): an entry of its table exceeds 8 bits",
+        "node 'lookup' (EmbeddingTable): an entry of its table exceeds 8 bits",
     ),
     "a projection of another shape": (
         lambda: tokens(clusters=(Cluster(TABLE[:, :2], PROJECTION),)),
-        "node 'lookup' (Lookup): a projection has shape (3, 3), not (3, 2)",
+        "node 'lookup' (EmbeddingTable): a projection has shape (3, 3), not (3, 2)",
     ),
     "a projection's gain too large": (
         lambda: tokens(
@@ -114,7 +114,7 @@ HOST: dict[str, tuple[Callable[[], Network], str]] = {
                 Cluster(TABLE, replace(PROJECTION, rescale=replace(PROJECTION.rescale, bits=1))),
             )
         ),
-        "node 'lookup' (Lookup): bits 1 is outside 2 … 32",
+        "node 'lookup' (EmbeddingTable): bits 1 is outside 2 … 32",
     ),
     "positions of other channels": (
         lambda: positions(table=TABLE[:, :2]),
@@ -154,6 +154,6 @@ HOST: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "a way around the host's chain": (
         way_around_positions,
-        "node 'relay' (Relay): reads 'input', but only 'positions' enters the chip",
+        "node 'relay' (Requantize): reads 'input', but only 'positions' enters the chip",
     ),
 }

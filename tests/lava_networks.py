@@ -35,9 +35,9 @@ def rescale(mantissa: Any, shift: Any, bias: Any, width: int = WIDTH) -> nodes.R
     return nodes.Rescale(full(mantissa, np.int32), full(shift, np.int8), full(bias, np.int32), 16)
 
 
-def relay(name: str, *sources: Source, **options: Any) -> nodes.Relay:
+def relay(name: str, *sources: Source, **options: Any) -> nodes.Requantize:
     options = {"output": MESSAGE, "channels": WIDTH, **options}
-    return nodes.Relay(name=name, inputs=reads(*sources), **options)
+    return nodes.Requantize(name=name, inputs=reads(*sources), **options)
 
 
 def dendrite(

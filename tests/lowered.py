@@ -67,8 +67,8 @@ def synapses(name: str, source: str, weight: np.ndarray) -> nodes.Synapses:
     )
 
 
-def relay(name: str, *inputs: Edge, width: int, scaled: bool = False) -> nodes.Relay:
-    return nodes.Relay(
+def relay(name: str, *inputs: Edge, width: int, scaled: bool = False) -> nodes.Requantize:
+    return nodes.Requantize(
         name=name,
         inputs=inputs,
         output=S16,

@@ -309,14 +309,14 @@ def _make_relay(rng: Random) -> tuple[Node, ...]:
         aligned = tuple(int(e) for e in source.output.exponents(width) + align)
         output = Format(_output(rng, width).bits, aligned)
         shifts = np.stack([align, align]).astype(np.int8)
-        made = nodes.Relay(
+        made = nodes.Requantize(
             name="node", inputs=inputs, output=output, channels=width, rescale=rescale, align=shifts
         )
         return source, made
     output = _output(rng, width)
     if rescale is None:
         output = Format(output.bits, source.output.exponent)
-    relay = nodes.Relay(
+    relay = nodes.Requantize(
         name="node", inputs=(Edge("input"),), output=output, channels=width, rescale=rescale
     )
     return source, relay
@@ -427,12 +427,12 @@ def _make_running_sum(rng: Random) -> tuple[Node, ...]:
 
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     nodes.Input: _make_input,
-    host_nodes.Lookup: make_lookup,
+    host_nodes.EmbeddingTable: make_lookup,
     host_nodes.Positions: make_positions,
     host_nodes.Window: make_window,
     nodes.Synapses: _make_synapses,
     nodes.QuantizedLinear: _make_linear,
-    nodes.Relay: _make_relay,
+    nodes.Requantize: _make_relay,
     nodes.Dendrite: _make_dendrite,
     nodes.QuantizedSsm: _make_ssm,
     nodes.LifSoma: _make_lif,

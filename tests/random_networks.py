@@ -22,7 +22,7 @@ from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import bound_network, bound_node
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.host import host_part
-from snn_deploy.ir.host_nodes import Lookup, Positions, Window
+from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.passes.balance_delays import BalanceDelays
@@ -188,7 +188,7 @@ def _tokens(b: _Builder) -> None:
     clusters = tuple(
         random_cluster(b.rng, output, width, b.chance(0.4)) for _ in range(b.between(1, 3))
     )
-    lookup = Lookup(
+    lookup = EmbeddingTable(
         name="lookup", inputs=(Edge("input"),), output=output, channels=width, clusters=clusters
     )
     b.add(token_input(lookup.vocabulary))
@@ -271,7 +271,7 @@ def _relay(b: _Builder) -> None:
     output = b.format(source.width, b.bits())
     worst = int(b.bound(source).output.max()) if len(b.nodes) > 1 else source.output.limit
     b.add(
-        nodes.Relay(
+        nodes.Requantize(
             name=b.name("relay"),
             inputs=(Edge(source.name),),
             output=output,
@@ -294,7 +294,7 @@ def _adder(b: _Builder) -> None:
     shift = np.stack([output.exponents(width) - e for e in exponents])
     if np.any(shift > 24) or np.any(shift < -47):
         return
-    node = nodes.Relay(
+    node = nodes.Requantize(
         name=b.name("adder"),
         inputs=tuple(Edge(n.name) for n in chosen),
         output=output,
@@ -386,7 +386,7 @@ def _drive(b: _Builder) -> None:
     partial = b.format(source.width, b.bits(8))
     pair = [_dendrite(b, source, partial, reversed_time) for reversed_time in (False, True)]
     b.add(
-        nodes.Relay(
+        nodes.Requantize(
             name=b.name("drive"),
             inputs=tuple(Edge(node.name) for node in pair),
             output=b.format(source.width, bits),

@@ -10,11 +10,11 @@ import pytest
 
 import snn_deploy
 from snn_deploy import examples
-from snn_deploy.data import Data
+from snn_deploy.compare.signals import SignalError, SignalErrors, advise
+from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.ir.formats import Format
-from snn_deploy.signals import SignalError, SignalErrors, advise
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 CHECKPOINT = EXAMPLE / "seqdigits_uni.ckpt"

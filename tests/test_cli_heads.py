@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from head_networks import ENDINGS, STEPS, deployed
 from networks import float_inputs
 
-from snn_deploy import simulation
 from snn_deploy.cli.main import commands
-from snn_deploy.deployment_file import Provenance, write_deployment
 from snn_deploy.errors import DataError
+from snn_deploy.io.deployment_file import Provenance, write_deployment
 from snn_deploy.mapping.profile import load_profile
+from snn_deploy.run import simulation
 
 CLASSES = 16
 

@@ -20,9 +20,9 @@ from streamed import EXAMPLE, save_deployments
 import snn_deploy
 from snn_deploy.cli import stream
 from snn_deploy.cli.main import commands
+from snn_deploy.data.text_steps import read_steps
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
-from snn_deploy.text_steps import read_steps
 
 
 @pytest.fixture(scope="module")

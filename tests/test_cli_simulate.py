@@ -17,10 +17,10 @@ from click.testing import CliRunner
 from streamed import EXAMPLE, save_deployments
 
 import snn_deploy
-from snn_deploy import simulation
 from snn_deploy.cli import stream
 from snn_deploy.cli.main import commands
 from snn_deploy.errors import ConfigError, DataError, SnnDeployError
+from snn_deploy.run import simulation
 from snn_deploy.traces import read_trace
 
 SEQUENCES = 4

@@ -16,10 +16,10 @@ from rich.console import Console
 
 from snn_deploy.api import Deployment
 from snn_deploy.cli.main import commands
-from snn_deploy.data import Data, check_data
-from snn_deploy.deployment_file import Provenance
+from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import ConfigError
+from snn_deploy.io.deployment_file import Provenance
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from synthetic import checkpoint_of
 
-from snn_deploy.data import check_data
+from snn_deploy.data.inputs import check_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import CheckpointError
@@ -19,7 +19,7 @@ from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.simulation import simulate
+from snn_deploy.run.simulation import simulate
 
 ENGINES = ("native", "reference")
 

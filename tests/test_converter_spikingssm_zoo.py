@@ -32,7 +32,7 @@ def convert(variant: Variant, folder: Path, weights: Any = "raw") -> Network:
         else contextlib.nullcontext()
     )
     with expectation:
-        return to_float_network(variant.checkpoint(folder), variant.output_steps, weights)
+        return to_float_network(variant.checkpoint(), variant.output_steps, weights)
 
 
 @pytest.mark.parametrize("variant", zoo_variants())

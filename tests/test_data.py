@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from networks import float_inputs, float_network
 
-from snn_deploy.data import Data, check_data, load_data
+from snn_deploy.data.inputs import Data, check_data, load_data
 from snn_deploy.errors import DataError
 from snn_deploy.ir import float_nodes
 from snn_deploy.ir.formats import Edge

@@ -18,14 +18,14 @@ import pytest
 from networks import extreme_inputs, float_inputs, float_network, run_reference
 from safetensors.numpy import load, save
 
-from snn_deploy.deployment_file import (
+from snn_deploy.errors import DeploymentError, OutputError
+from snn_deploy.io.deployment_file import (
     SCHEMA_VERSION,
     Provenance,
     is_deployment,
     read_deployment,
     write_deployment,
 )
-from snn_deploy.errors import DeploymentError, OutputError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.text import format_network
 from snn_deploy.passes.pipeline import compile_network
@@ -266,7 +266,7 @@ def test_signing_again_works(tmp_path: Path, content: bytes) -> None:
 SIGNED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "newer schema": (
         lambda d: d.update(schema_version=SCHEMA_VERSION + 1, tool_version="9.1"),
-        "schema version 3; this snn-deploy reads version 2. Convert the checkpoint again, or inst",
+        "schema version 4; this snn-deploy reads versions 2 and 3. Convert the checkpoint",
     ),
     "schema of no number": (lambda d: d.update(schema_version="new"), "schema version 'new'; "),
     "no schema": (lambda d: d.pop("schema_version"), "schema version None; "),

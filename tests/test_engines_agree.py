@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from random_networks import Limits, random_network, random_run
 
 import snn_deploy
-from snn_deploy.data import load_data
+from snn_deploy.data.inputs import load_data
 from snn_deploy.engines.native import NativeEngine, NativeSession, exact, fast, session
 from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import plan_network
@@ -23,7 +23,7 @@ from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.network import Network
-from snn_deploy.simulation import encode_inputs
+from snn_deploy.run.simulation import encode_inputs
 
 # as wide as a 64-bit reference can take; doubles cannot
 WIDE = Limits(bits=34, state_bits=38, coefficient_bits=20)

@@ -16,14 +16,14 @@ from click.testing import CliRunner
 from pages import HOSTILE, Reading, links
 
 from snn_deploy import examples
-from snn_deploy.accuracy import AccuracyComparison
 from snn_deploy.api import Verification, convert
 from snn_deploy.cli.main import commands
+from snn_deploy.compare.accuracy import AccuracyComparison
+from snn_deploy.compare.signals import SignalError
+from snn_deploy.compare.verification import Divergence, EngineComparison
 from snn_deploy.errors import ConfigError, OutputError
-from snn_deploy.reports.error_page import ErrorPage, render_error_page
+from snn_deploy.page.error_page import ErrorPage, render_error_page
 from snn_deploy.reports.error_table import error_table
-from snn_deploy.signals import SignalError
-from snn_deploy.verification import Divergence, EngineComparison
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 CHECKPOINT = EXAMPLE / "seqdigits_uni.ckpt"

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snn_deploy import files
 from snn_deploy.errors import OutputError
-from snn_deploy.files import atomic_write, check_writable
+from snn_deploy.io import files
+from snn_deploy.io.files import atomic_write, check_writable
 
 
 def names(folder: Path) -> set[str]:
@@ -70,7 +70,7 @@ def test_a_killed_process_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     lines = [
         "import os, signal, sys",
-        "from snn_deploy.files import atomic_write",
+        "from snn_deploy.io.files import atomic_write",
         "with atomic_write(sys.argv[1]) as file:",
         "    file.write(b'half' * 10**6)",
         "    os.kill(os.getpid(), signal.SIGKILL)",

@@ -9,7 +9,7 @@ import pytest
 
 import snn_deploy
 from snn_deploy.api import load_float_network
-from snn_deploy.data import load_data
+from snn_deploy.data.inputs import load_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.examples.full_size import CONFIGURATIONS, make_checkpoint, make_data, write
 from snn_deploy.examples.measuring import run_command

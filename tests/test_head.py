@@ -25,10 +25,8 @@ from head_networks import (
 from networks import float_inputs
 from safetensors.numpy import load
 
-from snn_deploy import simulation
-from snn_deploy.accuracy import compare_accuracy
-from snn_deploy.data import Data, check_data
-from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
+from snn_deploy.compare.accuracy import compare_accuracy
+from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines import head as head_module
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.head import apply_head, predict
@@ -36,7 +34,7 @@ from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, DeploymentError, NetworkError
 from snn_deploy.evaluation.dataset import open_dataset
 from snn_deploy.evaluation.tally import count
-from snn_deploy.format_search import search_formats
+from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.encoder_decoder_nodes import FirstSteps
 from snn_deploy.ir.float_nodes import Affine
 from snn_deploy.ir.formats import Edge
@@ -46,8 +44,10 @@ from snn_deploy.ir.text import format_network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping.host import host_work
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.simulation import Simulation, simulate
-from snn_deploy.streaming import Stream
+from snn_deploy.run import simulation
+from snn_deploy.run.simulation import Simulation, simulate
+from snn_deploy.run.streaming import Stream
+from snn_deploy.tune.format_search import search_formats
 
 ORIGIN = Provenance("loihi2", "3", "tiny.ckpt", "0" * 64, {"source": "calibration"}, {}, "0.1.0")
 HEADS = ("first 5", "retrieval", "language model", "language model, last 5")

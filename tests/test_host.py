@@ -18,17 +18,16 @@ from random_networks import Limits, random_network, random_run
 from zoo import Variant, zoo_variants
 
 import snn_deploy
-from snn_deploy.accuracy import compare_accuracy
+from snn_deploy.compare.accuracy import compare_accuracy
 from snn_deploy.converters.registry import to_float_network
-from snn_deploy.data import check_data, load_data
-from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
+from snn_deploy.data.inputs import check_data, load_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.host import Host, check_mantissas
 from snn_deploy.engines.native import NativeEngine, NativeSession
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run, senders
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
-from snn_deploy.format_search import search_formats
+from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir import float_nodes
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
@@ -42,13 +41,14 @@ from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping.check import check_target, find_notices
 from snn_deploy.mapping.host import host_work
 from snn_deploy.mapping.profile import load_profile
+from snn_deploy.page.data import gather_page
+from snn_deploy.page.html import render_page
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.reports.compare import compare_deployments
-from snn_deploy.reports.html import render_page
-from snn_deploy.reports.page_data import gather_page
-from snn_deploy.simulation import encode_inputs, output_format, simulate
+from snn_deploy.run.simulation import encode_inputs, output_format, simulate
+from snn_deploy.tune.format_search import search_formats
 
 ON_THE_HOST = (
     *("enc_position", "enc_linear_position", "enc_conv1d", "enc_onehot", "listops", "imdb"),
@@ -344,7 +344,7 @@ def test_a_convolution_is_a_window_and_a_linear_layer(taps: int) -> None:
     "variant", zoo_variants(lambda meta: meta["name"] in (*ON_THE_HOST, *OTHERS))
 )
 def test_zoo(variant: Variant, tmp_path: Path) -> None:
-    source = to_float_network(variant.checkpoint(tmp_path), variant.output_steps)
+    source = to_float_network(variant.checkpoint(), variant.output_steps)
     test = variant.arrays("test")
     calibration = Calibration(test["inputs"], test.get("lengths"))
     network = compile_network(source, QuantizationConfig(), calibration)
@@ -365,7 +365,7 @@ def test_zoo(variant: Variant, tmp_path: Path) -> None:
 def test_padding_is_part_of_the_input(tmp_path: Path, shared: Path) -> None:
     """A padded token reaches valid steps through the layers that run backwards."""
     variant = Variant("listops")
-    source = to_float_network(variant.checkpoint(tmp_path))
+    source = to_float_network(variant.checkpoint())
     test, oracle = variant.arrays("test"), variant.arrays("oracle")
     network = compile_network(
         source, QuantizationConfig(), Calibration(test["inputs_padded"], test["lengths"])
@@ -382,7 +382,7 @@ def test_padding_is_part_of_the_input(tmp_path: Path, shared: Path) -> None:
 @pytest.mark.parametrize("engine", [ReferenceEngine(), NativeEngine()], ids=lambda e: e.name)
 def test_lengths_are_heeded(engine: Any, tmp_path: Path, shared: Path) -> None:
     variant = Variant("dec_last_len")
-    source = to_float_network(variant.checkpoint(tmp_path))
+    source = to_float_network(variant.checkpoint())
     test = variant.arrays("test")
     network = compile_network(
         source, QuantizationConfig(), Calibration(test["inputs"], test["lengths"])

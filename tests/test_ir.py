@@ -223,8 +223,8 @@ def test_arrays_as_text() -> None:
 def test_latencies_add_up_along_the_slowest_path() -> None:
     source = nodes.Input(name="input", output=Format(8, 0), channels=1)
 
-    def relay(name: str, *inputs: Edge) -> nodes.Relay:
-        return nodes.Relay(name=name, inputs=inputs, output=Format(8, 0), channels=1)
+    def relay(name: str, *inputs: Edge) -> nodes.Requantize:
+        return nodes.Requantize(name=name, inputs=inputs, output=Format(8, 0), channels=1)
 
     network = Network(
         "lowered",

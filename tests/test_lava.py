@@ -12,7 +12,7 @@ from zoo import Variant
 
 from snn_deploy.api import convert
 from snn_deploy.converters.registry import to_float_network
-from snn_deploy.data import check_data
+from snn_deploy.data.inputs import check_data
 from snn_deploy.engines.lava.clock import Clock
 from snn_deploy.engines.lava.engine import LavaEngine
 from snn_deploy.engines.lava.segments import Feed, cut_network, recorded_nodes
@@ -25,7 +25,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.simulation import encode_inputs
+from snn_deploy.run.simulation import encode_inputs
 
 on_lava = [pytest.mark.lava, pytest.mark.timeout(120)]
 
@@ -103,7 +103,7 @@ class TestRealEncoders:
     def test_what_the_host_computes_first(self, name: str, shared: Path, tmp_path: Path) -> None:
         variant = Variant(name)
         test = variant.arrays("test")
-        source = to_float_network(variant.checkpoint(tmp_path))
+        source = to_float_network(variant.checkpoint())
         network = compile_network(source, QuantizationConfig(), Calibration(test["inputs"]))
         data = check_data(network, test["inputs"][:2, :8])
         assert_equal(network, Run(encode_inputs(network, data), data.lengths, trace=network.names))

@@ -17,10 +17,10 @@ from zoo import Variant, zoo_variants
 
 import snn_deploy
 from snn_deploy import fixedpoint as fp
-from snn_deploy.accuracy import compare_accuracy
 from snn_deploy.checkpoint import read_checkpoint
+from snn_deploy.compare.accuracy import compare_accuracy
 from snn_deploy.converters.registry import to_float_network
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.registry import get_engine
@@ -38,7 +38,7 @@ from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
-from snn_deploy.simulation import encode_inputs
+from snn_deploy.run.simulation import encode_inputs
 
 ROOT_ERROR = 1.02 * 2.0**-15
 
@@ -287,7 +287,7 @@ def test_zoo_on_lava(variant: Variant) -> None:
 @pytest.mark.parametrize("variant", variants(*PRE_LAYER))
 def test_norms_add_next_to_no_error(variant: Variant, tmp_path: Path) -> None:
     deployment, data = deploy(variant)
-    source = to_float_network(variant.checkpoint(tmp_path), variant.output_steps)
+    source = to_float_network(variant.checkpoint(), variant.output_steps)
     found = compare_accuracy(deployment.network, source, data, get_engine("native"))
     noise = {signal.node: signal.local_signal_to_noise_db for signal in found.signals}
     norms = [node.name for node in source.of_kind(LayerNorm)]

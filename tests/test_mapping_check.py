@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import lowered
+import placement_audit as audit
 import pytest
 
 from snn_deploy.errors import NetworkError, TargetError
@@ -15,7 +16,7 @@ from snn_deploy.ir.host import HOST_ONLY
 from snn_deploy.ir.integer_nodes import Input
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import LEGAL
-from snn_deploy.mapping import audit, cost
+from snn_deploy.mapping import cost
 from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import list_profiles, load_profile

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from placement_audit import audit_placement
 
 from snn_deploy.errors import TargetError
 from snn_deploy.examples.full_size import CONFIGURATIONS
 from snn_deploy.ir.network import Network
-from snn_deploy.mapping.audit import audit_placement
 from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.layout import choose_sites
 from snn_deploy.mapping.mesh import HOST_SITE, Site, count_hops, links_between, site_of

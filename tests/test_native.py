@@ -63,7 +63,7 @@ def test_every_small_product_rounds_half_up() -> None:
     width = len(mantissa)
     network = network_of(
         nodes.Input(name="input", output=Format(16, 0), channels=width),
-        nodes.Relay(
+        nodes.Requantize(
             name="relay",
             inputs=(Edge("input"),),
             output=Format(16, 0),

@@ -86,7 +86,7 @@ def test_relays_of_any_number_of_sources(
     ]
     for i, shift in enumerate(align if aligned else np.zeros_like(align)):
         members.append(
-            nodes.Relay(
+            nodes.Requantize(
                 name=f"source.{i}",
                 inputs=(Edge("input"),),
                 output=Format(24, tuple(int(-k) for k in shift)),
@@ -105,7 +105,7 @@ def test_relays_of_any_number_of_sources(
         rng.integers(-99, 100, width).astype(np.int32),
         8,
     )
-    total = nodes.Relay(
+    total = nodes.Requantize(
         name="total",
         inputs=tuple(Edge(node.name) for node in members[1:]),
         output=Format(14, 0),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import snn_deploy
-from snn_deploy.deployment_file import write_deployment
 from snn_deploy.errors import ConfigError, DeploymentError, TargetError
+from snn_deploy.io.deployment_file import write_deployment
 from snn_deploy.mapping.profile import list_profiles, load_profile, parse_profile, split_settings
 
 

@@ -10,7 +10,7 @@ import pytest
 from head_networks import ENDINGS, STEPS, WIDTH, cumulative, deployed, dss, ending, pool, readout
 from networks import float_inputs
 
-from snn_deploy.data import Data, check_data
+from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import DataError, UnsupportedNetworkError
@@ -18,7 +18,7 @@ from snn_deploy.ir.integer_nodes import Accumulator, RunningSum, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.simulation import Simulation, simulate
+from snn_deploy.run.simulation import Simulation, simulate
 
 LAVA = ("running sum, last 5 of the valid", "sum of the valid", "retrieval")
 

@@ -34,7 +34,7 @@ from snn_deploy.engines.result import Run, answer_steps, senders
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host_nodes import Lookup, Positions, Window
+from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import LEGAL
@@ -88,7 +88,7 @@ def same(node: nodes.Input, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return x
 
 
-def lookup(node: Lookup, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def lookup(node: EmbeddingTable, x: Sequence, valid: int, clip: Clip) -> Sequence:
     rows = [(cluster, row) for cluster in node.clusters for row in cluster.table.tolist()]
 
     def one(token: int) -> Step:
@@ -133,7 +133,7 @@ def linear(node: nodes.QuantizedLinear, x: Sequence, valid: int, clip: Clip) -> 
     ]
 
 
-def relay(node: nodes.Relay, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def relay(node: nodes.Requantize, x: Sequence, valid: int, clip: Clip) -> Sequence:
     """Of one source, as often as the node reads it."""
 
     def one(value: int, i: int) -> int:
@@ -300,12 +300,12 @@ def mean(node: nodes.Accumulator, total: int, length: int) -> int:
 
 PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     nodes.Input: same,
-    Lookup: lookup,
+    EmbeddingTable: lookup,
     Positions: positions,
     Window: window,
     nodes.Synapses: synapses,
     nodes.QuantizedLinear: linear,
-    nodes.Relay: relay,
+    nodes.Requantize: relay,
     nodes.Dendrite: dendrite,
     nodes.QuantizedSsm: ssm,
     nodes.LifSoma: lif,
@@ -450,7 +450,7 @@ def test_progress_adds_up_to_one() -> None:
 
 def test_saturation_is_counted_value_by_value() -> None:
     source = nodes.Input(name="input", output=Format(8, 0), channels=2)
-    narrow = nodes.Relay(name="node", inputs=(Edge("input"),), output=Format(4, 0), channels=2)
+    narrow = nodes.Requantize(name="node", inputs=(Edge("input"),), output=Format(4, 0), channels=2)
     network = Network("lowered", (source, narrow), "all")
     mantissas = np.array([[[8, 7], [-8, -7], [127, 0]], [[0, 0], [-127, 1], [7, 9]]])
     result = run_reference(network, mantissas)

@@ -26,24 +26,24 @@ from pages import HOSTILE, Reading, links
 
 from snn_deploy.api import Deployment
 from snn_deploy.cli.main import commands
-from snn_deploy.data import Data, check_data
-from snn_deploy.deployment_file import Provenance
+from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.native import NativeEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.errors import ConfigError, OutputError
+from snn_deploy.io.deployment_file import Provenance
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
+from snn_deploy.page import charts
+from snn_deploy.page import data as page_data
+from snn_deploy.page.data import PageData, gather_page, observe_signals
+from snn_deploy.page.html import render_page
+from snn_deploy.page.svg import element, png_data, render
+from snn_deploy.page.table import Column, Table
+from snn_deploy.page.tables import all_tables
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.reports import page_charts as charts
-from snn_deploy.reports import page_data
-from snn_deploy.reports.html import render_page
-from snn_deploy.reports.page_data import PageData, gather_page, observe_signals
-from snn_deploy.reports.page_svg import element, png_data, render
-from snn_deploy.reports.page_table import Column, Table
-from snn_deploy.reports.page_tables import all_tables
-from snn_deploy.simulation import encode_inputs
+from snn_deploy.run.simulation import encode_inputs
 
 SEQUENCES, STEPS = 5, 24
 MOST_BYTES = 6 * 10**6

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 import snn_deploy
-from snn_deploy import examples, format_search
+from snn_deploy import examples
 from snn_deploy.cli.main import main
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.errors import ConfigError
-from snn_deploy.format_search import search_formats
 from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.mapping.profile import load_profile
 from snn_deploy.quantize.config import QuantizationConfig, read_formats
+from snn_deploy.tune import format_search
+from snn_deploy.tune.format_search import search_formats
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 CHECKPOINT = EXAMPLE / "seqdigits_uni.ckpt"

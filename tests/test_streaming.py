@@ -21,7 +21,7 @@ from random_networks import Limits, random_network, random_run
 
 import snn_deploy
 from snn_deploy import examples
-from snn_deploy.data import Data, vocabulary_of
+from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.engines.native import session
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
@@ -32,8 +32,8 @@ from snn_deploy.ir.integer_nodes import Input
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_digest
 from snn_deploy.ir.verifier import verify_network
-from snn_deploy.simulation import output_format, simulate
-from snn_deploy.streaming import Stream
+from snn_deploy.run.simulation import output_format, simulate
+from snn_deploy.run.streaming import Stream
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 
@@ -400,7 +400,7 @@ def test_files_that_are_no_state(
 def test_a_newer_state_is_named(
     deployment: snn_deploy.Deployment, saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from snn_deploy import stream_state
+    from snn_deploy.io import stream_state
 
     monkeypatch.setattr(stream_state, "SCHEMA_VERSION", 2)
     with pytest.raises(DataError, match="schema version 1; this snn-deploy reads version 2"):

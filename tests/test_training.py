@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="training needs torch (make env)")
 from synthetic import checkpoint_of, set_option, tiny_spikingssm_state
 from training_models import make_data, make_model
 
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.engines.float_dynamics import fire_exact
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.reference import STEPS, Context
@@ -24,7 +24,7 @@ from snn_deploy.errors import ConfigError, DataError, UnsupportedNetworkError
 from snn_deploy.ir.integer_nodes import QuantizedLinear
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.simulation import simulate
+from snn_deploy.run.simulation import simulate
 from snn_deploy.training.deployed import Compiled, Deployer
 from snn_deploy.training.initialise import new_classifier
 from snn_deploy.training.kernels import convolve, discrete_ssm

@@ -23,7 +23,7 @@ from snn_deploy import convert
 from snn_deploy.api import load_float_network
 from snn_deploy.checkpoint import read_checkpoint
 from snn_deploy.cli.main import main
-from snn_deploy.data import load_data
+from snn_deploy.data.inputs import load_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.examples import train_seqdigits
 from snn_deploy.ir.text import format_network

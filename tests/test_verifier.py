@@ -129,27 +129,27 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "two of one name": (
         lambda: replace(lowered(), nodes=(*lowered().nodes, lowered().nodes[-1])),
-        "node 'decoder' (Relay): another node has the same name",
+        "node 'decoder' (Requantize): another node has the same name",
     ),
     "a source that comes later": (
         lambda: changed(lowered(), "encoder", inputs=(Edge("decoder"),)),
-        "node 'encoder' (Relay): reads 'decoder', which is not before it",
+        "node 'encoder' (Requantize): reads 'decoder', which is not before it",
     ),
     "a source that is not there": (
         lambda: changed(lowered(), "encoder", inputs=(Edge("nowhere"),)),
-        "node 'encoder' (Relay): reads 'nowhere', which is not before it",
+        "node 'encoder' (Requantize): reads 'nowhere', which is not before it",
     ),
     "a node that reads itself": (
         lambda: changed(lowered(), "encoder", inputs=(Edge("encoder"),)),
-        "node 'encoder' (Relay): reads 'encoder', which is not before it",
+        "node 'encoder' (Requantize): reads 'encoder', which is not before it",
     ),
     "a negative delay": (
         lambda: changed(lowered(), "encoder", inputs=(Edge("encoder.synapses", -1),)),
-        "node 'encoder' (Relay): the path from 'encoder.synapses' has a negative delay",
+        "node 'encoder' (Requantize): the path from 'encoder.synapses' has a negative delay",
     ),
     "no input": (
         lambda: changed(lowered(), "encoder", inputs=()),
-        "node 'encoder' (Relay): has no input",
+        "node 'encoder' (Requantize): has no input",
     ),
     "an input that reads": (
         lambda: replace(
@@ -179,7 +179,7 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "widths that do not fit": (
         lambda: changed(lowered(), "encoder", channels=5, output=Format(16, 0)),
-        "node 'encoder' (Relay): takes 5 channels, but 'encoder.synapses' gives 3",
+        "node 'encoder' (Requantize): takes 5 channels, but 'encoder.synapses' gives 3",
     ),
     "half of what a gate takes": (
         lambda: changed(lowered(), "layers.0.glu", inputs=(Edge("layers.0.lif"),)),
@@ -194,15 +194,15 @@ FORMATS: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "an exponent too few": (
         lambda: changed(lowered(), "encoder", output=Format(16, (1, 2))),
-        "node 'encoder' (Relay): 2 exponents for 3 channels",
+        "node 'encoder' (Requantize): 2 exponents for 3 channels",
     ),
     "an exponent beyond a float": (
         lambda: changed(lowered(), "encoder", output=Format(16, 1001)),
-        "node 'encoder' (Relay): an exponent is outside ±1000",
+        "node 'encoder' (Requantize): an exponent is outside ±1000",
     ),
     "an unsigned sum": (
         lambda: changed(lowered(), "encoder", output=Format(16, 0, signed=False)),
-        "node 'encoder' (Relay): its output must be signed",
+        "node 'encoder' (Requantize): its output must be signed",
     ),
     "a soma that sends more than spikes": (
         lambda: changed(lowered(), "layers.0.lif", output=Format(8, 0)),
@@ -250,49 +250,49 @@ SYNAPSES: dict[str, tuple[Callable[[], Network], str]] = {
 RELAYS: dict[str, tuple[Callable[[], Network], str]] = {
     "too few gains": (
         lambda: changed(lowered(), "encoder", rescale__mantissa=np.ones(2, np.int32)),
-        "node 'encoder' (Relay): mantissa has shape (2,), not (3,)",
+        "node 'encoder' (Requantize): mantissa has shape (2,), not (3,)",
     ),
     "too few shifts": (
         lambda: changed(lowered(), "encoder", rescale__shift=np.ones((3, 1), np.int8)),
-        "node 'encoder' (Relay): shift has shape (3, 1), not (3,)",
+        "node 'encoder' (Requantize): shift has shape (3, 1), not (3,)",
     ),
     "too many offsets": (
         lambda: changed(lowered(), "encoder", rescale__bias=np.ones(4, np.int32)),
-        "node 'encoder' (Relay): bias has shape (4,), not (3,)",
+        "node 'encoder' (Requantize): bias has shape (4,), not (3,)",
     ),
     "a gain beyond its bits": (
         lambda: changed(lowered(), "encoder", rescale__bits=8),
-        "node 'encoder' (Relay): a gain exceeds 8 bits",
+        "node 'encoder' (Requantize): a gain exceeds 8 bits",
     ),
     "a gain wider than what holds it": (
         lambda: changed(lowered(), "encoder", rescale__bits=33),
-        "node 'encoder' (Relay): bits 33 is outside 2 … 32",
+        "node 'encoder' (Requantize): bits 33 is outside 2 … 32",
     ),
     "a negative shift": (
         lambda: changed(lowered(), "encoder", rescale__shift=np.array([1, 2, -1], np.int8)),
-        "node 'encoder' (Relay): shift is outside 0 … 47",
+        "node 'encoder' (Requantize): shift is outside 0 … 47",
     ),
     "a shift that empties any word": (
         lambda: changed(lowered(), "encoder", rescale__shift=np.array([1, 48, 2], np.int8)),
-        "node 'encoder' (Relay): shift is outside 0 … 47",
+        "node 'encoder' (Requantize): shift is outside 0 … 47",
     ),
     "different exponents": (
         lambda: changed(lowered(), "layers.0.residual", align=None, output=Format(16, 30)),
-        "node 'layers.0.residual' (Relay): adds signals of different exponents",
+        "node 'layers.0.residual' (Requantize): adds signals of different exponents",
     ),
     "shifts that bring exponents elsewhere": (
         lambda: changed(
             lowered(), "layers.0.residual", align=np.array([[1] * 3, [5] * 3], np.int8)
         ),
-        "node 'layers.0.residual' (Relay): adds signals of different exponents",
+        "node 'layers.0.residual' (Requantize): adds signals of different exponents",
     ),
     "shifts of one source only": (
         lambda: changed(lowered(), "layers.0.residual", align=np.zeros((1, 3), np.int8)),
-        "node 'layers.0.residual' (Relay): align has shape (1, 3), not (2, 3)",
+        "node 'layers.0.residual' (Requantize): align has shape (1, 3), not (2, 3)",
     ),
     "a shift far to the left": (
         lambda: changed(lowered(), "layers.0.residual", align=np.full((2, 3), 25, np.int8)),
-        "node 'layers.0.residual' (Relay): align is outside -47 … 24",
+        "node 'layers.0.residual' (Requantize): align is outside -47 … 24",
     ),
     "a product beyond 64 bits": (
         lambda: changed(
@@ -305,7 +305,7 @@ RELAYS: dict[str, tuple[Callable[[], Network], str]] = {
             {
                 "encoder.synapses": (
                     of(lowered(), "encoder.synapses"),
-                    nodes.Relay(
+                    nodes.Requantize(
                         name="wide",
                         inputs=(Edge("encoder.synapses"),),
                         output=Format(40, -15),
@@ -320,7 +320,7 @@ RELAYS: dict[str, tuple[Callable[[], Network], str]] = {
                 )
             }
         ),
-        "node 'encoder' (Relay): a product can reach ",
+        "node 'encoder' (Requantize): a product can reach ",
     ),
 }
 

@@ -16,21 +16,21 @@ from test_converter_spikingssm_zoo import convert
 from zoo import Variant, zoo_variants
 
 import snn_deploy
-from snn_deploy.data import Data, check_data
-from snn_deploy.deployment_file import Provenance, read_deployment, write_deployment
+from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.evaluation import evaluate
+from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.profile import load_profile
+from snn_deploy.page.data import gather_page
+from snn_deploy.page.html import render_page
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.reports.html import render_page
-from snn_deploy.reports.page_data import gather_page
-from snn_deploy.simulation import simulate
+from snn_deploy.run.simulation import simulate
 
 SEQUENCES = 4  # or pairs
 ORIGIN = Provenance("loihi2", "3", "zoo.ckpt", "0" * 64, {"source": "calibration"}, {}, "0.1.0")
@@ -118,7 +118,7 @@ def test_retrieval_from_file_to_report(shared: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", **{**test, "labels": labels})
     deployment = snn_deploy.convert(folder / "aan.ckpt", calibration=tmp_path / "data.npz")
     deployment.save(tmp_path / "aan.safetensors")
-    data = snn_deploy.data.load_data(tmp_path / "data.npz", deployment.network)
+    data = snn_deploy.data.inputs.load_data(tmp_path / "data.npz", deployment.network)
 
     simulation = deployment.simulate(data)
     verified = deployment.verify(data, against=folder / "aan.ckpt")

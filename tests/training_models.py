@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from synthetic import checkpoint_of, random_inputs, tiny_spikingssm_state
 
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.training.model import Model
 
 

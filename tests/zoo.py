@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import re
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +13,10 @@ import numpy.typing as npt
 import pytest
 
 from snn_deploy.checkpoint import Checkpoint, read_checkpoint
-from snn_deploy.errors import CheckpointError
 from snn_deploy.ir.network import OutputSteps
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent.parent / "shared" / "checkpoints"
 ZOO = CHECKPOINTS / "zoo"
-
-# The zoo's language models were stored with a path masked out, and the mask took one byte too
-# many: the pickle opcode after the string. The reader rightly refuses such a file.
-_MASKED = re.compile(rb"(X(.)\0\0\0(/data/x+))", re.DOTALL)
-_LONG_BINPUT = b"r"
 
 
 @dataclass(frozen=True)
@@ -57,19 +48,13 @@ class Variant:
         with np.load(self.folder / f"{name}.npz") as file:
             return dict(file)
 
-    def checkpoint(self, folder: Path) -> Checkpoint:
-        """Read the checkpoint, with the configuration beside it where it has none of its own.
-
-        ``folder`` takes a mended copy where the file is one of those with a masked path.
-        """
+    def checkpoint(self) -> Checkpoint:
+        """Read the checkpoint, with the configuration beside it where it has none of its own."""
         path = self.folder / self.meta["file"]
-        try:
-            checkpoint = read_checkpoint(path)
-        except CheckpointError:
-            checkpoint = read_checkpoint(_mended(path, folder))
+        checkpoint = read_checkpoint(path)
         if checkpoint.config is None:
             return read_checkpoint(path, self.folder / "config.yaml")
-        return dataclasses.replace(checkpoint, path=path)
+        return checkpoint
 
 
 def zoo_variants(fitting: Callable[[dict[str, Any]], bool] = lambda meta: True) -> list[Any]:
@@ -83,20 +68,3 @@ def zoo_variants(fitting: Callable[[dict[str, Any]], bool] = lambda meta: True) 
         return [pytest.param(Variant("none"), id="none", marks=pytest.mark.skip(reason=reason))]
     variants = [Variant(name) for name in names]
     return [pytest.param(v, id=v.name) for v in variants if fitting(v.meta)]
-
-
-def _mended(path: Path, folder: Path) -> Path:
-    copy = folder / path.name
-    with zipfile.ZipFile(path) as damaged, zipfile.ZipFile(copy, "w") as whole:
-        for member in damaged.infolist():
-            content = damaged.read(member)
-            if member.filename.endswith("data.pkl"):
-                content = _MASKED.sub(_put_back, content)
-            whole.writestr(member, content)
-    return copy
-
-
-def _put_back(match: re.Match[bytes]) -> bytes:
-    declared, masked = match[2][0], match[3]
-    assert len(masked) == declared + 1
-    return match[1][:-1] + _LONG_BINPUT

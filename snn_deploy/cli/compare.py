@@ -35,8 +35,8 @@ def compare(
     """
     from snn_deploy.api import load, load_float_network
     from snn_deploy.cli.convert import refuse_deployment
-    from snn_deploy.data import load_data
-    from snn_deploy.files import atomic_write, check_writable
+    from snn_deploy.data.inputs import load_data
+    from snn_deploy.io.files import atomic_write, check_writable
     from snn_deploy.reports.compare import compare_deployments
     from snn_deploy.reports.compare_table import render_comparison
 

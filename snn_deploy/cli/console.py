@@ -38,7 +38,7 @@ def write_text(path: str, text: str) -> None:
     """Write a whole file or none, as UTF-8, and say so."""
     import click
 
-    from snn_deploy.files import atomic_write
+    from snn_deploy.io.files import atomic_write
 
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", "replace"))

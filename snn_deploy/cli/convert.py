@@ -13,7 +13,7 @@ from snn_deploy.cli.console import percent, progress_bar
 from snn_deploy.cli.options import config_option, output_steps_option, parse_pairs
 
 if TYPE_CHECKING:
-    from snn_deploy.format_search import CostName, Search
+    from snn_deploy.tune.format_search import CostName, Search
 
 __all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
 
@@ -122,7 +122,7 @@ def _search(
     """Search formats, write what was tried beside the deployment, and give what was found."""
     from snn_deploy.api import search
     from snn_deploy.errors import ConfigError
-    from snn_deploy.files import atomic_write
+    from snn_deploy.io.files import atomic_write
 
     if calibration is None:
         raise ConfigError("--search needs --calibration DATA.npz to judge accuracy by")
@@ -151,8 +151,8 @@ def _saved(outcome: Search) -> str:
 
 def refuse_deployment(checkpoint: str) -> None:
     """Refuse a deployment where a checkpoint is wanted."""
-    from snn_deploy.deployment_file import is_deployment
     from snn_deploy.errors import ConfigError
+    from snn_deploy.io.deployment_file import is_deployment
 
     if is_deployment(checkpoint):
         raise ConfigError(f"{checkpoint} is a deployment already; name the CHECKPOINT it came from")
@@ -160,9 +160,9 @@ def refuse_deployment(checkpoint: str) -> None:
 
 def refuse_overwriting_input(output: Path, checkpoint: str) -> None:
     """Refuse an output that is the checkpoint itself, or somebody else's file."""
-    from snn_deploy.deployment_file import is_deployment
     from snn_deploy.errors import OutputError
-    from snn_deploy.files import check_writable
+    from snn_deploy.io.deployment_file import is_deployment
+    from snn_deploy.io.files import check_writable
 
     check_writable(output)
     if output.exists() and not is_deployment(output):

@@ -20,7 +20,7 @@ WIDE = 80  # columns that the whole table needs
 @click.option("--text", is_flag=True, help="Print the network's full text form.")
 def inspect(network_file: str, config: str | None, output_steps: Any, text: bool) -> None:
     """Show what a checkpoint or a deployment holds, layer by layer."""
-    from snn_deploy.deployment_file import is_deployment
+    from snn_deploy.io.deployment_file import is_deployment
     from snn_deploy.ir.text import format_network
 
     if is_deployment(network_file):

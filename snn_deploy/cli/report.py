@@ -44,10 +44,10 @@ def report(
     """Run DATA and account for what the deployed network does and costs on its chip."""
     from snn_deploy.api import load
     from snn_deploy.cli.convert import refuse_deployment
-    from snn_deploy.data import load_data
+    from snn_deploy.data.inputs import load_data
     from snn_deploy.errors import ConfigError
-    from snn_deploy.files import check_outputs
-    from snn_deploy.reports.page_data import gather_page
+    from snn_deploy.io.files import check_outputs
+    from snn_deploy.page.data import gather_page
     from snn_deploy.reports.table import render_report
 
     if against is not None and html_path is None:
@@ -76,6 +76,6 @@ def report(
     if json_path:
         write_text(json_path, json.dumps(outcome.to_json(), indent=2))
     if html_path and page is not None:
-        from snn_deploy.reports.html import render_page
+        from snn_deploy.page.html import render_page
 
         write_text(html_path, render_page(page))

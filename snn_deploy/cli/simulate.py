@@ -25,7 +25,7 @@ from snn_deploy.cli.stream import (
 from snn_deploy.cli.tracing import TraceRequest, trace_options
 
 if TYPE_CHECKING:
-    from snn_deploy.streaming import Stream
+    from snn_deploy.run.streaming import Stream
 
 __all__ = ["make_engine", "simulate"]
 
@@ -81,7 +81,7 @@ def simulate(
     output: str | None,
 ) -> None:
     """Run DATA through a deployment (bit-exactly), or through a checkpoint's float network."""
-    from snn_deploy.files import check_distinct, check_writable
+    from snn_deploy.io.files import check_distinct, check_writable
 
     check_distinct(trace.path, output, save_state)
     trace.check(network_file, data_path, resume)
@@ -150,8 +150,8 @@ def _refuse_checkpoint_options() -> None:
 def _check_deployment(path: str) -> None:
     from pathlib import Path
 
-    from snn_deploy.deployment_file import is_deployment
     from snn_deploy.errors import ConfigError
+    from snn_deploy.io.deployment_file import is_deployment
 
     if not is_deployment(path) and Path(path).exists():
         raise ConfigError(
@@ -197,10 +197,10 @@ def _simulate_float(
     import numpy as np
 
     from snn_deploy.api import load_float_network
-    from snn_deploy.data import load_data
-    from snn_deploy.deployment_file import is_deployment
+    from snn_deploy.data.inputs import load_data
     from snn_deploy.engines.floating import run_float
     from snn_deploy.errors import ConfigError
+    from snn_deploy.io.deployment_file import is_deployment
     from snn_deploy.ir.float_nodes import Lif
 
     if is_deployment(path):
@@ -230,7 +230,7 @@ def _simulate_float(
 def _save(path: str, arrays: Mapping[str, Any]) -> None:
     import numpy as np
 
-    from snn_deploy.files import atomic_write
+    from snn_deploy.io.files import atomic_write
 
     with atomic_write(path) as file:
         np.savez_compressed(file, **arrays)
@@ -254,7 +254,7 @@ def _print_outcome(
     saturated: Mapping[str, int],
     err: bool = False,
 ) -> None:
-    from snn_deploy.metrics import share_of_right
+    from snn_deploy.compare.metrics import share_of_right
 
     correct = None if predictions is None else share_of_right(predictions, labels)
     if correct is not None:

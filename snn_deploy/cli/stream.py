@@ -19,9 +19,9 @@ from snn_deploy.cli.console import progress_bar
 from snn_deploy.cli.tracing import TraceRequest
 
 if TYPE_CHECKING:
-    from snn_deploy.npz import Npz, Spool
-    from snn_deploy.recordings import Recording
-    from snn_deploy.streaming import Stream, StreamOutput
+    from snn_deploy.data.recordings import Recording
+    from snn_deploy.io.npz import Npz, Spool
+    from snn_deploy.run.streaming import Stream, StreamOutput
     from snn_deploy.traces.writer import TraceWriter
 
 __all__ = ["STANDARD_INPUT", "TOO_LARGE", "StreamRequest", "simulate_piped", "simulate_stream"]
@@ -81,8 +81,8 @@ def simulate_stream(
 ) -> tuple[Stream, Recording]:
     """Run all of a recording, and write what is asked for while it runs."""
     from snn_deploy.api import load
-    from snn_deploy.npz import write_npz
-    from snn_deploy.recordings import open_recording
+    from snn_deploy.data.recordings import open_recording
+    from snn_deploy.io.npz import write_npz
 
     deployment = load(path)
     recording = open_recording(data_path, deployment.network, limit)
@@ -114,8 +114,8 @@ def simulate_piped(path: str, request: StreamRequest) -> tuple[Stream, int]:
         If a line is no step for the network, or none came at all.
     """
     from snn_deploy.api import load
+    from snn_deploy.data.text_steps import read_steps
     from snn_deploy.errors import DataError
-    from snn_deploy.text_steps import read_steps
 
     deployment = load(path)
     stream = deployment.resume(request.resume) if request.resume else deployment.stream()
@@ -195,7 +195,7 @@ class _Outputs:
     """The answers of a network that answers at every step, on disk as they come."""
 
     def __init__(self, npz: Npz, stream: Stream, steps: int) -> None:
-        from snn_deploy.simulation import LOGIT_BYTES
+        from snn_deploy.run.simulation import LOGIT_BYTES
 
         shape = (stream.samples, steps, stream.classes)
         self._first = stream.steps

@@ -48,7 +48,7 @@ class TraceRequest:
             If there are such.
         """
         from snn_deploy.errors import ConfigError
-        from snn_deploy.files import check_writable
+        from snn_deploy.io.files import check_writable
 
         if self.path:
             check_writable(self.path, *sources)
@@ -81,7 +81,7 @@ class TraceRequest:
         self, network: Network, samples: int, first: int, last: int
     ) -> Iterator[TraceWriter | None]:
         """Write the trace of the steps ``first`` … ``last - 1`` while the block runs."""
-        from snn_deploy.npz import write_npz
+        from snn_deploy.io.npz import write_npz
         from snn_deploy.traces.selection import choose_steps
         from snn_deploy.traces.writer import Signal, TraceWriter
 

@@ -59,8 +59,8 @@ def verify(
     from snn_deploy.api import load
     from snn_deploy.cli.convert import refuse_deployment
     from snn_deploy.cli.simulate import make_engine
-    from snn_deploy.data import load_data
-    from snn_deploy.files import check_outputs
+    from snn_deploy.data.inputs import load_data
+    from snn_deploy.io.files import check_outputs
     from snn_deploy.reports.error_table import error_table
 
     names = [name.strip() for name in backends.split(",")]
@@ -87,7 +87,7 @@ def verify(
     if json_path:
         write_text(json_path, json.dumps(outcome.to_json(), indent=2))
     if html_path and outcome.accuracy is not None:
-        from snn_deploy.reports.error_page import ErrorPage, render_error_page
+        from snn_deploy.page.error_page import ErrorPage, render_error_page
 
         page = ErrorPage(
             outcome=outcome,

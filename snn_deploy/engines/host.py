@@ -16,7 +16,7 @@ from snn_deploy.engines.reference import STEPS, Context, check_positions, check_
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import DataError
 from snn_deploy.ir.host import chip_part, host_part
-from snn_deploy.ir.host_nodes import Lookup, Positions, Window
+from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.network import Network
 
 __all__ = ["Host", "HostSignals", "HostStream", "check_mantissas"]
@@ -147,7 +147,7 @@ def check_mantissas(network: Network, inputs: IntArray, samples: int, first: int
             f"{'±' if form.signed else '0 … '}{form.limit}, the format of node '{node.name}'; "
             "encode inputs with its format first"
         )
-    for lookup in network.of_kind(Lookup):
+    for lookup in network.of_kind(EmbeddingTable):
         check_tokens(lookup, inputs)
     for positions in network.of_kind(Positions):
         check_positions(positions, first + inputs.shape[1])

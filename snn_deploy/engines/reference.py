@@ -61,7 +61,7 @@ def _input(node: nodes.Input, sources: list[IntArray], context: Context) -> IntA
     return sources[0]
 
 
-def _lookup(node: host_nodes.Lookup, sources: list[IntArray], context: Context) -> IntArray:
+def _lookup(node: host_nodes.EmbeddingTable, sources: list[IntArray], context: Context) -> IntArray:
     check_tokens(node, sources[0])
     context.saturated.setdefault(node.name, 0)
     token = sources[0][..., 0]
@@ -77,7 +77,7 @@ def _lookup(node: host_nodes.Lookup, sources: list[IntArray], context: Context) 
 
 
 def _rows(
-    node: host_nodes.Lookup, cluster: host_nodes.Cluster, index: IntArray, context: Context
+    node: host_nodes.EmbeddingTable, cluster: host_nodes.Cluster, index: IntArray, context: Context
 ) -> IntArray:
     row = cluster.table[index].astype(np.int64)
     if cluster.projection is None:
@@ -86,7 +86,7 @@ def _rows(
     return context.saturate(node.name, total, node.output.bits)
 
 
-def check_tokens(node: host_nodes.Lookup, tokens: IntArray) -> None:
+def check_tokens(node: host_nodes.EmbeddingTable, tokens: IntArray) -> None:
     """Refuse tokens that the table does not have.
 
     Raises
@@ -138,7 +138,7 @@ def _rescale(x: IntArray, rescale: nodes.Rescale) -> IntArray:
     return fp.multiply_shift(x, rescale.mantissa, rescale.shift) + rescale.bias
 
 
-def _relay(node: nodes.Relay, sources: list[IntArray], context: Context) -> IntArray:
+def _relay(node: nodes.Requantize, sources: list[IntArray], context: Context) -> IntArray:
     if node.align is not None:
         sources = [fp.signed_shift(x, align) for x, align in zip(sources, node.align, strict=True)]
     total = np.sum(sources, axis=0)
@@ -262,11 +262,11 @@ def _running_sum(node: nodes.RunningSum, sources: list[IntArray], context: Conte
 
 STEPS: dict[type, Callable[[Any, list[IntArray], Context], IntArray]] = {
     nodes.Input: _input,
-    host_nodes.Lookup: _lookup,
+    host_nodes.EmbeddingTable: _lookup,
     host_nodes.Positions: _positions,
     host_nodes.Window: _window,
     nodes.Synapses: _synapses,
-    nodes.Relay: _relay,
+    nodes.Requantize: _relay,
     nodes.QuantizedLinear: _linear,
     nodes.QuantizedSsm: _ssm,
     nodes.Dendrite: _dendrite,

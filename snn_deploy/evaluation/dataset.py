@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import Data, check_data, load_data, rows_of
+from snn_deploy.data.inputs import Data, check_data, load_data, rows_of
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
 

@@ -18,8 +18,8 @@ from snn_deploy.evaluation.dataset import open_dataset
 from snn_deploy.evaluation.journal import open_journal
 from snn_deploy.evaluation.tally import Tally
 from snn_deploy.evaluation.workers import Task, run_here, run_on_cluster
-from snn_deploy.files import atomic_write, check_writable
-from snn_deploy.simulation import Progress
+from snn_deploy.io.files import atomic_write, check_writable
+from snn_deploy.run.simulation import Progress
 from snn_deploy.version import __version__
 
 __all__ = ["SCHEMA_VERSION", "Evaluation", "evaluate"]

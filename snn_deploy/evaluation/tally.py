@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.data import Data
-from snn_deploy.simulation import Simulation
+from snn_deploy.data.inputs import Data
+from snn_deploy.run.simulation import Simulation
 
 __all__ = ["Tally", "count"]
 

@@ -183,7 +183,7 @@ def _saturating(
     )
 
 
-def _relay(node: nodes.Relay, sources: list[Magnitude], spikes: bool) -> Bound:
+def _relay(node: nodes.Requantize, sources: list[Magnitude], spikes: bool) -> Bound:
     if node.align is not None:
         sources = [_shifted(x, -shift) for x, shift in zip(sources, node.align, strict=True)]
     total = np.sum(sources, axis=0)
@@ -304,7 +304,7 @@ def _largest(table: npt.NDArray[Any]) -> Magnitude:
     return np.asarray(np.maximum(high.astype(np.float64), -low.astype(np.float64)))
 
 
-def _lookup(node: host_nodes.Lookup, sources: list[Magnitude], spikes: bool) -> Bound:
+def _lookup(node: host_nodes.EmbeddingTable, sources: list[Magnitude], spikes: bool) -> Bound:
     output, product = np.zeros((2, node.width))
     for cluster in node.clusters:
         row = entering = _largest(cluster.table)
@@ -334,11 +334,11 @@ def _running_sum(node: nodes.RunningSum, sources: list[Magnitude], spikes: bool)
 
 _BOUNDS: dict[type, Callable[[Any, list[Magnitude], bool], Bound]] = {
     nodes.Input: _input,
-    host_nodes.Lookup: _lookup,
+    host_nodes.EmbeddingTable: _lookup,
     host_nodes.Positions: _positions,
     host_nodes.Window: _window,
     nodes.Synapses: _synapses,
-    nodes.Relay: _relay,
+    nodes.Requantize: _relay,
     nodes.QuantizedLinear: _linear,
     nodes.QuantizedSsm: _ssm,
     nodes.Dendrite: _dendrite,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from snn_deploy.ir.host_nodes import Lookup, Positions, Window
-from snn_deploy.ir.integer_nodes import Input, IntegerNode, QuantizedLinear, Relay, Synapses
+from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
+from snn_deploy.ir.integer_nodes import Input, IntegerNode, QuantizedLinear, Requantize, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
 __all__ = ["HOST_CAPABLE", "HOST_ONLY", "chip_part", "host_part"]
 
-HOST_ONLY: tuple[type[Node], ...] = (Input, Lookup, Positions, Window)
+HOST_ONLY: tuple[type[Node], ...] = (Input, EmbeddingTable, Positions, Window)
 """What no core computes."""
 
-HOST_CAPABLE: tuple[type[Node], ...] = (*HOST_ONLY, Synapses, Relay, QuantizedLinear)
+HOST_CAPABLE: tuple[type[Node], ...] = (*HOST_ONLY, Synapses, Requantize, QuantizedLinear)
 """What the host computes where a node that no core computes comes after it."""
 
 

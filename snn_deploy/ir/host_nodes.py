@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from snn_deploy.ir.integer_nodes import Int8, IntegerNode, Rescale
 
-__all__ = ["Cluster", "Lookup", "Positions", "Projection", "Table", "Window"]
+__all__ = ["Cluster", "EmbeddingTable", "Positions", "Projection", "Table", "Window"]
 
 Int16 = npt.NDArray[np.int16]
 Table = npt.NDArray[np.int16] | npt.NDArray[np.int32]
@@ -45,7 +45,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lookup(IntegerNode):
+class EmbeddingTable(IntegerNode):
     """``y[t] = row(x[t] - start)`` of the cluster that token x[t] belongs to.
 
     Cluster k holds the tokens from ``start_k = n_0 + … + n_{k-1}`` on, n_k the rows of its table:

@@ -9,10 +9,10 @@ written from this file alone.
 node               integer  lowered  message
 =================  =======  =======  ===========================================================
 Input              yes      yes      graded: mantissas of the quantised input
-QuantizedLinear    yes               graded; becomes Synapses and Relay
+QuantizedLinear    yes               graded; becomes Synapses and Requantize
 QuantizedSsm       yes               graded; becomes Dendrite
 QuantizedGlu       yes               graded; becomes Gate
-Relay              yes      yes      graded: sums, gains and offsets, residual paths
+Requantize              yes      yes      graded: sums, gains and offsets, residual paths
 LifSoma            yes      yes      binary spike
 Accumulator        yes      yes      graded, once a sequence
 Normalize          yes      yes      graded
@@ -20,7 +20,7 @@ RunningSum         yes      yes      graded
 Synapses                    yes      graded: what arrives in the next neuron's accumulators
 Dendrite                    yes      graded: the soma's drive
 Gate                        yes      graded
-Lookup             yes      yes      graded; the host's, see ``host_nodes.py``
+EmbeddingTable             yes      yes      graded; the host's, see ``host_nodes.py``
 Positions          yes      yes      graded; the host's
 Window             yes      yes      graded; the host's
 =================  =======  =======  ===========================================================
@@ -49,7 +49,7 @@ __all__ = [
     "QuantizedGlu",
     "QuantizedLinear",
     "QuantizedSsm",
-    "Relay",
+    "Requantize",
     "Rescale",
     "RunningSum",
     "SigmoidGate",
@@ -92,7 +92,8 @@ class Rescale:
 class Input(IntegerNode):
     """``y[t] = sat(floor(inputs[t] * 2**exponent + 1/2))``, computed by the host as it encodes.
 
-    Of tokens, which a Lookup reads, the format is unsigned and the exponent 0: they are themselves.
+    Of tokens, which an EmbeddingTable reads, the format is unsigned and the exponent 0: they are
+    themselves.
     """
 
     channels: int
@@ -122,7 +123,7 @@ class Synapses(IntegerNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Relay(IntegerNode):
+class Requantize(IntegerNode):
     """``y = sat(ms(Σ_i (x_i << align_i), mantissa, shift) + bias)``, without ``rescale``
     ``y = sat(Σ_i (x_i << align_i))``; negative ``align`` is a right shift, rounding half up.
 
@@ -141,7 +142,7 @@ class Relay(IntegerNode):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedLinear(IntegerNode):
-    """``y = sat(ms(weight · x, mantissa, shift) + bias)``: Synapses and Relay in one.
+    """``y = sat(ms(weight · x, mantissa, shift) + bias)``: Synapses and Requantize in one.
 
     The sum ``weight · x`` stays within ``sum_bits`` (the verifier proves it).
     """

@@ -10,7 +10,7 @@ import numpy as np
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.formats import SPIKE
-from snn_deploy.ir.host_nodes import Lookup, Positions, Window
+from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.integer_nodes import (
     Accumulator,
     Dendrite,
@@ -22,7 +22,7 @@ from snn_deploy.ir.integer_nodes import (
     QuantizedGlu,
     QuantizedLinear,
     QuantizedSsm,
-    Relay,
+    Requantize,
     Rescale,
     RunningSum,
     SigmoidGate,
@@ -88,7 +88,7 @@ def _check_input(network: Network, node: Input) -> None:
         return
     for reader in network.consumers(node.name):
         rule = f"'{reader.name}' reads it, so its output must be signed, or spikes, {SPIKE}"
-        require(isinstance(reader, Lookup), node, rule)
+        require(isinstance(reader, EmbeddingTable), node, rule)
 
 
 def _check_entries(node: Node, table: Any, bits: int) -> None:
@@ -99,7 +99,7 @@ def _check_entries(node: Node, table: Any, bits: int) -> None:
     require(fits, node, f"an entry of its table exceeds {bits} bits")
 
 
-def _check_lookup(network: Network, node: Lookup) -> None:
+def _check_lookup(network: Network, node: EmbeddingTable) -> None:
     require(bool(node.clusters), node, "has no table")
     for cluster in node.clusters:
         projection = cluster.projection
@@ -159,7 +159,7 @@ def _check_rescale(node: Node, rescale: Rescale, width: int) -> None:
     require(_fits(rescale.mantissa, rescale.bits), node, f"a gain exceeds {rescale.bits} bits")
 
 
-def _check_relay(network: Network, node: Relay) -> None:
+def _check_relay(network: Network, node: Requantize) -> None:
     if node.rescale is not None:
         _check_rescale(node, node.rescale, node.width)
     exponents = [
@@ -275,12 +275,12 @@ def _check_running_sum(network: Network, node: RunningSum) -> None:
 
 NODE_RULES: dict[type, Callable[[Network, Any], None]] = {
     Input: _check_input,
-    Lookup: _check_lookup,
+    EmbeddingTable: _check_lookup,
     Positions: _check_positions,
     Window: _check_window,
     Synapses: _check_weights,
     QuantizedLinear: _check_weights,
-    Relay: _check_relay,
+    Requantize: _check_relay,
     Dendrite: _check_driven,
     QuantizedSsm: _check_driven,
     LifSoma: _check_lif,

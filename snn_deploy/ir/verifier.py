@@ -17,7 +17,7 @@ from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.head import check_head
 from snn_deploy.ir.host import HOST_CAPABLE, host_part
-from snn_deploy.ir.host_nodes import Lookup, Positions, Window
+from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.integer_nodes import (
     Accumulator,
     Dendrite,
@@ -28,7 +28,7 @@ from snn_deploy.ir.integer_nodes import (
     QuantizedGlu,
     QuantizedLinear,
     QuantizedSsm,
-    Relay,
+    Requantize,
     RunningSum,
     Synapses,
 )
@@ -45,10 +45,10 @@ _PROCESSES: tuple[type[Node], ...] = (
     Dendrite,
     LifSoma,
     Gate,
-    Relay,
+    Requantize,
     Accumulator,
     RunningSum,
-    Lookup,
+    EmbeddingTable,
     Positions,
     Window,
     Normalize,
@@ -138,7 +138,7 @@ def _check_widths(network: Network, node: Node) -> None:
             node,
             f"takes {expected} channels, but '{source.name}' gives {source.width}",
         )
-    if not isinstance(node, Relay):
+    if not isinstance(node, Requantize):
         require(len(sources) <= 1, node, f"takes one input, not {len(sources)}")
 
 
@@ -147,7 +147,7 @@ def _input_width(node: Node) -> int:
         return int(node.weight.shape[1])
     if isinstance(node, Gate | QuantizedGlu):
         return 2 * node.width
-    if isinstance(node, Lookup):
+    if isinstance(node, EmbeddingTable):
         return 1
     if isinstance(node, Window):
         return node.channels

@@ -15,7 +15,6 @@ from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import path_delay
-from snn_deploy.mapping.audit import audit_placement
 from snn_deploy.mapping.host import host_work
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.populations import find_populations, state_per_neuron_bytes
@@ -70,8 +69,7 @@ def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
         lines = "".join(f"\n  {line}" for line in _grouped(violations))
         raise TargetError(f"target '{profile.name}' cannot run this network:{lines}")
     if profile.cores is not None:
-        placement = place_network(chip, profile, objective="cores")
-        audit_placement(chip, placement, profile)
+        place_network(chip, profile, objective="cores")
     return find_notices(network, profile)
 
 
@@ -196,7 +194,7 @@ def _widths(network: Network, node: Any, entry: Node) -> Iterator[tuple[str, str
         yield "coefficient_bits", "gain_bits", max(node.rescale.bits, node.reciprocal_bits)
         yield "coefficient_bits", "", fp.ROOT_BITS
         yield "state_bits", "message_bits", node.state_bits
-    elif isinstance(node, nodes.Relay):
+    elif isinstance(node, nodes.Requantize):
         yield "state_bits", "residual_bits", node.output.bits
         if node.rescale is not None:
             yield "coefficient_bits", "gain_bits", node.rescale.bits

@@ -185,7 +185,7 @@ def _rescale_memory(rescale: nodes.Rescale, bias_bits: int) -> Memory:
     return Memory(coefficients=rescale.bits + SHIFT_BITS + bias_bits)
 
 
-def _relay(network: Network, node: nodes.Relay) -> NodeCost:
+def _relay(network: Network, node: nodes.Requantize) -> NodeCost:
     operations, macs, memory = len(node.inputs) - 1 + _CLIP, 0, Memory()
     if node.align is not None:
         operations += len(node.inputs)
@@ -315,7 +315,7 @@ def _running_sum(network: Network, node: nodes.RunningSum) -> NodeCost:
 COSTS: dict[type, Callable[[Network, Any], NodeCost]] = {
     nodes.Input: _input,
     nodes.Synapses: _synapses,
-    nodes.Relay: _relay,
+    nodes.Requantize: _relay,
     nodes.Dendrite: _dendrite,
     nodes.LifSoma: _lif,
     nodes.Gate: _gate,

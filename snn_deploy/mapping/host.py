@@ -13,7 +13,7 @@ from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, FirstSteps, 
 from snn_deploy.ir.float_nodes import Readout
 from snn_deploy.ir.head import POINTWISE, stored
 from snn_deploy.ir.host import host_part
-from snn_deploy.ir.host_nodes import Lookup, Positions, Window
+from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -90,7 +90,7 @@ def _head_work(network: Network, node: Node) -> HostWork:
 
 
 def _describe(node: Node) -> str:
-    if isinstance(node, Lookup):
+    if isinstance(node, EmbeddingTable):
         factors = " + ".join(
             f"{len(cluster.table)} × {cluster.table.shape[1]}" for cluster in node.clusters
         )

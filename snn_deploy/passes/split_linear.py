@@ -1,7 +1,7 @@
 """Split linear layers into synapses and the neuron that receives them.
 
-The receiver scales each row's synaptic units and adds its bias: a Relay, or, for a gated linear
-unit, the Gate neuron itself.
+The receiver scales each row's synaptic units and adds its bias: a Requantize, or, for a gated
+linear unit, the Gate neuron itself.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.integer_nodes import Gate, QuantizedGlu, QuantizedLinear, Relay, Synapses
+from snn_deploy.ir.integer_nodes import Gate, QuantizedGlu, QuantizedLinear, Requantize, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.passes.base import Pass
@@ -19,7 +19,7 @@ __all__ = ["SplitLinear"]
 
 @dataclass(frozen=True)
 class SplitLinear(Pass):
-    """QuantizedLinear to Synapses and a Relay, or, together with its QuantizedGlu, a Gate."""
+    """QuantizedLinear to Synapses and a Requantize, or, together with its QuantizedGlu, a Gate."""
 
     name = "split-linear"
     takes = "integer"
@@ -47,8 +47,8 @@ def _synapses(linear: QuantizedLinear) -> Synapses:
     )
 
 
-def _relay(linear: QuantizedLinear) -> Relay:
-    return Relay(
+def _relay(linear: QuantizedLinear) -> Requantize:
+    return Requantize(
         name=linear.name,
         inputs=(Edge(f"{linear.name}.synapses"),),
         output=linear.output,

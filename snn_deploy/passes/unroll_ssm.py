@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.integer_nodes import Dendrite, ModeBank, QuantizedSsm, Relay, Rescale
+from snn_deploy.ir.integer_nodes import Dendrite, ModeBank, QuantizedSsm, Requantize, Rescale
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.passes.base import Pass
@@ -21,7 +21,7 @@ __all__ = ["UnrollSsm"]
 
 @dataclass(frozen=True)
 class UnrollSsm(Pass):
-    """QuantizedSsm to Dendrite, or to two and a Relay."""
+    """QuantizedSsm to Dendrite, or to two and a Requantize."""
 
     name = "unroll-ssm"
     takes = "integer"
@@ -64,14 +64,14 @@ def _dendrite(
     )
 
 
-def _sum(ssm: QuantizedSsm, *parts: str) -> Relay:
+def _sum(ssm: QuantizedSsm, *parts: str) -> Requantize:
     rescale = Rescale(
         mantissa=np.ones(ssm.width, np.int32),
         shift=np.full(ssm.width, ssm.drive_shift, np.int8),
         bias=np.zeros(ssm.width, np.int32),
         bits=ssm.forward.coefficient_bits,
     )
-    return Relay(
+    return Requantize(
         name=ssm.name,
         inputs=tuple(Edge(part) for part in parts),
         output=ssm.output,

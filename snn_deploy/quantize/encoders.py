@@ -39,9 +39,9 @@ def quantize_tokens(node: float_nodes.TokenInput) -> Input:
     return Input(name=node.name, output=Format(bits, 0, signed=False), channels=1)
 
 
-def quantize_embedding(node: float_nodes.Embedding, output: Format) -> nodes.Lookup:
+def quantize_embedding(node: float_nodes.Embedding, output: Format) -> nodes.EmbeddingTable:
     """Round a table to the output's format."""
-    return nodes.Lookup(
+    return nodes.EmbeddingTable(
         name=node.name,
         inputs=node.inputs,
         output=output,
@@ -52,10 +52,10 @@ def quantize_embedding(node: float_nodes.Embedding, output: Format) -> nodes.Loo
 
 def quantize_adaptive_embedding(
     node: AdaptiveEmbedding, output: Format, gain: Gain
-) -> nodes.Lookup:
+) -> nodes.EmbeddingTable:
     """Round each cluster's table and projection: the product would not fit in memory."""
     pairs = zip(node.tables, node.projections, strict=True)
-    return nodes.Lookup(
+    return nodes.EmbeddingTable(
         name=node.name,
         inputs=node.inputs,
         output=output,

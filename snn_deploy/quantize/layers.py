@@ -147,7 +147,7 @@ def _residual(builder: Builder, node: float_nodes.Residual) -> None:
     exponents = [builder.outputs[e.source].exponents(node.channels) for e in node.inputs]
     align = (output.exponents(node.channels) - np.stack(exponents)).astype(np.int8)
     builder.add(
-        nodes.Relay(
+        nodes.Requantize(
             name=node.name,
             inputs=node.inputs,
             output=output,
@@ -163,7 +163,7 @@ def _affine(builder: Builder, node: float_nodes.Affine) -> None:
     step = 2.0 ** (output.exponents(node.width) - source.exponents(node.width))
     mean = builder.mean(node.inputs[0].source, node.width)
     builder.add(
-        nodes.Relay(
+        nodes.Requantize(
             name=node.name,
             inputs=node.inputs,
             output=output,

@@ -62,7 +62,7 @@ def _narrow(builder: Builder, name: str, source: str, weight: nodes.Int8) -> tup
         bits=builder.config.at(name).gain_bits,
     )
     builder.add(
-        nodes.Relay(
+        nodes.Requantize(
             name=f"{name}.narrow",
             inputs=(Edge(source),),
             output=Format(narrow, exponent),

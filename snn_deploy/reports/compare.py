@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import Data, vocabulary_of
+from snn_deploy.compare.metrics import share_of_right
+from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.engines.head import predict
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import Profile, load_profile
-from snn_deploy.metrics import share_of_right
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
-from snn_deploy.simulation import Progress, output_format
+from snn_deploy.run.simulation import Progress, output_format
 
 if TYPE_CHECKING:
     from snn_deploy.deployment import Deployment

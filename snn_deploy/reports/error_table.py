@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from snn_deploy.reports.quantities import percent
 
 if TYPE_CHECKING:
-    from snn_deploy.accuracy import AccuracyComparison
-    from snn_deploy.signals import SignalError
+    from snn_deploy.compare.accuracy import AccuracyComparison
+    from snn_deploy.compare.signals import SignalError
 
 __all__ = ["error_table"]
 

@@ -10,8 +10,8 @@ from typing import IO, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.io.npz import Member, Npz, cannot_write
 from snn_deploy.ir.formats import SPIKE, Format
-from snn_deploy.npz import Member, Npz, cannot_write
 
 __all__ = ["STEPS", "Signal", "TraceFormat", "TraceWriter", "narrowest"]
 
@@ -50,7 +50,7 @@ class TraceWriter:
     Parameters
     ----------
     npz
-        Where the arrays go: see :func:`snn_deploy.npz.write_npz`.
+        Where the arrays go: see :func:`snn_deploy.io.npz.write_npz`.
     signals
         What is traced, by node name.
     samples, steps

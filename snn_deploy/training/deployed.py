@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from snn_deploy.converters.registry import to_float_network
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.integer_nodes import QuantizedLinear
@@ -28,7 +28,7 @@ from snn_deploy.passes.pipeline import PIPELINE, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
-from snn_deploy.simulation import encode_inputs, simulate
+from snn_deploy.run.simulation import encode_inputs, simulate
 from snn_deploy.training.model import Model, Tensors
 
 __all__ = ["Compiled", "Deployer"]

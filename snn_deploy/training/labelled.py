@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.errors import DataError
 
 __all__ = ["hold_out", "labels_of", "require_labels", "take"]

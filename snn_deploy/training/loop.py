@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.errors import ConfigError
-from snn_deploy.simulation import Progress
+from snn_deploy.run.simulation import Progress
 from snn_deploy.training.labelled import labels_of, take
 from snn_deploy.training.model import Model
 

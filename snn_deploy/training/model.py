@@ -16,7 +16,7 @@ from snn_deploy.checkpoint import Checkpoint
 from snn_deploy.converters.registry import recognise, to_float_network
 from snn_deploy.converters.spikingssm_config import SpikingSsmConfig, parse_config
 from snn_deploy.converters.weights import strip_wrappers
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.float_nodes import Affine, Lif, Readout, TokenInput
 from snn_deploy.ir.network import Network

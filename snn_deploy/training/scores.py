@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data import Data
+from snn_deploy.data.inputs import Data
 from snn_deploy.training.labelled import labels_of
 
 __all__ = ["Score", "score"]

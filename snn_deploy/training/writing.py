@@ -12,7 +12,7 @@ import torch
 
 from snn_deploy.checkpoint import Checkpoint, read_checkpoint
 from snn_deploy.errors import ConfigError, OutputError, SnnDeployError
-from snn_deploy.files import atomic_write, check_writable
+from snn_deploy.io.files import atomic_write, check_writable
 
 __all__ = ["RECORD", "check_output", "write_checkpoint"]
 

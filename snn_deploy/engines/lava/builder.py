@@ -223,7 +223,7 @@ def _extra(bench: _Bench, node: nodes.IntegerNode) -> dict[str, Any]:
 _PROCESSES: Mapping[type[Node], Callable[[_Bench, Any], Parts]] = {
     nodes.Synapses: _synapses,
     nodes.LifSoma: _lif,
-    nodes.Relay: _own(processes.RelayProcess, models.RelayModel),
+    nodes.Requantize: _own(processes.RelayProcess, models.RelayModel),
     nodes.Dendrite: _own(processes.DendriteProcess, models.DendriteModel),
     nodes.Gate: _own(processes.GateProcess, models.GateModel),
     nodes.Normalize: _own(processes.NormalizeProcess, models.NormalizeModel),

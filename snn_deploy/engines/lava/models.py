@@ -100,7 +100,7 @@ def _rescaled(x: IntArray, rescale: nodes.Rescale) -> IntArray:
 @implements(proc=RelayProcess, protocol=LoihiProtocol)
 @requires(CPU)
 class RelayModel(NodeModel):
-    """Relay."""
+    """Requantize."""
 
     def gather(self, messages: list[IntArray]) -> IntArray:
         """Add up the inputs, aligned."""

@@ -37,7 +37,7 @@ class NodeProcess(AbstractProcess):
 
 
 class RelayProcess(NodeProcess):
-    """A Relay."""
+    """A Requantize."""
 
 
 class DendriteProcess(NodeProcess):

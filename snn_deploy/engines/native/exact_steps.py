@@ -93,7 +93,7 @@ def _synapses(node: nodes.Synapses, samples: int) -> Step:
     return _Step(step)
 
 
-def _relay(node: nodes.Relay, samples: int) -> Step:
+def _relay(node: nodes.Requantize, samples: int) -> Step:
     unity = np.ones(node.width, np.int32)
     nothing = np.zeros_like(unity)
     rescale = node.rescale or nodes.Rescale(unity, nothing.astype(np.int8), nothing, 2)
@@ -226,7 +226,7 @@ def pool(node: nodes.Accumulator, held: IntArray, steps: int) -> IntArray:
 _STEPS: dict[type[Node], Callable[[Any, int], Step]] = {
     nodes.Input: _input,
     nodes.Synapses: _synapses,
-    nodes.Relay: _relay,
+    nodes.Requantize: _relay,
     nodes.Dendrite: _dendrite,
     nodes.LifSoma: _lif,
     nodes.Gate: _gate,

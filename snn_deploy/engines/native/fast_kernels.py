@@ -196,7 +196,7 @@ def _relay_two(
     rows: int,
     limit: float,
 ) -> int:
-    """Relay two sources, or one if ``second_at`` is -1; see ``relay``."""
+    """Requantize two sources, or one if ``second_at`` is -1; see ``relay``."""
     clipped, magic, high, low = splat(0.0), splat(MAGIC), splat(limit), splat(-limit)
     for r in range(rows):
         for w in range(0, pitch, LANES):

@@ -117,7 +117,7 @@ def _changes_nothing(rescale: nodes.Rescale) -> bool:
     )
 
 
-def _relay(parts: Parts, node: nodes.Relay, sources: list[int]) -> Fields:
+def _relay(parts: Parts, node: nodes.Requantize, sources: list[int]) -> Fields:
     largest = parts.largest_inputs(node)
     rescale, aligns = -1, [-1] * len(sources)
     if node.align is not None:
@@ -258,7 +258,7 @@ def _running_sum(parts: Parts, node: nodes.RunningSum, sources: list[int]) -> Fi
 
 EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     nodes.Synapses: _synapses,
-    nodes.Relay: _relay,
+    nodes.Requantize: _relay,
     nodes.Dendrite: _dendrite,
     nodes.LifSoma: _soma,
     nodes.Gate: _gate,

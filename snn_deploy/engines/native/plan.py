@@ -8,7 +8,7 @@ from functools import lru_cache
 from snn_deploy.engines.host import Host
 from snn_deploy.engines.native.schedule import Sweep, plan_sweeps
 from snn_deploy.engines.result import IntArray, senders
-from snn_deploy.ir.integer_nodes import Accumulator, Gate, Normalize, Relay, Synapses
+from snn_deploy.ir.integer_nodes import Accumulator, Gate, Normalize, Requantize, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
@@ -92,7 +92,7 @@ def plan_network(network: Network) -> Plan:
     )
 
 
-_STATELESS = (Synapses, Relay, Gate, Normalize)
+_STATELESS = (Synapses, Requantize, Gate, Normalize)
 
 
 def _closing_nodes(network: Network) -> tuple[Node, ...]:

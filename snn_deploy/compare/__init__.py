@@ -1,0 +1,1 @@
+"""Comparing answers: engine against engine, float against integer."""

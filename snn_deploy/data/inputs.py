@@ -1,0 +1,313 @@
+"""Input data: reading it, and checking it against the network before anything runs."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.errors import DataError
+from snn_deploy.ir.float_nodes import TokenInput
+from snn_deploy.ir.host_nodes import EmbeddingTable
+from snn_deploy.ir.network import Network
+
+__all__ = ["Data", "check_data", "check_inputs", "load_data", "rows_of", "vocabulary_of"]
+
+MOST_NAMES = 8  # of an archive's members, in a message
+
+# what numpy and zipfile raise for files that are damaged, encrypted, or no such files
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A batch of sequences.
+
+    Parameters
+    ----------
+    inputs
+        (B, L, d_input) real numbers, or (B, L) integer tokens; padded as in training.
+    labels
+        Classes, one for each answer: (B,), or (B, steps) where each step has one; negative ones
+        do not count. None without.
+    lengths
+        (B,) valid steps of each sequence, 1 … L; all L when the data names none.
+    pairs
+        Whether sequence i of the first half belongs to sequence i of the second half: they have
+        one answer.
+    """
+
+    inputs: npt.NDArray[Any]
+    labels: npt.NDArray[np.int64] | None
+    lengths: npt.NDArray[np.int64]
+    pairs: bool = False
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def answers(self) -> int:
+        """How many sequences, or pairs of them, there are."""
+        return len(self) // 2 if self.pairs else len(self)
+
+    def first(self, limit: int | None) -> Data:
+        """Give the first ``limit`` sequences, or pairs of sequences; or all."""
+        return self.part(0, self.answers if limit is None else min(limit, self.answers))
+
+    def part(self, start: int, stop: int) -> Data:
+        """Give the sequences, or pairs of them, ``start`` … ``stop - 1``."""
+        labels = None if self.labels is None else self.labels[start:stop]
+        rows = rows_of(start, stop, self.answers, self.pairs)
+        return replace(self, inputs=self.inputs[rows], labels=labels, lengths=self.lengths[rows])
+
+    def __getitem__(self, rows: slice) -> Data:
+        """Give some sequences; what they are labelled is lost where they come in pairs."""
+        labels = None if self.labels is None or self.pairs else self.labels[rows]
+        return replace(
+            self, inputs=self.inputs[rows], labels=labels, lengths=self.lengths[rows], pairs=False
+        )
+
+
+def rows_of(start: int, stop: int, answers: int, pairs: bool) -> Any:
+    """Index the sequences of some answers; of pairs, all first sequences, then all second ones."""
+    if not pairs:
+        return slice(start, stop)
+    return np.concatenate([np.arange(start, stop), np.arange(start, stop) + answers])
+
+
+def load_data(path: str | os.PathLike[str], network: Network) -> Data:
+    """Read DATA.npz (``inputs``, optional ``labels`` and ``lengths``) for a network.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or :func:`check_data` refuses what it holds.
+    """
+    file = Path(path)
+    try:
+        if not file.is_file():
+            what = "a folder" if file.is_dir() else "no such file"
+            raise DataError(f"{file}: {what}; data is an .npz with an array 'inputs'")
+        with file.open("rb") as content:  # numpy would leave a damaged file open
+            _check_recognisable(content, file)
+            arrays, names = _read_arrays(content, file)
+    except _UNREADABLE as error:
+        raise DataError(f"{file}: not a readable .npz of plain arrays ({error})") from error
+    if "inputs" not in arrays:
+        raise DataError(f"{file}: no array 'inputs' in it; it holds: {names or 'nothing'}")
+    return check_data(network, **arrays, where=str(file))
+
+
+def _check_recognisable(content: IO[bytes], file: Path) -> None:
+    """Refuse other files by their first bytes; numpy would offer to unpickle them."""
+    head = content.read(8)
+    content.seek(0)
+    if not head.startswith((b"PK", b"\x93NUMPY")):
+        raise DataError(
+            f"{file}: not a readable .npz of plain arrays (its first bytes are {head!r}); write "
+            "one with numpy.savez(file, inputs=…)"
+        )
+
+
+def _read_arrays(content: IO[bytes], file: Path) -> tuple[dict[str, npt.NDArray[Any]], str]:
+    """Give the arrays that count, and the names of all."""
+    loaded = np.load(content, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
+    with loaded as archive:
+        known = (key for key in ("inputs", "labels", "lengths") if key in archive)
+        names = archive.files
+        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+        return {key: archive[key] for key in known}, ", ".join(names[:MOST_NAMES]) + more
+
+
+def check_data(
+    network: Network,
+    inputs: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    lengths: npt.ArrayLike | None = None,
+    where: str = "inputs",
+) -> Data:
+    """Check arrays against a network's input, and complete them.
+
+    Raises
+    ------
+    DataError
+        On a wrong shape or dtype, an empty batch, NaN or infinity, a token outside the vocabulary,
+        lengths outside 1 … L, or fewer steps than the answer has; the message names the first
+        offending position.
+    """
+    array = check_inputs(network, inputs, where)
+    batch, steps = array.shape[:2]
+    if batch == 0 or steps == 0:
+        raise DataError(f"{where}: shape {array.shape} holds no step; need at least one sequence")
+    if network.pairs and batch % 2:
+        raise DataError(
+            f"{where}: {batch} sequences, but this network compares pairs; give an even number: "
+            "all first documents, then all second ones"
+        )
+    valid = _lengths(lengths, batch, steps, where)
+    _check_steps(network, steps, valid, where)
+    answers = batch // 2 if network.pairs else batch
+    return Data(array, _labels(labels, answers, network, where), valid, network.pairs)
+
+
+def _check_steps(network: Network, steps: int, lengths: npt.NDArray[np.int64], where: str) -> None:
+    """Check that the sequences have a length that the network takes."""
+    if network.steps is not None and steps != network.steps:
+        raise DataError(
+            f"{where}: sequences of {steps} steps, but this network was converted for "
+            f"{network.steps}, on which its weights depend: pad to {network.steps} steps, or "
+            f"convert with calibration data of {steps}"
+        )
+    first = network.first_steps
+    if first is not None and steps < first:
+        raise DataError(
+            f"{where}: the answer is the first {first} steps, but the sequences have only "
+            f"{steps}; give longer ones, or convert with fewer --output-steps"
+        )
+    if isinstance(network.output_steps, str):
+        return
+    shortest = int(lengths.min()) if _counts_valid_steps(network) else steps
+    if shortest < network.output_steps:
+        raise DataError(
+            f"{where}: the answer is the last {network.output_steps} steps, but "
+            f"{_short(shortest, steps)}; give longer ones, or convert with fewer --output-steps"
+        )
+
+
+def _counts_valid_steps(network: Network) -> bool:
+    return network.use_lengths or bool(getattr(network.output, "use_lengths", False))
+
+
+def _short(shortest: int, steps: int) -> str:
+    if shortest == steps:
+        return f"the sequences have only {steps}"
+    return f"the shortest sequence has only {shortest} valid ones"
+
+
+def check_inputs(
+    network: Network, inputs: npt.ArrayLike, where: str = "inputs"
+) -> npt.NDArray[Any]:
+    """Check shape, dtype and values of inputs alone, of a whole batch or of a part of it.
+
+    Raises
+    ------
+    DataError
+        On a wrong shape or dtype, NaN or infinity, or a token outside the vocabulary.
+    """
+    array = _as_array(inputs, f"{where}: inputs")
+    vocabulary = vocabulary_of(network)
+    if vocabulary is not None:
+        _check_tokens(array, vocabulary, where)
+    else:
+        _check_signal(array, network.input.width, where)
+    return array
+
+
+def vocabulary_of(network: Network) -> int | None:
+    """Give how many tokens a network knows; None if it reads numbers."""
+    readers = [network.input, *network.consumers(network.input.name)]
+    known = (node.vocabulary for node in readers if isinstance(node, TokenInput | EmbeddingTable))
+    return next(known, None)
+
+
+def _as_array(value: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # lists of different lengths
+        raise DataError(
+            f"{what} are no array ({error}); pad sequences as in training, and give lengths"
+        ) from error
+
+
+def _check_signal(array: npt.NDArray[Any], width: int, where: str) -> None:
+    if array.ndim != 3 or array.shape[2] != width:
+        raise DataError(
+            f"{where}: shape {array.shape}; this network takes (sequences, steps, {width}) floats"
+        )
+    if not np.issubdtype(array.dtype, np.floating):
+        raise DataError(
+            f"{where}: dtype {array.dtype}; this network takes float32, scaled as in training"
+        )
+    finite = np.isfinite(array)
+    if not finite.all():
+        position = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise DataError(
+            f"{where}: {int((~finite).sum())} values are NaN or infinite, the first at "
+            f"[{', '.join(map(str, position))}]; clean the data first"
+        )
+
+
+def _check_tokens(array: npt.NDArray[Any], vocabulary: int, where: str) -> None:
+    if array.ndim != 2:
+        raise DataError(
+            f"{where}: shape {array.shape}; this network takes (sequences, steps) tokens"
+        )
+    if not np.issubdtype(array.dtype, np.integer):
+        raise DataError(f"{where}: dtype {array.dtype}; this network takes integer tokens")
+    outside = (array < 0) | (array >= vocabulary)
+    if outside.any():
+        position = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise DataError(
+            f"{where}: token {int(array[position])} at [{position[0]}, {position[1]}] is outside "
+            f"the vocabulary, 0 … {vocabulary - 1}"
+        )
+
+
+def _labels(
+    labels: npt.ArrayLike | None, answers: int, network: Network, where: str
+) -> npt.NDArray[np.int64] | None:
+    if labels is None:
+        return None
+    array = _as_array(labels, f"{where}: labels")
+    if array.shape[:1] != (answers,):
+        what = "pairs of sequences" if network.pairs else "sequences"
+        raise DataError(
+            f"{where}: labels of shape {array.shape} for {answers} {what}; give one each"
+        )
+    if array.ndim > 2 or not np.issubdtype(array.dtype, np.integer):
+        return None  # targets of a regression: nothing to count correct predictions with
+    if array.ndim == 2 and not _classifies_steps(network):
+        return None
+    return array.astype(np.int64)
+
+
+def _classifies_steps(network: Network) -> bool:
+    last = (network.head or network.nodes)[-1]
+    return network.output_steps != "one" and last.width > 1
+
+
+def _lengths(
+    lengths: npt.ArrayLike | None, batch: int, steps: int, where: str
+) -> npt.NDArray[np.int64]:
+    if lengths is None:
+        return np.full(batch, steps, dtype=np.int64)
+    array = _as_array(lengths, f"{where}: lengths")
+    if array.shape != (batch,) or not np.issubdtype(array.dtype, np.integer):
+        raise DataError(
+            f"{where}: lengths of shape {array.shape} and dtype {array.dtype}; need one integer "
+            f"for each of {batch} sequences"
+        )
+    wrong = (array < 1) | (array > steps)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise DataError(
+            f"{where}: lengths[{first}] = {int(array[first])} is outside 1 … {steps} steps"
+        )
+    return array.astype(np.int64)

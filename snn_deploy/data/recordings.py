@@ -1,0 +1,83 @@
+"""Long sequences on disk, read a chunk of time at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.data.inputs import rows_of, vocabulary_of
+from snn_deploy.evaluation.dataset import MappedArray, open_dataset
+from snn_deploy.ir.network import Network
+
+__all__ = ["Recording", "open_recording"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Sequences side by side.
+
+    Parameters
+    ----------
+    inputs
+        (B, L, d_input) or (B, L) tokens; without the first axis if it is a ``single`` sequence.
+    labels, lengths
+        (B,) each; no lengths where every step is valid.
+    samples, rows
+        How many of the sequences are read, and which.
+    """
+
+    inputs: npt.NDArray[Any] | MappedArray
+    labels: npt.NDArray[Any] | None
+    lengths: npt.NDArray[Any] | None
+    samples: int
+    rows: Any = slice(None)
+    single: bool = False
+
+    @property
+    def steps(self) -> int:
+        """How long the sequences are, L."""
+        return int(self.inputs.shape[0 if self.single else 1])
+
+    def chunks(self, size: int) -> Iterator[npt.NDArray[Any]]:
+        """Read ``size`` steps at a time, (B, size, …); the last chunk may be shorter."""
+        for start in range(0, self.steps, size):
+            part = slice(start, start + size)
+            yield self.inputs[part][None] if self.single else self.inputs[self.rows, part]
+
+
+def open_recording(
+    path: str | os.PathLike[str], network: Network, limit: int | None = None
+) -> Recording:
+    """Open DATA.npz, an .npy or a folder for a stream; an .npy may be one sequence, (L, d_input).
+
+    ``.npy`` files stay on disk; an .npz is read at once.
+
+    Raises
+    ------
+    DataError
+        If there is no such data, or its arrays do not fit together.
+    """
+    source = Path(path)
+    dimensions = 2 if vocabulary_of(network) is not None else 3
+    if source.suffix == ".npy" and source.is_file():
+        array = MappedArray(source)
+        if array.ndim == dimensions - 1:
+            return Recording(array, None, None, 1, single=True)
+    dataset = open_dataset(source, network)
+    answers = min(limit or len(dataset), len(dataset))
+    rows = rows_of(0, answers, len(dataset), dataset.pairs)
+    samples = 2 * answers if dataset.pairs else answers
+    recording = Recording(dataset.inputs, None, None, samples, rows)
+    labels = None if dataset.labels is None else dataset.labels[:answers]
+    lengths = np.asarray(dataset.lengths[rows])
+    if labels is not None and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
+        labels = None  # targets of a regression: nothing to count correct predictions with
+    if (lengths == recording.steps).all():
+        return replace(recording, labels=labels)
+    return replace(recording, labels=labels, lengths=lengths)

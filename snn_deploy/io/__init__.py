@@ -1,0 +1,1 @@
+"""Files that this project writes and reads back, whole or not at all."""

@@ -1,0 +1,293 @@
+"""Everything that the report page shows: the cost report, and what single sequences looked like.
+
+One run over all data gives the report, the answers, and how many messages each step sent. A second
+run over a few sequences traces every process, to set each signal's range beside its format.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.compare.metrics import share_of_right
+from snn_deploy.data.inputs import Data
+from snn_deploy.engines.head import predict
+from snn_deploy.engines.registry import get_engine
+from snn_deploy.engines.result import IntArray, Result
+from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.integer_nodes import LifSoma, Synapses
+from snn_deploy.ir.network import Network
+from snn_deploy.run.simulation import Progress, output_format, run_blocks
+
+if TYPE_CHECKING:
+    from snn_deploy.compare.accuracy import AccuracyComparison
+    from snn_deploy.deployment import Deployment
+    from snn_deploy.reports.report import Report
+
+__all__ = ["PageData", "Signal", "gather_page", "observe_signals"]
+
+SAMPLE_BYTES = 256 * 2**20
+SAMPLE_SEQUENCES = 8
+USUAL = 99.0  # percentile of a signal's magnitudes
+
+Shares = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One quantity of one process beside the width that holds it; magnitudes of mantissas.
+
+    Parameters
+    ----------
+    node, quantity
+        Whose, and what: ``output``, ``sum``, ``state``, ``value``, ``membrane``.
+    limit
+        The largest that fits.
+    usual, largest
+        99th percentile and maximum on the sample; None where the quantity is not traced.
+    worst
+        The largest for any input, as proven; infinite where it grows with the sequence; None where
+        the host limits it.
+    """
+
+    node: str
+    quantity: str
+    limit: int
+    usual: float | None
+    largest: int | None
+    worst: float | None
+
+
+@dataclass(frozen=True)
+class PageData:
+    """What is on the page.
+
+    Parameters
+    ----------
+    name, data_name
+        What the deployment and the data are called: their files' names.
+    deployment, report
+        The network, and what it costs.
+    sequences, steps
+        How many sequences ran, and how long each is.
+    answers, correct
+        How many answers there were, one a sequence or one a pair of them; and how many of them were
+        right: None without labels, and for answers of several steps.
+    by_step
+        By node that sends messages: the share of its channels that sent at each step, (L,), over
+        all sequences.
+    signals
+        Ranges on the first ``sampled`` sequences.
+    spikes
+        By soma: spikes of the first sequence, (L, width).
+    comparison
+        With the float network, if there was one to compare with.
+    """
+
+    name: str
+    data_name: str
+    deployment: Deployment
+    report: Report
+    sequences: int
+    steps: int
+    answers: int
+    correct: int | None
+    by_step: dict[str, Shares]
+    signals: tuple[Signal, ...]
+    spikes: dict[str, npt.NDArray[np.bool_]]
+    sampled: int
+    comparison: AccuracyComparison | None
+
+    @property
+    def network(self) -> Network:
+        """The lowered network."""
+        return self.deployment.network
+
+
+def gather_page(
+    deployment: Deployment,
+    data: Data,
+    *,
+    name: str = "deployment",
+    data_name: str = "data",
+    against: str | os.PathLike[str] | Network | None = None,
+    config: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> PageData:
+    """Run a deployment on data and gather what the page shows.
+
+    Parameters
+    ----------
+    against, config
+        The checkpoint (or float network) to compare answers and signals with.
+    progress
+        Called with how many sequences were done since the last call; the comparison counts them
+        once more.
+
+    Raises
+    ------
+    TargetError, DataError, CheckpointError
+        As :meth:`Deployment.report` and :meth:`Deployment.verify` do.
+    """
+    gathering = _Gathering(deployment.network)
+    report = deployment.report(data, watch=gathering.add, progress=progress)
+    comparison = None
+    if against is not None:
+        comparison = deployment.verify(
+            data, backends=("native",), against=against, config=config, progress=progress
+        ).accuracy
+    predictions = gathering.predictions()
+    share = share_of_right(predictions, data.labels) if predictions.ndim == 1 else None
+    signals, spikes, sampled = observe_signals(deployment.network, data)
+    return PageData(
+        name=name,
+        data_name=data_name,
+        deployment=deployment,
+        report=report,
+        sequences=len(data),
+        steps=int(data.inputs.shape[1]),
+        answers=data.answers,
+        correct=None if share is None else round(share * data.answers),
+        by_step=gathering.by_step(),
+        signals=signals,
+        spikes=spikes,
+        sampled=sampled,
+        comparison=comparison,
+    )
+
+
+@dataclass
+class _Gathering:
+    """Sums over blocks of sequences, each seen once."""
+
+    network: Network
+    outputs: list[IntArray] = field(default_factory=list)
+    sent: dict[str, IntArray] = field(default_factory=dict)
+
+    def add(self, result: Result) -> None:
+        self.outputs.append(result.output)
+        for name, signal in result.trace.items():
+            self.sent[name] = self.sent.get(name, 0) + np.count_nonzero(signal, axis=(0, 2))
+
+    def predictions(self) -> IntArray:
+        answer = output_format(self.network).decode(np.concatenate(self.outputs))
+        return predict(self.network, answer)
+
+    def by_step(self) -> dict[str, Shares]:
+        sequences = sum(len(output) for output in self.outputs)
+        return {
+            name: count / (sequences * self.network[name].width)
+            for name, count in self.sent.items()
+        }
+
+
+@dataclass(frozen=True)
+class _Range:
+    usual: float
+    largest: int
+
+    @classmethod
+    def of(cls, signal: IntArray) -> _Range:
+        magnitude = np.abs(signal)
+        return cls(float(np.percentile(magnitude, USUAL)), int(magnitude.max(initial=0)))
+
+
+def observe_signals(
+    network: Network, data: Data
+) -> tuple[tuple[Signal, ...], dict[str, npt.NDArray[np.bool_]], int]:
+    """Trace the first few sequences: ranges of all signals, the spikes of the first sequence, and
+    how many sequences those were.
+    """
+    seen: dict[tuple[str, str], _Range] = {}
+    spikes: dict[str, npt.NDArray[np.bool_]] = {}
+    steps = int(data.inputs.shape[1])
+    room = SAMPLE_BYTES // (8 * steps)  # channels of one sequence
+    count = int(np.clip(room // sum(node.width for node in network), 1, SAMPLE_SEQUENCES))
+    sample = data[:count]
+    for group in _groups(network, room // count):
+        (done,) = run_blocks(network, sample, get_engine("native"), group, block=count)
+        for name in group:
+            _observe(network[name], network, done.result, seen, spikes)
+    return tuple(_signals(network, seen)), spikes, len(sample)
+
+
+def _groups(network: Network, room: int) -> Iterator[list[str]]:
+    """Split the nodes into runs that ``room`` channels hold; a soma's drive is traced with it."""
+    group: list[str] = []
+    used = 0
+    for node in network:
+        wanted = [source.name for source in network.sources(node)]
+        wanted = [*(wanted if isinstance(node, LifSoma) else ()), node.name]
+        width = sum(network[name].width for name in wanted)
+        if group and used + width > room:
+            yield group
+            group, used = [], 0
+        group += [name for name in wanted if name not in group]
+        used += width
+    if group:
+        yield group
+
+
+def _observe(
+    node: Any,
+    network: Network,
+    result: Result,
+    seen: dict[tuple[str, str], _Range],
+    spikes: dict[str, npt.NDArray[np.bool_]],
+) -> None:
+    signal = result.trace[node.name]
+    if isinstance(node, LifSoma):
+        (drive,) = network.sources(node)
+        seen[node.name, "membrane"] = _Range.of(_membranes(node, result.trace[drive.name]))
+        spikes[node.name] = signal[0] != 0
+    else:
+        quantity = "sum" if isinstance(node, Synapses) else "output"
+        seen[node.name, quantity] = _Range.of(signal)
+
+
+def _membranes(soma: LifSoma, drive: IntArray) -> IntArray:
+    """Give the membrane before its reset at every step, from the drive (B, L, width)."""
+    membranes = np.empty_like(drive)
+    v = np.zeros_like(drive[:, 0])
+    for step in range(drive.shape[1]):
+        current = np.left_shift(drive[:, step], fp.LIF_ALIGN_BITS)
+        before, _ = fp.saturate(fp.decay_towards_zero(v, soma.decay) + current, fp.MEMBRANE_BITS)
+        membranes[:, step] = before
+        v = np.where(before > soma.threshold << fp.LIF_ALIGN_BITS, 0, before)
+    return membranes
+
+
+def _signals(network: Network, seen: dict[tuple[str, str], _Range]) -> Iterator[Signal]:
+    for name, bound in bound_network(network).items():
+        node: Any = network[name]
+        if not bound.limits and not node.inputs:
+            yield _signal(name, "output", node.output.limit, seen, None)
+        for quantity, limit in _in_order(bound.limits.items()):
+            if quantity == "product":
+                continue  # what a multiplier holds within an operation is nobody's signal
+            worst = float(np.max(bound.reached[quantity], initial=0.0))
+            yield _signal(name, quantity, limit, seen, worst)
+
+
+def _in_order(limits: Any) -> Sequence[tuple[str, int]]:
+    """What a process holds inside comes before what it gives."""
+    return sorted(limits, key=lambda item: item[0] == "output")
+
+
+def _signal(
+    name: str,
+    quantity: str,
+    limit: int,
+    seen: dict[tuple[str, str], _Range],
+    worst: float | None,
+) -> Signal:
+    observed = seen.get((name, quantity))
+    if observed is None:
+        return Signal(name, quantity, limit, None, None, worst)
+    return Signal(name, quantity, limit, observed.usual, observed.largest, worst)

@@ -1,0 +1,1 @@
+"""Running a deployed network: whole batches, chunks, and streams."""

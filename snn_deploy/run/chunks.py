@@ -1,0 +1,75 @@
+"""Whole simulations of sequences that come in chunks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.engines.result import IntArray, Record
+from snn_deploy.errors import DataError
+from snn_deploy.ir.network import Network
+from snn_deploy.run.simulation import Simulation, output_format
+from snn_deploy.run.streaming import Stream
+
+__all__ = ["simulate_chunks"]
+
+RECORDED_STEPS = 4096  # at a time, of what is known at the end
+
+
+def simulate_chunks(
+    network: Network,
+    chunks: Iterable[npt.ArrayLike],
+    lengths: npt.ArrayLike | None = None,
+    trace: Collection[str] = (),
+    record: Record | None = None,
+) -> Simulation:
+    """Run chunks (B, T, d_input) or (B, T) through a causal network, one after the other.
+
+    What grows with their number is what was asked for: traces without ``record``, and the answer of
+    a network that answers at every step.
+
+    Raises
+    ------
+    ConfigError
+        If the network is no stream, or has no node that ``trace`` names.
+    DataError
+        If a chunk does not fit, or there are fewer steps than the answer has.
+    """
+    stream: Stream | None = None
+    parts: dict[str, list[IntArray]] = defaultdict(list)
+    whole = set() if record else set(trace)
+    if network.output_steps == "all":
+        whole.add(network.output.name)
+    for chunk in chunks:
+        if stream is None:
+            samples = np.shape(chunk)[0] if np.ndim(chunk) else 0
+            stream = Stream(network, samples, lengths, sorted(whole.union(trace)))
+        given = stream.step(chunk)
+        for name, part in given.trace.items():
+            if record and name in trace:
+                record(name, 0, given.first_step, part)
+            if name in whole:
+                parts[name].append(part)
+    if stream is None:
+        raise DataError("no chunk of inputs came; need at least one step")
+    for start, name in product(range(0, stream.steps, RECORDED_STEPS), stream.late_trace):
+        stop = min(start + RECORDED_STEPS, stream.steps)
+        part = stream.late_signal(name, start, stop)
+        if record:
+            record(name, 0, start, part)
+        else:
+            parts[name].append(part)
+    signals = {name: np.concatenate(arrays, axis=1) for name, arrays in parts.items()}
+    answer = stream.last_outputs() if stream.answers_at_end else signals[network.output.name]
+    return Simulation(
+        network=network,
+        answer=output_format(network).decode(answer),
+        spike_counts=stream.spike_counts,
+        messages=stream.messages,
+        saturated=stream.saturated,
+        trace={} if record else {name: signals[name] for name in trace},
+    )

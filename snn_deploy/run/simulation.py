@@ -1,0 +1,270 @@
+"""Running a deployed network on an engine, block by block of sequences."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.compare.metrics import cross_entropy
+from snn_deploy.data.inputs import Data
+from snn_deploy.engines.head import Real, answer_shape, apply_head, head_blocks, predict
+from snn_deploy.engines.registry import Engine
+from snn_deploy.engines.result import IntArray, Record, Result, Run
+from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
+from snn_deploy.ir.formats import Format
+from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
+from snn_deploy.ir.network import Network
+
+__all__ = [
+    "Block",
+    "Progress",
+    "Simulation",
+    "block_size",
+    "check_traced",
+    "encode",
+    "encode_inputs",
+    "output_format",
+    "run_blocks",
+    "simulate",
+    "spike_counts",
+    "warn_of_clipped",
+]
+
+Progress = Callable[[float], None]
+"""Called with the part of the work done since the last call, in sequences."""
+
+BLOCK_BYTES = 512 * 2**20
+LOGIT_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a deployed network answered.
+
+    Parameters
+    ----------
+    network
+        That answered.
+    answer
+        (B, width) for one vector a sequence, else (B, steps, width): real numbers, the integers
+        that came out of the chip times their scale.
+    spike_counts
+        By layer name, e.g. ``layers.0``: spikes of each neuron in each sequence, (B, d).
+    messages, saturated, trace
+        As in :class:`~snn_deploy.engines.result.Result`, over all sequences.
+    """
+
+    network: Network
+    answer: Real
+    spike_counts: Mapping[str, IntArray]
+    messages: Mapping[str, IntArray]
+    saturated: Mapping[str, int]
+    trace: Mapping[str, IntArray]
+
+    @cached_property
+    def logits(self) -> Real:
+        """What the network's head makes of the answer: (B, n_classes), or (B, steps, n_classes).
+
+        Without a head, the answer itself; one row a pair where pairs are compared.
+
+        Raises
+        ------
+        DataError
+            If a large vocabulary's scores of every step would take more than 4 GiB.
+        """
+        if not self.logits_fit:
+            shape = answer_shape(self.network, self.answer.shape)
+            size = f"{math.prod(shape) * 8 / 2**30:,.1f}"
+            raise DataError(
+                f"the logits, {' × '.join(map(str, shape))}, would take {size} GiB: take the "
+                "predictions alone, or run fewer sequences at a time"
+            )
+        return apply_head(self.network, self.answer)
+
+    @property
+    def logits_fit(self) -> bool:
+        """Whether all logits may be held at once."""
+        return math.prod(answer_shape(self.network, self.answer.shape)) * 8 <= LOGIT_BYTES
+
+    @cached_property
+    def predictions(self) -> IntArray:
+        """The class of the largest logit, (B,) or (B, steps); the first one where several tie."""
+        return predict(self.network, self.answer)
+
+    @property
+    def classes(self) -> int:
+        """How many logits an answer has."""
+        return answer_shape(self.network, self.answer.shape)[-1]
+
+    def cross_entropy(self, labels: IntArray) -> float:
+        """Give the sum over labels, of the predictions' shape, of -log probability, in nats.
+
+        Negative labels do not count.
+        """
+        flat = labels.reshape(-1)
+        blocks = head_blocks(self.network, self.answer)
+        return sum(cross_entropy(part, flat[rows]) for rows, part in blocks)
+
+
+def simulate(
+    network: Network,
+    data: Data,
+    engine: Engine,
+    trace: Collection[str] = (),
+    progress: Progress | None = None,
+    record: Record | None = None,
+) -> Simulation:
+    """Run all of ``data`` through a lowered network.
+
+    With ``record``, traced signals go there, part by part, and not into the result.
+
+    Raises
+    ------
+    ConfigError
+        If ``trace`` names a node that is not there.
+    """
+    blocks = list(run_blocks(network, data, engine, trace, progress, record=record))
+    results = [block.result for block in blocks]
+    clipped = sum(block.clipped for block in blocks)
+    if clipped:  # an answer to clipped data is no answer
+        warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
+    output = np.concatenate([result.output for result in results])
+    messages = _joined([result.messages for result in results])
+    return Simulation(
+        network=network,
+        answer=output_format(network).decode(output),
+        spike_counts=spike_counts(network, messages),
+        messages=messages,
+        saturated={
+            **{name: sum(r.saturated[name] for r in results) for name in results[0].saturated},
+            network.input.name: clipped,
+        },
+        trace=_joined([result.trace for result in results]),
+    )
+
+
+def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """Pick the somas' messages, by layer."""
+    return {
+        soma.name.removesuffix(".lif"): messages[soma.name] for soma in network.of_kind(LifSoma)
+    }
+
+
+def warn_of_clipped(network: Network, clipped: int, values: int, stacklevel: int) -> None:
+    """Warn that so many of so many input values were clipped."""
+    form = output_format(network, network.input.name)
+    reach = form.decode(np.full(network.input.width, form.limit)).max()
+    warnings.warn(
+        f"{clipped:,} of {values:,} input values lie outside ±{reach:.4g}, the range "
+        "that calibration saw, and were clipped; scale the data as in training, or convert "
+        "again with calibration data that covers it",
+        SnnDeployWarning,
+        stacklevel=stacklevel,
+    )
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some of the sequences, run at once.
+
+    Parameters
+    ----------
+    rows
+        Which.
+    result
+        What the engine gave for them.
+    clipped
+        How many of their input values were beyond the input's format.
+    """
+
+    rows: slice
+    result: Result
+    clipped: int
+
+
+def run_blocks(
+    network: Network,
+    data: Data,
+    engine: Engine,
+    trace: Collection[str] = (),
+    progress: Progress | None = None,
+    block: int | None = None,
+    record: Record | None = None,
+) -> Iterator[Block]:
+    """Run ``data`` in blocks of sequences that keep memory bounded; give each as it is done."""
+    check_traced(network, trace)
+    size = block or block_size(network, data, () if record else trace)
+    for start in range(0, len(data), size):
+        rows = slice(start, min(start + size, len(data)))
+        count = rows.stop - rows.start
+        inputs, clipped = encode(network, data.inputs[rows])
+        run = Run(
+            inputs=inputs,
+            lengths=data.lengths[rows],
+            trace=tuple(trace),
+            record=None if record is None else _from_sample(record, start),
+            progress=_scaled(progress, count),
+        )
+        yield Block(rows, engine.run(network, run), clipped)
+
+
+def check_traced(network: Network, trace: Collection[str]) -> None:
+    """Refuse names of nodes that are not there.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first of them.
+    """
+    for name in trace:
+        if name not in network.names:
+            raise ConfigError(f"no node '{name}' to trace; there are: {', '.join(network.names)}")
+
+
+def _from_sample(record: Record, start: int) -> Record:
+    """Count samples from the first block's, not from each block's own."""
+    return lambda name, sample, step, part: record(name, start + sample, step, part)
+
+
+def _scaled(progress: Progress | None, sequences: int) -> Progress:
+    """Turn parts of a block into sequences."""
+    if progress is None:
+        return lambda part: None
+    return lambda part: progress(part * sequences)
+
+
+def block_size(network: Network, data: Data, trace: Collection[str]) -> int:
+    """Choose how many sequences to run at once: 256 where their signals fit into memory."""
+    wanted = trace or [network.output.name]
+    width = max(node.width for node in network) * 4 + sum(network[name].width for name in wanted)
+    return int(np.clip(BLOCK_BYTES // (data.inputs.shape[1] * width * 8), 1, 256))
+
+
+def encode_inputs(network: Network, data: Data) -> IntArray:
+    """Round inputs to the mantissas of the network's input node, (B, L, d_input)."""
+    return encode(network, data.inputs)[0]
+
+
+def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[IntArray, int]:
+    """Round inputs, and count those out of range; tokens (B, L) are what they are."""
+    if inputs.ndim == 2:
+        return inputs.astype(np.int64)[..., None], 0
+    return output_format(network, network.input.name).encode(inputs)
+
+
+def output_format(network: Network, name: str | None = None) -> Format:
+    """Give the format of a node's signal, by default the answer's."""
+    node = network.output if name is None else network[name]
+    assert isinstance(node, IntegerNode)  # the caller gives a lowered network
+    return node.output
+
+
+def _joined(parts: list[Mapping[str, IntArray]]) -> dict[str, IntArray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,299 @@
+"""A deployed network as a stream: chunks of inputs go in, answers come out, state is carried.
+
+Memory does not depend on how many steps come. What the state is, and how it is put away, is in
+``stream_state.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.data.inputs import check_inputs
+from snn_deploy.engines.head import apply_head
+from snn_deploy.engines.native import NativeSession
+from snn_deploy.engines.native.plan import plan_network
+from snn_deploy.engines.result import IntArray
+from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.io.stream_state import StreamState, read_state, write_state
+from snn_deploy.ir.encoder_decoder_nodes import FirstSteps
+from snn_deploy.ir.network import Network
+from snn_deploy.run.simulation import (
+    check_traced,
+    encode,
+    output_format,
+    spike_counts,
+    warn_of_clipped,
+)
+
+__all__ = ["Stream", "StreamOutput"]
+
+Reals = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StreamOutput:
+    """What a network gave for one chunk.
+
+    Parameters
+    ----------
+    first_step
+        The chunk's place in its stream.
+    outputs
+        (B, T, d_output) real numbers, the answer at every step; None for a network that pools its
+        sequence and answers once.
+    answer
+        (B, n_classes): what a pooling network would answer if the stream ended with this chunk;
+        None for others, and where nobody asked.
+    trace
+        By node name: its output at every step of the chunk, integers (B, T, width).
+    """
+
+    first_step: int
+    outputs: Reals | None
+    answer: Reals | None = None
+    trace: Mapping[str, IntArray] = field(default_factory=dict)
+
+
+class Stream:
+    """Sequences side by side through a causal network, a chunk at a time, on the native engine.
+
+    Parameters
+    ----------
+    network
+        A deployment's.
+    samples
+        How many sequences run side by side, B.
+    lengths
+        Valid steps (B,) of each sequence, for pools that heed them; by default all that come.
+    trace
+        Names of nodes whose output at every step is wanted. Those in ``late_trace``, pools and what
+        follows them, speak at the end: see :meth:`late_signal`.
+
+    Raises
+    ------
+    ConfigError
+        If the network is no stream, or has no such node.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        samples: int = 1,
+        lengths: npt.ArrayLike | None = None,
+        trace: Collection[str] = (),
+    ) -> None:
+        if samples < 1:
+            raise ConfigError(f"a stream has at least one sequence, not {samples}")
+        check_traced(network, trace)
+        _check_streamable(network, samples, lengths)
+        self.network, self.samples = network, samples
+        self.lengths = None if lengths is None else _checked_lengths(lengths, samples)
+        late = {node.name for node in plan_network(network).closing}
+        self.trace = tuple(name for name in trace if name not in late)
+        self.late_trace = tuple(name for name in trace if name in late)
+        self._answers_once = network.output.name in late
+        if self._answers_once and not self.answers_at_end:
+            raise ConfigError(
+                "this network cannot run as a stream: it pools its sequence, and yet every step is "
+                "its answer; give it whole sequences"
+            )
+        watched = {*self.trace, *(() if self._answers_once else (network.output.name,))}
+        self._session = NativeSession(network, samples, self.lengths, sorted(watched))
+        self._recent = np.zeros((samples, 0, network.output.width), dtype=np.int64)
+        self._clipped = 0
+
+    @classmethod
+    def resume(
+        cls, network: Network, path: str | os.PathLike[str], trace: Collection[str] = ()
+    ) -> Stream:
+        """Go on from the state that :meth:`save` wrote, to the same bits.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged, no stream's state, or another network's.
+        """
+        state = read_state(path, network)
+        stream = cls(network, state.samples, state.lengths, trace)
+        try:
+            stream._session.restore(state.snapshot)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+        stream._recent, stream._clipped = state.recent, state.clipped
+        return stream
+
+    @property
+    def answers_at_end(self) -> bool:
+        """Whether the answer is that of the end, and not of every step."""
+        return self.network.output_steps != "all"
+
+    @property
+    def classes(self) -> int:
+        """How many logits an answer has."""
+        return (self.network.head or self.network.nodes)[-1].width
+
+    @property
+    def steps(self) -> int:
+        """How many steps came so far."""
+        return self._session.steps
+
+    def step(self, chunk: npt.ArrayLike) -> StreamOutput:
+        """Take the next steps in: (B, T, d_input) real numbers, or (B, T) tokens; any T.
+
+        Raises
+        ------
+        DataError
+            If they do not fit the network, or are not B sequences.
+        """
+        first = self.steps
+        where = f"steps from {first}"
+        inputs = check_inputs(self.network, chunk, where)
+        if len(inputs) != self.samples:
+            raise DataError(
+                f"{where}: {len(inputs)} sequences; this stream has {self.samples} side by side"
+            )
+        signals = self._session.step(self._encoded(inputs))
+        outputs = None
+        if not self._answers_once:
+            last = signals[self.network.output.name]
+            self._remember(last)
+            outputs = apply_head(self.network, output_format(self.network).decode(last))
+        return StreamOutput(first, outputs, trace={name: signals[name] for name in self.trace})
+
+    def run(self, chunks: Iterable[npt.ArrayLike]) -> Iterator[StreamOutput]:
+        """Take chunk after chunk, and give for each what :meth:`step` does, and the answer so far
+        of a network that pools its sequence.
+        """
+        for chunk in chunks:
+            output = self.step(chunk)
+            if self._answers_once and self.steps >= self._answer_length:
+                output = replace(output, answer=self.answer())
+            yield output
+
+    def answer(self) -> Reals:
+        """Give the logits as if the stream had ended here; it can go on afterwards.
+
+        Raises
+        ------
+        DataError
+            If no step came yet, or fewer than the answer has.
+        ConfigError
+            If every step is this network's answer: :meth:`step` gave it.
+        """
+        answer = output_format(self.network).decode(self.last_outputs())
+        return apply_head(self.network, answer)
+
+    def last_outputs(self) -> IntArray:
+        """Give the integers that :meth:`answer` decodes, before any head: (B, width), or (B, K,
+        width); raises what :meth:`answer` does.
+        """
+        if not self.answers_at_end:
+            raise ConfigError("every step is this network's answer: take it as the steps come")
+        if self.steps < self._answer_length:
+            raise DataError(
+                f"the answer is that of {self._answer_length} steps; only {self.steps} came so far"
+            )
+        one, name = self.network.output_steps == "one", self.network.output.name
+        if not self._answers_once:
+            return self._recent[:, 0] if one else self._recent
+        if one:
+            return self._session.finish().spoken[name].answer
+        return self.late_signal(name, self.steps - self._answer_length, self.steps)
+
+    def late_signal(self, name: str, start: int, stop: int) -> IntArray:
+        """Give the output of a node of ``late_trace`` at some steps so far, (B, steps, width), as
+        if the stream had ended here.
+        """
+        return self._session.finish().signal(name, start, stop)
+
+    @property
+    def _answer_length(self) -> int:
+        """How many steps the answer has; 0 for a network that answers at every step."""
+        steps = self.network.output_steps
+        return steps if isinstance(steps, int) else int(steps == "one")
+
+    @property
+    def messages(self) -> Mapping[str, IntArray]:
+        """How many messages each channel sent so far, by node, (B, width) each."""
+        counted = self._session.messages()
+        late = self._session.plan.counted_late
+        if self.steps and late:
+            closing = self._session.finish()
+            counted |= {name: closing.messages(name) for name in late}
+        return counted
+
+    @property
+    def spike_counts(self) -> Mapping[str, IntArray]:
+        """Spikes of each neuron so far, by layer, (B, d) each."""
+        return spike_counts(self.network, self._session.messages())
+
+    @property
+    def saturated(self) -> Mapping[str, int]:
+        """How many values were clipped so far, by node, those of the answer so far included."""
+        counts = dict(self._session.saturated())
+        if self.steps:
+            counts.update(self._session.finish().saturated)
+        return {**counts, self.network.input.name: self._clipped}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that :meth:`resume` needs to go on to the same bits, on any machine.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written; nothing is left behind then.
+        """
+        state = StreamState(self._session.snapshot(), self.lengths, self._recent, self._clipped)
+        write_state(path, self.network, state)
+
+    def _encoded(self, inputs: npt.NDArray[Any]) -> IntArray:
+        mantissas, clipped = encode(self.network, inputs)
+        if clipped and not self._clipped:
+            warn_of_clipped(self.network, clipped, inputs.size, stacklevel=4)
+        self._clipped += clipped
+        return mantissas
+
+    def _remember(self, outputs: IntArray) -> None:
+        """Keep the last steps' outputs, as many as the answer has."""
+        joined = np.concatenate([self._recent, outputs], axis=1)
+        first = max(joined.shape[1] - self._answer_length, 0)
+        self._recent = joined[:, first:].copy()
+
+
+def _check_streamable(network: Network, samples: int, lengths: npt.ArrayLike | None) -> None:
+    """Refuse networks whose answer needs more than the steps so far."""
+    if network.steps is not None:
+        raise ConfigError(
+            f"this network's weights are those for sequences of {network.steps} steps, but a "
+            "stream has no length; give it whole sequences"
+        )
+    if any(isinstance(node, FirstSteps) for node in network.head):
+        raise ConfigError(
+            "this network answers with the first steps of a sequence, and a stream has no end: "
+            "convert with --output-steps all, and take the steps as they come"
+        )
+    if network.use_lengths and lengths is not None:
+        raise ConfigError(
+            "this network answers with the last valid steps of each sequence: give a stream no "
+            "lengths, or run whole sequences"
+        )
+    if network.pairs and samples % 2:
+        raise ConfigError(
+            f"this network compares pairs of sequences; {samples} side by side is no even number"
+        )
+
+
+def _checked_lengths(lengths: npt.ArrayLike, samples: int) -> IntArray:
+    array = np.asarray(lengths)
+    if array.shape != (samples,) or not np.issubdtype(array.dtype, np.integer) or (array < 1).any():
+        raise DataError(
+            f"lengths of shape {array.shape} and dtype {array.dtype}; need a number of steps of at "
+            f"least 1 for each of {samples} sequences"
+        )
+    return array.astype(np.int64)

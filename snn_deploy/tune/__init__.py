@@ -1,0 +1,1 @@
+"""Choosing number formats for a purpose."""
