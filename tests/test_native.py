@@ -146,7 +146,8 @@ def test_readouts_with_more_bits_than_the_bias_are_read_with_care(care: bool) ->
     entry = nodes.Input(name="input", output=Format(16, 0), channels=width)
     network = network_of(entry, dendrite)
     layout = layout_of(network)
-    light = layout.table[:, dendrite_modes.LIGHT]
+    filled = -(-width // layout.lanes)  # groups that hold a channel; some CPUs have more
+    light = layout.table[:filled, dendrite_modes.LIGHT]
     assert np.array_equal(light, np.full(len(light), 0 if care else 8))
     check(network, rng.integers(-(2**15) + 1, 2**15, (7, 200, width)))
 

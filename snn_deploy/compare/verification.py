@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine
-from snn_deploy.engines.result import IntArray
+from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Progress, block_size, run_blocks
 
@@ -25,20 +25,43 @@ __all__ = ["Divergence", "EngineComparison", "Verification", "compare_engines", 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first place where two engines differ: first by node in order, then by step."""
+    """The first place where two engines differ.
+
+    Parameters
+    ----------
+    node
+        Whose figure it is; for an ``answer``, the output.
+    sequence, step, neuron
+        Where; None where the figure is a sum over them. An answer's step counts its own rows.
+    values
+        What the two engines gave.
+    figure
+        What differs: a ``signal``, else a count of ``messages``, else the ``answer``, else the
+        count of ``saturated`` values.
+    """
 
     node: str
-    sequence: int
-    step: int
-    neuron: int
+    sequence: int | None
+    step: int | None
+    neuron: int | None
     values: tuple[int, int]
+    figure: Literal["signal", "messages", "answer", "saturated"] = "signal"
+
+    def __str__(self) -> str:
+        kind = "" if self.figure == "signal" else f" ({self.figure})"
+        told = [f"node {self.node}{kind}"]
+        told += [] if self.neuron is None else [f"neuron {self.neuron}"]
+        told += [] if self.step is None else [f"step {self.step}"]
+        where = "" if self.sequence is None else f" of sequence {self.sequence}"
+        return ", ".join(told) + where
 
 
 @dataclass(frozen=True)
 class EngineComparison:
-    """Two engines on the same data, every output of every node at every step.
+    """Two engines on the same data: every output of every node at every step, and all counts.
 
-    ``values`` counts the integers that were compared; ``divergence`` is None when all are equal.
+    ``values`` counts the integers of the signals that were compared; ``divergence`` is None when
+    all are equal.
     """
 
     engines: tuple[str, str]
@@ -47,25 +70,21 @@ class EngineComparison:
     nodes: int
     values: int = 0
     divergence: Divergence | None = None
-    outputs_equal: bool = True
-    saturated: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         """Whether every value was equal."""
-        return self.divergence is None and self.outputs_equal
+        return self.divergence is None
 
     def __str__(self) -> str:
         first, second = self.engines
-        scope = f"{self.sequences} sequences × {self.steps} steps × {self.nodes} nodes"
-        if self.passed:
-            return f"{first} = {second}: {self.values:,} values equal ({scope})"
         d = self.divergence
         if d is None:
-            return f"{first} ≠ {second}: traces agree, but the outputs differ ({scope})"
+            scope = f"{self.sequences} sequences × {self.steps} steps × {self.nodes} nodes"
+            return f"{first} = {second}: {self.values:,} values equal ({scope})"
         return (
-            f"{first} ≠ {second}: first divergence at node {d.node}, neuron {d.neuron}, step "
-            f"{d.step} of sequence {d.sequence}: {first} {d.values[0]}, {second} {d.values[1]}"
+            f"{first} ≠ {second}: first divergence at {d}: "
+            f"{first} {d.values[0]}, {second} {d.values[1]}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -110,46 +129,49 @@ def compare_engines(
     ]
     for blocks in zip(*runs, strict=True):
         start, base = blocks[0].rows.start, blocks[0].result
+        values = sum(signal.size for signal in base.trace.values())
         for i, other in enumerate(block.result for block in blocks[1:]):
-            found = first_divergence(network, base.trace, other.trace, start)
-            comparisons[i] = _merged(
-                comparisons[i],
-                values=sum(signal.size for signal in base.trace.values()),
-                divergence=found,
-                outputs_equal=np.array_equal(base.output, other.output),
-            )
+            so_far = comparisons[i]
+            found = so_far.divergence or first_divergence(network, base, other, start)
+            comparisons[i] = replace(so_far, values=so_far.values + values, divergence=found)
     return comparisons
 
 
 def first_divergence(
-    network: Network,
-    first: Mapping[str, IntArray],
-    second: Mapping[str, IntArray],
-    start: int = 0,
+    network: Network, first: Result, second: Result, start: int = 0
 ) -> Divergence | None:
-    """Find where two traces (B, L, width) by node name differ first; None if nowhere.
+    """Find where two results, every node traced, differ first; None if nowhere.
 
-    ``start`` is the number of the first sequence, for the message.
+    In the network's order, then by step. A node whose clipped values an engine does not count is
+    not compared by them. ``start`` is the number of the first sequence.
     """
     for name in network.names:
-        a, b = first[name], second[name]
-        if np.array_equal(a, b):
-            continue
-        positions = np.argwhere(a != b)
-        sequence, step, neuron = (int(i) for i in positions[positions[:, 1].argmin()])
-        values = (int(a[sequence, step, neuron]), int(b[sequence, step, neuron]))
-        return Divergence(name, start + sequence, step, neuron, values)
+        place = _first_place(first.trace[name], second.trace[name])
+        if place is not None:
+            (sequence, step, neuron), values = place
+            return Divergence(name, start + sequence, step, neuron, values)
+    for name, counts in first.messages.items():
+        place = _first_place(counts, second.messages[name])
+        if place is not None:
+            (sequence, neuron), values = place
+            return Divergence(name, start + sequence, None, neuron, values, "messages")
+    place = _first_place(first.output, second.output)
+    if place is not None:
+        (sequence, *rows, neuron), values = place
+        row = rows[0] if rows else None
+        return Divergence(network.output.name, start + sequence, row, neuron, values, "answer")
+    for name in first.saturated.keys() & second.saturated.keys():
+        values = first.saturated[name], second.saturated[name]
+        if values[0] != values[1]:
+            return Divergence(name, None, None, None, values, "saturated")
     return None
 
 
-def _merged(
-    so_far: EngineComparison, values: int, divergence: Divergence | None, outputs_equal: bool
-) -> EngineComparison:
-    from dataclasses import replace
-
-    return replace(
-        so_far,
-        values=so_far.values + values,
-        divergence=so_far.divergence or divergence,
-        outputs_equal=so_far.outputs_equal and outputs_equal,
-    )
+def _first_place(first: IntArray, second: IntArray) -> tuple[list[int], tuple[int, int]] | None:
+    """Find the index at which two arrays (B, …, width) differ first, by step, and both values."""
+    positions = np.argwhere(first != second)
+    if not len(positions):
+        return None
+    at = positions[positions[:, 1].argmin()] if first.ndim > 2 else positions[0]
+    index = tuple(int(i) for i in at)
+    return list(index), (int(first[index]), int(second[index]))
