@@ -11,9 +11,9 @@ from snn_deploy.mapping.mesh import HOST_SITE, Site
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.populations import Path
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.mapping.stages import stages_of
+from snn_deploy.mapping.stages import buffered_signals, stages_of
 
-__all__ = ["Flow", "find_flows", "is_buffered"]
+__all__ = ["Flow", "find_flows", "is_buffered", "only_buffered"]
 
 
 @dataclass(frozen=True)
@@ -92,3 +92,11 @@ def is_buffered(network: Network, path: Path, stages: dict[str, int]) -> bool:
     """Whether a path's messages are read from a buffer, in a later pass than they were sent."""
     later = stages[path.target] > stages[path.source]
     return later and path.one_to_one and not isinstance(network[path.target], Synapses)
+
+
+def only_buffered(network: Network, placement: Placement) -> frozenset[str]:
+    """Name the processes all of whose messages wait in a buffer: none is sent from core to core."""
+    stages = stages_of(network)
+    paths = (path for population in placement.populations for path in population.paths)
+    direct = {path.source for path in paths if not is_buffered(network, path, stages)}
+    return frozenset(signal.name for signal in buffered_signals(network)) - direct

@@ -9,7 +9,7 @@ from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.schema import Quantity
 from snn_deploy.reports.events import Events
 
-__all__ = ["EnergyItem", "Range", "add_ranges", "dynamic_energy", "static_energy"]
+__all__ = ["PRICED", "EnergyItem", "Range", "add_ranges", "dynamic_energy", "static_energy"]
 
 _PICO = 1e-12
 _NANO = 1e-9
@@ -66,7 +66,7 @@ class EnergyItem:
     energy_j: Range
 
 
-_PRICED: tuple[tuple[str, str, str], ...] = (
+PRICED: tuple[tuple[str, str, str], ...] = (
     ("synaptic operations, spikes", "ac_pj", "acs"),
     ("synaptic operations, graded", "mac_pj", "macs"),
     ("neuron programs", "neuron_update_pj", "lif_updates"),
@@ -78,12 +78,13 @@ _PRICED: tuple[tuple[str, str, str], ...] = (
     ("hops east-west", "hop_east_west_pj", "hops_east_west"),
     ("hops north-south", "hop_north_south_pj", "hops_north_south"),
 )
+"""Each kind of event in plain words, the constant that prices it, and the count of it."""
 
 
 def dynamic_energy(events: Events, profile: Profile) -> tuple[EnergyItem, ...]:
     """Price events, leaving out kinds without a constant and those that never happened."""
     items = []
-    for kind, key, counted in _PRICED:
+    for kind, key, counted in PRICED:
         constant: Quantity | None = getattr(profile.energy, key)
         count = getattr(events, counted)
         if constant is not None and count:

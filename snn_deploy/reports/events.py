@@ -10,7 +10,7 @@ import numpy as np
 from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
-from snn_deploy.mapping.flows import Flow, find_flows, is_buffered
+from snn_deploy.mapping.flows import Flow, find_flows, is_buffered, only_buffered
 from snn_deploy.mapping.mesh import count_hops
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.populations import Path, Population
@@ -92,8 +92,9 @@ def count_events(
         for path in population.paths:
             if not path.one_to_one or (has_cores and not is_buffered(network, path, stages)):
                 events[path.target] += _operations(network, path, activity)
-    for name, sent in activity.messages.items():
-        total = int(sent.sum())
+    unsent = only_buffered(network, placement) if has_cores else frozenset()
+    for name in activity.messages.keys() - unsent:
+        total = int(activity.messages[name].sum())
         by_neurons = 0 if name == network.input.name else total
         events[name] += Events(messages=total, neuron_messages=by_neurons)
     if has_cores:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
-from snn_deploy.mapping.flows import Flow, find_flows
+from snn_deploy.mapping.flows import Flow, find_flows, only_buffered
 from snn_deploy.mapping.mesh import Link, links_between, site_of
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
@@ -64,6 +64,7 @@ def count_loads(
     stages = stages_of(network)
     reading = _buffer_reads(network, placement, stages)
     flows = list(find_flows(network, placement, profile))
+    unsent = only_buffered(network, placement)
     passes = []
     for stage in range(max(stages.values(), default=0) + 1):
         names = {
@@ -76,7 +77,7 @@ def count_loads(
         _add_own(loads, placement, names)
         flowing = [flow for flow in flows if flow.stage == stage]
         _add_messages(loads, flowing, activity, len(placement.cores))
-        _add_sends(loads, placement, activity, names)
+        _add_sends(loads, placement, activity, names - unsent)
         _add_reads(loads, reading, names)
         _add_writes(loads, network, placement, names)
         _add_tiles(loads, placement, profile)
