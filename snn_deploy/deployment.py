@@ -43,13 +43,13 @@ class Deployment:
     @property
     def profile(self) -> Profile:
         """The hardware profile that it was compiled for, with what the user set of it."""
-        from snn_deploy.mapping.profile import load_profile, parse_profile
+        from snn_deploy.mapping.profile import load_bundled, parse_profile
 
         origin = self.origin
         if origin.profile_data:
             profile = parse_profile(origin.profile_data, f"profile '{origin.profile}'")
         else:
-            profile = load_profile(origin.profile)
+            profile = load_bundled(origin.profile)
         return profile.with_overrides(origin.profile_settings)
 
     def with_profile_settings(self, settings: Mapping[str, Any]) -> Deployment:

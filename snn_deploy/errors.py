@@ -20,6 +20,8 @@ Exit code 1 is no error: a comparison was made and failed.
 
 from __future__ import annotations
 
+from snn_deploy.printable import printable, shortened
+
 __all__ = [
     "BackendError",
     "BackendUnavailableError",
@@ -40,6 +42,9 @@ class SnnDeployError(Exception):
     """Root of the tree; ``exit_code`` is what the command line leaves with."""
 
     exit_code: int = 2
+
+    def __str__(self) -> str:
+        return printable(shortened(super().__str__()))  # names in it may be a stranger's
 
 
 class CheckpointError(SnnDeployError):
@@ -86,3 +91,6 @@ class BackendError(SnnDeployError):
 
 class SnnDeployWarning(UserWarning):
     """Something the user should know but that does not stop the work."""
+
+    def __str__(self) -> str:
+        return printable(shortened(super().__str__()))

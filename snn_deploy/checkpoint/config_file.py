@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from snn_deploy.checkpoint.plain_data import to_plain_data
 from snn_deploy.errors import CheckpointError, ConfigError
+from snn_deploy.io.reading import read_regular
 
 if TYPE_CHECKING:
     import yaml
@@ -53,11 +54,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise ValueError(f"it is larger than {_MAX_BYTES >> 20} MiB")
-    return data.decode("utf-8-sig")
+    return read_regular(path, _MAX_BYTES).decode("utf-8-sig")
 
 
 def _parse_yaml(text: str) -> Any:

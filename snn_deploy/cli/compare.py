@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from snn_deploy.cli.console import make_console, progress_bar
+from snn_deploy.cli.console import echo, make_console, progress_bar
 from snn_deploy.cli.options import config_option, data_option, limit_option
 
 __all__ = ["compare"]
@@ -59,7 +59,7 @@ def compare(
     if json_path:
         with atomic_write(json_path) as file:
             file.write(json.dumps(comparison.to_json(), indent=2).encode())
-        click.echo(f"wrote {json_path}")
+        echo(f"wrote {json_path}")
 
 
 def _short_names(paths: tuple[str, ...]) -> list[str]:

@@ -1,4 +1,7 @@
-"""What is printed to a person: tables and progress bars."""
+"""What is printed to a person: lines, tables and progress bars.
+
+Everything goes through here, because here text that came out of files is made safe to print.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,40 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from snn_deploy.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
-__all__ = ["make_console", "percent", "progress_bar", "write_text"]
+__all__ = ["echo", "make_console", "percent", "progress_bar", "write_text"]
 
 UNLIMITED = 1000  # columns; rich would take 80 for a file or a pipe, and break lines
+
+
+def echo(text: str = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:
+    """Print text to standard output, or with ``err`` to standard error."""
+    import click
+
+    click.secho(printable(text), err=err, nl=nl, bold=bold or None)  # noqa: TID251 - the one place
 
 
 def make_console() -> Console:
     """Give a console for results on standard output; plain, wide text where that is no terminal."""
     from rich.console import Console
 
-    class Piped(Console):
+    class Results(Console):
         def on_broken_pipe(self) -> None:  # rich would leave with 1; main knows better
             raise BrokenPipeError
 
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
     is_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = None if is_terminal else UNLIMITED
-    return Piped(highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
+    return Results(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty(), width=width)
 
 
 def percent(part: float | None) -> str:
@@ -36,13 +52,11 @@ def percent(part: float | None) -> str:
 
 def write_text(path: str, text: str) -> None:
     """Write a whole file or none, as UTF-8, and say so."""
-    import click
-
     from snn_deploy.io.files import atomic_write
 
     with atomic_write(path) as file:
-        file.write(text.encode("utf-8", "replace"))
-    click.echo(f"wrote {path}")
+        file.write(printable(text).encode())
+    echo(f"wrote {path}")
 
 
 def _rate(speed: float) -> str:

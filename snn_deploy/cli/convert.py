@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snn_deploy.cli.console import percent, progress_bar
+from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.options import config_option, output_steps_option, parse_pairs
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def convert(
         )
     deployment.save(out)
     seconds = time.perf_counter() - started
-    click.echo(f"{out}: {_summary(deployment)}, {out.stat().st_size:,} bytes, {seconds:.1f} s")
+    echo(f"{out}: {_summary(deployment)}, {out.stat().st_size:,} bytes, {seconds:.1f} s")
 
 
 def _read(formats: str | None) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _search(
     log = out.with_suffix(".search.json")
     with atomic_write(log) as file:
         file.write(json.dumps(outcome.to_json(), indent=2).encode())
-    click.echo(
+    echo(
         f"{log}: {len(outcome.trials)} trials, {_saved(outcome)}, "
         f"{outcome.mean_weight_bits:.2f} bits a synapse, {outcome.score_name} "
         f"{percent(outcome.score)} (float {percent(outcome.float_score)})"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from snn_deploy.cli.console import echo
+
 __all__ = ["demo"]
 
 DEMO_VERIFIED = 64  # sequences compared with the slow reference engine
@@ -67,7 +69,7 @@ def demo(output: str) -> int:
         code = _show(step)
         if code != 0:
             return code
-    click.echo(f"\nThe results are in {folder}/.")
+    echo(f"\nThe results are in {folder}/.")
     return 0
 
 
@@ -75,6 +77,6 @@ def _show(words: list[str]) -> int:
     """Print a command as one would type it, and run it."""
     from snn_deploy.cli.main import commands
 
-    click.echo()
-    click.secho(f"$ snn-deploy {shlex.join(words)}", bold=True)
+    echo()
+    echo(f"$ snn-deploy {shlex.join(words)}", bold=True)
     return int(commands.main(words, prog_name="snn-deploy", standalone_mode=False) or 0)

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from snn_deploy.cli.console import echo
 from snn_deploy.version import __version__
 
 __all__ = ["doctor"]
@@ -25,34 +26,34 @@ EXTRAS = (
 @click.command(short_help="Show what is installed or missing.")
 def doctor() -> None:
     """Show what is installed, what is missing, and how to get it."""
-    click.echo(f"snn-deploy {__version__} on Python {platform.python_version()}, {sys.platform}")
+    echo(f"snn-deploy {__version__} on Python {platform.python_version()}, {sys.platform}")
     for package in CORE:
-        click.echo(f"  ok       {package} {_version(package) or 'MISSING: pip install snn-deploy'}")
-    click.echo("optional")
+        echo(f"  ok       {package} {_version(package) or 'MISSING: pip install snn-deploy'}")
+    echo("optional")
     for package, module, purpose, extra in EXTRAS:
         version = _version(package)
         if version is None:
-            click.echo(f"  missing  {package}: {purpose}; pip install '{extra}'")
+            echo(f"  missing  {package}: {purpose}; pip install '{extra}'")
         else:
             broken = "" if _found(module) else "; installed, but cannot be imported"
-            click.echo(f"  ok       {package} {version}: {purpose}{broken}")
+            echo(f"  ok       {package} {version}: {purpose}{broken}")
     _print_backends()
 
 
 def _print_backends() -> None:
     from snn_deploy.errors import BackendUnavailableError
 
-    click.echo("backends")
-    click.echo("  ok       native, reference: always there")
+    echo("backends")
+    echo("  ok       native, reference: always there")
     try:
         from snn_deploy.engines.lava.availability import check_available
 
         check_available("cpu")
-        click.echo("  ok       lava on the CPU")
+        echo("  ok       lava on the CPU")
         check_available("loihi2")
-        click.echo("  ok       lava on Loihi 2")
+        echo("  ok       lava on Loihi 2")
     except BackendUnavailableError as error:
-        click.echo(f"  missing  {error}")
+        echo(f"  missing  {error}")
 
 
 def _version(package: str) -> str | None:

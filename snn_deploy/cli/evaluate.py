@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from snn_deploy.cli.console import percent, progress_bar
+from snn_deploy.cli.console import echo, percent, progress_bar
 
 __all__ = ["evaluate"]
 
@@ -66,7 +66,7 @@ def evaluate(
             progress=progress,
         )
     _print(outcome)
-    click.echo(f"wrote {output}")
+    echo(f"wrote {output}")
 
 
 def _print(outcome: Any) -> None:
@@ -74,12 +74,12 @@ def _print(outcome: Any) -> None:
     correct = "" if tally.correct is None else f", accuracy {percent(outcome.accuracy)}"
     if tally.labelled > tally.sequences and outcome.perplexity is not None:
         correct += f" of {tally.labelled:,} steps, perplexity {outcome.perplexity:.2f}"
-    click.echo(f"{tally.sequences:,} sequences, {tally.steps:,} steps{correct}")
+    echo(f"{tally.sequences:,} sequences, {tally.steps:,} steps{correct}")
     for layer in outcome.layers():
         odd = f"{layer['silent_neurons']} silent, {layer['always_firing_neurons']} always firing"
-        click.echo(f"  {layer['layer']}: spike rate {percent(layer['spike_rate'])}, {odd}")
+        echo(f"  {layer['layer']}: spike rate {percent(layer['spike_rate'])}, {odd}")
     for node, clipped in tally.saturated.items():
-        click.echo(f"  saturated {node}: {clipped:,} values clipped")
+        echo(f"  saturated {node}: {clipped:,} values clipped")
     _print_confusion(tally.confusion)
 
 
@@ -89,8 +89,8 @@ def _print_confusion(confusion: dict[str, int]) -> None:
     if not 0 < len(classes) <= CONFUSION_SHOWN:
         return
     width = max(len(str(n)) for n in (*pairs.values(), *classes)) + 1
-    click.echo("  confusion, a row a label, a column a prediction")
-    click.echo("  " + " " * width + "".join(f"{c:>{width}}" for c in classes))
+    echo("  confusion, a row a label, a column a prediction")
+    echo("  " + " " * width + "".join(f"{c:>{width}}" for c in classes))
     for label in classes:
         row = "".join(f"{pairs.get((label, c), 0):>{width}}" for c in classes)
-        click.echo(f"  {label:>{width}}{row}")
+        echo(f"  {label:>{width}}{row}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snn_deploy.cli.console import percent, progress_bar
+from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.options import config_option, parse_pairs
 
 if TYPE_CHECKING:
@@ -104,16 +104,16 @@ def finetune(
             tuned = job.run(report, progress)
     except KeyboardInterrupt:
         if report.saved is not None:
-            click.echo(f"{out} holds epoch {report.saved}, the best so far", err=True)
+            echo(f"{out} holds epoch {report.saved}, the best so far", err=True)
         raise
     if tuned.best.epoch == 0:
         report.save(tuned.best, tuned.checkpoint)
-        click.echo("warning: no epoch was better than the checkpoint as it was", err=True)
+        echo("warning: no epoch was better than the checkpoint as it was", err=True)
     _print_summary(out, tuned, len(job.held_out))
     pairs = [f"--set {key}={value}" for key, value in settings.items()]
     words = [f"--formats {formats}"] if formats else []
     command = f"snn-deploy convert {out} --target {target} --calibration {data}"
-    click.echo(f"convert it with: {' '.join([command, *words, *pairs])}")
+    echo(f"convert it with: {' '.join([command, *words, *pairs])}")
 
 
 class _Report:
@@ -133,7 +133,7 @@ class _Report:
         seconds = time.perf_counter() - self.started
         found = f"deployed {percent(evaluation.deployed.accuracy)}"
         found += f" of the validation sequences, loss {evaluation.deployed.loss:.4f}"
-        click.echo(f"{done}; {found}; {seconds:.0f} s", err=True)
+        echo(f"{done}; {found}; {seconds:.0f} s", err=True)
         if checkpoint is not None:
             self.save(evaluation, checkpoint)
 
@@ -147,8 +147,8 @@ class _Report:
 
 
 def _print_summary(out: Path, tuned: FineTuned, sequences: int) -> None:
-    click.echo(f"on {sequences} validation sequences")
-    click.echo(f"  float, exact LIF   {percent(tuned.original.accuracy)}")
-    click.echo(f"  deployed, before   {percent(tuned.start.deployed.accuracy)}")
-    click.echo(f"  deployed, after    {percent(tuned.best.deployed.accuracy)}")
-    click.echo(f"{out}: the network of epoch {tuned.best.epoch}")
+    echo(f"on {sequences} validation sequences")
+    echo(f"  float, exact LIF   {percent(tuned.original.accuracy)}")
+    echo(f"  deployed, before   {percent(tuned.start.deployed.accuracy)}")
+    echo(f"  deployed, after    {percent(tuned.best.deployed.accuracy)}")
+    echo(f"{out}: the network of epoch {tuned.best.epoch}")

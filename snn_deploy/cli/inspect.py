@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from snn_deploy.cli.console import echo, make_console
 from snn_deploy.cli.options import config_option, output_steps_option
+from snn_deploy.printable import one_line
 
 __all__ = ["inspect"]
 
@@ -28,10 +30,10 @@ def inspect(network_file: str, config: str | None, output_steps: Any, text: bool
     else:
         network, facts = _checkpoint(network_file, config, output_steps)
     for name, value in facts.items():
-        click.echo(f"{name:<12} {value}")
-    click.echo()
+        echo(f"{name:<12} {one_line(value)}")
+    echo()
     if text:
-        click.echo(format_network(network), nl=False)
+        echo(format_network(network), nl=False)
     else:
         _print_nodes(network)
 
@@ -73,9 +75,8 @@ def _checkpoint(path: str, config: str | None, output_steps: Any) -> tuple[Any, 
 
 
 def _print_nodes(network: Any) -> None:
+    from rich.markup import escape
     from rich.table import Table
-
-    from snn_deploy.cli.console import make_console
 
     console = make_console()
     titles = ["node", "kind", "width", "format", "reads"]
@@ -94,7 +95,7 @@ def _print_nodes(network: Any) -> None:
             f"{number}, host" if node in network.head else number,
             ", ".join(str(edge) for edge in node.inputs),
         )
-        table.add_row(*cells[: len(titles)])
+        table.add_row(*map(escape, cells[: len(titles)]))
     console.print(table)
     if console.width < WIDE:
-        click.echo(f"What each node reads is shown from {WIDE} columns on, and by --text.")
+        echo(f"What each node reads is shown from {WIDE} columns on, and by --text.")

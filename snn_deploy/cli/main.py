@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from snn_deploy.cli.compare import compare
+from snn_deploy.cli.console import echo
 from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo
 from snn_deploy.cli.doctor import doctor
@@ -23,6 +25,7 @@ from snn_deploy.cli.simulate import simulate
 from snn_deploy.cli.targets import targets
 from snn_deploy.cli.verify import verify
 from snn_deploy.errors import SnnDeployError, SnnDeployWarning
+from snn_deploy.printable import shortened
 from snn_deploy.version import __version__
 
 __all__ = ["main"]
@@ -30,6 +33,10 @@ __all__ = ["main"]
 INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours, none of the documented outcomes
 INTERRUPTED = 130  # what shells use for Ctrl-C
 
+_NO_MEMORY = (
+    "not enough memory for this network and this data: fewer sequences at once (--limit, "
+    "--shard-size) or a stream (--chunk) take less, where the command has them"
+)
 EPILOG = (
     "Exit codes: 0 good, 1 a comparison failed, 2 wrong use or unusable input, 3 a backend is not "
     "available. Add --debug to any command for the traceback of an error."
@@ -40,12 +47,27 @@ class _ReaderGoneError(Exception):
     """Nobody reads standard output any more."""
 
 
+class _UnexpectedEndError(Exception):
+    """A file ended where nothing of ours was prepared for it."""
+
+
 class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:  # click would leave with 1: here, a failed comparison
             raise _ReaderGoneError from error
+        except EOFError as error:  # click would take it for Ctrl-C
+            raise _UnexpectedEndError(f"EOFError: {error}") from error
+
+
+class _Name(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
+    """What every option of plain text takes: some text."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return value or self.fail("it is empty; leave the option out, or name something")
 
 
 @click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,6 +91,9 @@ for _command in (
     doctor,
     demo,
 ):
+    for _parameter in _command.params:
+        if _parameter.type is click.STRING:
+            _parameter.type = _Name()
     commands.add_command(_command)
 
 
@@ -85,10 +110,12 @@ def _run(words: list[str], debug: bool) -> int:
         try:
             return int(commands.main(words, prog_name="snn-deploy", standalone_mode=False) or 0)
         except click.ClickException as error:
-            error.show()
+            shown = io.StringIO()
+            error.show(file=shown)
+            echo(shortened(shown.getvalue()), err=True, nl=False)
             return error.exit_code
         except (click.Abort, KeyboardInterrupt):
-            click.echo("interrupted; nothing half-written was left behind", err=True)
+            echo("interrupted; nothing half-written was left behind", err=True)
             return INTERRUPTED
         except _ReaderGoneError:
             # not worth a message; what is still buffered goes nowhere, or Python would complain
@@ -97,16 +124,17 @@ def _run(words: list[str], debug: bool) -> int:
         except SnnDeployError as error:
             return _fail(str(error), error.exit_code, debug)
         except MemoryError:
-            return _fail("not enough memory: give fewer sequences at once with --limit", 2, debug)
+            return _fail(_NO_MEMORY, 2, debug)
         except Exception as error:  # noqa: BLE001 - a bug: its traceback is for us, not for users
-            message = f"internal error: {type(error).__name__}: {error}; run again with --debug"
-            return _fail(f"{message} and report what it prints", INTERNAL_ERROR, debug)
+            message = f"internal error: {type(error).__name__}: {shortened(str(error))}"
+            told = f"{message}; run again with --debug and report what it prints"
+            return _fail(told, INTERNAL_ERROR, debug)
 
 
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(f"error: {message}", err=True)
+    echo(f"error: {message}", err=True)
     return code
 
 
@@ -116,6 +144,6 @@ def _show_warnings() -> None:
     warnings.simplefilter("always", SnnDeployWarning)
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"warning: {message}", err=True)
+        echo(f"warning: {message}", err=True)
 
     warnings.showwarning = show

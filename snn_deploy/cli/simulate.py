@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from snn_deploy.cli.console import percent, progress_bar
+from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.options import (
     config_option,
     device_option,
@@ -113,11 +113,11 @@ def simulate(
     if output:
         arrays = {"predictions": predictions}
         if logits is None:
-            click.echo(TOO_LARGE)
+            echo(TOO_LARGE)
         else:
             arrays["logits"] = logits
         _save(output, {**arrays, **{f"spike_counts/{k}": v for k, v in counts.items()}})
-    click.echo(f"{len(data)} sequences of {data.inputs.shape[1]} steps")
+    echo(f"{len(data)} sequences of {data.inputs.shape[1]} steps")
     _print_outcome(predictions, data.labels, counts, data.inputs.shape[1], saturated)
 
 
@@ -234,14 +234,14 @@ def _save(path: str, arrays: Mapping[str, Any]) -> None:
 
     with atomic_write(path) as file:
         np.savez_compressed(file, **arrays)
-    click.echo(f"wrote {path}")
+    echo(f"wrote {path}")
 
 
 def _print_stream(stream: Stream, steps: int, labels: Any, err: bool = False) -> None:
     begun = stream.steps - steps
     before = f" (after {begun:,} before)" if begun else ""
     streams = "1 stream" if stream.samples == 1 else f"{stream.samples} streams"
-    click.echo(f"{streams} of {steps:,} steps{before}", err=err)
+    echo(f"{streams} of {steps:,} steps{before}", err=err)
     found = None if labels is None or not stream.answers_at_end else stream.answer().argmax(axis=-1)
     _print_outcome(found, labels, stream.spike_counts, stream.steps, stream.saturated, err)
 
@@ -258,10 +258,10 @@ def _print_outcome(
 
     correct = None if predictions is None else share_of_right(predictions, labels)
     if correct is not None:
-        click.echo(f"accuracy {percent(correct)}", err=err)
+        echo(f"accuracy {percent(correct)}", err=err)
     for layer, spikes in counts.items():
         rate = percent(spikes.sum() / (spikes.size * steps))
-        click.echo(f"spike rate {layer}: {rate}", err=err)
+        echo(f"spike rate {layer}: {rate}", err=err)
     for name, count in saturated.items():
         if count:
-            click.echo(f"saturated {name}: {count:,} values clipped", err=err)
+            echo(f"saturated {name}: {count:,} values clipped", err=err)

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
-import click
-
-from snn_deploy.cli.console import progress_bar
+from snn_deploy.cli.console import echo, progress_bar
 from snn_deploy.cli.tracing import TraceRequest
 
 if TYPE_CHECKING:
@@ -98,10 +96,10 @@ def simulate_stream(
         writer = stack.enter_context(traced)
         _run(stream, recording, _chunk_steps(stream, request.chunk), writer, npz)
     if output:
-        click.echo(f"wrote {output}")
+        echo(f"wrote {output}")
     if request.save:  # last: a state without its outputs would lose them
         stream.save(request.save)
-        click.echo(f"wrote {request.save}")
+        echo(f"wrote {request.save}")
     return stream, recording
 
 
@@ -122,8 +120,8 @@ def simulate_piped(path: str, request: StreamRequest) -> tuple[Stream, int]:
     first = stream.steps
     columns = stream.classes if stream.classes <= MOST_PRINTED else 0
     if not columns:
-        click.echo(f"logits are left out: {stream.classes:,} a line are too many", err=True)
-    click.echo(",".join(["step", "prediction", *(f"logit_{i}" for i in range(columns))]))
+        echo(f"logits are left out: {stream.classes:,} a line are too many", err=True)
+    echo(",".join(["step", "prediction", *(f"logit_{i}" for i in range(columns))]))
     size = _chunk_steps(stream, request.chunk)
     source: IO[bytes] = sys.stdin.buffer if sys.stdin else BytesIO()  # closed: no steps
     for given in stream.run(read_steps(source, deployment.network, size)):
@@ -134,7 +132,7 @@ def simulate_piped(path: str, request: StreamRequest) -> tuple[Stream, int]:
         raise DataError("standard input: no step came; write one a line")
     if request.save:
         stream.save(request.save)
-        click.echo(f"wrote {request.save}", err=True)
+        echo(f"wrote {request.save}", err=True)
     return stream, stream.steps - first
 
 
@@ -146,7 +144,7 @@ def _print_answers(answers: Any, stop: int, columns: int) -> None:
         for step, row in enumerate(rows, start=stop - len(rows))
     )
     if len(rows):
-        click.echo("\n".join(lines))
+        echo("\n".join(lines))
 
 
 def _chunk_steps(stream: Stream, chunk: int | None) -> int:
@@ -203,7 +201,7 @@ class _Outputs:
         if 8 * math.prod(shape) <= LOGIT_BYTES:
             self._logits = npz.spool("logits", shape, "float64")
         else:
-            click.echo(TOO_LARGE)
+            echo(TOO_LARGE)
         self._predictions = npz.spool("predictions", shape[:2], "int64")
 
     def write(self, given: StreamOutput) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from snn_deploy.cli.console import echo
+
 if TYPE_CHECKING:
     from snn_deploy.ir.network import Network
     from snn_deploy.traces.writer import TraceWriter
@@ -92,7 +94,7 @@ class TraceRequest:
         steps = choose_steps(self.steps, first, last)
         with write_npz(self.path) as npz:
             yield TraceWriter(npz, signals, samples, steps, self.form, steps == range(last))
-        click.echo(f"wrote {self.path}")
+        echo(f"wrote {self.path}")
 
 
 def trace_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from snn_deploy.cli.console import make_console, progress_bar, write_text
+from snn_deploy.cli.console import echo, make_console, progress_bar, write_text
 from snn_deploy.cli.options import config_option, data_option, device_option, limit_option
 
 __all__ = ["verify"]
@@ -79,10 +79,10 @@ def verify(
             data, backends=engines, against=against, config=config, progress=progress
         )
     for comparison in outcome.engines:
-        click.echo(str(comparison))
+        echo(str(comparison))
     passed = outcome.passed
     if outcome.accuracy is not None:
-        click.echo(error_table(outcome.accuracy, make_console().width))
+        echo(error_table(outcome.accuracy, make_console().width))
         passed &= min_agreement is None or outcome.accuracy.agreement >= min_agreement
     if json_path:
         write_text(json_path, json.dumps(outcome.to_json(), indent=2))

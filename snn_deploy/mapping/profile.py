@@ -7,7 +7,6 @@ may extend another (a system of many chips extends its chip); ``docs/profiles.md
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -16,7 +15,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from snn_deploy.errors import TargetError
+from snn_deploy.io.toml import parse_toml, read_toml
 from snn_deploy.mapping.schema import (
+    LARGEST,
     Data,
     Energy,
     Limit,
@@ -28,15 +29,16 @@ from snn_deploy.mapping.schema import (
     Time,
 )
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-__all__ = ["Profile", "list_profiles", "load_profile", "parse_profile", "split_settings"]
+__all__ = [
+    "Profile",
+    "list_profiles",
+    "load_bundled",
+    "load_profile",
+    "parse_profile",
+    "split_settings",
+]
 
 MAX_DEPTH = 4  # profiles that extend profiles
-MAX_BYTES = 1 << 20
 
 _NUMERIC: dict[str, type[Data]] = {
     "limits": Limits,
@@ -140,8 +142,21 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
         For a name that does not exist (the message lists those that do), or a file that cannot be
         read or breaks the schema (the message names the key).
     """
-    data = _read(name_or_path, depth=0)
+    data = _read(os.fspath(name_or_path), depth=0)
     return parse_profile(data, f"profile '{os.fspath(name_or_path)}'")
+
+
+def load_bundled(name: str) -> Profile:
+    """Load a profile that comes with the package; a file may name no other.
+
+    Raises
+    ------
+    TargetError
+        For any other name, a path among them.
+    """
+    if name not in list_profiles():
+        raise TargetError(f"no profile '{name}' comes with the package: {_bundled()}")
+    return load_profile(name)
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -175,13 +190,11 @@ def _explain(detail: Any) -> str:
     return f"{key}: {message}" if key else message
 
 
-def _read(name_or_path: str | os.PathLike[str], depth: int) -> dict[str, Any]:
+def _read(name: str, depth: int) -> dict[str, Any]:
     """Read a profile's TOML, merged into what it extends."""
-    text, shown = _find(os.fspath(name_or_path))
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TargetError(f"{shown} is not valid TOML: {error}") from None
+    is_file = name.endswith(".toml")
+    shown = name if is_file else f"profile '{name}'"
+    data = _read_file(name) if is_file else _read_bundled(name)
     base = data.pop("extends", None)
     if base is None:
         return data
@@ -189,33 +202,31 @@ def _read(name_or_path: str | os.PathLike[str], depth: int) -> dict[str, Any]:
         raise TargetError(f"{shown}: 'extends' must name a profile")
     if depth >= MAX_DEPTH:
         raise TargetError(f"{shown}: more than {MAX_DEPTH} profiles extend one another")
-    if base.endswith(".toml") and not Path(base).is_absolute():
-        base = str(Path(os.fspath(name_or_path)).parent / base)
+    if base.endswith(".toml"):
+        base = str(Path(name).parent / base)
     return _merge(_read(base, depth + 1), data)
 
 
-def _find(name: str) -> tuple[str, str]:
-    """Give a profile's text and what to call it."""
-    if name.endswith(".toml"):
-        return _read_file(Path(name)), name
+def _bundled() -> str:
+    return f"there are: {', '.join(list_profiles())}"
+
+
+def _read_bundled(name: str) -> dict[str, Any]:
     if name not in list_profiles():
         raise TargetError(
-            f"unknown target '{name}'; there are: {', '.join(list_profiles())}; "
+            f"unknown target '{name}'; {_bundled()}; "
             "a profile of your own is given as the path of a .toml file"
         )
-    resource = resources.files("snn_deploy.hw_profiles") / f"{name}.toml"
-    return resource.read_text(encoding="utf-8"), f"profile '{name}'"
+    return parse_toml((resources.files("snn_deploy.hw_profiles") / f"{name}.toml").read_bytes())
 
 
-def _read_file(path: Path) -> str:
+def _read_file(name: str) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise TargetError(f"{path} is no profile: larger than {MAX_BYTES} bytes")
-        return path.read_text(encoding="utf-8")
+        return read_toml(name)
     except OSError as error:
-        raise TargetError(f"cannot read the profile {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise TargetError(f"{path} is no profile: not UTF-8 text") from None
+        raise TargetError(f"cannot read the profile {name}: {error.strerror}") from None
+    except ValueError as error:
+        raise TargetError(f"{name} is no profile: {error}") from None
 
 
 _NUMBER_KEYS = frozenset({"value", "low", "typical", "high", "known", "source"})
@@ -237,9 +248,11 @@ def _merge(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
 def _as_number(key: str, value: Any) -> int | float:
     try:
         if isinstance(value, str):
-            return int(value) if value.strip().lstrip("+-").isdigit() else float(value)
+            value = int(value) if value.strip().lstrip("+-").isdecimal() else float(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return value
+            if abs(value) <= LARGEST:
+                return value
+            raise TargetError(f"setting {key}: not a finite number within ±{LARGEST:,}")
     except ValueError:
         pass
     raise TargetError(f"setting {key}={value}: not a number")

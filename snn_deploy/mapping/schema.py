@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "LARGEST",
     "Data",
     "Energy",
     "Known",
@@ -18,6 +19,9 @@ __all__ = [
     "Supports",
     "Time",
 ]
+
+LARGEST = 10**15
+"""The largest number of a profile: sums of products of a few of them are exact, or finite."""
 
 Known = Literal["measured", "modelled", "derived", "assumed", "specified", "unpublished"]
 """How well a number is known.
@@ -42,7 +46,7 @@ class _Number(Data):
 class Limit(_Number):
     """A whole number that the chip cannot exceed; None where nobody has published it."""
 
-    value: int | None = Field(None, ge=0)
+    value: int | None = Field(None, ge=0, le=LARGEST)
 
     @model_validator(mode="after")
     def _has_value(self) -> Limit:
@@ -54,9 +58,9 @@ class Limit(_Number):
 class Quantity(_Number):
     """An energy, time or power: ``low <= typical <= high``, in the unit that its key ends with."""
 
-    low: float = Field(ge=0)
-    typical: float = Field(ge=0)
-    high: float = Field(ge=0)
+    low: float = Field(ge=0, le=LARGEST)
+    typical: float = Field(ge=0, le=LARGEST)
+    high: float = Field(ge=0, le=LARGEST)
 
     @model_validator(mode="after")
     def _in_order(self) -> Quantity:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from snn_deploy.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from snn_deploy.io.toml import read_toml
 
 __all__ = ["QuantizationConfig", "parse_settings", "read_formats"]
 
@@ -41,6 +35,7 @@ class QuantizationConfig(BaseModel):
     lean_modes: int = Field(
         16,
         ge=1,
+        le=1 << 20,
         description="modes a channel from which on dendrites spare bits for a fast simulator",
     )
     drive_bits: int = Field(18, ge=8, le=18, description="what a soma receives (Loihi's LIF: 18)")
@@ -59,7 +54,7 @@ class QuantizationConfig(BaseModel):
         1.1, ge=1.0, le=64, description="formats hold this many times the calibrated maximum"
     )
     chip_outputs: int = Field(
-        1024, ge=1, le=1 << 24, description="outputs a step, above which the host reads out"
+        1024, ge=1, le=1 << 20, description="outputs a step, above which the host reads out"
     )
     calibration_method: Literal["max", "percentile", "mse"] = Field(
         "max", description="what of a calibrated signal its format must hold"
@@ -136,11 +131,10 @@ def read_formats(path: str | os.PathLike[str]) -> dict[str, Any]:
         If it is not readable TOML.
     """
     try:
-        with Path(path).open("rb") as file:
-            return tomllib.load(file)
+        return read_toml(path)
     except OSError as error:
         raise ConfigError(f"cannot read the formats {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"formats {path}: not a readable TOML file ({error})") from error
 
 

@@ -1,0 +1,78 @@
+"""Opening and reading what a user, or a file, names: regular files of bounded size, nothing else.
+
+A pipe would hang whoever opens it, and a device has no end.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+__all__ = ["Stamp", "open_regular", "read_regular"]
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells a file from itself after a change: inode, size in bytes, time of writing in ns."""
+
+    inode: int
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, file: PathLike | int) -> Stamp:
+        """Take the stamp of a path or of an open file's descriptor."""
+        found = os.stat(file)  # noqa: PTH116 - of a descriptor, too
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def open_regular(path: PathLike, most: int | None = None) -> IO[bytes]:
+    """Open a regular file of at most ``most`` bytes for reading; links to one are followed.
+
+    Raises
+    ------
+    OSError
+        Whose ``strerror`` says what is there instead, also for names that no file can have.
+    """
+    try:
+        _check(path, Path(path).stat(), most)  # before opening, which can set a device going
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        told = f"no file can have this name ({error})"
+        raise OSError(errno.EINVAL, told, os.fspath(path)) from error
+    file = os.fdopen(descriptor, "rb")
+    try:
+        _check(path, os.fstat(descriptor), most)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_regular(path: PathLike, most: int) -> bytes:
+    """Read the whole of a regular file of at most ``most`` bytes; raises as ``open_regular``."""
+    with open_regular(path, most) as file:
+        content = file.read(most + 1)
+    if len(content) > most:  # it grew
+        raise _too_large(path, most)
+    return content
+
+
+def _check(path: PathLike, found: os.stat_result, most: int | None) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", os.fspath(path))
+    if not stat.S_ISREG(found.st_mode):
+        told = "it is not a regular file, but a pipe, a device or a socket"
+        raise OSError(errno.EINVAL, told, os.fspath(path))
+    if most is not None and found.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: PathLike, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is larger than {most:,} bytes", os.fspath(path))
