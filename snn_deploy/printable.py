@@ -7,15 +7,20 @@ Everything that is printed passes here: see ``cli/console.py`` and ``errors.py``
 
 from __future__ import annotations
 
+import reprlib
 import unicodedata
+from typing import Any
 
-__all__ = ["is_plain", "one_line", "printable", "shortened"]
+__all__ = ["is_plain", "one_line", "printable", "shortened", "shown"]
 
 _KEPT = frozenset("\n\t")
 # controls, invisible marks (those of direction are among them), halves of characters, private
 # ones, and separators that break lines
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _SHOWN = 4000  # characters of one message
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 80
 
 
 def printable(text: str) -> str:
@@ -42,6 +47,11 @@ def shortened(text: str, most: int = _SHOWN) -> str:
     if len(text) <= most:
         return text
     return f"{text[: most // 2]} … {text[-most // 2 :]}"
+
+
+def shown(value: Any) -> str:
+    """Write a value of a file for a message, however large or deep it is."""
+    return _BRIEF.repr(value)
 
 
 def _is_unsafe(character: str) -> bool:

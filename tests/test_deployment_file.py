@@ -271,14 +271,14 @@ SIGNED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "schema of no number": (lambda d: d.update(schema_version="new"), "schema version 'new'; "),
     "no schema": (lambda d: d.pop("schema_version"), "schema version None; "),
     "no network": (lambda d: d.pop("network"), "not a valid deployment: network: 'stage' is"),
-    "no profile": (lambda d: d.pop("profile"), "not a valid deployment: 'profile' is missing, or"),
+    "no profile": (lambda d: d.pop("profile"), "not a valid deployment: 'profile' is missing"),
     "a profile that is no text": (
         lambda d: d.update(profile=3),
-        "not a valid deployment: 'profile' is missing, or no str",
+        "not a valid deployment: 'profile': 3 is no text of at most 64 characters",
     ),
     "settings that are no object": (
         lambda d: d.update(settings=[]),
-        "not a valid deployment: 'settings' is missing, or no dict",
+        "not a valid deployment: 'settings': [] is no table of at most 1,000 entries",
     ),
     "an unknown node": (
         lambda d: d["network"]["nodes"][3].update(kind="Perceptron"),

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, get_origin, get_type_hints
-
-import numpy.typing as npt
+from typing import Any
 
 from snn_deploy.errors import DeploymentError, NetworkError
-from snn_deploy.io.checksummed import ForeignFileError, is_whole, read_checksummed, with_checksum
+from snn_deploy.io.checksummed import (
+    Contents,
+    ForeignFileError,
+    has_document,
+    read_checksummed,
+    with_checksum,
+)
 from snn_deploy.io.files import atomic_write
+from snn_deploy.io.schema import TEXT, Plain, Record, SchemaError, Table, Text
 from snn_deploy.io.upgrade import READABLE, SCHEMA_VERSION, upgrade_document
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.printable import shown
 
 __all__ = ["SCHEMA_VERSION", "Provenance", "is_deployment", "read_deployment", "write_deployment"]
 
 METADATA_KEY = "snn-deploy"
-_MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 
 
 @dataclass(frozen=True)
@@ -85,49 +89,41 @@ def read_deployment(path: str | os.PathLike[str]) -> tuple[Network, Provenance]:
         If the file is missing, foreign, damaged, of another schema version, or holds a network
         that breaks a rule.
     """
-    content = _read(Path(path))
-    document, tensors = _parse(content, path)
+    found = _read(path)
+    document = found.document
     version = document.get("schema_version")
     if type(version) is not int or version not in READABLE:
         told = " and ".join(map(str, READABLE))
         raise DeploymentError(
-            f"{path}: schema version {version!r}; this snn-deploy reads versions {told}. "
+            f"{path}: schema version {shown(version)}; this snn-deploy reads versions {told}. "
             "Convert the checkpoint again, or install the version that wrote the file "
-            f"({document.get('tool_version', 'unknown')})"
+            f"({str(document.get('tool_version', 'unknown'))[:80]})"
         )
-    _check_digest(content, document.get("sha256"), path)
+    if not found.whole:
+        raise DeploymentError(
+            f"{path}: its SHA-256 does not match: the file was changed or damaged after it was "
+            "written; convert the checkpoint again"
+        )
     document = upgrade_document(document)
     try:
-        network = network_from_document(document.get("network"), tensors)
-        verify_network(network)
         origin = _provenance(document)
-    except (DeploymentError, NetworkError) as error:
+        network = network_from_document(document.get("network"), found.tensors)
+        verify_network(network)
+    except (DeploymentError, NetworkError, SchemaError) as error:
         raise DeploymentError(f"{path}: not a valid deployment: {error}") from error
     return network, origin
 
 
 def is_deployment(path: str | os.PathLike[str]) -> bool:
     """Tell a deployment from a checkpoint by its first bytes, without trusting either."""
-    try:
-        with Path(path).open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            return size <= _MAX_HEADER and f'"{METADATA_KEY}":'.encode() in file.read(size)
-    except OSError:
-        return False
+    return has_document(METADATA_KEY, path)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str | os.PathLike[str]) -> Contents:
     try:
-        return path.read_bytes()
+        return read_checksummed(METADATA_KEY, path)
     except OSError as error:
         raise DeploymentError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _parse(
-    content: bytes, path: str | os.PathLike[str]
-) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    try:
-        return read_checksummed(METADATA_KEY, content)
     except ForeignFileError as error:
         raise DeploymentError(
             f"{path}: not a deployment of snn-deploy, or damaged ({error}); "
@@ -135,19 +131,23 @@ def _parse(
         ) from error
 
 
-def _check_digest(content: bytes, digest: Any, path: str | os.PathLike[str]) -> None:
-    if not is_whole(content, digest):
-        raise DeploymentError(
-            f"{path}: its SHA-256 does not match: the file was changed or damaged after it was "
-            "written; convert the checkpoint again"
-        )
+_PLAIN_TABLE = Table(Plain(), names=TEXT, most=1000)
+_SCHEMA = Record(
+    {
+        "profile": Text(64, "[a-z][a-z0-9_]*"),
+        "profile_version": TEXT,
+        "checkpoint": TEXT,
+        "checkpoint_sha256": TEXT,
+        "calibration": _PLAIN_TABLE,
+        "settings": _PLAIN_TABLE,
+        "tool_version": TEXT,
+        "profile_settings": _PLAIN_TABLE,
+        "profile_data": _PLAIN_TABLE,
+    },
+    closed=False,
+)
 
 
 def _provenance(document: dict[str, Any]) -> Provenance:
-    found: dict[str, Any] = {}
-    for name, hint in get_type_hints(Provenance).items():
-        kind = get_origin(hint) or hint
-        if not isinstance(document.get(name), kind):
-            raise DeploymentError(f"'{name}' is missing, or no {kind.__name__}")
-        found[name] = document[name]
-    return Provenance(**found)
+    _SCHEMA.check(document, "")
+    return Provenance(**{name: document[name] for name in _SCHEMA.fields})

@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.native.session import Snapshot
+from snn_deploy.engines.native.plan import MESSAGES, plan_network
+from snn_deploy.engines.native.session import NativeSession, Snapshot
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import DataError
-from snn_deploy.io.checksummed import ForeignFileError, is_whole, read_checksummed, with_checksum
+from snn_deploy.fixedpoint import MEMBRANE_BITS, limit_of
+from snn_deploy.io.checksummed import Contents, ForeignFileError, read_checksummed, with_checksum
 from snn_deploy.io.files import atomic_write
+from snn_deploy.io.schema import (
+    COUNT,
+    DIGEST,
+    TEXT,
+    Array,
+    Choice,
+    Record,
+    SchemaError,
+    Table,
+    Whole,
+)
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
 from snn_deploy.ir.storage import network_digest
+from snn_deploy.printable import shown
 from snn_deploy.version import __version__
 
 __all__ = ["SCHEMA_VERSION", "StreamState", "read_state", "write_state"]
@@ -28,6 +43,11 @@ SCHEMA_VERSION = 1
 METADATA_KEY = "snn-deploy-stream"
 # names of tensors beside those of the snapshot, which are ``node/what``
 RECENT, LENGTHS = "recent", "lengths"
+
+MAX_STEPS = 2**48
+MAX_SAMPLES = 2**20
+MOST_CLIPS = 4  # values that a node clips for each channel in one step, beside its compartments
+WIDEST_STATE_BITS = 49  # a sum's two words; no state of any node is wider
 
 
 @dataclass(frozen=True)
@@ -89,37 +109,119 @@ def read_state(path: str | os.PathLike[str], network: Network) -> StreamState:
     DataError
         If the file is missing, damaged, no stream's state, or another network's.
     """
-    document, tensors = _read(Path(path))
+    found = _read(path)
+    document, tensors = found.document, found.tensors
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
         raise DataError(
-            f"{path}: a stream's state of schema version {version!r}; this snn-deploy reads "
+            f"{path}: a stream's state of schema version {shown(version)}; this snn-deploy reads "
             f"version {SCHEMA_VERSION}. Resume it with the version that wrote it "
-            f"({document.get('tool_version', 'unknown')}), or start anew"
+            f"({str(document.get('tool_version', 'unknown'))[:80]}), or start anew"
         )
-    if document["network_sha256"] != network_digest(network):
-        raise DataError(
-            f"{path}: the state of a stream through another network (SHA-256 "
-            f"{document['network_sha256'][:12]}…); resume it with the deployment that it was saved "
-            "with, or start anew"
-        )
+    try:
+        _DOCUMENT.check(document, "")
+        if document["network_sha256"] != network_digest(network):
+            raise DataError(
+                f"{path}: the state of a stream through another network (SHA-256 "
+                f"{document['network_sha256'][:12]}…); resume it with the deployment that it was "
+                "saved with, or start anew"
+            )
+        _check_state(network, document, tensors)
+    except SchemaError as error:
+        raise DataError(f"{path}: not a state that this stream can have: {error}") from error
     lengths, recent = tensors.pop(LENGTHS, None), tensors.pop(RECENT)
     snapshot = Snapshot(document["steps"], tensors, document["saturated"])
     return StreamState(snapshot, lengths, recent, document["clipped_inputs"])
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+_DOCUMENT = Record(
+    {
+        "schema_version": Choice((SCHEMA_VERSION,)),
+        "tool_version": TEXT,
+        "network_sha256": DIGEST,
+        "steps": Whole(0, MAX_STEPS),
+        "saturated": Table(COUNT, names=TEXT),
+        "clipped_inputs": COUNT,
+        "sha256": DIGEST,
+    }
+)
+
+
+def _check_state(
+    network: Network, document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+) -> None:
+    """Check every array and count against what a stream of one sequence would carry."""
+    steps = document["steps"]
+    template = NativeSession(network, 1).snapshot()
+    carried = {**template.arrays, RECENT: None}
+    if odd := sorted(carried.keys() ^ tensors.keys() - {LENGTHS}):
+        raise SchemaError(f"the array {shown(odd[0])} is missing, or none of this network's")
+    samples = len(tensors[min(template.arrays, default=RECENT)]) if tensors else 0
+    Whole(1, MAX_SAMPLES).check(samples, "sequences")
+    for name, array in template.arrays.items():
+        limit = _limit(network, name, steps)
+        low = 0 if name.endswith(f"/{MESSAGES}") else -limit
+        Array([np.int64], (samples, *array.shape[1:]), low, limit).check(tensors[name], name)
+    node = network.output
+    limit = node.output.limit  # type: ignore[attr-defined]  # lowered stage
+    shape = (samples, min(steps, _remembered(network)), node.width)
+    Array([np.int64], shape, -limit, limit).check(tensors[RECENT], RECENT)
+    if LENGTHS in tensors:
+        Array([np.int64], (samples,), 1, MAX_STEPS).check(tensors[LENGTHS], LENGTHS)
+    _check_counts(network, document, samples * steps)
+
+
+def _remembered(network: Network) -> int:
+    """How many last steps' outputs a stream keeps for its answer: none that a pool gives."""
+    wanted = network.output_steps
+    if wanted == "all" or network.output in plan_network(network).closing:
+        return 0
+    return wanted if isinstance(wanted, int) else 1
+
+
+def _check_counts(network: Network, document: dict[str, Any], steps: int) -> None:
+    """Check that no more values were clipped than there were."""
+    for name, count in document["saturated"].items():
+        if name not in network.names:
+            raise SchemaError(f"saturated: no node {shown(name)} in this network")
+        Whole(0, steps * _clips(network[name])).check(count, f"saturated.{name}")
+    most = steps * network.input.width
+    Whole(0, most).check(document["clipped_inputs"], "clipped_inputs")
+
+
+def _clips(node: Node) -> int:
+    """How many values a node can clip in one step: its compartments, and what it computes."""
+    bank = getattr(node, "bank", None)
+    modes = 0 if bank is None else bank.modes
+    return node.width * (2 * modes + MOST_CLIPS)
+
+
+def _limit(network: Network, name: str, steps: int) -> int:
+    """Give the largest magnitude that the state ``node/what`` can have after some steps."""
+    owner, _, what = name.rpartition("/")
+    if what == MESSAGES:
+        return steps
+    node = network[owner] if owner in network.names else network.input
+    if what in ("u", "v"):
+        return limit_of(node.bank.state_bits)  # type: ignore[attr-defined]  # a dendrite's
+    if what == "membrane":
+        return limit_of(MEMBRANE_BITS)
+    entering = network.sources(node)[0] if node.inputs else node
+    largest: int = entering.output.limit  # type: ignore[attr-defined]  # lowered stage
+    sums = what == "gathered" and getattr(node, "mode", "sum") in ("mean", "sum")
+    return min(largest * max(steps, 1), limit_of(WIDEST_STATE_BITS)) if sums else largest
+
+
+def _read(path: str | os.PathLike[str]) -> Contents:
     try:
-        content = path.read_bytes()
+        found = read_checksummed(METADATA_KEY, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        document, tensors = read_checksummed(METADATA_KEY, content)
     except ForeignFileError as error:
         raise DataError(f"{path}: not a stream's state, or damaged ({error})") from error
-    if not is_whole(content, document.get("sha256")):
+    if not found.whole:
         raise DataError(
             f"{path}: its SHA-256 does not match: the file was changed or damaged after it was "
             "written; start the stream anew, or from an earlier state"
         )
-    return document, tensors
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -23,10 +24,18 @@ from snn_deploy.ir.head import HEAD, stored
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import LEGAL
+from snn_deploy.printable import is_plain, shown
 
 __all__ = ["network_digest", "network_from_document", "network_to_document"]
 
 Tensors = dict[str, npt.NDArray[Any]]
+
+MAX_STEPS = 2**31  # of a sequence
+MAX_WIDTH = 2**20  # channels of a node
+MAX_TOTAL_WIDTH = 2**22  # of all nodes
+MAX_DELAY = 2**16  # steps
+MAX_INTEGER = 2**62  # what 64 bits hold and still add
+MAX_NAME = 1000  # characters
 
 _KEYS = {"stage", "output_steps", "nodes", "head", "steps", "use_lengths"}
 
@@ -69,27 +78,54 @@ def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]
     """
     stage = _take(document, "stage", "network")
     if stage not in ("integer", "lowered"):
-        raise DeploymentError(f"a stored network has stage 'integer' or 'lowered', not {stage!r}")
+        raise DeploymentError(
+            f"a stored network has stage 'integer' or 'lowered', not {shown(stage)}"
+        )
     steps = _take(document, "output_steps", "network")
-    if steps not in ("one", "all") and not (type(steps) is int and steps >= 1):
-        raise DeploymentError(f"output_steps is 'one', 'all' or a number of steps, not {steps!r}")
+    if steps not in ("one", "all") and not _is_length(steps):
+        raise DeploymentError(
+            f"output_steps is 'one', 'all' or a number of steps, not {shown(steps)}"
+        )
     if unknown := set(document) - _KEYS:
         raise DeploymentError(
             f"network: unknown keys {', '.join(sorted(unknown))}; a newer snn-deploy wrote this"
         )
     length, use_lengths = document.get("steps"), document.get("use_lengths", False)
-    if length is not None and not (type(length) is int and length >= 1):
-        raise DeploymentError(f"steps is the length of all sequences, or null, not {length!r}")
+    if length is not None and not _is_length(length):
+        raise DeploymentError(f"steps is the length of all sequences, or null, not {shown(length)}")
     if type(use_lengths) is not bool:
         raise DeploymentError(f"use_lengths is true or false, not {use_lengths!r}")
+    nodes = _decode_nodes(_take(document, "nodes", "network"), LEGAL[stage], tensors)
+    _check_sizes(nodes)
     return Network(
         stage=stage,
-        nodes=_decode_nodes(_take(document, "nodes", "network"), LEGAL[stage], tensors),
+        nodes=nodes,
         output_steps=steps,
         head=_decode_nodes(document.get("head", []), HEAD, tensors),
         steps=length,
         use_lengths=use_lengths,
     )
+
+
+def _is_length(steps: Any) -> bool:
+    return type(steps) is int and 1 <= steps <= MAX_STEPS
+
+
+def _check_sizes(nodes: tuple[Node, ...]) -> None:
+    """Refuse widths and delays that nothing in the file has to be paid for, but memory would."""
+    total = 0
+    for node in nodes:
+        total += node.width
+        if node.width > MAX_WIDTH or total > MAX_TOTAL_WIDTH:
+            raise DeploymentError(
+                f"node '{node.name}' has {node.width:,} channels, all up to it {total:,}; the most "
+                f"are {MAX_WIDTH:,} and {MAX_TOTAL_WIDTH:,}"
+            )
+        for edge in node.inputs:
+            if edge.delay > MAX_DELAY:
+                raise DeploymentError(
+                    f"node '{node.name}': a delay of {edge.delay:,} steps, over {MAX_DELAY:,}"
+                )
 
 
 def _decode_nodes(
@@ -130,7 +166,7 @@ def _decode_node(
 ) -> Node:
     kind = _take(document, "kind", "a node")
     if not isinstance(kind, str) or kind not in kinds:
-        raise DeploymentError(f"unknown node kind {kind!r}; there are: {', '.join(kinds)}")
+        raise DeploymentError(f"unknown node kind {shown(kind)}; there are: {', '.join(kinds)}")
     fields = {key: value for key, value in document.items() if key != "kind"}
     node = _decode_dataclass(fields, kinds[kind], str(fields.get("name", kind)), tensors)
     return typing.cast(Node, node)
@@ -187,8 +223,21 @@ def _decode(value: Any, hint: Any, where: str, tensors: Mapping[str, npt.NDArray
     if dataclasses.is_dataclass(hint):
         return _decode_dataclass(value, typing.cast(type, hint), where, tensors)
     if isinstance(hint, type) and type(value) is hint:
-        return value
-    raise DeploymentError(f"{where}: {value!r} is not a {getattr(hint, '__name__', hint)}")
+        return _checked(value, where)
+    raise DeploymentError(f"{where}: {shown(value)} is not a {getattr(hint, '__name__', hint)}")
+
+
+def _checked(value: Any, where: str) -> Any:
+    """Refuse a number that no engine can hold, and a name that is not one line of plain text."""
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise DeploymentError(f"{where}: a number of {value.bit_length()} bits, over 62")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DeploymentError(f"{where}: {value} is no finite number")
+    if isinstance(value, str) and not is_plain(value, MAX_NAME):
+        raise DeploymentError(
+            f"{where}: {value[:80]!r} is not one line of at most {MAX_NAME:,} printable characters"
+        )
+    return value
 
 
 def _decode_union(
@@ -219,6 +268,8 @@ def _decode_tensor(
     expected, tensor = [np.dtype(scalar) for scalar in scalars], tensors[name]
     if expected == [np.float64] and tensor.dtype == np.float32:
         return tensor.astype(np.float64)  # stored narrow because that lost nothing
+    if not tensor.ndim:
+        raise DeploymentError(f"{where}: tensor '{name}' is a bare number, not an array")
     if tensor.dtype not in expected:
         told = " or ".join(map(str, expected))
         raise DeploymentError(f"{where}: dtype {tensor.dtype}, not {told}")
