@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from snn_deploy.converters.spikingssm_config import SpikingSsmConfig
+from snn_deploy.converters.s4_config import S4Config
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
 from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, AdaptiveLogSoftmax
@@ -39,7 +39,7 @@ class AdaptiveTask(BaseModel):
     tie_projs: list[bool]
 
 
-def read_scaled_embedding(weights: Weights, config: SpikingSsmConfig) -> tuple[Node, Node]:
+def read_scaled_embedding(weights: Weights, config: S4Config) -> tuple[Node, Node]:
     """Give input and embedding of task ``lm``: the rows are multiplied by sqrt(d_model)."""
     channels = config.model.d_model
     scale = math.sqrt(channels) if config.task.get("rescale", True) else 1.0
@@ -47,14 +47,14 @@ def read_scaled_embedding(weights: Weights, config: SpikingSsmConfig) -> tuple[N
     return TokenInput(name="input", vocabulary=len(table)), Embedding(name="encoder", table=table)
 
 
-def read_token_scores(weights: Weights, config: SpikingSsmConfig) -> Readout:
+def read_token_scores(weights: Weights, config: S4Config) -> Readout:
     """Give the decoder of task ``lm``; tied weights are stored with the decoder, too."""
     weight = weights.real("decoder.1.weight", (None, config.model.d_model))
     bias = weights.real("decoder.1.bias", (len(weight),))
     return Readout(name="decoder", mode="every", weight=weight, bias=bias)
 
 
-def read_adaptive_embedding(weights: Weights, config: SpikingSsmConfig) -> tuple[Node, Node]:
+def read_adaptive_embedding(weights: Weights, config: S4Config) -> tuple[Node, Node]:
     """Give input and embedding of task ``adaptivelm``."""
     task = _adaptive_task(config, weights.where)
     scale = math.sqrt(config.model.d_model)
@@ -70,7 +70,7 @@ def read_adaptive_embedding(weights: Weights, config: SpikingSsmConfig) -> tuple
     return TokenInput(name="input", vocabulary=sum(len(table) for table in tables)), encoder
 
 
-def read_adaptive_softmax(weights: Weights, config: SpikingSsmConfig) -> AdaptiveLogSoftmax:
+def read_adaptive_softmax(weights: Weights, config: S4Config) -> AdaptiveLogSoftmax:
     """Give the decoder of task ``adaptivelm``, whose weights are those of its loss.
 
     The head always has a projection of its own, whatever ``tie_projs`` says: the authors' code
@@ -100,7 +100,7 @@ def read_adaptive_softmax(weights: Weights, config: SpikingSsmConfig) -> Adaptiv
     )
 
 
-def _adaptive_task(config: SpikingSsmConfig, where: str) -> AdaptiveTask:
+def _adaptive_task(config: S4Config, where: str) -> AdaptiveTask:
     try:
         task = AdaptiveTask.model_validate(config.task)
     except ValidationError as error:
@@ -125,7 +125,7 @@ def _explained(error: Any, where: str) -> str:
     return f"{where}: configuration option 'task.{key}': {error['msg']}"
 
 
-def _sizes(config: SpikingSsmConfig, task: AdaptiveTask) -> list[int]:
+def _sizes(config: S4Config, task: AdaptiveTask) -> list[int]:
     """Give the row width of each cluster's table."""
     if task.div_val == 1:
         return [config.model.d_model]
@@ -133,7 +133,7 @@ def _sizes(config: SpikingSsmConfig, task: AdaptiveTask) -> list[int]:
 
 
 def _tables(
-    weights: Weights, pattern: str, config: SpikingSsmConfig, task: AdaptiveTask
+    weights: Weights, pattern: str, config: S4Config, task: AdaptiveTask
 ) -> tuple[Real, ...]:
     sizes = _sizes(config, task)
     keys = [pattern.format(k) for k in range(len(sizes))]
@@ -149,22 +149,18 @@ def _tables(
     )
 
 
-def _embedding_tables(
-    weights: Weights, config: SpikingSsmConfig, task: AdaptiveTask
-) -> tuple[Real, ...]:
+def _embedding_tables(weights: Weights, config: S4Config, task: AdaptiveTask) -> tuple[Real, ...]:
     return _tables(weights, "encoder.0.emb_layers.{}.weight", config, task)
 
 
-def _output_tables(
-    weights: Weights, config: SpikingSsmConfig, task: AdaptiveTask
-) -> tuple[Real, ...]:
+def _output_tables(weights: Weights, config: S4Config, task: AdaptiveTask) -> tuple[Real, ...]:
     if task.tie_weights:
         return _embedding_tables(weights, config, task)
     return _tables(weights, "loss.out_layers_weights.{}", config, task)
 
 
 def _embedding_projections(
-    weights: Weights, config: SpikingSsmConfig, task: AdaptiveTask
+    weights: Weights, config: S4Config, task: AdaptiveTask
 ) -> tuple[Real, ...]:
     return tuple(
         weights.real(f"encoder.0.emb_projs.{k}", (config.model.d_model, size))
@@ -172,9 +168,7 @@ def _embedding_projections(
     )
 
 
-def _output_projections(
-    weights: Weights, config: SpikingSsmConfig, task: AdaptiveTask
-) -> tuple[Real, ...]:
+def _output_projections(weights: Weights, config: S4Config, task: AdaptiveTask) -> tuple[Real, ...]:
     tied = [False, *task.tie_projs]
     shared = _embedding_projections(weights, config, task)
     return tuple(

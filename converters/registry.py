@@ -16,13 +16,36 @@ __all__ = ["FAMILIES", "KEY_MARKS", "recognise", "to_float_network"]
 
 FAMILIES = {
     "spikingssm": "snn_deploy.converters.spikingssm:convert_spikingssm",
+    "loongspikingssm": "snn_deploy.converters.longspike:convert_longspike",
+    "s4d": "snn_deploy.converters.s4d:convert_s4d",
+    "s4block": "snn_deploy.converters.s4d:convert_s4block",
+    "s4d_gsu": "snn_deploy.converters.gsu:convert_gsu",
+    "spikingblockgate": "snn_deploy.converters.prf:convert_prf",
+    "spikingblock": "snn_deploy.converters.prf:convert_prf_block",
+    "prf_neuron": "snn_deploy.converters.prf:convert_prf_neuron",
+    "drf": "snn_deploy.converters.drf:convert_drf",
+    "s4d_refractory": "snn_deploy.converters.refractory:convert_refractory",
 }
-"""Family, as the configuration's ``model._name_`` calls it -> module:function that converts it."""
+"""Family, as the configuration's ``model._name_`` calls it -> module:function that converts it.
+
+Behind S4's own backbone, which is called ``model``, the layer's ``_name_`` is the family.
+"""
 
 KEY_MARKS = {
     "s4_layers.": "spikingssm",
+    "loongspike_layers.": "loongspikingssm",
+    "ternay1.log_w": "s4d_gsu",
+    "neuron1.theta_log": "spikingblockgate",
+    "theta_log": "prf_neuron",
+    "layer.alpha_logit": "drf",
+    "layer.tau_r_logit": "s4d_refractory",
+    "layer.layer.kernel.": "s4block",
+    "layer.kernel.": "s4d",
 }
 """What some key of the state dict contains -> family, where no configuration names one."""
+
+_BACKBONE = "model"
+"""S4's name for its own backbone, whose layer is what tells families apart."""
 
 
 def to_float_network(
@@ -63,12 +86,12 @@ def recognise(checkpoint: Checkpoint) -> str:
         Naming what was found, and which families exist.
     """
     where = checkpoint.path.name
-    named = _configured_name(checkpoint.config)
+    option, named = _configured_name(checkpoint.config)
     if named in FAMILIES:
         return named
     if named is not None:
         raise UnsupportedNetworkError(
-            f"{where}: the configuration's model._name_ is '{named}'; known families: "
+            f"{where}: the configuration's {option} is '{named}'; known families: "
             f"{', '.join(FAMILIES)}. docs/converters.md says how to add one"
         )
     keys = strip_wrappers(checkpoint.tensors)
@@ -83,7 +106,10 @@ def recognise(checkpoint: Checkpoint) -> str:
     )
 
 
-def _configured_name(config: dict[str, Any] | None) -> str | None:
-    model = (config or {}).get("model")
-    name = model.get("_name_") if isinstance(model, dict) else None
-    return name if isinstance(name, str) else None
+def _configured_name(config: dict[str, Any] | None) -> tuple[str, str | None]:
+    """Give the option that names the family, and its value."""
+    option, section = "model._name_", (config or {}).get("model")
+    if isinstance(section, dict) and section.get("_name_") == _BACKBONE:
+        option, section = "model.layer._name_", section.get("layer")
+    name = section.get("_name_") if isinstance(section, dict) else None
+    return option, name if isinstance(name, str) else None

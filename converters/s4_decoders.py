@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from snn_deploy.converters.language_models import read_adaptive_softmax, read_token_scores
+from snn_deploy.converters.s4_config import S4Config
 from snn_deploy.converters.s4_encoders import named_options
-from snn_deploy.converters.spikingssm_config import SpikingSsmConfig
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import ConfigError, UnsupportedNetworkError
 from snn_deploy.ir.encoder_decoder_nodes import CumulativeReadout, FirstSteps, RetrievalHead
@@ -41,7 +41,7 @@ class Ending:
         return (replace(self.nodes[0], inputs=(Edge(source),)), *self.nodes[1:])
 
 
-def read_decoder(weights: Weights, config: SpikingSsmConfig, output_steps: OutputSteps) -> Ending:
+def read_decoder(weights: Weights, config: S4Config, output_steps: OutputSteps) -> Ending:
     """Give the decoder's nodes.
 
     Parameters
@@ -175,7 +175,7 @@ def _retrieval(weights: Weights, channels: int, options: Options, steps: OutputS
     return Ending((pool, head), "one")
 
 
-def _language_model(weights: Weights, config: SpikingSsmConfig, task: str) -> Ending:
+def _language_model(weights: Weights, config: S4Config, task: str) -> Ending:
     stages = named_options(config.decoder, "decoder", weights.where)
     allowed = all(
         kind in ("id", "sequence") and options.get("mode", "last") in ("last", "first")

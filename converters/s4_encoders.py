@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snn_deploy.converters.language_models import read_adaptive_embedding, read_scaled_embedding
-from snn_deploy.converters.spikingssm_config import SpikingSsmConfig
+from snn_deploy.converters.s4_config import S4Config
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.encoder_decoder_nodes import Conv1d, PositionalEncoding
@@ -24,7 +24,7 @@ Stem = tuple[Node, Node]
 """An input node and the encoder node that reads it, both still without their places."""
 
 
-def read_encoder(weights: Weights, config: SpikingSsmConfig) -> tuple[Node, ...]:
+def read_encoder(weights: Weights, config: S4Config) -> tuple[Node, ...]:
     """Give the input node and the encoder's nodes, chained; the last gives the stream.
 
     Raises
@@ -62,7 +62,7 @@ def read_encoder(weights: Weights, config: SpikingSsmConfig) -> tuple[Node, ...]
     return _chain(source, *stages)
 
 
-def backbone_input(config: SpikingSsmConfig) -> tuple[Node, ...]:
+def backbone_input(config: S4Config) -> tuple[Node, ...]:
     """Give the input node of a backbone without encoder: the stream itself, (B, L, d_model)."""
     return (FloatInput(name="input", channels=config.model.d_model),)
 
@@ -156,7 +156,7 @@ _KNOWN_OPTIONS: dict[str, Sequence[str]] = {
     "conv1d": ("kernel_size", "stride", "padding"),
     "position": ("max_len", "dropout", "pe_init", "causal"),
 }
-_TASK_ENCODERS: dict[str, Callable[[Weights, SpikingSsmConfig], Stem]] = {
+_TASK_ENCODERS: dict[str, Callable[[Weights, S4Config], Stem]] = {
     "lm": read_scaled_embedding,
     "adaptivelm": read_adaptive_embedding,
 }

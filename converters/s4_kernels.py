@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.converters.spikingssm_config import LayerConfig
+from snn_deploy.converters.s4_config import KernelOptions
 from snn_deploy.converters.weights import Weights
 
-__all__ = ["ContinuousSsm", "Discrete", "discretise", "read_kernel"]
+__all__ = ["ContinuousSsm", "Discrete", "discretise", "positive", "read_kernel"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -49,9 +49,11 @@ class Discrete:
     b: Complex
 
 
-def read_kernel(weights: Weights, prefix: str, channels: int, layer: LayerConfig) -> ContinuousSsm:
+def read_kernel(
+    weights: Weights, prefix: str, channels: int, layer: KernelOptions, trainable_b: bool
+) -> ContinuousSsm:
     """Take one layer's kernel parameters from under ``prefix`` (which ends in a dot)."""
-    if layer.trainable_B:
+    if trainable_b:
         return _with_trainable_b(weights, prefix, channels, layer)
     return _with_fixed_b(weights, prefix, channels, layer)
 
@@ -74,7 +76,7 @@ def discretise(ssm: ContinuousSsm, disc: str) -> Discrete:
 
 
 def _with_fixed_b(
-    weights: Weights, prefix: str, channels: int, layer: LayerConfig
+    weights: Weights, prefix: str, channels: int, layer: KernelOptions
 ) -> ContinuousSsm:
     rows, modes = _rows(layer), layer.d_state // 2
     names = [f"{prefix}{name}" for name in ("C", "log_dt", "log_A_real", "A_imag")]
@@ -87,12 +89,19 @@ def _with_fixed_b(
         pole=np.asarray(pole, dtype=np.complex128),
         b=np.ones((channels, modes), dtype=np.complex128),
         dt=np.exp(weights.real(log_dt, (channels,)))[:, None],
-        c=weights.complex_pairs(c, (rows, channels, modes)),
+        c=_output_weights(weights, c, rows, channels, modes),
     )
 
 
+def _output_weights(weights: Weights, key: str, rows: int, channels: int, modes: int) -> Complex:
+    """Take C; S4's stand-alone kernel has no axis of rows."""
+    if rows == 1 and len(weights.shape(key)) == 3:
+        return weights.complex_pairs(key, (channels, modes))[None]
+    return weights.complex_pairs(key, (rows, channels, modes))
+
+
 def _with_trainable_b(
-    weights: Weights, prefix: str, channels: int, layer: LayerConfig
+    weights: Weights, prefix: str, channels: int, layer: KernelOptions
 ) -> ContinuousSsm:
     rows, copies = _rows(layer), layer.n_ssm or channels
     modes = layer.d_state if layer.is_real else layer.d_state // 2
@@ -104,24 +113,24 @@ def _with_trainable_b(
     b = take(f"{prefix}B", (1, copies, modes))[0].astype(np.complex128)
     c = take(f"{prefix}C", (rows, channels, modes))
     real = weights.real(f"{prefix}A_real", (copies, modes))
-    pole = -_positive(real, layer.real_transform) + 0j
+    pole = -positive(real, layer.real_transform) + 0j
     if not layer.is_real:
         imag = weights.real(f"{prefix}A_imag", (copies, modes))
-        pole = pole - 1j * _positive(imag, layer.imag_transform)
+        pole = pole - 1j * positive(imag, layer.imag_transform)
 
     dt_columns = 1 if layer.dt_tie else layer.d_state // 2
     inv_dt = weights.real(f"{prefix}inv_dt", (channels, dt_columns))
-    dt = _positive(np.sinh(inv_dt) if layer.dt_fast else inv_dt, layer.dt_transform)
+    dt = positive(np.sinh(inv_dt) if layer.dt_fast else inv_dt, layer.dt_transform)
     # head h uses SSM h mod n_ssm
     pole, b = (np.tile(x, (channels // copies, 1)) for x in (pole, b))
     return ContinuousSsm(pole=pole, b=b, dt=dt, c=_band_limited(c, dt, pole, layer.bandlimit))
 
 
-def _rows(layer: LayerConfig) -> int:
+def _rows(layer: KernelOptions) -> int:
     return 2 if layer.bidirectional else 1
 
 
-def _positive(parameter: Real, transform: str) -> Real:
+def positive(parameter: Real, transform: str) -> Real:
     """Apply S4's map from a stored parameter to a (normally) positive number."""
     if transform == "exp":
         return np.exp(parameter)

@@ -9,6 +9,8 @@ and without norms (``norm: null``) the authors' loop runs no layer at all.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,22 +19,19 @@ import numpy.typing as npt
 from snn_deploy.converters.averaged_weights import averaged_tensors
 from snn_deploy.converters.s4_decoders import Ending, read_decoder
 from snn_deploy.converters.s4_encoders import backbone_input, read_encoder
-from snn_deploy.converters.s4_kernels import discretise, read_kernel
+from snn_deploy.converters.s4_kernels import read_kernel
+from snn_deploy.converters.s4_parts import diagonal_ssm, glu_mix, norm
 from snn_deploy.converters.spikingssm_config import (
     LayerConfig,
     ModelConfig,
+    SpikingSsmConfig,
     parse_config,
 )
 from snn_deploy.converters.weights import Weights, strip_wrappers
 from snn_deploy.errors import CheckpointError, SnnDeployWarning
 from snn_deploy.ir.float_nodes import (
-    Affine,
-    DiagonalSsm,
     DssSsm,
-    Glu,
-    LayerNorm,
     Lif,
-    Linear,
     Residual,
     SurrogateWeights,
 )
@@ -43,14 +42,9 @@ from snn_deploy.ir.node import Node
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
 
-__all__ = ["convert_spikingssm"]
+__all__ = ["Layout", "convert_spikingssm", "convert_stack"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
-
-# Both constants are PyTorch's defaults, which the authors' code keeps.
-_BATCH_NORM_EPSILON = 1e-5
-_LAYER_NORM_EPSILON = 1e-5
 
 # Keys without effect at inference: batch counters, the averaging counter of torch's AveragedModel,
 # the copy of the loss that validation uses, and a language model's projections stored again.
@@ -60,6 +54,29 @@ _DEAD = (
     r"loss_val\..*",
     r"loss\.shared_out_projs\.\d+",
 )
+
+
+SsmReader = Callable[[Weights, str, str, ModelConfig, str], Node]
+"""Gives the state-space node of a layer: weights, keys, name, model, and what the node reads."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What tells one family with this stack of layers from another.
+
+    Parameters
+    ----------
+    layers
+        What the keys call the layers, after ``model.``.
+    config
+        The class that says which options there are.
+    read_ssm
+        Reads a layer's kernel.
+    """
+
+    layers: str
+    config: type[SpikingSsmConfig]
+    read_ssm: SsmReader
 
 
 def convert_spikingssm(
@@ -85,10 +102,20 @@ def convert_spikingssm(
     UnsupportedNetworkError
         If the configuration asks for something that cannot be expressed.
     """
+    return convert_stack(checkpoint, output_steps, weights, _SPIKINGSSM)
+
+
+def convert_stack(
+    checkpoint: Checkpoint,
+    output_steps: OutputSteps,
+    averaged: Literal["raw", "ema"],
+    layout: Layout,
+) -> Network:
+    """Convert a checkpoint of SpikingSSM's stack of layers, whichever kernel they have."""
     where = checkpoint.path.name
-    config = parse_config(checkpoint.config, where)
+    config = parse_config(checkpoint.config, where, layout.config)
     tensors = strip_wrappers(checkpoint.tensors)
-    if weights == "ema":
+    if averaged == "ema":
         tensors = averaged_tensors(tensors, checkpoint.extras, config, where)
     source = Weights(tensors, where)
     bare = not any(key.startswith(("model.", "encoder.", "decoder.", "loss.")) for key in tensors)
@@ -98,9 +125,9 @@ def convert_spikingssm(
     dead = list(_DEAD)
     if config.model.runs_layers:
         for index in range(config.model.n_layers):
-            nodes += _layer(source, prefix, index, config.model, nodes[-1].name)
+            nodes += _layer(source, prefix, index, config.model, layout, nodes[-1].name)
     else:
-        dead.append(rf"{prefix}(s4_layers|norms)\..*")
+        dead.append(rf"{prefix}({layout.layers}|norms)\..*")
         _warn_no_layer_runs(config.model, where)
     if not config.model.prenorm:
         dead.append(rf"{prefix}norms\.\d+\..*")
@@ -114,80 +141,49 @@ def convert_spikingssm(
 
 
 def _layer(
-    weights: Weights, prefix: str, index: int, model: ModelConfig, stream: str
+    weights: Weights, prefix: str, index: int, model: ModelConfig, layout: Layout, stream: str
 ) -> tuple[Node, ...]:
     """Give the nodes of layer ``index``, which reads and continues the node called ``stream``."""
-    name, keys = f"layers.{index}", f"{prefix}s4_layers.{index}."
+    name, keys = f"layers.{index}", f"{prefix}{layout.layers}.{index}."
     channels = model.d_model
     nodes: list[Node] = []
-    if model.prenorm:
-        nodes.append(_norm(weights, f"{prefix}norms.{index}.", f"{name}.norm", model, stream))
+    if model.prenorm and model.norm:
+        norm_keys = f"{prefix}norms.{index}."
+        nodes.append(norm(weights, norm_keys, f"{name}.norm", model.norm, channels, stream))
     u = nodes[-1].name if nodes else stream
-    mix = weights.real(f"{keys}output_linear.0.weight", (2 * channels, channels, 1))[..., 0]
-    bias = weights.real(f"{keys}output_linear.0.bias", (2 * channels,))
     return (
         *nodes,
-        _ssm(weights, keys, f"{name}.ssm", model, u),
+        layout.read_ssm(weights, keys, f"{name}.ssm", model, u),
         Lif(
             name=f"{name}.lif",
             inputs=(Edge(f"{name}.ssm"),),
             threshold=_threshold(weights, keys, channels, model.layer),
             surrogate=_surrogate(weights, keys, model.layer),
         ),
-        Linear(name=f"{name}.mix", inputs=(Edge(f"{name}.lif"),), weight=mix, bias=bias),
-        Glu(name=f"{name}.glu", inputs=(Edge(f"{name}.mix"),), channels=channels),
+        *glu_mix(weights, f"{keys}output_linear.0.", name, f"{name}.lif", channels),
         Residual(
             name=f"{name}.residual", inputs=(Edge(stream), Edge(f"{name}.glu")), channels=channels
         ),
     )
 
 
-def _norm(weights: Weights, keys: str, name: str, model: ModelConfig, stream: str) -> Node:
-    shape = (model.d_model,)
-    inputs = (Edge(stream),)
-    statistics = [f"{keys}running_mean", f"{keys}running_var"]
-    required = [f"{keys}weight", f"{keys}bias"] + (statistics if model.norm == "batch" else [])
-    weights.require(required)
-    weight, bias = weights.real(f"{keys}weight", shape), weights.real(f"{keys}bias", shape)
-    if model.norm == "layer":
-        return LayerNorm(
-            name=name, inputs=inputs, weight=weight, bias=bias, epsilon=_LAYER_NORM_EPSILON
-        )
-    mean, variance = (weights.real(key, shape) for key in statistics)
-    _refuse_negative(variance, f"{keys}running_var", weights.where)
-    scale = weight / np.sqrt(variance + _BATCH_NORM_EPSILON)
-    return Affine(name=name, inputs=inputs, scale=scale, shift=bias - mean * scale)
-
-
 def _ssm(weights: Weights, keys: str, name: str, model: ModelConfig, u: str) -> Node:
     layer = model.layer
-    # overflow and 0/0 become inf and NaN, which the checks name
-    with np.errstate(all="ignore"):
-        continuous = read_kernel(weights, f"{keys}kernel.", model.d_model, layer)
-        discrete = discretise(continuous, layer.disc)
-    _refuse_unstable(np.abs(discrete.a), keys, weights.where)
-    _refuse_overflow(discrete.b, keys, weights.where)
+    with np.errstate(all="ignore"):  # overflow and 0/0 become inf and NaN, which the checks name
+        continuous = read_kernel(weights, f"{keys}kernel.", model.d_model, layer, layer.trainable_B)
     d = weights.real(f"{keys}D", (1, model.d_model))[0]
-    reverse = continuous.c[1] if layer.bidirectional else None
-    if layer.disc == "dss":
-        return DssSsm(
-            name=name,
-            inputs=(Edge(u),),
-            a=discrete.a,
-            b=discrete.b,
-            c=continuous.c[0],
-            d=d,
-            pole=continuous.pole,
-            c_reverse=reverse,
-        )
-    return DiagonalSsm(
+    ssm = diagonal_ssm(name, u, continuous, d, layer.disc, (weights.where, keys))
+    if layer.disc != "dss":
+        return ssm
+    return DssSsm(
         name=name,
-        inputs=(Edge(u),),
-        a=discrete.a,
-        b=discrete.b,
-        c=continuous.c[0],
+        inputs=ssm.inputs,
+        a=ssm.a,
+        b=ssm.b,
+        c=ssm.c,
         d=d,
-        c_reverse=reverse,
+        pole=continuous.pole,
+        c_reverse=ssm.c_reverse,
     )
 
 
@@ -223,37 +219,6 @@ def _surrogate(weights: Weights, keys: str, layer: LayerConfig) -> SurrogateWeig
     )
 
 
-def _refuse_unstable(radius: Real, keys: str, where: str) -> None:
-    bad = np.argwhere(~(radius < 1))
-    if len(bad):
-        channel, mode = (int(i) for i in bad[0])
-        raise CheckpointError(
-            f"{where}: {keys}kernel is unstable: |a| = {radius[channel, mode]:.9g} in channel "
-            f"{channel}, mode {mode} ({len(bad)} such modes); it must stay below 1, or the state "
-            "grows without bound on a chip that runs forever"
-        )
-
-
-def _refuse_overflow(b: Complex, keys: str, where: str) -> None:
-    bad = np.argwhere(~np.isfinite(b))
-    if len(bad):
-        channel, mode = (int(i) for i in bad[0])
-        raise CheckpointError(
-            f"{where}: {keys}kernel has no finite discretisation: b = {b[channel, mode]} in "
-            f"channel {channel}, mode {mode} ({len(bad)} such modes); its dt or A has overflowed: "
-            "use a checkpoint from before the training diverged"
-        )
-
-
-def _refuse_negative(variance: Real, key: str, where: str) -> None:
-    bad = np.flatnonzero(~(variance >= 0))
-    if len(bad):
-        raise CheckpointError(
-            f"{where}: '{key}' holds {len(bad)} negative variances, the first {variance[bad[0]]:g} "
-            f"in channel {bad[0]}; the file is damaged"
-        )
-
-
 def _warn_no_layer_runs(model: ModelConfig, where: str) -> None:
     if model.n_layers:
         warnings.warn(
@@ -262,3 +227,6 @@ def _warn_no_layer_runs(model: ModelConfig, where: str) -> None:
             SnnDeployWarning,
             stacklevel=3,
         )
+
+
+_SPIKINGSSM = Layout(layers="s4_layers", config=SpikingSsmConfig, read_ssm=_ssm)

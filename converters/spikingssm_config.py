@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
+from snn_deploy.converters.s4_config import (
+    KernelOptions,
+    S4Config,
+    StackConfig,
+    parse_s4_config,
+)
 from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
 
 __all__ = ["LayerConfig", "ModelConfig", "SpikingSsmConfig", "parse_config"]
-
-Transform = Literal["none", "exp", "relu", "sigmoid", "softplus"]
 
 # Act only on initial values, on training, or on how a kernel is computed.
 _TRAINING_ONLY = frozenset(
@@ -38,7 +42,7 @@ _KERNEL_OPTIONS = frozenset(
 )
 
 
-class LayerConfig(BaseModel):
+class LayerConfig(KernelOptions):
     """``model.layer``: the state-space layer, its kernel and its neuron."""
 
     model_config = ConfigDict(extra="allow", protected_namespaces=())
@@ -46,28 +50,12 @@ class LayerConfig(BaseModel):
     neuron: Literal["sdn", "bptt", "sltt"] = "sdn"
     learnable_vth: bool = True
     shared_vth: bool = False
-    d_state: int = Field(64, ge=0)
-    bidirectional: bool = False
-    channels: Literal[1] = 1
     trainable_B: bool = False
-    disc: Literal["zoh", "bilinear", "dss"] = "zoh"
-    dt_fast: bool = False
-    dt_tie: bool = True
-    dt_transform: Transform = "exp"
-    real_transform: Transform = "exp"
-    imag_transform: Transform = "none"
-    n_ssm: int | None = Field(None, ge=1)
-    is_real: bool = False
-    bandlimit: float | None = None
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(StackConfig):
     """``model``: the stack of layers. Options that the authors' code swallows are ignored."""
 
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
-
-    d_model: int = Field(256, ge=1)
-    n_layers: int = Field(4, ge=0)
     prenorm: bool = False
     norm: str | None = "layer"
     layer: LayerConfig = Field(default_factory=LayerConfig)
@@ -78,19 +66,15 @@ class ModelConfig(BaseModel):
         return self.norm in ("batch", "layer")
 
 
-class SpikingSsmConfig(BaseModel):
+class SpikingSsmConfig(S4Config):
     """What the converter reads of a configuration."""
 
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
-
     model: ModelConfig
-    encoder: Any = None
-    decoder: Any = None
-    task: dict[str, Any] = Field(default_factory=dict)
-    train: dict[str, Any] = Field(default_factory=dict)
 
 
-def parse_config(config: Mapping[str, Any] | None, where: str) -> SpikingSsmConfig:
+def parse_config(
+    config: Mapping[str, Any] | None, where: str, kind: type[SpikingSsmConfig] = SpikingSsmConfig
+) -> SpikingSsmConfig:
     """Read a training configuration as plain data.
 
     Parameters
@@ -99,6 +83,8 @@ def parse_config(config: Mapping[str, Any] | None, where: str) -> SpikingSsmConf
         The resolved configuration: the checkpoint's own or one given beside it.
     where
         What the messages call the checkpoint.
+    kind
+        The class that says which options there are.
 
     Raises
     ------
@@ -107,38 +93,9 @@ def parse_config(config: Mapping[str, Any] | None, where: str) -> SpikingSsmConf
     UnsupportedNetworkError
         If an option asks for mathematics that is not known here.
     """
-    if config is None:
-        raise CheckpointError(
-            f"{where}: the file holds weights but no configuration, and the weights alone do not "
-            "say how they are used (pre-norm, discretisation, decoder); give the training run's "
-            "configuration with --config FILE (its config.yaml)"
-        )
-    if not isinstance(config.get("model"), Mapping):
-        raise CheckpointError(
-            f"{where}: the configuration has no section 'model'; give the training run's complete "
-            "configuration with --config FILE"
-        )
-    given = {section: value for section, value in config.items() if value is not None}
-    model = dict(config["model"])
-    model["layer"] = model.get("layer") or {}
-    try:
-        parsed = SpikingSsmConfig.model_validate({**given, "model": model})
-    except ValidationError as error:
-        raise _explained(error, where) from None
-    _refuse_unknown_options(parsed.model, model["layer"], where)
+    parsed = parse_s4_config(kind, config, where)
+    _refuse_unknown_options(parsed.model, (config or {})["model"].get("layer") or {}, where)
     return parsed
-
-
-def _explained(error: ValidationError, where: str) -> CheckpointError:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    found = first["input"]
-    message = f"{where}: configuration option '{key}' is {found!r}: {first['msg']}"
-    if isinstance(found, str) and "${" in found:
-        message += "; it is an unresolved interpolation: give a resolved configuration by --config"
-    if first["type"] == "literal_error":
-        return UnsupportedNetworkError(message)
-    return CheckpointError(message)
 
 
 def _refuse_unknown_options(model: ModelConfig, given: Mapping[str, Any], where: str) -> None:

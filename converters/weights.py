@@ -100,6 +100,23 @@ class Weights:
         pairs = self.real(key, (*shape, 2))
         return np.asarray(pairs[..., 0] + 1j * pairs[..., 1], dtype=np.complex128)
 
+    def whole(self, key: str) -> int:
+        """Take a single integer, e.g. a counter that a module keeps as a buffer.
+
+        Raises
+        ------
+        CheckpointError
+            If it is missing, or not one integer.
+        """
+        value = self._stored(key)
+        if value.shape != () or not np.issubdtype(value.dtype, np.integer):
+            raise CheckpointError(
+                f"{self.where}: '{key}' has shape {_text(value.shape)} and type {value.dtype}, "
+                "expected one integer; the file is damaged"
+            )
+        self._taken.add(key)
+        return int(value)
+
     def check_all_taken(self, dead: Iterable[str]) -> None:
         """Refuse keys that nobody took and that match none of the regular expressions ``dead``.
 

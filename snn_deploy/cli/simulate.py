@@ -201,7 +201,6 @@ def _simulate_float(
     from snn_deploy.engines.floating import run_float
     from snn_deploy.errors import ConfigError
     from snn_deploy.io.deployment_file import is_deployment
-    from snn_deploy.ir.float_nodes import Lif
 
     if is_deployment(path):
         raise ConfigError(
@@ -210,12 +209,12 @@ def _simulate_float(
     trace.check_plain(backend)
     network = load_float_network(path, config, output_steps)
     data = load_data(data_path, network).first(limit)
-    counts: dict[str, list[Any]] = {lif.name: [] for lif in network.of_kind(Lif)}
+    counts: dict[str, list[Any]] = {n.name: [] for n in network if getattr(n, "spikes", False)}
     signals: dict[str, list[Any]] = {name: [] for name in trace.nodes(network)}
 
     def record(name: str, signal: Any) -> None:
         if name in counts:
-            counts[name].append(signal.sum(axis=1).astype(np.int64))
+            counts[name].append(np.count_nonzero(signal, axis=1))
         if name in signals:
             signals[name].append(signal)
 

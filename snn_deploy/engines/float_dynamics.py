@@ -10,7 +10,14 @@ import numpy.typing as npt
 
 from snn_deploy.ir.float_nodes import DiagonalSsm, SurrogateWeights
 
-__all__ = ["convolve_ssm", "fire_exact", "fire_surrogate", "kernel_spectrum", "ssm_kernel"]
+__all__ = [
+    "convolve",
+    "fire_exact",
+    "fire_surrogate",
+    "kernel_spectrum",
+    "response_spectrum",
+    "ssm_kernel",
+]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -19,18 +26,22 @@ _FFT_BYTES = 2**22  # of the signals that one FFT works on
 _LEAST_CHANNELS = 8  # side by side in memory: a cache line of them is read at once
 
 
-def convolve_ssm(ssm: DiagonalSsm, u: Real, spectrum: Complex | None = None) -> Real:
-    """Run a diagonal SSM over whole sequences u (B, L, H); give y, the same shape.
+def convolve(d: Real, u: Real, spectrum: Complex) -> Real:
+    """Run a linear system over whole sequences u (B, L, H); give y, the same shape.
 
-    Convolves with the SSM's impulse response by FFT, which agrees with the recurrence to about
+    Convolves with the system's impulse response by FFT, which agrees with the recurrence to about
     1e-15 of the largest output and costs O(L log L) instead of a Python loop over steps. A few
     channels at a time, so that what one FFT works on stays in the processor's cache.
 
-    ``spectrum`` is :func:`kernel_spectrum` where it is known already.
+    Parameters
+    ----------
+    d
+        What passes straight through, (H,).
+    spectrum
+        The response's Fourier transform, of :func:`kernel_spectrum` or :func:`response_spectrum`.
     """
-    y = ssm.d * u
+    y = d * u
     samples, steps, channels = u.shape
-    spectrum = kernel_spectrum(ssm, steps) if spectrum is None else spectrum
     for part in _groups(channels, samples * steps):
         transformed = np.fft.rfft(u[:, :, part].swapaxes(1, 2), n=_fft_size(steps))
         transformed *= spectrum[part]
@@ -40,18 +51,29 @@ def convolve_ssm(ssm: DiagonalSsm, u: Real, spectrum: Complex | None = None) -> 
 
 def kernel_spectrum(ssm: DiagonalSsm, steps: int) -> Complex:
     """Give the Fourier transform (H, size / 2 + 1) of the SSM's impulse response."""
-    size = _fft_size(steps)
-    spectrum = np.empty((ssm.width, size // 2 + 1), dtype=np.complex128)
+    spectrum = np.empty((ssm.width, _fft_size(steps) // 2 + 1), dtype=np.complex128)
     for part in _groups(ssm.width, steps):
         a, b, c = ssm.a[part], ssm.b[part], ssm.c[part]
-        response = np.zeros((len(a), size))
-        response[:, :steps] = ssm_kernel(a, b * c, steps).T
+        backward = None
         if ssm.c_reverse is not None and steps > 1:
-            # step -1 - j of the circular kernel reaches u[t + 1 + j]
             backward = ssm_kernel(a, b * ssm.c_reverse[part], steps - 1)
-            response[:, size - steps + 1 :] = backward.T[:, ::-1]
-        spectrum[part] = np.fft.rfft(response)
+        spectrum[part] = response_spectrum(ssm_kernel(a, b * c, steps), backward)
     return spectrum
+
+
+def response_spectrum(forward: Real, backward: Real | None) -> Complex:
+    """Give the Fourier transform (H, size / 2 + 1) of an impulse response over L steps.
+
+    forward (L, H) weighs u[t], u[t - 1], …; backward (L - 1, H) weighs u[t + 1], u[t + 2], ….
+    """
+    steps, channels = forward.shape
+    size = _fft_size(steps)
+    response = np.zeros((channels, size))
+    response[:, :steps] = forward.T
+    if backward is not None:
+        # step -1 - j of the circular kernel reaches u[t + 1 + j]
+        response[:, size - steps + 1 :] = backward.T[:, ::-1]
+    return np.fft.rfft(response)
 
 
 def _groups(channels: int, values: int) -> Iterator[slice]:

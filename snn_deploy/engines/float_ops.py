@@ -6,16 +6,16 @@ gives the node's signal: (B, L, width), or (B, width) from a readout that gives 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.engines.draws import Draws
 from snn_deploy.engines.float_dynamics import (
-    convolve_ssm,
+    convolve,
     fire_exact,
     fire_surrogate,
     kernel_spectrum,
@@ -43,6 +43,7 @@ from snn_deploy.ir.float_nodes import (
     Residual,
 )
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.gelu import gelu
 
 __all__ = ["OPERATIONS", "Context", "Neuron", "Signal"]
 
@@ -56,11 +57,13 @@ class Context:
     """What holds for a block of sequences: valid steps of each, int64 (B,), and the neuron.
 
     ``spectra``, where it is given, keeps the SSMs' spectra for the next block, by node name.
+    ``draws`` are the block's random numbers.
     """
 
     lengths: npt.NDArray[np.int64]
     neuron: Neuron
     spectra: dict[str, npt.NDArray[np.complex128]] | None = None
+    draws: Draws = field(default_factory=lambda: Draws(0, np.zeros(1, dtype=np.int64)))
 
 
 def _linear(node: Linear, x: list[Signal], _: Context) -> Signal:
@@ -115,12 +118,10 @@ def _layer_norm(node: LayerNorm, x: list[Signal], _: Context) -> Signal:
 
 
 def _diagonal_ssm(node: DiagonalSsm, x: list[Signal], context: Context) -> Signal:
-    kept = context.spectra
-    if kept is None:
-        return convolve_ssm(node, x[0])
+    kept = {} if context.spectra is None else context.spectra
     if node.name not in kept:
         kept[node.name] = kernel_spectrum(node, x[0].shape[1])
-    return convolve_ssm(node, x[0], kept[node.name])
+    return convolve(node.d, x[0], kept[node.name])
 
 
 def _dss_ssm(node: DssSsm, x: list[Signal], context: Context) -> Signal:
@@ -195,7 +196,7 @@ def _retrieval_head(node: RetrievalHead, x: list[Signal], _: Context) -> Signal:
     hidden: Signal = np.concatenate(features, axis=-1)
     for layer, (weight, bias) in enumerate(zip(node.weights, node.biases, strict=True)):
         if layer:
-            hidden = _gelu(hidden) if node.activation == "gelu" else np.maximum(hidden, 0.0)
+            hidden = gelu(hidden) if node.activation == "gelu" else np.maximum(hidden, 0.0)
         hidden = hidden @ weight.T + bias
     return hidden
 
@@ -222,13 +223,6 @@ def _sigmoid(x: Signal) -> Signal:
     shrunk += 1.0
     numerator /= shrunk
     return numerator
-
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
-def _gelu(x: Signal) -> Signal:
-    return x * 0.5 * (1.0 + np.asarray(_erf(x / math.sqrt(2.0))))
 
 
 def _log_softmax(x: Signal) -> Signal:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.engines.draws import Draws
 from snn_deploy.engines.float_ops import OPERATIONS, Context, Neuron, Signal
 from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.result import no_progress
-from snn_deploy.errors import DataError, NetworkError
+from snn_deploy.errors import BackendError, DataError, NetworkError
 from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm, TokenInput
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.float_node import FloatNode
+from snn_deploy.nodes.nplr_ssm import NplrSsm
 
 __all__ = ["FloatResult", "Record", "run_float"]
 
@@ -58,6 +62,7 @@ def run_float(
     neuron: Neuron = "exact",
     record: Record | Collection[str] = (),
     progress: Callable[[float], None] = no_progress,
+    draws: int | npt.NDArray[Any] = 0,
 ) -> FloatResult:
     """Run a float network on a batch.
 
@@ -77,6 +82,9 @@ def run_float(
         the signal of every node, block by block of sequences, and must not change it.
     progress
         Called with the share of the work done since the last call.
+    draws
+        For networks that spike at random: a seed, or recorded uniform numbers of shape
+        (draws, B, L, width).
 
     Raises
     ------
@@ -89,6 +97,8 @@ def run_float(
     """
     if network.stage != "float":
         raise NetworkError(f"the float engine runs float networks, not stage '{network.stage}'")
+    if neuron == "surrogate":
+        _check_surrogate(network)
     batch = _checked_inputs(network, np.asarray(inputs))
     valid = _checked_lengths(lengths, batch)
     names = () if callable(record) else tuple(record)
@@ -97,9 +107,11 @@ def run_float(
     recorded: dict[str, Signal] = {}
     answers: list[Signal] = []
     blocks = list(_blocks(len(batch), _block_size(network, batch, neuron), network.pairs))
+    draws = _checked_draws(draws, len(batch))
     spectra = _room_for_spectra(network, batch.shape[1]) if len(blocks) > 1 else None
     for rows in blocks:
-        context = Context(lengths=valid[rows], neuron=neuron, spectra=spectra)
+        numbers = Draws(draws, rows)
+        context = Context(valid[rows], neuron, spectra, numbers)
         for node, signal in _evaluate(network, batch[rows], context):
             if callable(record):
                 record(node.name, signal)
@@ -117,6 +129,8 @@ def _evaluate(network: Network, inputs: Signal, context: Context) -> Iterator[tu
     for node in network:
         if node is network.input:
             signal = inputs
+        elif isinstance(node, FloatNode):
+            signal = node.evaluate(_inputs_of(node, signals), context)
         elif type(node) in OPERATIONS:
             signal = OPERATIONS[type(node)](node, _inputs_of(node, signals), context)
         else:
@@ -126,6 +140,15 @@ def _evaluate(network: Network, inputs: Signal, context: Context) -> Iterator[tu
         for edge in node.inputs:
             if last_reader[edge.source] == node.name:
                 signals.pop(edge.source, None)
+
+
+def _check_surrogate(network: Network) -> None:
+    for node in network:
+        if isinstance(node, FloatNode) and node.spikes:
+            raise BackendError(
+                f"{node.name} ({node.kind}) has no surrogate neuron that computes something else: "
+                "use the backend 'float'"
+            )
 
 
 def _inputs_of(node: Node, signals: Mapping[str, Signal]) -> list[Signal]:
@@ -172,7 +195,9 @@ def _block_size(network: Network, batch: Signal, neuron: Neuron) -> int:
 
 def _room_for_spectra(network: Network, steps: int) -> dict[str, npt.NDArray[np.complex128]] | None:
     """Give an empty table for the SSMs' spectra, or None if they are too large to keep."""
-    channels = sum(node.width for node in network if isinstance(node, DiagonalSsm | DssSsm))
+    channels = sum(
+        node.width for node in network if isinstance(node, DiagonalSsm | DssSsm | NplrSsm)
+    )
     needed = channels * 4 * steps * 8  # a spectrum holds up to four numbers a step
     return {} if needed <= _SPECTRA_BYTES else None
 
@@ -226,6 +251,16 @@ def _check_tokens(source: TokenInput, inputs: npt.NDArray[np.generic]) -> None:
             f"inputs hold the token {inputs[row, step]} in sequence {row}, step {step}; the "
             f"network knows tokens 0 … {source.vocabulary - 1}"
         )
+
+
+def _checked_draws(draws: int | npt.NDArray[Any], batch: int) -> int | Signal:
+    if not isinstance(draws, np.ndarray):
+        return draws
+    if draws.ndim != 4 or draws.shape[1] != batch:
+        raise DataError(
+            f"recorded draws have shape {draws.shape}; expected (draws, {batch}, steps, width)"
+        )
+    return draws.astype(np.float64)
 
 
 def _checked_lengths(lengths: npt.ArrayLike | None, batch: Signal) -> npt.NDArray[np.int64]:

@@ -7,7 +7,7 @@ Signals are (batch, steps, width) arrays of real numbers. ``h`` is a hidden stat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -194,6 +194,8 @@ class Lif(Node):
     With ``surrogate`` weights the float-surrogate backend spikes where
     ``net(x / threshold)[t] + x[t] / threshold >= 1`` instead.
     """
+
+    spikes: ClassVar[bool] = True
 
     threshold: Real
     decay: float = 0.125

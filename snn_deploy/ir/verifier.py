@@ -36,6 +36,7 @@ from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.node_rules import NODE_RULES, require, within
 from snn_deploy.ir.timing import latencies
+from snn_deploy.nodes.float_node import FloatNode
 
 __all__ = ["LEGAL", "verify_network"]
 
@@ -53,12 +54,16 @@ _PROCESSES: tuple[type[Node], ...] = (
     Window,
     Normalize,
 )
+_FLOAT_NODE: type[Any] = FloatNode  # every node that computes its own float signal
 LEGAL: dict[Stage, tuple[type[Node], ...]] = {
-    "float": tuple(
-        value
-        for module in (float_nodes, encoder_decoder_nodes)
-        for name in module.__all__
-        if isinstance(value := getattr(module, name), type) and issubclass(value, Node)
+    "float": (
+        _FLOAT_NODE,
+        *(
+            value
+            for module in (float_nodes, encoder_decoder_nodes)
+            for name in module.__all__
+            if isinstance(value := getattr(module, name), type) and issubclass(value, Node)
+        ),
     ),
     "integer": (*_PROCESSES, QuantizedLinear, QuantizedSsm, QuantizedGlu),
     "lowered": _PROCESSES,

@@ -1,0 +1,38 @@
+"""The Gaussian error linear unit, exact (erf)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snn_deploy.nodes.float_node import FloatNode, Signal
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.float_ops import Context
+
+__all__ = ["Gelu", "gelu"]
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def gelu(x: Signal) -> Signal:
+    """Give ``x Φ(x)``, Φ the normal distribution function."""
+    return x * 0.5 * (1.0 + np.asarray(_erf(x / math.sqrt(2.0))))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gelu(FloatNode):
+    """``y = x Φ(x) = x / 2 · (1 + erf(x / √2))``."""
+
+    channels: int
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        return gelu(sources[0])

@@ -1,0 +1,32 @@
+"""Zeros where a sequence has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snn_deploy.nodes.float_node import FloatNode, Signal
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.float_ops import Context
+
+__all__ = ["PaddingMask"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PaddingMask(FloatNode):
+    """``y[t] = x[t]`` in the valid steps of a sequence, ``t < length``, and 0 in its padding."""
+
+    channels: int
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        (x,) = sources
+        valid = np.arange(x.shape[1]) < context.lengths[:, None]
+        return x * valid[..., None]

@@ -1,0 +1,30 @@
+"""The rectified linear unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snn_deploy.nodes.float_node import FloatNode, Signal
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.float_ops import Context
+
+__all__ = ["Relu"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Relu(FloatNode):
+    """``y = max(x, 0)``."""
+
+    channels: int
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        return np.maximum(sources[0], 0.0)

@@ -1,0 +1,31 @@
+"""The sigmoid linear unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snn_deploy.nodes.float_node import FloatNode, Signal
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.float_ops import Context
+
+__all__ = ["Silu"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Silu(FloatNode):
+    """``y = x · sigmoid(x)``."""
+
+    channels: int
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        (x,) = sources
+        return np.asarray(x * np.exp(-np.logaddexp(0.0, -x)))

@@ -1,0 +1,45 @@
+"""Ternary spikes whose threshold follows the largest value of the step, or a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from snn_deploy.nodes.float_node import FloatNode, Signal
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.float_ops import Context
+
+__all__ = ["Ternary", "ternarise"]
+
+
+def ternarise(x: Signal, level: Signal | float) -> Signal:
+    """Give +1 where ``x >= level``, -1 where ``x <= -level``, 0 elsewhere and where both hold."""
+    return (x >= level).astype(float) - (x <= -level)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ternary(FloatNode):
+    """``y[t] = [x[t] >= θ[t]] - [x[t] <= -θ[t]]``, ``θ[t] = fraction · max_i |x_i[t]|``.
+
+    The maximum is over the channels of one step. With ``maximum`` that constant stands for it.
+    """
+
+    spikes: ClassVar[bool] = True
+
+    channels: int
+    fraction: float
+    maximum: float | None = None
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        (x,) = sources
+        if self.maximum is not None:
+            return ternarise(x, self.fraction * self.maximum)
+        return ternarise(x, self.fraction * np.abs(x).max(axis=-1, keepdims=True))
