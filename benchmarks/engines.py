@@ -26,8 +26,8 @@ from snn_deploy.engines.native import operations as op
 from snn_deploy.engines.native.fast import FastFlow, Workspace
 from snn_deploy.engines.native.fast_program import FastProgram, assemble
 from snn_deploy.engines.native.packing import Slots
-from snn_deploy.engines.native.plan import Moment, Plan, plan_network
-from snn_deploy.engines.native.session import Passage
+from snn_deploy.engines.native.plan import ChunkPosition, Plan, plan_network
+from snn_deploy.engines.native.session import SweepRunner
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
 from snn_deploy.errors import BackendUnavailableError
@@ -144,19 +144,19 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
             for soma in network.of_kind(LifSoma)
         ]
     )
-    block = Passage(plan, samples, None, steps, ()).block_steps
+    block = SweepRunner(plan, samples, None, steps, ()).block_steps
     program, make_workspace = _apart(plan, samples, block)
     kinds = sorted({int(o["kind"]) for sweep in program.sweeps for o in sweep.operations})
     variants = {"nothing": _only(program, ()), "everything": program}
     variants |= {KINDS[kind]: _only(program, (kind,)) for kind in kinds}
 
     def advance(part: FastProgram, workspace: Workspace) -> Callable[[], None]:
-        moment = Moment(0, steps, np.full((2, samples), steps - 1))
+        position = ChunkPosition(0, steps, np.full((2, samples), steps - 1))
         flow = FastFlow(plan, part, samples, steps)
 
         def work() -> None:
             for sweep in plan.sweeps:
-                flow.advance(sweep, moment, run.inputs, {}, workspace)
+                flow.advance(sweep, position, run.inputs, {}, workspace)
 
         return work
 
@@ -183,17 +183,17 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
 
 def _apart(plan: Plan, samples: int, block: int) -> tuple[FastProgram, Callable[[], Workspace]]:
     """Give a plan's program with a place of its own for every signal, where it stays when other
-    operations run, and what makes a workspace for it, with pieces as long as they really are.
+    operations run, and what makes a workspace for it, with tiles as long as they really are.
     """
     program = assemble(plan, frozenset())
     assert program is not None
-    piece = Workspace(program, samples, block).piece
+    tile = Workspace(program, samples, block).tile
     with mock.patch.object(Slots, "give_back"):
         apart = assemble.__wrapped__(plan, frozenset())
     assert apart is not None
 
     def make_workspace() -> Workspace:
-        with mock.patch.multiple(fast, PIECE_CACHE=0, MIN_PIECE=piece):
+        with mock.patch.multiple(fast, TILE_CACHE=0, MIN_TILE=tile):
             return Workspace(apart, samples, block)
 
     return apart, make_workspace

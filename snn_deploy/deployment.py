@@ -18,7 +18,7 @@ from snn_deploy.engines.result import Record, Result
 from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, write_deployment
 from snn_deploy.ir.network import Network
-from snn_deploy.run.simulation import Progress, Simulation, run_blocks, simulate, warn_of_clipped
+from snn_deploy.run.simulation import Progress, Simulation, run_batches, simulate, warn_of_clipped
 
 if TYPE_CHECKING:
     from snn_deploy.mapping.cost import Lowering
@@ -208,7 +208,7 @@ class Deployment:
         objective, lowering
             See :func:`~snn_deploy.mapping.placement.place_network`.
         watch
-            Called with each block's results, which hold the traces of all ``message_sources``, and
+            Called with each batch's results, which hold the traces of all ``message_sources``, and
             are gone afterwards.
         """
         from snn_deploy.reports.activity import message_sources
@@ -220,11 +220,11 @@ class Deployment:
 
         def results() -> Iterator[Result]:
             nonlocal clipped
-            for block in run_blocks(self.network, data, get_engine("native"), traced, progress):
-                clipped += block.clipped
+            for batch in run_batches(self.network, data, get_engine("native"), traced, progress):
+                clipped += batch.clipped
                 if watch is not None:
-                    watch(block.result)
-                yield block.result
+                    watch(batch.result)
+                yield batch.result
 
         report = build_report(
             self.network,

@@ -597,7 +597,7 @@ class PlainCount:
 
     def _arrive(self, step: Step, core: int) -> None:
         step.synapses[core]["message_in_ns"] += 1
-        step.tiles[self.sites[core]] += 1
+        step.routers[self.sites[core]] += 1
 
     def pass_steps(self) -> float:
         """Steps of each pass: the sequence's, and its share of what fills the pipeline."""
@@ -703,7 +703,7 @@ class Step:
         self.neurons: dict[int, Counter[str]] = defaultdict(Counter)
         self.synapses: dict[int, Counter[str]] = defaultdict(Counter)
         self.links: dict[tuple[Site, Site], Counter[str]] = defaultdict(Counter)
-        self.tiles: Counter[Site] = Counter()
+        self.routers: Counter[Site] = Counter()
 
     def neurons_ns(self, core: int, t: dict[str, float]) -> float:
         done = self.neurons[core]
@@ -721,11 +721,11 @@ class Step:
             for kind, count in each.items()
             if kind != "chips"
         ]
-        tiles = [count * t["within_tile_ns"] for count in self.tiles.values()]
+        routers = [count * t["within_tile_ns"] for count in self.routers.values()]
         return {
             "neurons": max(self.neurons_ns(core, t) for core in list(self.neurons)),
             "synapses": max([self.synapses_ns(core, t) for core in list(self.synapses)] or [0.0]),
-            "links": max([*links, *tiles] or [0.0]),
+            "links": max([*links, *routers] or [0.0]),
             "barrier": t["barrier_ns"],
         }
 

@@ -14,7 +14,7 @@ from snn_deploy.errors import ConfigError
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig, parse_settings, read_formats
-from snn_deploy.quantize.spread import Spread
+from snn_deploy.quantize.histogram import MagnitudeHistogram
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 
@@ -26,17 +26,17 @@ def signal() -> np.ndarray:
     return made
 
 
-def spread_of(x: np.ndarray) -> Spread:
-    spread = Spread(x.shape[1])
+def histogram_of(x: np.ndarray) -> MagnitudeHistogram:
+    histogram = MagnitudeHistogram(x.shape[1])
     for block in np.array_split(x, 3):
-        spread.add(block)
-    return spread
+        histogram.add(block)
+    return histogram
 
 
 @pytest.mark.parametrize("share", [60.0, 99.0, 99.99, 100.0])
 def test_a_percentile_is_right_to_an_eighth_of_an_octave(share: float) -> None:
     x = signal()
-    found = spread_of(x).percentile(share)
+    found = histogram_of(x).percentile(share)
     exact = np.percentile(np.abs(x), share, axis=0, method="inverted_cdf")
     assert np.all(found >= exact)
     assert np.all(found <= exact * 2 ** (1 / 8))
@@ -46,7 +46,7 @@ def test_a_percentile_is_right_to_an_eighth_of_an_octave(share: float) -> None:
 def test_least_squares_finds_the_best_exponent(bits: int) -> None:
     x = signal()[:, :3]
     limit = 2 ** (bits - 1) - 1
-    found = spread_of(x).least_squares(np.abs(x).max(axis=0), bits)
+    found = histogram_of(x).least_squares(np.abs(x).max(axis=0), bits)
     for channel in range(3):
         losses = {}
         for exponent in range(-8, 24):

@@ -311,7 +311,7 @@ def test_activity_that_is_off_is_seen(monkeypatch: pytest.MonkeyPatch, figure: s
 
 
 DECISIVE = {
-    "tiles": "time__within_tile_ns",
+    "routers": "time__within_tile_ns",
     "links_east_west": "time__hop_east_west_ns",
     "links_north_south": "time__hop_north_south_ns",
 }

@@ -66,14 +66,14 @@ def test_native_equals_reference(seed: int, traced: bool, limits: Limits) -> Non
 @given(
     seed=seeds,
     chunk=st.integers(1, 9),
-    tile=st.integers(1, 5),
-    piece=st.integers(1, 5),
+    samples=st.integers(1, 5),
+    rows=st.integers(1, 5),
     quick=st.booleans(),
     traced=st.booleans(),
     limits=st.sampled_from((Limits(), HOST)),
 )
-def test_chunks_tiles_and_pieces_of_any_size(
-    seed: int, chunk: int, tile: int, piece: int, quick: bool, traced: bool, limits: Limits
+def test_chunks_and_tiles_of_any_size(
+    seed: int, chunk: int, samples: int, rows: int, quick: bool, traced: bool, limits: Limits
 ) -> None:
     network = drawn_network(seed, limits)
     run = random_run(network, seed)
@@ -83,9 +83,9 @@ def test_chunks_tiles_and_pieces_of_any_size(
         patch.setattr(session, "MAX_STEPS", chunk)
         patch.setattr(session, "CHUNK_STEPS", 2 * chunk + 1)  # two blocks, and a bit
         patch.setattr(session, "CHUNK_ROWS", 1)
-        patch.setattr(session, "TILE_SAMPLES", tile)
-        patch.setattr(fast, "PIECE_CACHE", 0)
-        patch.setattr(fast, "MIN_PIECE", piece)
+        patch.setattr(session, "TILE_SAMPLES", samples)
+        patch.setattr(fast, "TILE_CACHE", 0)
+        patch.setattr(fast, "MIN_TILE", rows)
         patch.setattr(exact.ExactFlow, "chunk_steps", chunk)
         if not quick:
             patch.setattr(session, "assemble", lambda plan, watched: None)

@@ -161,7 +161,7 @@ def test_blocks_of_any_size_give_the_same(name: str, monkeypatch: pytest.MonkeyP
     expected = whole.logits
     labels = np.random.default_rng(0).integers(-1, 2, expected.shape[:-1])
     entropy = whole.cross_entropy(labels)
-    monkeypatch.setattr(head_module, "BLOCK_BYTES", 8 * 16 * 3)
+    monkeypatch.setattr(head_module, "BATCH_BYTES", 8 * 16 * 3)
     np.testing.assert_array_equal(apply_head(network, whole.answer), expected)
     np.testing.assert_array_equal(predict(network, whole.answer), expected.argmax(axis=-1))
     shifted = expected - np.log(np.exp(expected).sum(axis=-1, keepdims=True))
@@ -441,7 +441,7 @@ def test_blocks_of_sequences_do_not_part_pairs(
 ) -> None:
     data = check_data(pairs, float_inputs(pairs, 10, STEPS), lengths=np.arange(5, 15))
     expected = run(pairs, data)
-    monkeypatch.setattr(simulation, "block_size", lambda *args: 3)
+    monkeypatch.setattr(simulation, "batch_size", lambda *args: 3)
     found = run(pairs, data)
     np.testing.assert_array_equal(found.logits, expected.logits)
     np.testing.assert_array_equal(found.spike_counts["layers.0"], expected.spike_counts["layers.0"])

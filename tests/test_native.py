@@ -114,12 +114,12 @@ def test_every_small_decay_rounds_half_up() -> None:
         check(network, rng.integers(-127, 128, (7, 90, width)))  # tiles of 4, 2 and 1
 
 
-@pytest.mark.parametrize("care", [False, True])
-def test_readouts_with_more_bits_than_the_bias_are_read_with_care(care: bool) -> None:
+@pytest.mark.parametrize("guarded", [False, True])
+def test_readouts_with_more_bits_than_the_bias_are_guarded(guarded: bool) -> None:
     """Odd mantissas of 24 bits over shifts of up to 44, which a bias of 28 bits cannot hold."""
     width, modes = 5, 6
     rng = np.random.default_rng(3)
-    bits, shift = (24, 44) if care else (16, 18)
+    bits, shift = (24, 44) if guarded else (16, 18)
     readout = rng.integers(2 ** (bits - 2), 2 ** (bits - 1), (2, width, modes)) | 1
     decay = rng.integers(-600, 601, (2, width, modes)).astype(np.int32)
     bank = nodes.ModeBank(
@@ -147,8 +147,8 @@ def test_readouts_with_more_bits_than_the_bias_are_read_with_care(care: bool) ->
     network = network_of(entry, dendrite)
     layout = layout_of(network)
     filled = -(-width // layout.lanes)  # groups that hold a channel; some CPUs have more
-    light = layout.table[:filled, dendrite_modes.LIGHT]
-    assert np.array_equal(light, np.full(len(light), 0 if care else 8))
+    unguarded = layout.table[:filled, dendrite_modes.UNGUARDED]
+    assert np.array_equal(unguarded, np.full(len(unguarded), 0 if guarded else 8))
     check(network, rng.integers(-(2**15) + 1, 2**15, (7, 200, width)))
 
 

@@ -1,4 +1,4 @@
-"""The native engine's loops over rows: widths around their blocks, every place of a signal."""
+"""The native engine's loops over rows: widths around their tiles, every place of a signal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORD = Format(24, 0)
 
 
 def check(network: Network, inputs: np.ndarray, traced: bool) -> None:
-    """Compare with the reference; only what is not traced lives in pieces."""
+    """Compare with the reference; only what is not traced lives in tiles."""
     verify_network(network)
     assert assemble(plan_network(network), frozenset(network.names)) is not None
     trace = network.names if traced else ()
@@ -61,14 +61,14 @@ def test_spikes_reach_targets_of_every_number(width: int, targets: int, traced: 
 
 
 def test_a_pair_of_columns_is_a_lane() -> None:
-    """A large block of 161 columns, a small one, and one that overlaps it."""
+    """A large tile of 161 columns, a small one, and one that overlaps it."""
     columns = np.random.default_rng(0).integers(-127, 128, (3, 161)).astype(np.int8)
     lanes, at = pair(columns).view(np.int16), 0
     for first, size in ((0, 128), (128, 32), (129, 32)):
-        block = lanes[at : at + 3 * size // 2].reshape(3, size // 2)
-        low, high = (block & 255) - 128, block >> 8
+        tile = lanes[at : at + 3 * size // 2].reshape(3, size // 2)
+        low, high = (tile & 255) - 128, tile >> 8
         assert np.array_equal(np.hstack([low, high]), columns[:, first : first + size])
-        at += block.size
+        at += tile.size
     assert at == lanes.size
 
 
@@ -137,11 +137,11 @@ def gated(channels: int, rng: np.random.Generator) -> nodes.Gate:
     )
 
 
-@pytest.mark.parametrize("piece", [1, 3, 200])
-def test_pieces_of_any_length(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
-    monkeypatch.setattr(fast, "PIECE_CACHE", 0)
-    monkeypatch.setattr(fast, "MIN_PIECE", piece)
-    rng = np.random.default_rng(piece)
+@pytest.mark.parametrize("tile", [1, 3, 200])
+def test_tiles_of_any_length(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
+    monkeypatch.setattr(fast, "TILE_CACHE", 0)
+    monkeypatch.setattr(fast, "MIN_TILE", tile)
+    rng = np.random.default_rng(tile)
     weight = rng.integers(-127, 128, (70, 35))
     inputs = rng.integers(0, 2, (5, 150, 35))
     network = Network("lowered", (*spiking(35, weight), gated(35, rng)), "all")

@@ -23,13 +23,14 @@ from snn_deploy.ir.node import Node
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
+from snn_deploy.quantize.compensation import round_compensated
 from snn_deploy.quantize.config import QuantizationConfig, parse_settings
 from snn_deploy.quantize.dendrites import quantize_decay, quantize_ssm
 from snn_deploy.quantize.formats import QUIETEST, SPREAD, choose_exponent, plan_formats
 from snn_deploy.quantize.layers import check_quantizable
 from snn_deploy.quantize.ranges import bound_ranges, measure_ranges
-from snn_deploy.quantize.refit import Refit
-from snn_deploy.quantize.weights import Moments, compensated, round_weights
+from snn_deploy.quantize.readout_correction import ReadoutCorrection
+from snn_deploy.quantize.weights import Moments, round_weights
 
 Real = npt.NDArray[np.float64]
 
@@ -261,7 +262,10 @@ def test_weights_on_a_grid_are_kept() -> None:
         np.testing.assert_allclose(rounded.scale[:, None] * rounded.weight, weight)
 
 
-def test_rounding_in_blocks_is_rounding_column_by_column() -> None:
+def test_rounding_in_tiles_is_rounding_column_by_column() -> None:
+    def nearest(values: Any) -> Any:
+        return np.clip(np.floor(values + 0.5), -127, 127)
+
     rng = np.random.default_rng(2)
     x = rng.normal(size=(400, 75)) @ rng.normal(size=(75, 75))
     covariance = np.cov(x.T)
@@ -270,10 +274,13 @@ def test_rounding_in_blocks_is_rounding_column_by_column() -> None:
     factor = np.linalg.cholesky(np.linalg.inv(covariance[np.ix_(order, order)])).T
     remaining, expected = weight[:, order], np.empty_like(weight)
     for j, column in enumerate(order):
-        expected[:, column] = np.clip(np.floor(remaining[:, j] + 0.5), -127, 127)
+        expected[:, column] = nearest(remaining[:, j])
         error = (remaining[:, j] - expected[:, column]) / factor[j, j]
         remaining[:, j:] -= np.outer(error, factor[j, j:])
-    np.testing.assert_array_equal(compensated(weight, covariance, 127), expected)
+    rounded = round_compensated(weight, covariance, nearest)
+    np.testing.assert_array_equal(rounded, expected)
+    twice = round_compensated(np.stack([weight, -weight]), np.stack([covariance] * 2), nearest)
+    np.testing.assert_array_equal(twice[0], expected)
 
 
 @pytest.mark.parametrize("moments", [None, Moments(np.zeros(3), np.zeros((3, 3)))])
@@ -291,7 +298,7 @@ def responses(a: Any, readout: Any, steps: int) -> Any:
     return np.einsum("hn,hnt->ht", readout, a[..., None] ** np.arange(steps)).real
 
 
-def test_a_refit_restores_the_impulse_response() -> None:
+def test_a_corrected_readout_restores_the_impulse_response() -> None:
     rng = np.random.default_rng(3)
     shape, steps = (4, 12), 60
     a = rng.uniform(0.9, 0.999, shape) * np.exp(1j * rng.uniform(0, 1.5, shape))
@@ -299,21 +306,21 @@ def test_a_refit_restores_the_impulse_response() -> None:
     readout = rng.normal(size=shape) + 1j * rng.normal(size=shape)
     real, imag = quantize_decay(a, 12)
     q = (real + 1j * imag) / 2.0**11
-    refitted = Refit.of(a, q, steps)(readout)
+    corrected = ReadoutCorrection.of(a, q, steps)(readout)
 
     def error(made: Any, length: int) -> float:
         weights = np.maximum(1.0 - np.arange(length) / steps, 0.0) if length == steps else 1.0
         missing = responses(a, readout, length) - responses(q, made, length)
         return float((weights * np.square(missing)).sum())
 
-    assert error(refitted, steps) < 0.1 * error(readout, steps)
-    assert error(refitted, 4 * steps) < error(readout, 4 * steps)
+    assert error(corrected, steps) < 0.1 * error(readout, steps)
+    assert error(corrected, 4 * steps) < error(readout, 4 * steps)
 
 
-def test_a_refit_of_exact_decays_changes_nothing() -> None:
+def test_a_readout_of_exact_decays_needs_no_correction() -> None:
     a = np.array([[0.75 + 0.25j, 0.5]])
     readout = np.array([[1.0 - 2.0j, 3.0 + 0.5j]])
-    np.testing.assert_array_equal(Refit.of(a, a, 20)(readout), readout)
+    np.testing.assert_array_equal(ReadoutCorrection.of(a, a, 20)(readout), readout)
 
 
 # --- ranges

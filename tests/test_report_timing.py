@@ -55,7 +55,7 @@ class SlowStep:
         self.neurons: dict[int, float] = defaultdict(float)
         self.synapses: dict[int, float] = defaultdict(float)
         self.links: dict[tuple[Site, Site], float] = defaultdict(float)
-        self.tiles: dict[Site, float] = defaultdict(float)
+        self.routers: dict[Site, float] = defaultdict(float)
         self.counts: dict[str, int] = defaultdict(int)
 
     def run(self, sent: dict[str, np.ndarray]) -> float:
@@ -72,7 +72,7 @@ class SlowStep:
                     self.neurons[self.homes[node.name, int(channel)]] += self.t["spike_out_ns"]
                     self.counts["neuron_messages"] += 1
         parts = [*self.neurons.values(), *self.synapses.values(), *self.links.values()]
-        parts += self.tiles.values()
+        parts += self.routers.values()
         return max([*parts, self.t["barrier_ns"]])
 
     def crosses(self, node: Node, edge: Edge) -> bool:
@@ -89,7 +89,7 @@ class SlowStep:
             self.neurons[core] += cost.own_messages * sending
             self.synapses[core] += cost.own_synops * self.t["mac_ns"]
             self.synapses[core] += cost.own_messages * self.t["message_in_ns"]
-            self.tiles[self.sites[core]] += cost.own_messages * self.t["within_tile_ns"]
+            self.routers[self.sites[core]] += cost.own_messages * self.t["within_tile_ns"]
             self.counts["macs"] += cost.own_synops
             for kind in ("deliveries", "neuron_deliveries", "neuron_messages"):
                 self.counts[kind] += cost.own_messages
@@ -107,7 +107,7 @@ class SlowStep:
                 self.neurons[home] += self.t["message_out_ns"]
                 self.counts["neuron_deliveries"] += 1
             self.synapses[core] += self.t["message_in_ns"]
-            self.tiles[self.sites[core]] += self.t["within_tile_ns"]
+            self.routers[self.sites[core]] += self.t["within_tile_ns"]
             self.counts["deliveries"] += 1
             start = HOST_SITE if home is None else self.sites[home]
             for link in links_between(start, self.sites[core]):
@@ -245,9 +245,9 @@ def test_sensitivity_moves_one_constant_at_a_time() -> None:
     made = report(lowered.network(channels=16))
     assert made.total_j is not None
     assert made.timing is not None
-    swings = [influence.swing_j for influence in made.influences]
-    assert swings == sorted(swings, reverse=True)
-    assert len({influence.constant for influence in made.influences}) == len(swings)
+    ranges = [influence.range_j for influence in made.influences]
+    assert ranges == sorted(ranges, reverse=True)
+    assert len({influence.constant for influence in made.influences}) == len(ranges)
     for influence in made.influences:
         assert influence.low_j <= made.total_j.typical * (1 + 1e-12)
         assert influence.high_j >= made.total_j.typical * (1 - 1e-12)

@@ -82,7 +82,7 @@ def test_sequences_are_counted_through_all_blocks(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = {name: divergence(case, name) for name in faulty_engines.FAULTS}
-    monkeypatch.setattr(simulation, "BLOCK_BYTES", 0)  # one sequence at a time
+    monkeypatch.setattr(simulation, "BATCH_BYTES", 0)  # one sequence at a time
     for name, expected in whole.items():
         found = divergence(case, name)
         if name == "wrong-saturation":  # of that block

@@ -18,14 +18,14 @@ from snn_deploy.compare.metrics import share_of_right
 from snn_deploy.compare.signals import SignalError, SignalErrors, advise
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
-from snn_deploy.engines.head import head_blocks, predict
+from snn_deploy.engines.head import head_batches, predict
 from snn_deploy.engines.registry import Engine
 from snn_deploy.ir.float_nodes import Lif
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.fix_length import FixLength
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.split_head import move_to_head
-from snn_deploy.run.simulation import Progress, block_size, output_format, run_blocks
+from snn_deploy.run.simulation import Progress, batch_size, output_format, run_batches
 
 __all__ = ["AccuracyComparison", "compare_accuracy"]
 
@@ -74,8 +74,8 @@ def compare_accuracy(
     saturated: Counter[str] = Counter()
     exact, surrogate, integer = [], [], []
     has_surrogate = all(lif.surrogate is not None for lif in source.of_kind(Lif))
-    block = block_size(network, data, errors.shared) // 4 or 1
-    for done in run_blocks(network, data, engine, errors.shared, progress, block):
+    batch = batch_size(network, data, errors.shared) // 4 or 1
+    for done in run_batches(network, data, engine, errors.shared, progress, batch):
         part, result = data[done.rows], done.result
         reference = run_float(folded, part.inputs, part.lengths, record=errors.shared)
         errors.add(reference.signals, result.trace, part.lengths)
@@ -107,6 +107,6 @@ def compare_accuracy(
 
 
 def _largest_difference(network: Network, exact: Real, integer: Real) -> float:
-    """Compare all logits, block by block: a large vocabulary's would not fit."""
-    blocks = zip(head_blocks(network, exact), head_blocks(network, integer), strict=True)
-    return max(float(np.abs(a - b).max()) for (_, a), (_, b) in blocks)
+    """Compare all logits, batch by batch: a large vocabulary's would not fit."""
+    batches = zip(head_batches(network, exact), head_batches(network, integer), strict=True)
+    return max(float(np.abs(a - b).max()) for (_, a), (_, b) in batches)

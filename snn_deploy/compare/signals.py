@@ -95,7 +95,7 @@ class SignalError:
 
 
 class SignalErrors:
-    """Gathers the errors of all shared signals over blocks of sequences."""
+    """Gathers the errors of all shared signals over batches of sequences."""
 
     def __init__(self, source: Network, network: Network) -> None:
         self.source = source
@@ -111,7 +111,7 @@ class SignalErrors:
         trace: Mapping[str, IntArray],
         lengths: IntArray,
     ) -> None:
-        """Add one block: the float signals and the integer trace, (B, L, width) by name."""
+        """Add one batch: the float signals and the integer trace, (B, L, width) by name."""
         decoded = {
             name: self._node(name).output.decode(trace[name]).astype(np.float64)
             for name in self.shared
@@ -123,7 +123,7 @@ class SignalErrors:
             self._sums[name].add(exact[name], decoded[name], local)
 
     def add_surrogate(self, exact: Mapping[str, Real], surrogate: Mapping[str, Real]) -> None:
-        """Add one block of the surrogate network's spikes, by soma, beside the exact ones."""
+        """Add one batch of the surrogate network's spikes, by soma, beside the exact ones."""
         for name in self.somas:
             self._sums[name].add_surrogate(exact[name], surrogate[name])
 

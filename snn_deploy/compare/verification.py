@@ -15,7 +15,7 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.ir.network import Network
-from snn_deploy.run.simulation import Progress, block_size, run_blocks
+from snn_deploy.run.simulation import Progress, batch_size, run_batches
 
 if TYPE_CHECKING:
     from snn_deploy.compare.accuracy import AccuracyComparison
@@ -120,17 +120,17 @@ def compare_engines(
 
     Each engine runs all of ``data`` once; ``progress`` counts sequences, each once an engine.
     """
-    block = block_size(network, data, network.names)
-    runs = [run_blocks(network, data, e, network.names, progress, block) for e in engines]
+    batch = batch_size(network, data, network.names)
+    runs = [run_batches(network, data, e, network.names, progress, batch) for e in engines]
     steps = data.inputs.shape[1]
     comparisons = [
         EngineComparison((engines[0].name, other.name), len(data), steps, len(network))
         for other in engines[1:]
     ]
-    for blocks in zip(*runs, strict=True):
-        start, base = blocks[0].rows.start, blocks[0].result
+    for batches in zip(*runs, strict=True):
+        start, base = batches[0].rows.start, batches[0].result
         values = sum(signal.size for signal in base.trace.values())
-        for i, other in enumerate(block.result for block in blocks[1:]):
+        for i, other in enumerate(batch.result for batch in batches[1:]):
             so_far = comparisons[i]
             found = so_far.divergence or first_divergence(network, base, other, start)
             comparisons[i] = replace(so_far, values=so_far.values + values, divergence=found)

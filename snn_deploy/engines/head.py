@@ -11,11 +11,11 @@ from snn_deploy.engines.float_ops import OPERATIONS, Context
 from snn_deploy.ir.head import POINTWISE
 from snn_deploy.ir.network import Network
 
-__all__ = ["Real", "answer_shape", "apply_head", "head_blocks", "predict"]
+__all__ = ["Real", "answer_shape", "apply_head", "head_batches", "predict"]
 
 Real = npt.NDArray[np.float64]
 
-BLOCK_BYTES = 64 * 2**20  # of one signal; a large vocabulary's scores are many times the chip's
+BATCH_BYTES = 64 * 2**20  # of one signal; a large vocabulary's scores are many times the chip's
 
 
 def answer_shape(network: Network, answer: tuple[int, ...]) -> tuple[int, ...]:
@@ -35,20 +35,20 @@ def apply_head(network: Network, answer: Real) -> Real:
     """
     if not network.head:
         return answer
-    parts = [part for _, part in head_blocks(network, answer)]
+    parts = [part for _, part in head_batches(network, answer)]
     whole = np.concatenate(parts)
     return whole.reshape(answer_shape(network, answer.shape))
 
 
 def predict(network: Network, answer: Real) -> npt.NDArray[np.int64]:
     """Give the class with the largest logit, the first one where several tie: (B,), (B, steps)."""
-    parts = [part.argmax(axis=-1) for _, part in head_blocks(network, answer)]
+    parts = [part.argmax(axis=-1) for _, part in head_batches(network, answer)]
     whole: npt.NDArray[np.int64] = np.concatenate(parts)
     return whole.reshape(answer_shape(network, answer.shape)[:-1])
 
 
-def head_blocks(network: Network, answer: Real) -> Iterator[tuple[slice, Real]]:
-    """Give the head's output, (n, classes), block by block of its rows.
+def head_batches(network: Network, answer: Real) -> Iterator[tuple[slice, Real]]:
+    """Give the head's output, (n, classes), batch by batch of its rows.
 
     A row is a step of a sequence, or a sequence where there is one vector each: the rows of
     ``apply_head(…).reshape(-1, classes)``, which may be too large to be held at once.
@@ -59,7 +59,7 @@ def head_blocks(network: Network, answer: Real) -> Iterator[tuple[slice, Real]]:
         return
     rows = answer.reshape(-1, answer.shape[-1])
     widest = max(node.width for node in (network.output, *network.head))
-    size = max(1, BLOCK_BYTES // (8 * widest))
+    size = max(1, BATCH_BYTES // (8 * widest))
     for start in range(0, len(rows), size):
         part = slice(start, min(start + size, len(rows)))
         yield part, _evaluate(network, rows[part])

@@ -52,7 +52,7 @@ class Npz:
     def spool(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Spool:
         """Add an array (samples, steps, …) whose parts are written meanwhile."""
         spool = Spool(self.temporary_file(), self.path, shape, np.dtype(dtype))
-        self.add_later(name, lambda: (spool.shape, spool.dtype, spool.pieces()))
+        self.add_later(name, lambda: (spool.shape, spool.dtype, spool.parts()))
         return spool
 
     def temporary_file(self) -> IO[bytes]:
@@ -67,12 +67,12 @@ class Npz:
             zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as archive,
         ):
             for name, made in self._members.items():
-                shape, dtype, pieces = made()
+                shape, dtype, parts = made()
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
                     npy.write_array_header_1_0(member, header)
-                    for piece in pieces:
-                        member.write(piece)
+                    for part in parts:
+                        member.write(part)
 
 
 @contextmanager
@@ -113,13 +113,13 @@ class Spool:
                 self._file.seek(((sample + row) * steps + step) * size)
                 self._file.write(signal.tobytes())
 
-    def pieces(self) -> Iterator[bytes]:
+    def parts(self) -> Iterator[bytes]:
         """Give all of it, in order."""
         if self._missing:
             raise RuntimeError(f"{self._missing} values of {self.shape} were never written")
         self._file.seek(0)
-        while piece := self._file.read(COPIED_BYTES):
-            yield piece
+        while part := self._file.read(COPIED_BYTES):
+            yield part
 
 
 @contextmanager

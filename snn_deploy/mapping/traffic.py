@@ -73,8 +73,8 @@ def count_axons(
         for part in group:
             senders.setdefault(part.population, []).append((index, part))
             for path in by_name[part.population].paths:
-                heard = range(part.start, part.stop) if path.one_to_one else range(path.channels)
-                arriving[index].setdefault(path.source, set()).update(heard)
+                reaching = range(part.start, part.stop) if path.one_to_one else range(path.channels)
+                arriving[index].setdefault(path.source, set()).update(reaching)
     leaving = [0] * len(groups)
     for ends in arriving:
         for source, channels in ends.items():

@@ -23,7 +23,7 @@ from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
-from snn_deploy.run.simulation import Progress, output_format, run_blocks
+from snn_deploy.run.simulation import Progress, output_format, run_batches
 
 if TYPE_CHECKING:
     from snn_deploy.compare.accuracy import AccuracyComparison
@@ -164,7 +164,7 @@ def gather_page(
 
 @dataclass
 class _Gathering:
-    """Sums over blocks of sequences, each seen once."""
+    """Sums over batches of sequences, each seen once."""
 
     network: Network
     outputs: list[IntArray] = field(default_factory=list)
@@ -211,7 +211,7 @@ def observe_signals(
     count = int(np.clip(room // sum(node.width for node in network), 1, SAMPLE_SEQUENCES))
     sample = data[:count]
     for group in _groups(network, room // count):
-        (done,) = run_blocks(network, sample, get_engine("native"), group, block=count)
+        (done,) = run_batches(network, sample, get_engine("native"), group, batch=count)
         for name in group:
             _observe(network[name], network, done.result, seen, spikes)
     return tuple(_signals(network, seen)), spikes, len(sample)

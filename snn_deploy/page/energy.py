@@ -102,7 +102,7 @@ def _influence_bars(page: PageData) -> tuple[tuple[Row, ...], Markup]:
             f"{quantity(influence.low_j, 'J')} – {quantity(influence.high_j, 'J')}",
         )
         for influence in influences
-        if influence.swing_j > 0
+        if influence.range_j > 0
     )
     return rows, render(charts.value_axis(_energy_marks(top), top))
 

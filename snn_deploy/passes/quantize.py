@@ -57,5 +57,5 @@ class Quantize(Pass):
         if self.calibration is None:
             return bound_ranges(network, self.config.input_range)
         data = self.calibration
-        spread = self.config.counts_magnitudes
-        return measure_ranges(network, data.inputs, data.lengths, data.progress, spread)
+        counted = self.config.counts_magnitudes
+        return measure_ranges(network, data.inputs, data.lengths, data.progress, counted)

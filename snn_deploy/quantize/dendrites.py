@@ -24,7 +24,7 @@ from snn_deploy.ir.bounds import heard_bound, state_bound
 from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.quantize.refit import Refit
+from snn_deploy.quantize.readout_correction import ReadoutCorrection
 
 __all__ = ["quantize_decay", "quantize_ssm"]
 
@@ -109,7 +109,7 @@ def quantize_ssm(
     readouts = [2.0 * node.c * node.b]
     if node.c_reverse is not None:
         readouts.append(2.0 * node.c_reverse * node.b)
-    refit = None if steps is None else Refit.of(node.a, scaled.bank.decay, steps)
+    refit = None if steps is None else ReadoutCorrection.of(node.a, scaled.bank.decay, steps)
     if refit is not None:
         readouts = [refit(readout) for readout in readouts]
     drive_exponent = min(
@@ -206,7 +206,7 @@ def _with_readout(
     readout: Complex,
     sum_exponent: int,
     config: QuantizationConfig,
-    refit: Refit | None,
+    refit: ReadoutCorrection | None,
 ) -> nodes.ModeBank:
     factor = readout * 2.0 ** (sum_exponent - scaled.state_exponent)
     if scaled.lean:
@@ -227,7 +227,7 @@ def _with_readout(
 
 
 def _lean_readout(
-    scaled: _Scaled, target: Complex, config: QuantizationConfig, refit: Refit | None
+    scaled: _Scaled, target: Complex, config: QuantizationConfig, refit: ReadoutCorrection | None
 ) -> tuple[Real, Real]:
     """Round to odd integers; where there is a refit, modes make good each other's roundings."""
     limit = fp.limit_of(config.readout_bits)

@@ -30,7 +30,7 @@ Gain = Callable[[Real], Rescale]
 
 FACTOR_BITS = 16  # of factorised tables and their projections: the host's, and small on a disk
 POSITION_BITS = 32  # what a table can be stored in
-BLOCK_ROWS = 4096  # of a table at once: that of a vocabulary is large
+ROWS_AT_ONCE = 4096  # of a table at once: that of a vocabulary is large
 
 
 def quantize_tokens(node: float_nodes.TokenInput) -> Input:
@@ -111,8 +111,8 @@ def convolution_weights(node: Conv1d) -> Real:
 
 def _mantissas(table: Real, form: Format) -> nodes.Table:
     rounded = np.empty(table.shape, np.int32)
-    for start in range(0, len(table), BLOCK_ROWS):
-        rounded[start : start + BLOCK_ROWS] = form.encode(table[start : start + BLOCK_ROWS])[0]
+    for start in range(0, len(table), ROWS_AT_ONCE):
+        rounded[start : start + ROWS_AT_ONCE] = form.encode(table[start : start + ROWS_AT_ONCE])[0]
     reach = np.iinfo(np.int16)
     fits = reach.min <= rounded.min() and rounded.max() <= reach.max
     return rounded.astype(np.int16) if fits else rounded

@@ -22,7 +22,7 @@ from snn_deploy.ir.encoder_decoder_nodes import (
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.quantize.spread import Spread
+from snn_deploy.quantize.histogram import MagnitudeHistogram
 from snn_deploy.quantize.weights import Moments
 
 __all__ = ["Ranges", "bound_ranges", "measure_ranges"]
@@ -37,7 +37,7 @@ class Ranges:
     ``source`` tells whether they were measured on ``sequences`` calibration sequences or bounded
     analytically (then no input within the assumed range can exceed them). ``steps`` is how long
     those were, padding included. Where they were measured, ``mean`` is that of every signal, and
-    ``moments`` says how those vary that linear layers read; ``spreads`` how often which magnitude
+    ``moments`` says how those vary that linear layers read; ``histograms`` how often which magnitude
     occurs, where that was asked for.
     """
 
@@ -47,7 +47,7 @@ class Ranges:
     steps: int | None = None
     mean: Mapping[str, Real] = field(default_factory=dict)
     moments: Mapping[str, Moments] = field(default_factory=dict)
-    spreads: Mapping[str, Spread] = field(default_factory=dict)
+    histograms: Mapping[str, MagnitudeHistogram] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Real:
         return self.largest[name]
@@ -59,16 +59,16 @@ class Ranges:
 
         ``config`` is that of its node; with ``together`` all channels have one format.
         """
-        largest, spread = self.largest[name], self.spreads.get(name)
+        largest, histogram = self.largest[name], self.histograms.get(name)
         if together:
             largest = largest.max(keepdims=True)
-            spread = spread and spread.together()
-        if config.calibration_method == "max" or spread is None:
+            histogram = histogram and histogram.merged()
+        if config.calibration_method == "max" or histogram is None:
             return largest * config.headroom
         if config.calibration_method == "percentile":
-            usual = spread.percentile(config.calibration_percentile)
+            usual = histogram.percentile(config.calibration_percentile)
             return np.minimum(usual, largest) * config.headroom
-        return spread.least_squares(largest, bits)
+        return histogram.least_squares(largest, bits)
 
 
 def measure_ranges(
@@ -76,12 +76,12 @@ def measure_ranges(
     inputs: npt.NDArray[Any],
     lengths: npt.NDArray[np.int64] | None,
     progress: Callable[[float], None] = no_progress,
-    spread: bool = False,
+    count_magnitudes: bool = False,
 ) -> Ranges:
     """Run calibration inputs through the float network (exact LIF), keeping maxima and moments.
 
     What comes from tables alone is bounded: no calibration data holds every token. ``progress`` is
-    called with the share of the work done since the last call; ``spread`` asks for magnitudes to be
+    called with the share of the work done since the last call; ``count_magnitudes`` asks for magnitudes to be
     counted, too.
     """
     known = _from_tables(network)
@@ -89,7 +89,7 @@ def measure_ranges(
     first: dict[str, Real] = {}
     second: dict[str, Real] = {}
     count = dict.fromkeys(network.names, 0)
-    spreads: dict[str, Spread] = {}
+    histograms: dict[str, MagnitudeHistogram] = {}
     spikes = {soma.name for soma in network.of_kind(nodes.Lif)}
     read = {linear.inputs[0].source for linear in network.of_kind(nodes.Linear)}
 
@@ -100,8 +100,8 @@ def measure_ranges(
         largest[name] = np.maximum(largest.get(name, 0.0), np.abs(flat).max(axis=0))
         first[name] = first.get(name, 0.0) + flat.sum(axis=0)
         count[name] += len(flat)
-        if spread and name not in spikes:
-            spreads.setdefault(name, Spread(flat.shape[1])).add(flat)
+        if count_magnitudes and name not in spikes:
+            histograms.setdefault(name, MagnitudeHistogram(flat.shape[1])).add(flat)
         if name in read:
             second[name] = second.get(name, 0.0) + flat.T @ flat
 
@@ -113,7 +113,7 @@ def measure_ranges(
         for name, total in second.items()
     }
     sequences, steps = inputs.shape[:2]
-    return Ranges(largest | known, "calibration", sequences, steps, mean, moments, spreads)
+    return Ranges(largest | known, "calibration", sequences, steps, mean, moments, histograms)
 
 
 def _from_tables(network: Network) -> dict[str, Real]:

@@ -1,10 +1,7 @@
 """Rounding synaptic weights so that what they add up to changes least.
 
-Rounding each weight to the nearest integer ignores that weights act together. Where calibration
-data tells how the inputs vary together, the weights of a row are rounded one after another and each
-rounding error is made good, as far as the later ones can, by the weights not yet rounded. This is
-the column-wise procedure of optimal brain quantisation (Frantar and Alistarh, NeurIPS 2022; in this
-order of computation, Frantar et al., GPTQ, ICLR 2023).
+Where calibration data tells how the inputs vary together, the weights of a row make good each
+other's rounding errors: see ``compensation``.
 
 What a unit of a row stands for is free: the gain that follows holds it. So every row is rounded at
 several scales, the fewer the wider it is, each time with the gain that then fits best, and that
@@ -21,17 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
+from snn_deploy.quantize.compensation import damped, round_compensated
 
-__all__ = ["Moments", "RoundedWeights", "compensated", "round_weights"]
+__all__ = ["Moments", "RoundedWeights", "round_weights"]
 
 Real = npt.NDArray[np.float64]
 
-DAMPING = 0.001  # of the mean variance: keeps inputs that never vary from being over-used
 COARSEST = 0.9  # of the range that a row's largest weight fills, at the least
 BEYOND = 2.0  # units by which a row's largest weight may lie beyond the range, and be clipped
 MOST_SCALES = 32
 WORK = 2**17  # scales times the square of a row's inputs, which is what one scale costs
-BLOCK = 16  # columns whose errors are passed on together
 
 
 @dataclass(frozen=True)
@@ -71,11 +67,16 @@ def round_weights(weight: Real, bits: int, moments: Moments | None = None) -> Ro
         in_units = weight / np.where(largest > 0, scale, 1.0)[:, None]
         integer = fp.round_half_up(in_units).astype(exact)
         return RoundedWeights(integer, scale, np.zeros(len(weight)))
-    covariance = _damped(moments.covariance)
+    covariance = damped(moments.covariance)
     fillings = _fillings(limit, weight.shape[1])
     in_units = weight / np.where(largest > 0, largest, 1.0)[:, None] * fillings[:, None, None]
-    integers = compensated(in_units.reshape(-1, weight.shape[1]), covariance, limit)
-    integer, scale = _best(weight, integers.reshape(in_units.shape), covariance)
+
+    def nearest(values: Real) -> Real:
+        return np.asarray(np.clip(np.floor(values + 0.5), -limit, limit))
+
+    rows = in_units.reshape(-1, weight.shape[1])  # of all attempts
+    integers = round_compensated(rows, covariance, nearest).reshape(in_units.shape)
+    integer, scale = _best(weight, integers, covariance)
     change = (weight - integer * scale[:, None]) @ moments.mean
     return RoundedWeights(integer.astype(exact), scale, change)
 
@@ -94,34 +95,9 @@ def _best(weight: Real, integers: Real, covariance: Real) -> tuple[Real, Real]:
     With ``w`` and ``q`` as lengths and angle in the metric of the covariance, the best gain is
     ``w·q / q·q``, and what it explains of ``w·w`` is ``(w·q)² / q·q``.
     """
-    heard = integers @ covariance
-    own = np.einsum("kij,kij->ki", heard, integers)
-    shared = np.einsum("kij,ij->ki", heard, weight)
+    weighted = integers @ covariance
+    own = np.einsum("kij,kij->ki", weighted, integers)
+    shared = np.einsum("kij,ij->ki", weighted, weight)
     gain = np.divide(shared, own, out=np.zeros_like(own), where=own > 0)
     chosen = (gain * shared).argmax(axis=0), np.arange(len(weight))
     return integers[chosen], gain[chosen]
-
-
-def compensated(weight: Real, covariance: Real, limit: int) -> Real:
-    """Round column by column, the most variable input first, passing each error on."""
-    order = np.argsort(-np.diag(covariance), kind="stable")
-    # row j of the upper factor of the inverse says how a change of input j is best made good
-    factor = np.linalg.cholesky(np.linalg.inv(covariance[np.ix_(order, order)])).T
-    remaining = np.ascontiguousarray(weight[:, order].T)  # a column at a time is read
-    rounded = np.empty_like(remaining)
-    for start in range(0, len(order), BLOCK):
-        end = min(start + BLOCK, len(order))
-        errors = np.empty((end - start, len(weight)))
-        for j in range(start, end):
-            rounded[j] = np.clip(np.floor(remaining[j] + 0.5), -limit, limit)
-            errors[j - start] = (remaining[j] - rounded[j]) / factor[j, j]
-            remaining[j + 1 : end] -= np.outer(factor[j, j + 1 : end], errors[j - start])
-        remaining[end:] -= factor[start:end, end:].T @ errors
-    result = np.empty_like(weight)
-    result[:, order] = rounded.T
-    return result
-
-
-def _damped(covariance: Real) -> Real:
-    damping = float(DAMPING * np.diag(covariance).mean()) or 1.0
-    return covariance + np.eye(len(covariance)) * damping

@@ -40,7 +40,7 @@ class PassLoads:
         Synaptic operations by kind, (S, cores).
     arrivals, sends, departures
         Messages received; sent, each once; sent, times the cores that each goes to; (S, cores).
-    tiles
+    routers
         Messages that each router hands to its cores, (S, routers).
     links_east_west, links_north_south
         Messages over each link, (S, links).
@@ -52,7 +52,7 @@ class PassLoads:
     arrivals: PerCore
     sends: PerCore
     departures: PerCore
-    tiles: PerCore
+    routers: PerCore
     links_east_west: PerCore
     links_north_south: PerCore
 
@@ -80,7 +80,7 @@ def count_loads(
         _add_sends(loads, placement, activity, names - unsent)
         _add_reads(loads, reading, names)
         _add_writes(loads, network, placement, names)
-        _add_tiles(loads, placement, profile)
+        _add_routers(loads, placement, profile)
         passes.append(loads)
     for node in network.of_kind(Dendrite):
         if node.reversed_time:
@@ -89,7 +89,7 @@ def count_loads(
             _add_own(loads, placement, {node.name})
             _add_reads(loads, reading, {node.name})
             _add_writes(loads, network, placement, {node.name})
-            _add_tiles(loads, placement, profile)
+            _add_routers(loads, placement, profile)
             passes.append(loads)
     return passes
 
@@ -109,7 +109,7 @@ def _empty(placement: Placement, steps: int) -> PassLoads:
         arrivals,
         sends,
         departures,
-        tiles=none,
+        routers=none,
         links_east_west=none,
         links_north_south=none,
     )
@@ -191,12 +191,12 @@ def _links(
     return table
 
 
-def _add_tiles(loads: PassLoads, placement: Placement, profile: Profile) -> None:
+def _add_routers(loads: PassLoads, placement: Placement, profile: Profile) -> None:
     """Add up what arrives at the cores of one router."""
     sites = [site_of(core.chip, core.index, profile) for core in placement.cores]
     routers = sorted(set(sites), key=lambda site: (site.chip, site.row, site.column))
     belongs = np.array([[s == router for router in routers] for s in sites], dtype=np.float32)
-    loads.tiles = loads.arrivals @ belongs
+    loads.routers = loads.arrivals @ belongs
 
 
 def _add_sends(loads: PassLoads, placement: Placement, activity: Activity, names: set[str]) -> None:

@@ -35,7 +35,7 @@ class Influence:
     high_s: float
 
     @property
-    def swing_j(self) -> float:
+    def range_j(self) -> float:
         """How far the energy moves."""
         return self.high_j - self.low_j
 
@@ -48,7 +48,7 @@ def find_influences(
     chips: int,
     profile: Profile,
 ) -> tuple[Influence, ...]:
-    """Move each constant that has a range; give those that matter, the largest swing first.
+    """Move each constant that has a range; give those that matter, the largest range first.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def find_influences(
         ]
         joules = [dynamic + watts * end for end in ends]
         found.append(Influence(f"time.{key}", *joules, *ends))
-    matters = (i for i in found if i.swing_j > 0 or i.high_s > i.low_s)
-    return tuple(sorted(matters, key=lambda i: (-i.swing_j, i.low_s - i.high_s, i.constant)))
+    matters = (i for i in found if i.range_j > 0 or i.high_s > i.low_s)
+    return tuple(sorted(matters, key=lambda i: (-i.range_j, i.low_s - i.high_s, i.constant)))
 
 
 def _times(profile: Profile) -> Iterator[tuple[str, Quantity]]:

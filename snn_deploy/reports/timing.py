@@ -169,7 +169,7 @@ _KINDS = ("neurons", "synapses", "links", "barrier")
 def _kinds(loads: PassLoads, constants: Constants) -> Steps:
     """The longest of each kind of part, at each step, (S, 4) in the order of ``_KINDS``."""
     links = (
-        (loads.tiles, "within_tile_ns"),
+        (loads.routers, "within_tile_ns"),
         (loads.links_east_west, "hop_east_west_ns"),
         (loads.links_north_south, "hop_north_south_ns"),
     )

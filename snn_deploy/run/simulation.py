@@ -1,4 +1,4 @@
-"""Running a deployed network on an engine, block by block of sequences."""
+"""Running a deployed network on an engine, batch by batch of sequences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from snn_deploy.compare.metrics import cross_entropy
 from snn_deploy.data.inputs import Data
-from snn_deploy.engines.head import Real, answer_shape, apply_head, head_blocks, predict
+from snn_deploy.engines.head import Real, answer_shape, apply_head, head_batches, predict
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Record, Result, Run
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
@@ -23,15 +23,15 @@ from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
 from snn_deploy.ir.network import Network
 
 __all__ = [
-    "Block",
+    "Batch",
     "Progress",
     "Simulation",
-    "block_size",
+    "batch_size",
     "check_traced",
     "encode",
     "encode_inputs",
     "output_format",
-    "run_blocks",
+    "run_batches",
     "simulate",
     "spike_counts",
     "warn_of_clipped",
@@ -40,7 +40,7 @@ __all__ = [
 Progress = Callable[[float], None]
 """Called with the part of the work done since the last call, in sequences."""
 
-BLOCK_BYTES = 512 * 2**20
+BATCH_BYTES = 512 * 2**20
 LOGIT_BYTES = 4 * 2**30
 
 
@@ -109,8 +109,8 @@ class Simulation:
         Negative labels do not count.
         """
         flat = labels.reshape(-1)
-        blocks = head_blocks(self.network, self.answer)
-        return sum(cross_entropy(part, flat[rows]) for rows, part in blocks)
+        batches = head_batches(self.network, self.answer)
+        return sum(cross_entropy(part, flat[rows]) for rows, part in batches)
 
 
 def simulate(
@@ -130,9 +130,9 @@ def simulate(
     ConfigError
         If ``trace`` names a node that is not there.
     """
-    blocks = list(run_blocks(network, data, engine, trace, progress, record=record))
-    results = [block.result for block in blocks]
-    clipped = sum(block.clipped for block in blocks)
+    batches = list(run_batches(network, data, engine, trace, progress, record=record))
+    results = [batch.result for batch in batches]
+    clipped = sum(batch.clipped for batch in batches)
     if clipped:  # an answer to clipped data is no answer
         warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
     output = np.concatenate([result.output for result in results])
@@ -171,7 +171,7 @@ def warn_of_clipped(network: Network, clipped: int, values: int, stacklevel: int
 
 
 @dataclass(frozen=True)
-class Block:
+class Batch:
     """Some of the sequences, run at once.
 
     Parameters
@@ -189,18 +189,18 @@ class Block:
     clipped: int
 
 
-def run_blocks(
+def run_batches(
     network: Network,
     data: Data,
     engine: Engine,
     trace: Collection[str] = (),
     progress: Progress | None = None,
-    block: int | None = None,
+    batch: int | None = None,
     record: Record | None = None,
-) -> Iterator[Block]:
-    """Run ``data`` in blocks of sequences that keep memory bounded; give each as it is done."""
+) -> Iterator[Batch]:
+    """Run ``data`` in batches of sequences that keep memory bounded; give each as it is done."""
     check_traced(network, trace)
-    size = block or block_size(network, data, () if record else trace)
+    size = batch or batch_size(network, data, () if record else trace)
     for start in range(0, len(data), size):
         rows = slice(start, min(start + size, len(data)))
         count = rows.stop - rows.start
@@ -212,7 +212,7 @@ def run_blocks(
             record=None if record is None else _from_sample(record, start),
             progress=_scaled(progress, count),
         )
-        yield Block(rows, engine.run(network, run), clipped)
+        yield Batch(rows, engine.run(network, run), clipped)
 
 
 def check_traced(network: Network, trace: Collection[str]) -> None:
@@ -229,22 +229,22 @@ def check_traced(network: Network, trace: Collection[str]) -> None:
 
 
 def _from_sample(record: Record, start: int) -> Record:
-    """Count samples from the first block's, not from each block's own."""
+    """Count samples from the first batch's, not from each batch's own."""
     return lambda name, sample, step, part: record(name, start + sample, step, part)
 
 
 def _scaled(progress: Progress | None, sequences: int) -> Progress:
-    """Turn parts of a block into sequences."""
+    """Turn parts of a batch into sequences."""
     if progress is None:
         return lambda part: None
     return lambda part: progress(part * sequences)
 
 
-def block_size(network: Network, data: Data, trace: Collection[str]) -> int:
+def batch_size(network: Network, data: Data, trace: Collection[str]) -> int:
     """Choose how many sequences to run at once: 256 where their signals fit into memory."""
     wanted = trace or [network.output.name]
     width = max(node.width for node in network) * 4 + sum(network[name].width for name in wanted)
-    return int(np.clip(BLOCK_BYTES // (data.inputs.shape[1] * width * 8), 1, 256))
+    return int(np.clip(BATCH_BYTES // (data.inputs.shape[1] * width * 8), 1, 256))
 
 
 def encode_inputs(network: Network, data: Data) -> IntArray:

@@ -44,7 +44,7 @@ from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.reports.activity import message_sources
 from snn_deploy.reports.report import build_report
-from snn_deploy.run.simulation import run_blocks, simulate
+from snn_deploy.run.simulation import run_batches, simulate
 
 __all__ = ["CostName", "Search", "Trial", "search_formats"]
 
@@ -221,8 +221,8 @@ def _energy_meter(profile: Profile, data: Data) -> Callable[[Network], float]:
 
     def measure(network: Network) -> float:
         traced = [node.name for node in message_sources(network)]
-        blocks = run_blocks(network, data, get_engine("native"), traced)
-        results = (block.result for block in blocks)
+        batches = run_batches(network, data, get_engine("native"), traced)
+        results = (batch.result for batch in batches)
         report = build_report(network, profile, results, data.inputs.shape[1], compare=False)
         return (report.total_j or report.dynamic_j).typical
 

@@ -119,21 +119,21 @@ class _Bench:
 
     def record(self) -> AbstractProcess:
         """Add the recorder of all nodes that the job wants recorded."""
-        heard = [node for node in self.segment.nodes if node.name in self.job.recorded]
+        recorded = [node for node in self.segment.nodes if node.name in self.job.recorded]
         tapes = [
             Tape(
                 self.folder.create_signal(self.job, node.name),
                 self.clock(node.name),
                 is_reversed(node),
             )
-            for node in heard
+            for node in recorded
         ]
         recorder = processes.RecorderProcess(
-            widths=[node.width for node in heard], tapes=tapes, pulse=self.pulse
+            widths=[node.width for node in recorded], tapes=tapes, pulse=self.pulse
         )
-        for number, node in enumerate(heard):
+        for number, node in enumerate(recorded):
             self.sends[node.name].connect(getattr(recorder, f"in_{number}"))
-        self.models[recorder] = models.with_in_ports(RecorderModel, len(heard))
+        self.models[recorder] = models.with_in_ports(RecorderModel, len(recorded))
         return recorder
 
     def _player(self, name: str, signal: Any) -> Any:

@@ -27,21 +27,21 @@ from snn_deploy.engines.native.vectors import LANES
 __all__ = [
     "COLUMNS_IN_A_SUM",
     "LARGEST_SUM",
-    "LARGE_BLOCK",
+    "LARGE_TILE",
     "PLACES",
-    "SMALL_BLOCK",
+    "SMALL_TILE",
     "ShortSums",
     "make_column_adder",
     "narrow_pitch",
     "pair",
-    "small_block",
+    "small_tile",
     "write_places",
 ]
 
 LARGEST_SUM = 2**15 - 1
 COLUMNS_IN_A_SUM = LARGEST_SUM // 127
 
-LARGE_BLOCK, SMALL_BLOCK = 128, 32  # neurons whose sums stay in registers
+LARGE_TILE, SMALL_TILE = 128, 32  # neurons whose sums stay in registers
 
 _BIAS = 128  # of a low byte
 intrinsic: Any = extending.intrinsic
@@ -49,30 +49,30 @@ Array = Any  # numba knows the types
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
 
-def small_block(outputs: int) -> int:
-    """Choose how many neurons' sums are done at once, of those that fill no large block."""
-    return SMALL_BLOCK if outputs >= SMALL_BLOCK else LANES
+def small_tile(outputs: int) -> int:
+    """Choose how many neurons' sums are done at once, of those that fill no large tile."""
+    return SMALL_TILE if outputs >= SMALL_TILE else LANES
 
 
 def pair(columns: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """Lay weights (inputs, outputs) out in blocks of (inputs, size) for what
+    """Lay weights (inputs, outputs) out in tiles of (inputs, size) for what
     :func:`make_column_adder` makes: large ones, and small ones for the rest.
 
-    The last block ends with the outputs, and may overlap the one before.
+    The last tile ends with the outputs, and may overlap the one before.
     """
     outputs = columns.shape[1]
-    whole, small = outputs // LARGE_BLOCK * LARGE_BLOCK, small_block(outputs)
-    blocks = [(first, LARGE_BLOCK) for first in range(0, whole, LARGE_BLOCK)]
-    blocks += [(min(first, outputs - small), small) for first in range(whole, outputs, small)]
+    whole, small = outputs // LARGE_TILE * LARGE_TILE, small_tile(outputs)
+    tiles = [(first, LARGE_TILE) for first in range(0, whole, LARGE_TILE)]
+    tiles += [(min(first, outputs - small), small) for first in range(whole, outputs, small)]
     laid = []
-    for first, size in blocks:
+    for first, size in tiles:
         low, high = np.split(columns[:, first : first + size].astype(np.int16), 2, axis=1)
         laid.append((low + _BIAS + 256 * high).ravel())
     return np.asarray(np.concatenate(laid).view(np.int8))
 
 
 class ShortSums(types.Type):  # numba has no types
-    """numba's type of a block of 16-bit sums."""
+    """numba's type of a tile of 16-bit sums."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -102,19 +102,19 @@ def _splatted(builder: Any, value: Any, vector: Any) -> Any:
     return builder.shuffle_vector(single, nothing, mask)
 
 
-def _binary(block: ShortSums, emit: Callable[[Any, Any, Any], Any]) -> Any:
-    """Make an operation on two blocks; ``emit`` is given LLVM's builder and both."""
+def _binary(tile: ShortSums, emit: Callable[[Any, Any, Any], Any]) -> Any:
+    """Make an operation on two tiles; ``emit`` is given LLVM's builder and both."""
 
     @intrinsic
     def operation(typing: Any, x: Any, y: Any) -> Any:
-        return block(block, block), lambda context, builder, signature, x: emit(builder, *x)
+        return tile(tile, tile), lambda context, builder, signature, x: emit(builder, *x)
 
     return operation
 
 
 def _make_operations(size: int, units: int) -> tuple[Any, ...]:
-    """Make what is done to blocks of ``size`` lanes; an event counts ``units`` bytes."""
-    block = ShortSums(size)
+    """Make what is done to tiles of ``size`` lanes; an event counts ``units`` bytes."""
+    tile = ShortSums(size)
     shorts = ir.VectorType(_INT16, size)
     integers = ir.VectorType(_INT32, size)
     doubles = ir.VectorType(ir.DoubleType(), size)
@@ -122,12 +122,12 @@ def _make_operations(size: int, units: int) -> tuple[Any, ...]:
 
     @intrinsic
     def fill(typing: Any, value: Any) -> Any:
-        """A block of one number."""
+        """A tile of one number."""
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: list[Any]) -> Any:
             return _splatted(builder, builder.trunc(arguments[0], _INT16), shorts)
 
-        return block(types.int64), codegen
+        return tile(types.int64), codegen
 
     @intrinsic
     def lanes_of(typing: Any, weights: Any, at: Any, events: Any, event: Any) -> Any:
@@ -140,7 +140,7 @@ def _make_operations(size: int, units: int) -> tuple[Any, ...]:
             pointer = _pointer(shorts, context, builder, weights, arguments[0], index)
             return builder.load(pointer, align=1)
 
-        return block(weights, types.intp, events, types.intp), codegen
+        return tile(weights, types.intp, events, types.intp), codegen
 
     def put(builder: Any, add: Any, values: Any, pointer: Any, onto: Any) -> None:
         with builder.if_else(onto) as (then, otherwise):
@@ -160,7 +160,7 @@ def _make_operations(size: int, units: int) -> tuple[Any, ...]:
             put(builder, builder.fadd, values, pointer, arguments[4])
             return context.get_dummy_value()
 
-        return types.void(array, types.intp, types.intp, block, types.boolean), codegen
+        return types.void(array, types.intp, types.intp, tile, types.boolean), codegen
 
     @intrinsic
     def write_integers(typing: Any, array: Any, row: Any, column: Any, sums: Any, onto: Any) -> Any:
@@ -172,11 +172,11 @@ def _make_operations(size: int, units: int) -> tuple[Any, ...]:
             put(builder, builder.add, builder.sext(arguments[3], integers), pointer, arguments[4])
             return context.get_dummy_value()
 
-        return types.void(array, types.intp, types.intp, block, types.boolean), codegen
+        return types.void(array, types.intp, types.intp, tile, types.boolean), codegen
 
-    plus = _binary(block, lambda b, x, y: b.add(x, y))
-    plus_high_bytes = _binary(block, lambda b, x, y: b.add(x, b.ashr(y, eights)))
-    minus_high_bytes = _binary(block, lambda b, x, y: b.sub(x, b.shl(y, eights)))
+    plus = _binary(tile, lambda b, x, y: b.add(x, y))
+    plus_high_bytes = _binary(tile, lambda b, x, y: b.add(x, b.ashr(y, eights)))
+    minus_high_bytes = _binary(tile, lambda b, x, y: b.sub(x, b.shl(y, eights)))
     return fill, lanes_of, write, write_integers, plus, plus_high_bytes, minus_high_bytes
 
 
@@ -204,7 +204,7 @@ def make_column_adder(size: int, units: int = 1) -> Callable[..., None]:
         column: int,
     ) -> None:
         """Write at ``column`` of the row at ``y`` the sums, over events ``first`` to ``end``, of a
-        block of columns: those of an event start so many units after ``at`` as it says.
+        tile of columns: those of an event start so many units after ``at`` as it says.
 
         No more than ``at_once`` are summed in 16 bits. Sums are written as doubles, or as 32-bit
         integers if ``narrow``.

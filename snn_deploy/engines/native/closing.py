@@ -13,7 +13,7 @@ import numpy as np
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native.exact_steps import NEVER_CLIP, pool, prepare
-from snn_deploy.engines.native.plan import REMEMBERED, Moment
+from snn_deploy.engines.native.plan import REMEMBERED, ChunkPosition
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.integer_nodes import Accumulator
 from snn_deploy.ir.node import Node
@@ -53,8 +53,8 @@ class Closing:
         spoken, stop = self.spoken[name], self.steps if stop is None else stop
         samples, width = spoken.answer.shape
         signal = np.broadcast_to(spoken.silent, (samples, stop - start, width)).copy()
-        (heard,) = np.nonzero((start <= self.speaks) & (self.speaks < stop))
-        signal[heard, self.speaks[heard] - start] = spoken.answer[heard]
+        (answered,) = np.nonzero((start <= self.speaks) & (self.speaks < stop))
+        signal[answered, self.speaks[answered] - start] = spoken.answer[answered]
         return signal
 
     def messages(self, name: str) -> IntArray:
@@ -79,7 +79,7 @@ def close(
         The step (B,) at which the pools speak, and how many steps there were.
     """
     closing = Closing({}, speaks, steps)
-    moment = Moment(0, 1, np.full((2, len(speaks)), -1))
+    at = ChunkPosition(0, 1, np.full((2, len(speaks)), -1))
     for node in nodes:
         if isinstance(node, Accumulator):
             pooled = [
@@ -88,8 +88,8 @@ def close(
             answer, clipped = fp.saturate(np.stack(pooled), node.output.bits)
             spoken = Spoken(_silence(nodes)[node.name][0], answer)
         else:
-            heard = [closing.spoken[edge.source].answer[:, None] for edge in node.inputs]
-            answers, clipped = prepare(node, len(speaks))(heard, moment)
+            sources = [closing.spoken[edge.source].answer[:, None] for edge in node.inputs]
+            answers, clipped = prepare(node, len(speaks))(sources, at)
             silence, muted = _silence(nodes)[node.name]
             spoken = Spoken(silence, answers[:, 0])
             clipped += muted * len(speaks) * (steps - 1)
@@ -107,7 +107,7 @@ def _silence(nodes: tuple[Node, ...]) -> dict[str, tuple[IntArray, int]]:
         if isinstance(node, Accumulator):
             said[node.name] = np.zeros(node.width, dtype=np.int64), 0
         else:
-            heard = [said[edge.source][0][None, None] for edge in node.inputs]
-            silence, muted = prepare(node, 1)(heard, Moment(0, 1, np.full((2, 1), -1)))
+            sources = [said[edge.source][0][None, None] for edge in node.inputs]
+            silence, muted = prepare(node, 1)(sources, ChunkPosition(0, 1, np.full((2, 1), -1)))
             said[node.name] = silence[0, 0], muted
     return said

@@ -1,7 +1,7 @@
 """The loop that everything else is small against: a dendrite's modes, over a chunk of time.
 
 Lanes are channels: as many as a vector of doubles holds, or twice as many floats. For each group of
-them, up to four samples and ``SPAN`` steps at a time, the input is shifted once for all modes
+them, up to four samples and ``TILE_STEPS`` steps at a time, the input is shifted once for all modes
 (``_enter``); then a few modes go through all steps with their compartments in registers, each
 adding what it contributes to a sum a step; then the sums become drives (``_leave``). Two modes of
 two samples go together, or four of one: enough that none waits for another.
@@ -13,17 +13,17 @@ from typing import Any
 
 from snn_deploy.engines.native.compilation import inlined
 from snn_deploy.engines.native.dendrite_modes import (
-    BLOCK_HEAD,
     END,
     FIRST,
+    GROUP_HEAD,
     MODE,
     ROOM,
     ROW,
-    SPAN,
     SUMS,
+    TILE_STEPS,
     magic_of,
-    run_careful,
-    run_light,
+    run_guarded,
+    run_unguarded,
 )
 from snn_deploy.engines.native.vectors import (
     add,
@@ -121,7 +121,7 @@ def _leave(
     place: int,
     sums: int,
     stride: int,
-    brought: Any,
+    carried: Any,
     nudge: Any,
     signals: Array,
     y_at: int,
@@ -130,18 +130,18 @@ def _leave(
     scale: float,
     limit: float,
 ) -> float:
-    """Turn a group's sums of a sample into drives, the first one with what was ``brought`` from
+    """Turn a group's sums of a sample into drives, the first one with what was ``carried`` from
     before, and give how many were clipped.
     """
     clipped, magic = splat_as(nudge, 0.0), splat_as(nudge, magic_of(work))
     high, low, factor = splat_as(nudge, limit), splat_as(nudge, -limit), splat_as(nudge, scale)
     for i in range(steps):
-        total = add(_total(work, place + i * stride, sums, magic), brought)
+        total = add(_total(work, place + i * stride, sums, magic), carried)
         free = subtract(fma(add(total, nudge), factor, magic), magic)
         drive = maximum(minimum(free, high), low)
         store(signals, y_at + i * pitch, drive)
         clipped = tally(clipped, drive, free)
-        brought = splat_as(nudge, 0.0)
+        carried = splat_as(nudge, 0.0)
     return sum_tally(clipped)
 
 
@@ -177,22 +177,22 @@ def _run_dendrite(
     params_at, before = round_down(modes, params_at)
     for g in range(groups):
         head = params_at + g * lanes * extent
-        block = modes_at + g * (BLOCK_HEAD + count * MODE) * lanes
+        group_at = modes_at + g * (GROUP_HEAD + count * MODE) * lanes
         row = table_at + g * (ROW + 2 * count)
-        sums, bias = table[row + SUMS], load(modes, block)
+        sums, bias = table[row + SUMS], load(modes, group_at)
         drive_nudge = load_as(bias, params, head + DRIVE_NUDGE * lanes)
         sample = 0
         while sample < samples:
             left = samples - sample
-            tile = 4 if left >= 4 else 2 if left >= 2 else 1
+            tile_samples = 4 if left >= 4 else 2 if left >= 2 else 1
             at = state_at + (g * samples + sample) * own
-            for start in range(0, steps, SPAN):
-                span = min(SPAN, steps - start)
+            for start in range(0, steps, TILE_STEPS):
+                tile_steps = min(TILE_STEPS, steps - start)
                 begin = steps - 1 - start if backwards else start
                 place = (sample * steps + begin) * width + g * lanes
-                stride = tile * lanes
-                delay, end = (stride, span * stride) if backwards else (0, 0)
-                for s in range(tile):
+                stride = tile_samples * lanes
+                delay, end = (stride, tile_steps * stride) if backwards else (0, 0)
+                for s in range(tile_samples):
                     _enter(
                         params,
                         head,
@@ -205,14 +205,14 @@ def _run_dendrite(
                         signals,
                         x_at + place + s * steps * width,
                         pitch,
-                        span,
+                        tile_steps,
                         bias,
                     )
                     if backwards:
                         _put_off(params, head, sums, work, s * lanes, end, bias)
-                run_light(
+                run_unguarded(
                     modes,
-                    block + BLOCK_HEAD * lanes,
+                    group_at + GROUP_HEAD * lanes,
                     bias,
                     table,
                     row,
@@ -220,14 +220,14 @@ def _run_dendrite(
                     state,
                     at,
                     own,
-                    tile,
+                    tile_samples,
                     work,
                     delay,
-                    span,
+                    tile_steps,
                 )
-                clipped += run_careful(
+                clipped += run_guarded(
                     modes,
-                    block + BLOCK_HEAD * lanes,
+                    group_at + GROUP_HEAD * lanes,
                     bias,
                     table,
                     row,
@@ -235,15 +235,15 @@ def _run_dendrite(
                     state,
                     at,
                     own,
-                    tile,
+                    tile_samples,
                     work,
                     delay,
-                    span,
+                    tile_steps,
                     state_limit,
                 )
-                for s in range(tile):
+                for s in range(tile_samples):
                     carry_at = carry + (g * samples + sample + s) * lanes
-                    brought = load_as(bias, state, carry_at)
+                    carried = load_as(bias, state, carry_at)
                     if backwards:
                         base = splat_as(bias, magic_of(work))
                         store(state, carry_at, _total(work, s * lanes + end, sums, base))
@@ -252,16 +252,16 @@ def _run_dendrite(
                         s * lanes,
                         sums,
                         stride,
-                        brought,
+                        carried,
                         drive_nudge,
                         signals,
                         y_at + place + s * steps * width,
                         pitch,
-                        span,
+                        tile_steps,
                         scale,
                         limit,
                     )
-            sample += tile
+            sample += tile_samples
     round_as_before(modes, before)
     return clipped
 
@@ -301,18 +301,18 @@ def run_dendrite(
         Doubles. From ``params_at``, of each group: ``HEAD``, the constants under its sums, and the
         powers of two that inputs are multiplied by, each with its nudge; ``extent`` vectors in all.
     floats
-        If it runs ``in_floats``; else ``params``: from ``modes_at``, a block a group, which is as
-        many channels as a vector of these numbers holds: ``BLOCK_HEAD``, and the coefficients
-        of ``count`` modes, a multiple of ``BLOCK``.
+        If it runs ``in_floats``; else ``params``: from ``modes_at``, a place a group, which is as
+        many channels as a vector of these numbers holds: ``GROUP_HEAD``, and the coefficients
+        of ``count`` modes, a multiple of ``TILE_MODES``.
     table
         From ``table_at``, for each group: how many sums it has, the places of its inputs among all
-        sums and inputs, and how many of its modes, the first ones, are not careful (a multiple of
-        ``BLOCK``); then the place of each mode's input, and that of the sum that it adds to.
+        sums and inputs, and how many of its modes, the first ones, are not guarded (a multiple of
+        ``TILE_MODES``); then the place of each mode's input, and that of the sum that it adds to.
     state, float_state
-        The same memory, as doubles and as floats. From ``state_at`` doubles on, a block a group and
+        The same memory, as doubles and as floats. From ``state_at`` doubles on, a place a group and
         sample: u and v of each mode; then, for a group and sample, what its modes contributed last.
     work, float_work
-        Room for a span of each sum, and of each input, in doubles and in floats; None where no
+        Room for a tile of each sum, and of each input, in doubles and in floats; None where no
         dendrite runs in them, so that this is not compiled.
     width
         Channels, filled up to whole groups.

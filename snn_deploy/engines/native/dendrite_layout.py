@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native.dendrite_modes import BLOCK, END, ROOM
+from snn_deploy.engines.native.dendrite_modes import END, ROOM, TILE_MODES
 from snn_deploy.engines.native.exactness import (
     FLOAT_ROOM,
     NotExactError,
@@ -74,7 +74,7 @@ class DendriteLayout:
 @dataclass(frozen=True)
 class _Modes:
     """Mantissas (4, H, N) of decay and readout, real and imaginary, their shifts, and the powers
-    of two (H, N) that the input is multiplied by; H filled up to whole groups, N to whole blocks,
+    of two (H, N) that the input is multiplied by; H filled up to whole groups, N to whole tiles,
     with modes that nothing enters.
     """
 
@@ -101,7 +101,7 @@ class _Skip:
 
     factor: Reals
     nudge: Reals
-    brought: Reals
+    offset: Reals
 
 
 @dataclass(frozen=True)
@@ -112,20 +112,20 @@ class _Coefficients:
     ----------
     rows
         (MODE, H, N).
-    brought
+    offset
         What the bias brings to each mode's sum, (H, N).
     bias
         The same for all compartments.
-    light
-        (groups,): how many modes of each, the first ones, are not careful.
+    unguarded
+        (groups,): how many modes of each, the first ones, are not guarded.
     sums
         (groups, N): to which sum each mode adds.
     """
 
     rows: Reals
-    brought: Reals
+    offset: Reals
     bias: float
-    light: Integers
+    unguarded: Integers
     sums: Integers
 
 
@@ -156,7 +156,7 @@ def _lay_out_floats(
     skip = _float_skip(node, largest)
     order: Integers = np.argsort(modes.entry, axis=1, kind="stable")
     modes, worst = modes.taken(order), np.take_along_axis(worst, order, axis=1)
-    begun = largest * np.abs(skip.factor) + np.abs(skip.brought) + 1.0
+    begun = largest * np.abs(skip.factor) + np.abs(skip.offset) + 1.0
     _require_room_in_floats(begun)
     found = _float_coefficients(modes, worst, begun)
     _require_room_in_floats(modes.entry * largest[:, None] + found.bias)
@@ -195,18 +195,18 @@ def _assemble(
     drive_nudge: float,
     order: Integers,
 ) -> DendriteLayout:
-    lanes = len(order) // len(found.light)
+    lanes = len(order) // len(found.unguarded)
     floats, sums = lanes > LANES, np.repeat(found.sums, lanes, axis=0)
     magic = FLOAT_MAGIC if floats else MAGIC
     under = np.full((len(order), 1 + int(sums.max())), magic)
     for number in range(under.shape[1]):
-        under[:, number] -= np.where(sums == number, found.brought, 0.0).sum(axis=1)
+        under[:, number] -= np.where(sums == number, found.offset, 0.0).sum(axis=1)
     numbers, entries = _find_entries(_by_group(np.stack([entry, entry_nudges], axis=2), lanes))
     first = np.full(len(numbers), under.shape[1])
     ends = first + 1 + numbers.max(axis=1)
-    starts = 1 + found.sums.max(axis=1), first, ends, found.light
+    starts = 1 + found.sums.max(axis=1), first, ends, found.unguarded
     bias, drive = np.full(len(order), found.bias), np.full(len(order), drive_nudge)
-    heads = np.stack([skip.factor, skip.nudge, under[:, 0] - skip.brought, drive], axis=1)
+    heads = np.stack([skip.factor, skip.nudge, under[:, 0] - skip.offset, drive], axis=1)
     by_mode = found.rows.transpose(1, 2, 0).reshape(len(order), -1)
     coefficients = np.concatenate([bias[:, None], bias[:, None] - magic, by_mode], axis=1)
     return DendriteLayout(
@@ -224,8 +224,8 @@ def _fill_up(bank: ModeBank) -> _Modes:
     mantissas = [bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag]
     shifts = [decay_shift, decay_shift, bank.readout_shift, bank.readout_shift]
     width = len(bank.decay_real)
-    whole_blocks = -(-max(bank.modes, 1) // BLOCK) * BLOCK
-    missing = [(0, pitch_of(width) - width), (0, whole_blocks - bank.modes)]
+    whole_tiles = -(-max(bank.modes, 1) // TILE_MODES) * TILE_MODES
+    missing = [(0, pitch_of(width) - width), (0, whole_tiles - bank.modes)]
 
     def whole(values: Any) -> Integers:
         return np.pad(np.asarray(values, dtype=np.int64), missing)
@@ -251,7 +251,7 @@ def _float_skip(node: Dendrite, largest: Magnitude) -> _Skip:
     missing = (0, len(largest) - node.width)
     factor = np.pad(mantissa * 2.0**-shift, missing)
     nudge = np.pad(np.where(used, 2.0 ** (shift - 1), 0.0), missing)
-    return _Skip(factor, nudge, _brought(factor, nudge))
+    return _Skip(factor, nudge, _offset(factor, nudge))
 
 
 def _float_coefficients(modes: _Modes, worst: Reals, begun: Reals) -> _Coefficients:
@@ -269,19 +269,19 @@ def _float_coefficients(modes: _Modes, worst: Reals, begun: Reals) -> _Coefficie
     bias = 2.0 ** (shift - 1)
     exact = modes.mantissas * 2.0**-shift
     real, imag, minus_imag = exact[0], exact[1], -exact[1]
-    under_u = _brought(real, bias) + _brought(minus_imag, bias)
-    under_v = _brought(imag, bias) + _brought(real, bias)
+    under_u = _offset(real, bias) + _offset(minus_imag, bias)
+    under_v = _offset(imag, bias) + _offset(real, bias)
     product = (np.abs(real) + np.abs(imag)) * (modes.limit + bias) + 2.0
     _require_room_in_floats(product + np.maximum(np.abs(under_u), np.abs(under_v)))
     read = exact[2:] * _SIGNS
-    brought = _brought(read, bias)
-    worst = _by_group(worst + np.abs(brought).sum(axis=0), 2 * LANES)
+    offset = _offset(read, bias)
+    worst = _by_group(worst + np.abs(offset).sum(axis=0), 2 * LANES)
     rows = [real, imag, minus_imag, FLOAT_MAGIC - under_u, FLOAT_MAGIC - under_v, *read]
     return _Coefficients(
         rows=np.stack([*rows, *np.zeros_like(read)]),
-        brought=brought.sum(axis=0),
+        offset=offset.sum(axis=0),
         bias=bias,
-        light=np.full(len(worst), worst.shape[1]),
+        unguarded=np.full(len(worst), worst.shape[1]),
         sums=_share_out(worst, begun.reshape(-1, 2 * LANES)),
     )
 
@@ -291,20 +291,20 @@ def _share_out(worst: Reals, begun: Reals) -> Integers:
     one for what it begins with, too.
     """
     groups, _, lanes = worst.shape
-    blocks = worst.reshape(groups, -1, BLOCK, lanes).sum(axis=2)
-    _require_room_in_floats(blocks)
-    numbers = np.zeros(blocks.shape[:2], dtype=np.int64)
+    tiles = worst.reshape(groups, -1, TILE_MODES, lanes).sum(axis=2)
+    _require_room_in_floats(tiles)
+    numbers = np.zeros(tiles.shape[:2], dtype=np.int64)
     for g in range(groups):
         held, number = begun[g], 0
-        for b in range(blocks.shape[1]):
-            held = held + blocks[g, b]
+        for b in range(tiles.shape[1]):
+            held = held + tiles[g, b]
             if not np.all(held < FLOAT_ROOM):
-                held, number = blocks[g, b], number + 1
+                held, number = tiles[g, b], number + 1
             numbers[g, b] = number
-    return np.repeat(numbers, BLOCK, axis=1)
+    return np.repeat(numbers, TILE_MODES, axis=1)
 
 
-def _brought(coefficient: Reals, bias: float | Reals) -> Reals:
+def _offset(coefficient: Reals, bias: float | Reals) -> Reals:
     """Give what a product has too much because the compartment is biased: all but the half."""
     return np.where(coefficient == 0.0, 0.0, bias * coefficient - 0.5)
 
@@ -349,26 +349,26 @@ def _exceeds(modes: _Modes, bias_bits: int) -> npt.NDArray[np.bool_]:
 
 
 def _double_coefficients(modes: _Modes, bias_bits: int, saturates: bool) -> _Coefficients:
-    careful = _by_group(_exceeds(modes, bias_bits) | saturates, LANES).any(axis=2)
-    light = np.where(careful.any(axis=1), careful.argmax(axis=1), careful.shape[1])
-    light -= light % BLOCK
-    careful = np.repeat(np.arange(careful.shape[1]) >= light[:, None], LANES, axis=0)
+    guarded = _by_group(_exceeds(modes, bias_bits) | saturates, LANES).any(axis=2)
+    unguarded = np.where(guarded.any(axis=1), guarded.argmax(axis=1), guarded.shape[1])
+    unguarded -= unguarded % TILE_MODES
+    guarded = np.repeat(np.arange(guarded.shape[1]) >= unguarded[:, None], LANES, axis=0)
     bias = 2.0**bias_bits
     exact, nudges = factor_and_nudge(modes.mantissas, modes.shifts, modes.limit)
     # times a biased compartment, less than half of what two products differ by
     hair = 2.0 ** -(modes.shifts + bias_bits + 2.0)
     real, imag = bias * exact[:2]
     require_room(np.abs(real) + np.abs(imag) + 4.0 * modes.limit)
-    read = np.where(careful, 0.0, hair[2:]) + exact[2:] * _SIGNS
-    brought = np.where(careful, 0.0, bias * exact[2:] * _SIGNS)
-    require_room((2.0 * np.abs(brought) + modes.limit * np.abs(exact[2:]) + 1.0).sum(axis=(0, 2)))
+    read = np.where(guarded, 0.0, hair[2:]) + exact[2:] * _SIGNS
+    offset = np.where(guarded, 0.0, bias * exact[2:] * _SIGNS)
+    require_room((2.0 * np.abs(offset) + modes.limit * np.abs(exact[2:]) + 1.0).sum(axis=(0, 2)))
     rows = [
         *(exact[0] + hair[0], exact[1] + hair[1], hair[1] - exact[1]),
         *(MAGIC - real + imag, MAGIC - imag - real),
         *(*read, *(nudges[2:] * _SIGNS - bias)),
     ]
-    sums = np.zeros((len(light), exact.shape[2]), dtype=np.int64)
-    return _Coefficients(np.stack(rows), brought.sum(axis=0), bias, light, sums)
+    sums = np.zeros((len(unguarded), exact.shape[2]), dtype=np.int64)
+    return _Coefficients(np.stack(rows), offset.sum(axis=0), bias, unguarded, sums)
 
 
 def _find_entries(entry: Reals) -> tuple[Integers, Reals]:

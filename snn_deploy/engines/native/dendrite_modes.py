@@ -1,4 +1,4 @@
-"""A dendrite's modes: few at a time, over a span of steps, with their compartments in registers.
+"""A dendrite's modes: few at a time, over a few steps, with their compartments in registers.
 
 A mode and step are six fused multiply-adds and two additions, and no rounding costs anything:
 
@@ -17,7 +17,7 @@ than the distance of two possible products: ties, and nothing else, are decided 
 bias is ``2**(shift - 1)``: it moves every product by an integer and a half, and the CPU rounds
 down. A sum that is too wide for floats is held in several.
 
-A mode is *careful* if its compartments can saturate, or if some coefficient of its readout has more
+A mode is *guarded* if its compartments can saturate, or if some coefficient of its readout has more
 bits than the bias allows: it clips, and reads out with nudges (see ``vectors``). Only doubles do.
 """
 
@@ -45,17 +45,17 @@ from snn_deploy.engines.native.vectors import (
 )
 
 __all__ = [
-    "BLOCK",
-    "BLOCK_HEAD",
-    "LIGHT",
+    "GROUP_HEAD",
     "MODE",
     "ROOM",
     "ROW",
-    "SPAN",
     "SUMS",
+    "TILE_MODES",
+    "TILE_STEPS",
+    "UNGUARDED",
     "magic_of",
-    "run_careful",
-    "run_light",
+    "run_guarded",
+    "run_unguarded",
 ]
 
 # A mode's coefficients, in vectors: decay, the constants under u and v, readout, its nudges.
@@ -63,13 +63,13 @@ REAL, IMAG, MINUS_IMAG, UNDER_U, UNDER_V, READ_U, READ_MINUS_V, NUDGE_U, NUDGE_V
 MODE = 9
 # Before those of all modes, in vectors: the bias, and that without the magic number. It is read
 # anew each time: the registers are for the compartments.
-BLOCK_HEAD = 2
-BLOCK = 4  # modes at a time, at most: their number is filled up to a multiple of it
-TILE = 4  # samples at a time
-SPAN = 64  # steps at a time: their inputs and sums stay in a core's first cache
-ROOM = (SPAN + 1) * TILE  # vectors, for the sums of a span, or its inputs
+GROUP_HEAD = 2
+TILE_MODES = 4  # modes at a time, at most: their number is filled up to a multiple of it
+TILE_SAMPLES = 4  # samples at a time
+TILE_STEPS = 64  # steps at a time: their inputs and sums stay in a core's first cache
+ROOM = (TILE_STEPS + 1) * TILE_SAMPLES  # vectors, for the sums of a tile, or its inputs
 # Of each group, before the places of its modes' inputs and sums.
-SUMS, FIRST, END, LIGHT = range(4)
+SUMS, FIRST, END, UNGUARDED = range(4)
 ROW = 4
 
 Array = Any  # numba knows the types
@@ -142,7 +142,7 @@ def _two_samples(
     bias: Any,
     settle: int,
 ) -> None:
-    """Run two modes of two samples, whose states are ``own`` apart, over a span."""
+    """Run two modes of two samples, whose states are ``own`` apart, over some steps."""
     lanes = lanes_of(modes)
     other, pair = mode + MODE * lanes, 2 * lanes
     k, m = _take(state, at, bias, lanes), _take(state, at + own, bias, lanes)
@@ -177,7 +177,7 @@ def _one_sample(
     bias: Any,
     settle: int,
 ) -> None:
-    """Run four modes of one sample over a span."""
+    """Run four modes of one sample over some steps."""
     lanes = lanes_of(modes)
     pitch, pair = MODE * lanes, 2 * lanes
     k, m = _take(state, at, bias, lanes), _take(state, at + pair, bias, lanes)
@@ -203,7 +203,7 @@ def _one_sample(
 
 
 @inlined
-def _carefully(
+def _run_one_guarded(
     modes: Array,
     mode: int,
     state: Array,
@@ -217,7 +217,7 @@ def _carefully(
     settle: int,
     limit: float,
 ) -> float:
-    """Run a careful mode of one sample over a span; its sums and inputs are ``stride`` apart.
+    """Run a guarded mode of one sample over some steps; its sums and inputs are ``stride`` apart.
 
     Gives how many compartments were clipped at ``limit``.
     """
@@ -240,7 +240,7 @@ def _carefully(
 
 
 @inlined
-def run_light(
+def run_unguarded(
     modes: Array,
     modes_at: int,
     bias: Any,
@@ -255,11 +255,11 @@ def run_light(
     delay: int,
     steps: int,
 ) -> None:
-    """Run those modes of a tile over a span that are not careful."""
-    lanes, light = lanes_of(modes), table[row + LIGHT]
+    """Run those modes of a tile that are not guarded."""
+    lanes, unguarded = lanes_of(modes), table[row + UNGUARDED]
     room, stride = ROOM * lanes, samples * lanes
     settle = modes_at - lanes
-    for index in range(0, light, BLOCK // min(samples, 2)):
+    for index in range(0, unguarded, TILE_MODES // min(samples, 2)):
         mode, place = modes_at + index * MODE * lanes, at + 2 * index * lanes
         entry = row + ROW + index
         y = table[entry + count] * room + delay
@@ -291,7 +291,7 @@ def run_light(
 
 
 @inlined
-def run_careful(
+def run_guarded(
     modes: Array,
     modes_at: int,
     bias: Any,
@@ -307,14 +307,14 @@ def run_careful(
     steps: int,
     limit: float,
 ) -> float:
-    """Run the careful modes; give how many compartments were clipped."""
+    """Run the guarded modes; give how many compartments were clipped."""
     lanes, clipped = lanes_of(modes), 0.0
     room, stride = ROOM * lanes, samples * lanes
     settle = modes_at - lanes
-    for index in range(table[row + LIGHT], count):
+    for index in range(table[row + UNGUARDED], count):
         entry = row + ROW + index
         for s in range(samples):
-            clipped += _carefully(
+            clipped += _run_one_guarded(
                 modes,
                 modes_at + index * MODE * lanes,
                 state,

@@ -10,7 +10,7 @@ import numpy as np
 from snn_deploy.engines.host import check_mantissas
 from snn_deploy.engines.native.plan import Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
-from snn_deploy.engines.native.session import Passage, block_samples
+from snn_deploy.engines.native.session import SweepRunner, batch_samples
 from snn_deploy.engines.result import IntArray, Result, Run, answer_steps
 from snn_deploy.ir.network import Network
 
@@ -39,7 +39,7 @@ class NativeEngine:
 
 
 class _Collector:
-    """Runs a batch block by block, and gathers what the result asks for."""
+    """Runs as many sequences at once as fit in memory, and gathers what the result asks for."""
 
     def __init__(self, plan: Plan, run: Run) -> None:
         self.plan, self.batch = plan, run
@@ -62,51 +62,51 @@ class _Collector:
         return np.empty((self.samples, steps, width), dtype=np.int64)
 
     def run(self) -> Result:
-        size = block_samples(self.plan, self.steps)
+        size = batch_samples(self.plan, self.steps)
         for first in range(0, self.samples, size):
-            self._run_block(slice(first, min(first + size, self.samples)))
+            self._run_rows(slice(first, min(first + size, self.samples)))
         return Result(
             output=np.concatenate(self.answers),
             messages={
-                name: np.concatenate([block[name] for block in self.messages])
+                name: np.concatenate([part[name] for part in self.messages])
                 for name in self.messages[0]
             },
             saturated=dict(self.saturated),
             trace=self.trace,
         )
 
-    def _run_block(self, block: slice) -> None:
-        lengths = self.batch.lengths[block]
+    def _run_rows(self, rows: slice) -> None:
+        lengths = self.batch.lengths[rows]
         names = {*self.trace, *self.recorded, self.output}
-        passage = Passage(self.plan, len(lengths), lengths, self.steps, names)
-        signals = {name: signal[block] for name, signal in self.trace.items()}
+        runner = SweepRunner(self.plan, len(lengths), lengths, self.steps, names)
+        signals = {name: signal[rows] for name, signal in self.trace.items()}
         if self.output not in signals and not self.spoken:
             shape = (len(lengths), self.steps - self.answers_from, self.plan.network.output.width)
             signals[self.output] = np.empty(shape, dtype=np.int64)
         part = len(lengths) / self.samples / self.steps / len(self.plan.sweeps)
         for sweep in self.plan.sweeps:
             # what is recorded is held for a chunk
-            size = passage.block_steps if self.recorded else passage.chunk_steps
+            size = runner.block_steps if self.recorded else runner.chunk_steps
             for start, stop in self._chunks(sweep, size):
                 watched = self._views(signals, start, stop)
                 recorded = self._recorded_parts(sweep, watched, len(lengths), stop - start)
-                inputs = self._entering(sweep, block, start, stop, watched)
-                passage.advance(sweep, start, inputs, watched | recorded)
-                self._record(block.start, start, recorded)
+                inputs = self._entering(sweep, rows, start, stop, watched)
+                runner.advance(sweep, start, inputs, watched | recorded)
+                self._record(rows.start, start, recorded)
                 self.batch.progress(part * (stop - start))
-        self._finish_block(passage, block, signals)
+        self._finish_rows(runner, rows, signals)
 
     def _entering(
-        self, sweep: Sweep, block: slice, start: int, stop: int, watched: dict[str, IntArray]
+        self, sweep: Sweep, rows: slice, start: int, stop: int, watched: dict[str, IntArray]
     ) -> IntArray:
         """Give what enters the chip in some steps; the first sweep alone reads it."""
-        inputs = self.batch.inputs[block]
+        inputs = self.batch.inputs[rows]
         if sweep is not self.plan.sweeps[0]:
             return inputs[:, start:stop]
         at_host = self.plan.host.compute(inputs, start, stop)
         at_host.write(watched)
         here = self.recorded & at_host.signals.keys() - {self.plan.network.input.name}
-        self._record(block.start, start, {name: at_host.signals[name] for name in here})
+        self._record(rows.start, start, {name: at_host.signals[name] for name in here})
         self.saturated.update(at_host.saturated)
         return at_host.entering
 
@@ -142,30 +142,30 @@ class _Collector:
         chunks = list(zip(starts, [*starts[1:], self.steps], strict=True))
         return reversed(chunks) if sweep.backwards else iter(chunks)
 
-    def _finish_block(
+    def _finish_rows(
         self,
-        passage: Passage,
-        block: slice,
+        runner: SweepRunner,
+        rows: slice,
         signals: dict[str, IntArray],
     ) -> None:
-        network, lengths = self.plan.network, self.batch.lengths[block]
-        closing = passage.close(self.steps)
+        network, lengths = self.plan.network, self.batch.lengths[rows]
+        closing = runner.close(self.steps)
         for name in signals.keys() & closing.spoken.keys():
             signals[name][...] = closing.signal(name)
         late = closing.spoken.keys() & self.recorded
-        for start in range(0, self.steps, passage.block_steps):
-            stop = min(start + passage.block_steps, self.steps)
+        for start in range(0, self.steps, runner.block_steps):
+            stop = min(start + runner.block_steps, self.steps)
             parts = {name: closing.signal(name, start, stop) for name in late}
-            self._record(block.start, start, parts)
+            self._record(rows.start, start, parts)
         if self.spoken and network.output_steps == "one":
             self.answers.append(closing.spoken[self.output].answer)
         else:
             signal = closing.signal(self.output) if self.spoken else signals[self.output]
             self.answers.append(answer_steps(network, signal, lengths - self.answers_from))
         self.messages.append(
-            passage.messages() | {name: closing.messages(name) for name in self.plan.counted_late}
+            runner.messages() | {name: closing.messages(name) for name in self.plan.counted_late}
         )
-        self.saturated.update(passage.saturated())
+        self.saturated.update(runner.saturated())
         self.saturated.update(closing.saturated)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.native.exact_steps import NEVER_CLIP, Pool, prepare
-from snn_deploy.engines.native.plan import MESSAGES, Moment, Plan
+from snn_deploy.engines.native.plan import MESSAGES, ChunkPosition, Plan
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 
@@ -52,7 +52,7 @@ class ExactFlow:
     def advance(
         self,
         sweep: Sweep,
-        moment: Moment,
+        position: ChunkPosition,
         inputs: IntArray,
         watched: Mapping[str, IntArray],
         workspace: None = None,
@@ -61,18 +61,18 @@ class ExactFlow:
 
         Parameters
         ----------
-        sweep, moment
+        sweep, position
             Of the plan; chunks come in the sweep's order.
         inputs
             The network's input in these steps, (samples, steps, width).
         watched
             By name, where the output of a watched node is written; the same shape.
         """
-        chunk = slice(moment.start, moment.stop)
+        chunk = slice(position.start, position.stop)
         signals = {name: self._kept[name][:, chunk] for name in sweep.reads}
         for node in sweep.nodes:
             sources = [signals[edge.source] for edge in node.inputs] or [inputs]
-            signals[node.name], clipped = self._steps[node.name](sources, moment)
+            signals[node.name], clipped = self._steps[node.name](sources, position)
             if not isinstance(node, NEVER_CLIP) and node not in self.plan.closing:
                 self.saturated[node.name] += clipped
         for name in sweep.keeps:

@@ -14,7 +14,7 @@ import numpy as np
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native import exact_kernels as kernels
-from snn_deploy.engines.native.plan import Moment
+from snn_deploy.engines.native.plan import ChunkPosition
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir import integer_nodes as nodes
@@ -31,22 +31,22 @@ class Step(Protocol):
     """One node on some samples: takes a chunk's inputs, gives output and clips.
 
     ``state`` is what it carries from chunk to chunk, by name, (samples, …) each; to go back to an
-    earlier moment, write into these arrays.
+    earlier chunk, write into these arrays.
     """
 
     @property
     def state(self) -> Mapping[str, IntArray]: ...
 
-    def __call__(self, sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]: ...
+    def __call__(self, sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]: ...
 
 
 @dataclass(frozen=True)
 class _Step:
-    run: Callable[[list[IntArray], Moment], tuple[IntArray, int]]
+    run: Callable[[list[IntArray], ChunkPosition], tuple[IntArray, int]]
     state: Mapping[str, IntArray] = field(default_factory=dict)
 
-    def __call__(self, sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
-        return self.run(sources, moment)
+    def __call__(self, sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
+        return self.run(sources, at)
 
 
 def prepare(node: Node, samples: int) -> Step:
@@ -79,13 +79,13 @@ def _rescaled(x: IntArray, rescale: nodes.Rescale, bits: int) -> tuple[IntArray,
 
 
 def _input(node: nodes.Input, samples: int) -> Step:
-    return _Step(lambda sources, moment: (sources[0], 0))
+    return _Step(lambda sources, at: (sources[0], 0))
 
 
 def _synapses(node: nodes.Synapses, samples: int) -> Step:
     weight = np.ascontiguousarray(node.weight.T.astype(np.int64))
 
-    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+    def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         y = _output(sources[0], node.width)
         kernels.add_synapses(sources[0], weight, y)
         return y, 0
@@ -98,7 +98,7 @@ def _relay(node: nodes.Requantize, samples: int) -> Step:
     nothing = np.zeros_like(unity)
     rescale = node.rescale or nodes.Rescale(unity, nothing.astype(np.int8), nothing, 2)
 
-    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+    def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         if node.align is not None:
             sources = [fp.signed_shift(x, by) for x, by in zip(sources, node.align, strict=True)]
         total = sources[0] if len(sources) == 1 else np.sum(sources, axis=0)
@@ -108,7 +108,7 @@ def _relay(node: nodes.Requantize, samples: int) -> Step:
 
 
 def _normalize(node: nodes.Normalize, samples: int) -> Step:
-    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+    def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         z = fp.normalize(
             sources[0], node.align, node.epsilon, node.square_shift, node.reciprocal_bits
         )
@@ -124,7 +124,7 @@ def _dendrite(node: nodes.Dendrite, samples: int) -> Step:
     skip = _integers(node.skip_mantissa, node.skip_shift)
     u, v = np.zeros((2, samples, node.width, bank.modes), dtype=np.int64)
 
-    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+    def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         y = _output(sources[0], node.width)
         clipped = kernels.run_dendrite(
             sources[0],
@@ -150,7 +150,7 @@ def _lif(node: nodes.LifSoma, samples: int) -> Step:
     kept = (1 << fp.DECAY_UNITY_BITS) - node.decay
     limit = fp.limit_of(fp.MEMBRANE_BITS)
 
-    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+    def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         y = np.empty_like(sources[0])
         return y, kernels.drive_soma(sources[0], membrane, node.threshold, kept, limit, y)
 
@@ -161,7 +161,7 @@ def _gate(node: nodes.Gate, samples: int) -> Step:
     sigmoid = node.sigmoid
     table, out_shift = _integers(sigmoid.table), _integers(sigmoid.out_shift)
 
-    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+    def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         x, clipped = _rescaled(sources[0], node.rescale, node.value_bits)
         y = _output(x, node.width)
         limit = node.output.limit
@@ -173,7 +173,7 @@ def _gate(node: nodes.Gate, samples: int) -> Step:
 def _running_sum(node: nodes.RunningSum, samples: int) -> Step:
     held = np.zeros((samples, node.width), dtype=np.int64)
 
-    def step(sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+    def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         running = np.cumsum(sources[0], axis=1) + held[:, None]
         held[...] = running[:, -1]
         return fp.saturate(fp.signed_shift(running, node.guard_bits), node.output.bits)
@@ -189,26 +189,26 @@ class Pool:
         self.held = np.zeros((samples, node.width), dtype=np.int64)
         self.state = {"gathered": self.held}
 
-    def __call__(self, sources: list[IntArray], moment: Moment) -> tuple[IntArray, int]:
+    def __call__(self, sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         x = sources[0]
         y = np.zeros_like(x)
         clipped = 0
-        for b, last in enumerate(moment.last[0 if self.node.use_lengths else 1]):
-            self._gather(b, x[b, : max(last + 1 - moment.start, 0)] if last >= 0 else x[b], moment)
-            if moment.start <= last < moment.start + x.shape[1]:
+        for b, last in enumerate(at.last[0 if self.node.use_lengths else 1]):
+            self._gather(b, x[b, : max(last + 1 - at.start, 0)] if last >= 0 else x[b], at)
+            if at.start <= last < at.start + x.shape[1]:
                 pooled = pool(self.node, self.held[b], int(last) + 1)
-                y[b, last - moment.start], count = fp.saturate(pooled, self.node.output.bits)
+                y[b, last - at.start], count = fp.saturate(pooled, self.node.output.bits)
                 clipped += count
         return y, clipped
 
-    def _gather(self, b: int, x: IntArray, moment: Moment) -> None:
+    def _gather(self, b: int, x: IntArray, at: ChunkPosition) -> None:
         if len(x) == 0:
             return
         if self.node.mode in ("mean", "sum"):
             self.held[b] += x.sum(axis=0)
         elif self.node.mode == "last":
             self.held[b] = x[-1]
-        elif moment.start == 0:
+        elif at.start == 0:
             self.held[b] = x[0]
 
 

@@ -19,7 +19,7 @@ from snn_deploy.engines.native.fast_state import (
 )
 from snn_deploy.engines.native.operations import CLIPPING, run_operations
 from snn_deploy.engines.native.packing import aligned, aligned_zeros, pitch_of
-from snn_deploy.engines.native.plan import MESSAGES, Moment, Plan
+from snn_deploy.engines.native.plan import MESSAGES, ChunkPosition, Plan
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.result import IntArray
@@ -30,8 +30,8 @@ Reals = npt.NDArray[np.float64]
 FLOAT_BITS = 25  # signed integers that a 32-bit float holds exactly
 
 
-PIECE_CACHE = 2**17  # bytes of a piece's signals: what stays in a core's own cache
-MIN_PIECE = 4  # steps
+TILE_CACHE = 2**17  # bytes of a tile's signals: what stays in a core's own cache
+MIN_TILE = 4  # steps
 
 
 class Workspace:
@@ -41,16 +41,16 @@ class Workspace:
 
     def __init__(self, program: FastProgram, samples: int, block: int) -> None:
         self.block, self.rows = block, samples * block
-        self.piece = max(PIECE_CACHE // (8 * program.passing_size), MIN_PIECE)
+        self.tile = max(TILE_CACHE // (8 * program.passing_size), MIN_TILE)
         self.passing = program.row_size * self.rows
         # an operation may read a vector that starts before the end
-        self.signals = aligned_zeros(self.passing + program.passing_size * self.piece + LANES)
+        self.signals = aligned_zeros(self.passing + program.passing_size * self.tile + LANES)
         numbers = {layout.modes.dtype.type for layout in program.layouts.values()}
         self.work = aligned_zeros(program.work_size) if np.float64 in numbers else None
         self.float_work = (
             aligned_zeros(program.work_size, np.float32) if np.float32 in numbers else None
         )
-        self.events = aligned_zeros(self.piece * (1 + program.widest + LANES), np.int32)
+        self.events = aligned_zeros(self.tile * (1 + program.widest + LANES), np.int32)
         self.incoming = aligned_zeros(LANES)
 
     def take_in(self, inputs: IntArray) -> None:
@@ -87,14 +87,14 @@ class FastFlow:
     def advance(
         self,
         sweep: Sweep,
-        moment: Moment,
+        position: ChunkPosition,
         inputs: IntArray,
         watched: Mapping[str, IntArray],
         workspace: Workspace,
     ) -> None:
         """Run a sweep over the next chunk: see ``ExactFlow.advance``."""
         number = self.plan.sweeps.index(sweep)
-        program, steps = self.program.sweeps[number], moment.stop - moment.start
+        program, steps = self.program.sweeps[number], position.stop - position.start
         wanted = watched.keys() & program.slots.keys()
         if not sweep.nodes[0].inputs:
             workspace.take_in(inputs)
@@ -116,14 +116,14 @@ class FastFlow:
                 workspace.signals,
                 self._kept,
                 workspace.incoming,
-                _ends(moment),
+                _ends(position),
                 self.samples,
-                moment.start,
+                position.start,
                 steps,
                 part.start,
                 part.stop,
                 workspace.block,
-                workspace.piece,
+                workspace.tile,
                 sweep.backwards,
                 self._length,
                 workspace.rows,
@@ -191,10 +191,10 @@ class FastFlow:
         return total
 
 
-def _ends(moment: Moment) -> IntArray:
+def _ends(position: ChunkPosition) -> IntArray:
     """Give the step at which each kind of pool stops taking in, (kinds, samples)."""
-    ends = np.empty((len(POOL_ROWS), moment.last.shape[1]), dtype=np.int64)
-    by_length, every = np.where(moment.last < 0, moment.stop, moment.last + 1)
+    ends = np.empty((len(POOL_ROWS), position.last.shape[1]), dtype=np.int64)
+    by_length, every = np.where(position.last < 0, position.stop, position.last + 1)
     ends[POOL_ROWS["by length"]] = by_length
     ends[POOL_ROWS["all"]] = every
     ends[POOL_ROWS["first"]] = 1

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from snn_deploy.engines.native.byte_vectors import (
-    LARGE_BLOCK,
+    LARGE_TILE,
     PLACES,
-    SMALL_BLOCK,
+    SMALL_TILE,
     make_column_adder,
     write_places,
 )
@@ -58,23 +58,23 @@ __all__ = [
     "take_in",
 ]
 
-BLOCK = 4  # vectors of outputs that are summed at once
+TILE_VECTORS = 4  # vectors of outputs that are summed at once
 
 Array = Any  # numba knows the types
 
 
 @inlined
-def find_rows(place: int, capacity: int, row: int, pitch: int, passing: int, piece: int) -> int:
-    """Give where a signal is, from ``row`` of a block's on, or all of a piece's.
+def find_rows(place: int, capacity: int, row: int, pitch: int, passing: int, tile: int) -> int:
+    """Give where a signal is, from ``row`` of a block's on, or all of a tile's.
 
-    A block's signals have room for ``capacity`` rows each. Those of a piece, whose places are
-    ``~place``, begin at ``passing`` and have room for ``piece`` rows each.
+    A block's signals have room for ``capacity`` rows each. Those of a tile, whose places are
+    ``~place``, begin at ``passing`` and have room for ``tile`` rows each.
     """
-    return place * capacity + row * pitch if place >= 0 else passing + ~place * piece
+    return place * capacity + row * pitch if place >= 0 else passing + ~place * tile
 
 
-_add_large_block = make_column_adder(LARGE_BLOCK, units=LARGE_BLOCK // SMALL_BLOCK)
-_add_small_block = make_column_adder(SMALL_BLOCK)
+_add_large_tile = make_column_adder(LARGE_TILE, units=LARGE_TILE // SMALL_TILE)
+_add_small_tile = make_column_adder(SMALL_TILE)
 _add_vector = make_column_adder(LANES)
 
 
@@ -108,27 +108,27 @@ def add_spikes(
     rows: int,
 ) -> None:
     """Write what spikes bring: the sums of the columns of weights, as ``pair`` lays them out, of
-    those inputs that spiked; its small blocks are of ``size``. Sums are doubles, or int32 if
+    those inputs that spiked; its small tiles are of ``size``. Sums are doubles, or int32 if
     ``narrow``.
 
-    All rows take from a block before the next one, so that it stays in the cache.
+    All rows take from a tile before the next one, so that it stays in the cache.
     """
     pitch = 1 + x_pitch + LANES  # of a row's list, which starts with where it ends
     for r in range(rows):
         listed = r * pitch + 1
         events[r * pitch] = _list_spikes(signals, x_at + r * x_pitch, x_pitch, size, events, listed)
-    whole = outputs // LARGE_BLOCK * LARGE_BLOCK
-    for o in range(0, whole, LARGE_BLOCK):
+    whole = outputs // LARGE_TILE * LARGE_TILE
+    for o in range(0, whole, LARGE_TILE):
         at = weights_at + o * x_pitch
         for r in range(rows):
             first, end, y = r * pitch + 1, events[r * pitch], y_at + r * y_pitch
-            _add_large_block(weights, at, events, first, end, at_once, narrow, signals, y, o)
+            _add_large_tile(weights, at, events, first, end, at_once, narrow, signals, y, o)
     for o in range(whole, outputs, size):
         at, column = weights_at + o * x_pitch, min(o, outputs - size)
         for r in range(rows):
             first, end, y = r * pitch + 1, events[r * pitch], y_at + r * y_pitch
-            if size == SMALL_BLOCK:
-                _add_small_block(
+            if size == SMALL_TILE:
+                _add_small_tile(
                     weights, at, events, first, end, at_once, narrow, signals, y, column
                 )
             else:
@@ -151,7 +151,7 @@ def add_graded(
     for r in range(rows):
         x, y = x_at + r * x_pitch, y_at + r * y_pitch
         o = 0
-        while o + BLOCK * LANES <= y_pitch:
+        while o + TILE_VECTORS * LANES <= y_pitch:
             a, b, c, d = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
             for i in range(inputs):
                 value = splat(signals[x + i])
@@ -164,7 +164,7 @@ def add_graded(
             store(signals, y + o + LANES, b)
             store(signals, y + o + 2 * LANES, c)
             store(signals, y + o + 3 * LANES, d)
-            o += BLOCK * LANES
+            o += TILE_VECTORS * LANES
         while o < y_pitch:
             a = splat(0.0)
             for i in range(inputs):
@@ -223,7 +223,7 @@ def relay(
     capacity: int,
     row: int,
     passing: int,
-    piece: int,
+    tile: int,
     params: Array,
     rescale_at: int,
     signals: Array,
@@ -243,13 +243,13 @@ def relay(
         In ``params``: factor, its nudge, and bias + MAGIC, (3, pitch); -1 for none.
     """
     clipped, aligns_at = 0, sources_at + source_count
-    x_at = find_rows(sources[sources_at], capacity, row, pitch, passing, piece)
+    x_at = find_rows(sources[sources_at], capacity, row, pitch, passing, tile)
     x_align = sources[aligns_at]
     # of more than two, which is rare, all that were added so far are the next one's partner
     for i in range(1, max(source_count, 2)):
         second_at, second_align = -1, -1
         if i < source_count:
-            second_at = find_rows(sources[sources_at + i], capacity, row, pitch, passing, piece)
+            second_at = find_rows(sources[sources_at + i], capacity, row, pitch, passing, tile)
             second_align = sources[aligns_at + i]
         ends = i >= source_count - 1
         clipped += _relay_two(

@@ -13,7 +13,7 @@ from snn_deploy.engines.native.byte_vectors import (
     COLUMNS_IN_A_SUM,
     LARGEST_SUM,
     pair,
-    small_block,
+    small_tile,
 )
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout, lay_out
 from snn_deploy.engines.native.exactness import (
@@ -95,7 +95,7 @@ def _synapses(parts: Parts, node: nodes.Synapses, sources: list[int]) -> Fields:
             "kind": op.ADD_SPIKES,
             "first": parts.weights.add(pair(columns)),
             "second": inputs if largest_sum <= LARGEST_SUM else COLUMNS_IN_A_SUM,
-            "third": small_block(outputs),
+            "third": small_tile(outputs),
             "size": outputs,
             "narrow": node.name in parts.narrow,
         }

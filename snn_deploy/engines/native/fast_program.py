@@ -40,7 +40,7 @@ class SweepProgram:
     operations, owners
         What is done, and the node for which.
     slots
-        By node: where its signal is, in doubles a row; ``~place`` if it is one of a piece's.
+        By node: where its signal is, in doubles a row; ``~place`` if it is one of a tile's.
     """
 
     operations: npt.NDArray[np.void]
@@ -63,7 +63,7 @@ class FastProgram:
     states, counts
         By node: where its state, and the counts of its messages, are, in doubles a sample.
     row_size, passing_size, state_size, work_size
-        How many numbers a row of a block, one of a piece, a sample, and a core need.
+        How many numbers a row of a block, one of a tile, a sample, and a core need.
     kept_size
         How many int32 each step of a kept sequence needs.
     """
@@ -220,7 +220,7 @@ def _last_uses(sweep: Sweep) -> dict[str, set[str]]:
 
 
 def _passing(sweep: Sweep) -> frozenset[str]:
-    """Name the signals of a sweep that live no longer than a piece: those that are made and read
+    """Name the signals of a sweep that live no longer than a tile: those that are made and read
     between the same two dendrites, which alone need whole blocks.
     """
     stretch: dict[str, int] = {}

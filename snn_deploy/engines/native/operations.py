@@ -55,7 +55,7 @@ OPERATION = np.dtype(
     [
         ("kind", np.int64),
         # signals, in doubles a row from the start of all signals; a row is a step of a sample.
-        # ``~place`` is one of a piece's
+        # ``~place`` is one of a tile's
         ("x", np.int64),
         ("x_pitch", np.int64),
         ("y", np.int64),
@@ -106,7 +106,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
         begin: int,
         end: int,
         block: int,
-        piece: int,
+        tile: int,
         backwards: bool,
         length: int,
         capacity: int,
@@ -124,11 +124,11 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
             Doubles, floats, int8 and int64: parameters.
         state, work, signals
             Doubles: what lives on, scratch, and signals: a block's, which have room for
-            ``capacity`` rows, and from ``passing`` on a piece's.
+            ``capacity`` rows, and from ``passing`` on a tile's.
         float_state, float_work
             Floats: ``state``, seen as these, and scratch. Scratch that no dendrite needs is None.
         events
-            int32: scratch for the lists of a piece's spikes.
+            int32: scratch for the lists of a tile's spikes.
         kept
             int32: signals that are kept, or were, as whole sequences of ``length`` steps.
         incoming
@@ -137,7 +137,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
             (kinds, samples): the step at which each kind of pool stops taking in.
         block
             Steps that are done at a time, by all operations, before the next ones.
-        piece
+        tile
             Steps of one sample that are done at a time, by all operations but dendrites.
         backwards
             Blocks are taken from the last to the first.
@@ -147,22 +147,22 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
         blocks = (end - begin + block - 1) // block if version > 0 else 0
         for b in range(blocks):
             first = begin + (blocks - 1 - b if backwards else b) * block
-            span, position, i = min(block, end - first), start + first, 0
+            steps, position, i = min(block, end - first), start + first, 0
             while i < len(operations):
-                # those that need no whole block go on in pieces, which stay in the cache
+                # those that need no whole block go on in tiles, which stay in the cache
                 alone, stop = operations[i].kind in DENDRITES, i + 1
                 while (
                     not alone and stop < len(operations) and operations[stop].kind not in DENDRITES
                 ):
                     stop += 1
-                batch, size = (samples, span) if alone else (1, piece)
+                batch, size = (samples, steps) if alone else (1, tile)
                 for s in range(0, samples, batch):
-                    for t in range(0, span, size):
-                        count, row = min(size, span - t), s * span + t
+                    for t in range(0, steps, size):
+                        count, row = min(size, steps - t), s * steps + t
                         for k in range(i, stop):
                             op = operations[k]
-                            x = find_rows(op.x, capacity, row, op.x_pitch, passing, piece)
-                            y = find_rows(op.y, capacity, row, op.y_pitch, passing, piece)
+                            x = find_rows(op.x, capacity, row, op.x_pitch, passing, tile)
+                            y = find_rows(op.y, capacity, row, op.y_pitch, passing, tile)
                             held = op.state * samples + s * op.x_pitch
                             if op.kind in DENDRITES:
                                 clipped[k] += run_dendrite(
@@ -240,7 +240,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
                                     capacity,
                                     row,
                                     passing,
-                                    piece,
+                                    tile,
                                     params,
                                     op.second,
                                     signals,

@@ -12,7 +12,7 @@ from snn_deploy.ir.integer_nodes import Accumulator, Gate, Normalize, Requantize
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["MESSAGES", "REMEMBERED", "Moment", "Plan", "plan_network"]
+__all__ = ["MESSAGES", "REMEMBERED", "ChunkPosition", "Plan", "plan_network"]
 
 MESSAGES = "messages"
 """What the counts of a node's messages are called among what a stream carries."""
@@ -21,7 +21,7 @@ REMEMBERED = 8  # networks whose plans are kept: mostly one is run again and aga
 
 
 @dataclass(frozen=True)
-class Moment:
+class ChunkPosition:
     """Where in its sequences a chunk stands.
 
     Parameters

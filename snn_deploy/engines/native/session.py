@@ -17,7 +17,7 @@ from snn_deploy.engines.native.compilation import thread_count
 from snn_deploy.engines.native.exact import ExactFlow
 from snn_deploy.engines.native.fast import FastFlow, Workspace
 from snn_deploy.engines.native.fast_program import assemble
-from snn_deploy.engines.native.plan import Moment, Plan, plan_network
+from snn_deploy.engines.native.plan import ChunkPosition, Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
@@ -25,9 +25,9 @@ from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.integer_nodes import MAX_POOLED_STEPS, Accumulator, Dendrite, RunningSum
 from snn_deploy.ir.network import Network
 
-__all__ = ["NativeSession", "Passage", "Snapshot", "block_samples"]
+__all__ = ["NativeSession", "Snapshot", "SweepRunner", "batch_samples"]
 
-BLOCK_BYTES = 256 * 2**20  # of states, and of sequences that are stored between sweeps
+BATCH_BYTES = 256 * 2**20  # of states, and of sequences that are stored between sweeps
 CHUNK_STEPS = 1024  # between two looks at the world outside: of a few samples, up to
 CHUNK_ROWS = 4096  # steps of all samples, as long as their inputs are
 CHUNK_BYTES = 2**24  # at the most
@@ -36,7 +36,7 @@ MIN_STEPS, MAX_STEPS = 64, 256  # of a block
 TILE_SAMPLES = 4
 
 
-class Passage:
+class SweepRunner:
     """A batch on its way through a plan's sweeps, in tiles of a few samples, on all cores.
 
     Parameters
@@ -94,9 +94,9 @@ class Passage:
 
         def work(workspace: Any) -> None:
             for tile, flow in waiting:  # shared: each core takes the next tile
-                moment = Moment(start, start + inputs.shape[1], self._last[:, tile])
+                position = ChunkPosition(start, start + inputs.shape[1], self._last[:, tile])
                 views = {name: signal[tile] for name, signal in watched.items()}
-                flow.advance(sweep, moment, inputs[tile], views, workspace)
+                flow.advance(sweep, position, inputs[tile], views, workspace)
 
         if self._threads is None:
             work(self._workspaces[0])
@@ -188,7 +188,7 @@ class NativeSession:
         self.steps = 0
         self._samples, self._has_lengths = samples, lengths is not None
         self._host = HostStream(self.plan.host, samples)
-        self._passage = Passage(self.plan, samples, lengths, None, self.watched)
+        self._runner = SweepRunner(self.plan, samples, lengths, None, self.watched)
         # by the host, and before this session went on
         self._saturated_besides: Counter[str] = Counter()
 
@@ -201,20 +201,20 @@ class NativeSession:
             If the chunk has another shape, or mantissas beyond the input's format, or there are
             more steps than a pool can sum.
         """
-        network, passage = self.plan.host.network, self._passage
+        network, runner = self.plan.host.network, self._runner
         check_mantissas(network, chunk, self._samples, self.steps)
         self._check_length(self.steps + chunk.shape[1])
         watched = {
             name: np.empty((*chunk.shape[:2], network[name].width), dtype=np.int64)
             for name in self.watched
         }
-        for start in range(0, chunk.shape[1], passage.chunk_steps):
-            part = slice(start, start + passage.chunk_steps)
+        for start in range(0, chunk.shape[1], runner.chunk_steps):
+            part = slice(start, start + runner.chunk_steps)
             views = {name: signal[:, part] for name, signal in watched.items()}
             at_host = self._host.advance(self.steps + start, chunk[:, part])
             at_host.write(views)
             self._saturated_besides.update(at_host.saturated)
-            passage.advance(self.plan.sweeps[0], self.steps + start, at_host.entering, views)
+            runner.advance(self.plan.sweeps[0], self.steps + start, at_host.entering, views)
         self.steps += chunk.shape[1]
         return watched
 
@@ -239,15 +239,15 @@ class NativeSession:
 
         The session can go on afterwards.
         """
-        return self._passage.close(self.steps)
+        return self._runner.close(self.steps)
 
     def messages(self) -> dict[str, IntArray]:
         """Count the messages so far, by node, (B, width) each."""
-        return self._passage.messages()
+        return self._runner.messages()
 
     def saturated(self) -> dict[str, int]:
         """Count the values clipped so far, by node."""
-        total = self._passage.saturated()
+        total = self._runner.saturated()
         total.update(self._saturated_besides)
         return total
 
@@ -268,12 +268,12 @@ class NativeSession:
                 f"this state is not one of {self._samples} sequences through this network"
             )
         self._host.restore(snapshot.arrays)
-        self._passage.restore(snapshot.arrays)
+        self._runner.restore(snapshot.arrays)
         self._saturated_besides = Counter(snapshot.saturated)
         self.steps = snapshot.steps
 
     def _state(self) -> dict[str, IntArray]:
-        return {**self._host.state(), **self._passage.state()}
+        return {**self._host.state(), **self._runner.state()}
 
 
 def _kinds(arrays: Mapping[str, IntArray]) -> dict[str, Any]:
@@ -303,7 +303,7 @@ def _split(samples: int, cores: int) -> list[slice]:
     return [tile for tile in tiles if tile.stop > tile.start]
 
 
-def block_samples(plan: Plan, steps: int) -> int:
+def batch_samples(plan: Plan, steps: int) -> int:
     """Give how many samples to take at once, so that states and stored sequences fit in memory: as
     many as make whole tiles on all cores.
     """
@@ -311,5 +311,5 @@ def block_samples(plan: Plan, steps: int) -> int:
     stored = [name for sweep in plan.sweeps for name in sweep.keeps]
     sequences: int = sum(plan.network[name].width * steps for name in stored)
     whole = thread_count() * TILE_SAMPLES
-    fitting = BLOCK_BYTES // (8 * states + 4 * sequences + 1)  # sequences are of 32 bits
+    fitting = BATCH_BYTES // (8 * states + 4 * sequences + 1)  # sequences are of 32 bits
     return max(fitting - fitting % whole, whole)

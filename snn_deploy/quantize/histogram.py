@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 
-__all__ = ["Spread"]
+__all__ = ["MagnitudeHistogram"]
 
 Real = npt.NDArray[np.float64]
 
@@ -25,7 +25,7 @@ FINER = 12  # octaves below the maximum that are tried as the largest magnitude
 
 
 @dataclass(eq=False)
-class Spread:
+class MagnitudeHistogram:
     """Counts of magnitudes (width, bins), those of 0 apart."""
 
     width: int
@@ -46,9 +46,9 @@ class Spread:
         self.counts += counted.reshape(self.counts.shape)
         self.steps += len(signal)
 
-    def together(self) -> Spread:
-        """Give the spread of all channels as one."""
-        whole = Spread(1)
+    def merged(self) -> MagnitudeHistogram:
+        """Give the histogram of all channels as one."""
+        whole = MagnitudeHistogram(1)
         whole.counts = self.counts.sum(axis=0, keepdims=True)
         whole.steps = self.steps * self.width
         return whole
