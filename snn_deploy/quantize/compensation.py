@@ -3,8 +3,8 @@
 Rounding each to the nearest ignores that they act together. Where it is known how much each pair
 weighs in the result, numbers are rounded one after another, and each rounding error is made good,
 as far as the later ones can, by those not yet rounded. This is the column-wise procedure of optimal
-brain quantisation (Frantar and Alistarh, NeurIPS 2022; in this order of computation, Frantar et al.,
-GPTQ, ICLR 2023).
+brain quantisation (Frantar and Alistarh, NeurIPS 2022; in this order of computation, Frantar et
+al., GPTQ, ICLR 2023).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TILE = 16  # columns whose errors are passed on together
 
 
 def damped(metric: Real) -> Real:
-    """Give metrics (…, n, n) that can be inverted: of numbers that do not matter, each for itself."""
+    """Give metrics (…, n, n) that can be inverted; where nothing matters, each number is alone."""
     mean = DAMPING * np.einsum("...ii->...i", metric).mean(axis=-1)
     damping = np.where(mean > 0.0, mean, 1.0)
     return np.asarray(metric + damping[..., None, None] * np.eye(metric.shape[-1]))

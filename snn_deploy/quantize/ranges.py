@@ -37,8 +37,8 @@ class Ranges:
     ``source`` tells whether they were measured on ``sequences`` calibration sequences or bounded
     analytically (then no input within the assumed range can exceed them). ``steps`` is how long
     those were, padding included. Where they were measured, ``mean`` is that of every signal, and
-    ``moments`` says how those vary that linear layers read; ``histograms`` how often which magnitude
-    occurs, where that was asked for.
+    ``moments`` says how those vary that linear layers read; ``histograms`` how often which
+    magnitude occurs, where that was asked for.
     """
 
     largest: Mapping[str, Real]
@@ -81,8 +81,8 @@ def measure_ranges(
     """Run calibration inputs through the float network (exact LIF), keeping maxima and moments.
 
     What comes from tables alone is bounded: no calibration data holds every token. ``progress`` is
-    called with the share of the work done since the last call; ``count_magnitudes`` asks for magnitudes to be
-    counted, too.
+    called with the share of the work done since the last call; ``count_magnitudes`` asks for
+    histograms, too.
     """
     known = _from_tables(network)
     largest: dict[str, Real] = {}
