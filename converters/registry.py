@@ -12,7 +12,7 @@ from snn_deploy.ir.network import Network, OutputSteps
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
 
-__all__ = ["FAMILIES", "KEY_MARKS", "recognise", "to_float_network"]
+__all__ = ["FAMILIES", "KEYS_SUFFICE", "KEY_MARKS", "recognise", "to_float_network"]
 
 FAMILIES = {
     "spikingssm": "snn_deploy.converters.spikingssm:convert_spikingssm",
@@ -25,6 +25,11 @@ FAMILIES = {
     "prf_neuron": "snn_deploy.converters.prf:convert_prf_neuron",
     "drf": "snn_deploy.converters.drf:convert_drf",
     "s4d_refractory": "snn_deploy.converters.refractory:convert_refractory",
+    "pSpikeSSM": "snn_deploy.converters.pspikessm:convert_pspikessm",
+    "spiking_s4d": "snn_deploy.converters.spiking_s4d:convert_spiking_s4d",
+    "silif": "snn_deploy.converters.silif:convert_silif",
+    "cadlif": "snn_deploy.converters.silif:convert_cadlif",
+    "adlif": "snn_deploy.converters.silif:convert_adlif",
 }
 """Family, as the configuration's ``model._name_`` calls it -> module:function that converts it.
 
@@ -37,12 +42,16 @@ KEY_MARKS = {
     "ternay1.log_w": "s4d_gsu",
     "neuron1.theta_log": "spikingblockgate",
     "theta_log": "prf_neuron",
+    "body.layers.": "spiking_s4d",
+    "snn.0.W.": "silif",
+    ".inp_a": "pSpikeSSM",
     "layer.alpha_logit": "drf",
     "layer.tau_r_logit": "s4d_refractory",
-    "layer.layer.kernel.": "s4block",
-    "layer.kernel.": "s4d",
 }
 """What some key of the state dict contains -> family, where no configuration names one."""
+
+KEYS_SUFFICE = frozenset({"silif", "cadlif", "adlif", "spiking_s4d", "prf_neuron"})
+"""Families whose checkpoints need no configuration: their keys say nearly everything."""
 
 _BACKBONE = "model"
 """S4's name for its own backbone, whose layer is what tells families apart."""

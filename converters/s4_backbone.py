@@ -127,6 +127,11 @@ class Place:
         """Channels of the stream."""
         return self.config.model.d_model
 
+    def norm(self, reads: str) -> tuple[Node, ...]:
+        """Give the block's norm of the node called ``reads``, if it has one."""
+        keys, name = f"{self.keys}norm.norm.", f"{self.name}.norm"
+        return _norm(self.weights, keys, name, self.config.model, reads)
+
 
 LayerReader = Callable[[Place], tuple[Node, ...]]
 """Gives the nodes of one layer, the last of which gives its output."""
@@ -138,8 +143,11 @@ def convert_backbone(
     weights: Literal["raw", "ema"],
     read_layer: LayerReader,
     dead: tuple[str, ...] = (),
+    own_block: bool = False,
 ) -> Network:
     """Convert a checkpoint whose layers ``read_layer`` knows, and whose ``dead`` keys do nothing.
+
+    With ``own_block`` the layer puts its pre-norm where it wants it, and knows a second branch.
 
     Raises
     ------
@@ -155,13 +163,18 @@ def convert_backbone(
         )
     config = parse_s4_config(BackboneConfig, checkpoint.config, where)
     parse_options(BackboneModel, (checkpoint.config or {})["model"], where, "model")
+    if config.model.bidirectional and not own_block:
+        raise UnsupportedNetworkError(
+            f"{where}: model.bidirectional gives every block a second layer, which is known for "
+            "pSpikeSSM alone"
+        )
     source = Weights(strip_wrappers(checkpoint.tensors), where)
     nodes = list(read_encoder(source, config))
     masked = isinstance(nodes[0], TokenInput) or _uses_lengths(config, where)
     for index in range(config.model.n_layers):
         keys, name, stream = f"model.layers.{index}.", f"layers.{index}", nodes[-1].name
         place = Place(source, keys, name, stream, index, config, masked)
-        nodes += _block(place, stream, read_layer)
+        nodes += _block(place, read_layer, own_block)
     if config.model.prenorm:
         nodes += _norm(source, "model.norm.norm.", "norm", config.model, nodes[-1].name)
     ending = read_decoder(source, config, output_steps)
@@ -173,17 +186,14 @@ def convert_backbone(
     )
 
 
-def _block(place: Place, stream: str, read_layer: LayerReader) -> list[Node]:
+def _block(place: Place, read_layer: LayerReader, own_block: bool) -> list[Node]:
     """Give the nodes of one layer with its norm and residual."""
-    model = place.config.model
-    nodes: list[Node] = []
-    weights, keys, name = place.weights, f"{place.keys}norm.norm.", f"{place.name}.norm"
-    if model.prenorm:
-        nodes += _norm(weights, keys, name, model, stream)
+    prenorm, stream = place.config.model.prenorm, place.reads
+    nodes = list(place.norm(stream)) if prenorm and not own_block else []
     nodes += read_layer(replace(place, reads=nodes[-1].name if nodes else stream))
     nodes += _residual(place, stream, nodes[-1].name)
-    if not model.prenorm:
-        nodes += _norm(weights, keys, name, model, nodes[-1].name)
+    if not prenorm:
+        nodes += place.norm(nodes[-1].name)
     return nodes
 
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
 
 __all__ = [
+    "OVERRIDDEN",
+    "TRAINING_ONLY",
     "KernelOptions",
     "S4Config",
     "StackConfig",
@@ -17,6 +19,9 @@ __all__ = [
     "parse_options",
     "parse_s4_config",
 ]
+
+OVERRIDDEN = "set_model"
+"""Where a configuration says which options of ``model`` were set over its own."""
 
 TRAINING_ONLY = frozenset(
     {
@@ -120,9 +125,12 @@ def parse_s4_config(kind: type[_Config], config: Mapping[str, Any] | None, where
     model = dict(config["model"])
     model["layer"] = model.get("layer") or {}
     try:
-        return kind.model_validate({**given, "model": model})
+        parsed = kind.model_validate({**given, "model": model})
     except ValidationError as error:
         raise explained(error, where) from None
+    for option in config.get(OVERRIDDEN, ()):
+        _refuse_unknown_override(parsed.model, option, where)
+    return parsed
 
 
 def parse_options(
@@ -145,6 +153,20 @@ def parse_options(
         return kind.model_validate(given)
     except ValidationError as error:
         raise explained(error, where, section) from None
+
+
+def _refuse_unknown_override(model: StackConfig, option: str, where: str) -> None:
+    """Refuse to set what the code of this family would not read."""
+    section: Any = model
+    for part in option.split("."):
+        if not isinstance(section, BaseModel):
+            return  # a layer's options: who reads them refuses unknown ones
+        if part not in type(section).model_fields:
+            raise UnsupportedNetworkError(
+                f"{where}: there is no option '{option}' in the model section of this family; "
+                f"'{part}' is none of: {', '.join(type(section).model_fields)}"
+            )
+        section = getattr(section, part)
 
 
 def explained(error: ValidationError, where: str, section: str = "") -> CheckpointError:
