@@ -265,7 +265,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "a bare array": (bare(X), "one bare array; save it as .npz under the name 'inputs'"),
     "no inputs": (npz(x=X, y=X), "no array 'inputs' in it; it holds: x, y"),
     "no array": (zipped(), "no array 'inputs' in it; it holds: nothing"),
-    "a zip of something else": (zipped(inputs=b"hello"), "shape (); this network takes"),
+    "a zip of something else": (zipped(inputs=b"hello"), UNREADABLE),
     "an array cut short": (zipped(**{"inputs.npy": bare(X)[:-8]}), UNREADABLE),
     "an array that says it is huge": (
         zipped(

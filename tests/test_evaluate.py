@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -16,9 +21,15 @@ import pytest
 
 import snn_deploy
 from snn_deploy import examples
-from snn_deploy.errors import BackendError, BackendUnavailableError, DataError, OutputError
-from snn_deploy.evaluation import evaluate, run
-from snn_deploy.evaluation.journal import open_journal
+from snn_deploy.errors import (
+    BackendError,
+    BackendUnavailableError,
+    ConfigError,
+    DataError,
+    OutputError,
+    SnnDeployWarning,
+)
+from snn_deploy.evaluation import Cluster, evaluate, processes, run
 from snn_deploy.evaluation.tally import Tally
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
@@ -93,26 +104,123 @@ def test_a_journal_cut_anywhere_is_continued_to_the_same_result(
 
     monkeypatch.setattr(run, "run_here", rerun)
     lines = len(kept[0].splitlines())
-    for size in range(0, len(kept[0]) + 1, 37):
+    first = kept[0].index(b"\n") + 1  # is there from the journal's first moment
+    for size in (0, *range(first, len(kept[0]) + 1, 37)):
         started.clear()
-        journal.write_bytes(kept[0][:size])
+        journal.unlink(missing_ok=True)
+        if size:
+            journal.write_bytes(kept[0][:size])
         _evaluate(deployed, output)
         assert output.read_bytes() == expected
         finished = max(kept[0][:size].count(b"\n") - 1, 0)
         assert started == list(range(finished, lines - 1)), "only unfinished shards run again"
 
 
-def test_a_flipped_byte_in_the_journal_drops_what_follows(
+def test_a_damaged_line_is_told_and_only_its_shard_runs_again(
     deployed: Path, expected: bytes, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.json"
     _leave_journal(deployed, output, shards=3)
     journal = Path(f"{output}.journal")
-    content = bytearray(journal.read_bytes())
-    content[len(content) // 2] ^= 1
-    journal.write_bytes(content)
-    _evaluate(deployed, output)
+    lines = journal.read_bytes().split(b"\n")
+    lines[2] = lines[2].replace(b'"shard":1', b'"shard":7')
+    journal.write_bytes(b"\n".join(lines))
+    with pytest.warns(SnnDeployWarning, match=r"1 of 3 finished shards are damaged \(line 3\)"):
+        _evaluate(deployed, output)
     assert output.read_bytes() == expected
+
+
+NO_JOURNALS: dict[str, bytes] = {
+    "a diary": b"dear diary\n",
+    "nothing": b"",
+    "a journal of something else": b'8f1a3c2e {"task":{}}\n',
+}
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("content", NO_JOURNALS.values(), ids=NO_JOURNALS)
+def test_what_is_no_journal_is_left_alone(
+    deployed: Path, tmp_path: Path, content: bytes, fresh: bool
+) -> None:
+    output = tmp_path / "out.json"
+    precious = Path(f"{output}.journal")
+    precious.write_bytes(content)
+    with pytest.raises(OutputError, match="is no journal of an evaluation, so it is left alone"):
+        _evaluate(deployed, output, fresh=fresh)
+    assert precious.read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe", "folder"])
+def test_no_link_is_followed_and_nothing_else_is_opened(
+    deployed: Path, tmp_path: Path, kind: str
+) -> None:
+    output = tmp_path / "out.json"
+    _leave_journal(deployed, output, shards=1)
+    journal, other = Path(f"{output}.journal"), tmp_path / "other"
+    content = journal.read_bytes()
+    if kind == "hard link":
+        other.hardlink_to(journal)
+    else:
+        journal.rename(other)
+        if kind.endswith("link"):
+            journal.symlink_to(other if kind == "link" else tmp_path / "nothing")
+        elif kind == "pipe":
+            os.mkfifo(journal)
+        else:
+            journal.mkdir()
+    with pytest.raises(OutputError, match="is no journal of an evaluation, so it is left alone"):
+        _evaluate(deployed, output, fresh=True)
+    assert other.read_bytes() == content
+    assert os.path.lexists(journal)
+
+
+def test_a_journal_whose_first_line_is_damaged_is_not_thrown_away(
+    deployed: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.json"
+    _leave_journal(deployed, output, shards=3)
+    journal = Path(f"{output}.journal")
+    content = bytearray(journal.read_bytes())
+    content[20] ^= 1
+    journal.write_bytes(content)
+    with pytest.raises(OutputError, match="is damaged, so its 3 finished shards cannot be used"):
+        _evaluate(deployed, output)
+    assert journal.read_bytes() == content
+
+
+WRONG_SHARDS = {
+    "no number": {"shard": "0"},
+    "no such shard": {"shard": 99},
+    "another size": {"sequences": 9},
+    "too many right": {"correct": 6},
+    "a negative count": {"steps": -1},
+    "a count of 400 digits": {"labelled": 10**400},
+    "an unknown layer": {"spikes": {"x": [1]}},
+    "too few neurons": {"spikes": {"layers.0": [1], "layers.1": [1]}},
+    "an unknown node": {"saturated": {"x": 1}},
+    "text": {"confusion": {"0>1": "2"}},
+    "a class that is none": {"predictions": {"\u001b": 1}},
+}
+
+
+@pytest.mark.parametrize("change", WRONG_SHARDS.values(), ids=WRONG_SHARDS)
+def test_a_right_checksum_excuses_no_wrong_content(
+    deployed: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    output = tmp_path / "out.json"
+    _leave_journal(deployed, output, shards=2)
+    journal = Path(f"{output}.journal")
+    first, second, *_ = journal.read_bytes().splitlines()
+    entry = json.loads(second[9:])
+    for key, value in change.items():
+        (entry if key in entry else entry["value"])[key] = value
+    text = json.dumps(entry).encode()
+    journal.write_bytes(b"%s\n%08x %s\n" % (first, zlib.crc32(text), text))
+    with pytest.raises(OutputError, match="line 2: not what this evaluation would have written"):
+        _evaluate(deployed, output)
+    with pytest.warns(SnnDeployWarning, match="1 finished shards of an earlier run are discarded"):
+        _evaluate(deployed, output, fresh=True)
+    assert not journal.exists()
 
 
 def _leave_journal(deployed: Path, output: Path, shards: int) -> None:
@@ -169,17 +277,18 @@ def test_a_journal_of_another_task_is_refused(deployed: Path, tmp_path: Path) ->
     _leave_journal(deployed, output, shards=2)
     with pytest.raises(OutputError, match=r"journal of another evaluation .* --fresh"):
         _evaluate(deployed, output, backend="reference")
-    _evaluate(deployed, output, backend="reference", fresh=True)
+    with pytest.warns(SnnDeployWarning, match="2 finished shards of an earlier run are discarded"):
+        _evaluate(deployed, output, backend="reference", fresh=True)
     assert output.exists()
 
 
 def test_a_journal_in_use_is_refused(deployed: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.json"
-    with (
-        open_journal(Path(f"{output}.journal"), {}, fresh=False),
-        pytest.raises(OutputError, match="the same evaluation runs already"),
-    ):
-        _evaluate(deployed, output)
+    _leave_journal(deployed, output, shards=1)
+    with Path(f"{output}.journal").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(OutputError, match="the same evaluation runs already"):
+            _evaluate(deployed, output)
 
 
 def test_unusable_data_is_refused_before_anything_is_written(
@@ -206,34 +315,107 @@ def test_tallies_add_up_in_any_order() -> None:
 
 
 def test_local_workers_give_the_same_file(deployed: Path, expected: bytes, tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="needs the extra 'cluster'")
     _evaluate(deployed, tmp_path / "out.json", workers=2)
     assert (tmp_path / "out.json").read_bytes() == expected
 
 
+def test_local_workers_open_no_port(deployed: Path, tmp_path: Path) -> None:
+    """While they run, no process of ours listens to anything."""
+    listening: list[str] = []
+
+    def look(sequences: float) -> None:
+        ours = {os.getpid(), *(child.pid for child in multiprocessing.active_children())}
+        assert len(ours) == 3
+        sockets = set()
+        for link in (link for pid in ours for link in Path(f"/proc/{pid}/fd").iterdir()):
+            with contextlib.suppress(FileNotFoundError):  # the folder itself, read just now
+                sockets.add(str(link.readlink()))
+        for table in ("tcp", "tcp6", "udp", "udp6"):
+            rows = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+            listening.extend(row for row in rows if f"socket:[{row.split()[9]}]" in sockets)
+        rows = Path("/proc/net/unix").read_text().splitlines()[1:]
+        named = [row for row in rows if len(row.split()) > 7]
+        listening.extend(row for row in named if f"socket:[{row.split()[6]}]" in sockets)
+
+    _evaluate(deployed, tmp_path / "out.json", workers=2, progress=look)
+    assert listening == []
+
+
 def test_a_killed_worker_loses_nothing(deployed: Path, expected: bytes, tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
     finished: list[float] = []
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
-    ) as cluster:
 
-        def kill_one(sequences: float) -> None:
-            finished.append(sequences)
-            if len(finished) == 2:
-                os.kill(cluster.workers[0].pid, signal.SIGKILL)
+    def kill_one(sequences: float) -> None:
+        finished.append(sequences)
+        if len(finished) == 2:
+            child = multiprocessing.active_children()[0]
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGKILL)
 
-        evaluate(
-            deployed / "d.safetensors",
-            deployed / "data.npz",
-            tmp_path / "out.json",
-            shard_size=1,
-            cluster=cluster.scheduler_address,
-            progress=kill_one,
-        )
+    evaluate(
+        deployed / "d.safetensors",
+        deployed / "data.npz",
+        tmp_path / "out.json",
+        shard_size=1,
+        workers=2,
+        progress=kill_one,
+    )
     assert finished == [1] * SEQUENCES
     result = json.loads((tmp_path / "out.json").read_text())
     assert result | {"shard_size": SHARD} == json.loads(expected)
+
+
+def test_workers_that_always_die_are_named() -> None:
+    with pytest.raises(BackendError, match="the workers that ran a shard died 4 times"):
+        list(processes.map_in_processes(os._exit, [7], 1, 1))
+    assert multiprocessing.active_children() == []
+
+
+def test_what_a_worker_raises_is_raised_here(deployed: Path, tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        list(processes.map_in_processes(len, [3], 1, 1))
+
+
+def test_workers_leave_when_their_master_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "master.py"
+    program.write_text(
+        "import os, time, multiprocessing\n"
+        "from snn_deploy.evaluation.processes import map_in_processes\n"
+        "if __name__ == '__main__':\n"
+        "    for task, _ in map_in_processes(time.sleep, [0, 0, 1], 1, 1):\n"
+        "        print(multiprocessing.active_children()[0].pid, flush=True)\n"
+        "        os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    worker = int(done.stdout)
+    for _ in range(100):
+        if not Path(f"/proc/{worker}").exists():
+            break
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()
+
+
+# --- a cluster
+
+
+def test_a_cluster_gives_the_same_file(deployed: Path, expected: bytes, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, processes=False
+        ) as cluster,
+        pytest.warns(SnnDeployWarning, match="is reached without TLS: whoever else reaches it"),
+    ):
+        _evaluate(deployed, tmp_path / "out.json", cluster=Cluster(cluster.scheduler_address))
+    assert (tmp_path / "out.json").read_bytes() == expected
+
+
+def test_tls_takes_all_its_files(deployed: Path, tmp_path: Path) -> None:
+    half = Cluster("tls://x:1", ca_file="ca.pem")
+    with pytest.raises(ConfigError, match="all of --tls-ca, --tls-cert and --tls-key"):
+        _evaluate(deployed, tmp_path / "out.json", cluster=half)
+
+
+TLS = Cluster("tls://x:1", "ca.pem", "cert.pem", "key.pem")
 
 
 def test_a_lost_scheduler_is_named(
@@ -246,6 +428,8 @@ def test_a_lost_scheduler_is_named(
 
         def Client(self, address: str, **options: object) -> Lost:  # noqa: N802 - dask's name
             return self
+
+        def Security(self, **options: object) -> None: ...  # noqa: N802
 
         def __enter__(self) -> Lost:
             return self
@@ -262,8 +446,8 @@ def test_a_lost_scheduler_is_named(
             raise CancelledError
 
     monkeypatch.setattr(workers, "_import_distributed", Lost)
-    with pytest.raises(BackendError, match="lost tcp://x:1, which handed out the shards"):
-        _evaluate(deployed, tmp_path / "out.json", cluster="tcp://x:1")
+    with pytest.raises(BackendError, match="lost tls://x:1, which handed out the shards"):
+        _evaluate(deployed, tmp_path / "out.json", cluster=TLS)
     _evaluate(deployed, tmp_path / "out.json", backend="native")
     assert (tmp_path / "out.json").exists()
 
@@ -274,10 +458,66 @@ def test_a_cluster_that_does_not_answer_is_named(
     from snn_deploy.evaluation import workers
 
     class Distributed:
+        Security = dict
+
         @staticmethod
         def Client(address: str, **options: object) -> None:  # noqa: N802 - dask's name
+            assert options["security"] == {
+                "tls_ca_file": "ca.pem",
+                "tls_client_cert": "cert.pem",
+                "tls_client_key": "key.pem",
+                "require_encryption": True,
+            }
             raise OSError("timed out")
 
     monkeypatch.setattr(workers, "_import_distributed", lambda: Distributed)
-    with pytest.raises(BackendUnavailableError, match="no dask scheduler answers at tcp://x:1"):
-        _evaluate(deployed, tmp_path / "out.json", cluster="tcp://x:1")
+    with pytest.raises(BackendUnavailableError, match="no dask scheduler answers at tls://x:1"):
+        _evaluate(deployed, tmp_path / "out.json", cluster=TLS)
+
+
+# --- data that changes meanwhile
+
+
+@pytest.mark.parametrize("change", ["overwritten", "shortened", "replaced", "deleted"])
+@pytest.mark.parametrize("data", ["set", "data.npz"])
+def test_changed_data_stops_the_evaluation(
+    deployed: Path, expected: bytes, tmp_path: Path, data: str, change: str
+) -> None:
+    if data == "set":
+        shutil.copytree(deployed / "set", tmp_path / "set")
+        file = tmp_path / "set" / "inputs.npy"
+    else:
+        file = Path(shutil.copy(deployed / "data.npz", tmp_path / "data.npz"))
+    whole = file.read_bytes()
+    done: list[float] = []
+
+    def change_it(sequences: float) -> None:
+        done.append(sequences)
+        if len(done) != 2:
+            return
+        if change == "overwritten":
+            with file.open("r+b") as opened:
+                opened.seek(len(whole) // 2)
+                opened.write(b"\x00" * 8)
+        elif change == "shortened":
+            os.truncate(file, len(whole) // 2)
+        else:
+            file.rename(tmp_path / "old")
+            if change == "replaced":
+                file.write_bytes(whole)
+
+    options = {"shard_size": SHARD, "progress": change_it}
+    with pytest.raises(DataError, match=r"was changed while it was evaluated|cannot be read"):
+        evaluate(deployed / "d.safetensors", tmp_path / data, tmp_path / "out.json", **options)  # type: ignore[arg-type]
+    assert done == [SHARD] * 2
+    file.write_bytes(whole)
+    evaluate(deployed / "d.safetensors", tmp_path / data, tmp_path / "out.json", shard_size=SHARD)
+    assert (tmp_path / "out.json").read_bytes() == expected
+
+
+def test_a_link_to_nothing_is_no_missing_file(deployed: Path, tmp_path: Path) -> None:
+    shutil.copytree(deployed / "set", tmp_path / "set")
+    (tmp_path / "set" / "labels.npy").unlink()
+    (tmp_path / "set" / "labels.npy").symlink_to(tmp_path / "nothing")
+    with pytest.raises(DataError, match=r"labels\.npy: not a readable \.npy \(No such file"):
+        evaluate(deployed / "d.safetensors", tmp_path / "set", tmp_path / "out.json")

@@ -20,7 +20,8 @@ CONFUSION_SHOWN = 12  # classes up to which the terminal shows the confusion mat
     "data_path",
     metavar="DATA.npz|DIR|.npy",
     required=True,
-    help="DATA.npz, or inputs.npy (memory-mapped), or a folder of that, labels.npy, lengths.npy.",
+    help="DATA.npz, or inputs.npy, which stays on disk, or a folder of it and its labels.npy and "
+    "lengths.npy.",
 )
 @click.option("-o", "--output", metavar="OUT.json", default="evaluation.json", show_default=True)
 @click.option(
@@ -31,7 +32,14 @@ CONFUSION_SHOWN = 12  # classes up to which the terminal shows the confusion mat
 )
 @click.option("--shard-size", default=256, show_default=True, type=click.IntRange(min=1))
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Local worker processes.")
-@click.option("--cluster", metavar="ADDRESS", help="A dask scheduler, e.g. tcp://host:8786.")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="A dask scheduler, e.g. tls://host:8786; without TLS whoever reaches it can run code.",
+)
+@click.option("--tls-ca", metavar="FILE", help="With --cluster: the authority that it trusts.")
+@click.option("--tls-cert", metavar="FILE", help="With --cluster: our certificate.")
+@click.option("--tls-key", metavar="FILE", help="With --cluster: our certificate's key.")
 @click.option("--fresh", is_flag=True, help="Forget what an unfinished earlier run left.")
 def evaluate(
     deployment_file: str,
@@ -41,6 +49,9 @@ def evaluate(
     shard_size: int,
     workers: int | None,
     cluster: str | None,
+    tls_ca: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     fresh: bool,
 ) -> None:
     """Run a whole test set; killed at any moment, the same command goes on where it was."""
@@ -50,7 +61,10 @@ def evaluate(
 
     if workers is not None and cluster is not None:
         raise ConfigError("--workers and --cluster exclude each other: a cluster has its workers")
+    if cluster is None and any((tls_ca, tls_cert, tls_key)):
+        raise ConfigError("--tls-ca, --tls-cert and --tls-key need --cluster ADDRESS")
     from snn_deploy.api import load
+    from snn_deploy.evaluation.workers import Cluster
 
     total = len(open_dataset(data_path, load(deployment_file).network))
     with progress_bar("evaluating", total) as progress:
@@ -61,7 +75,7 @@ def evaluate(
             backend=backend,
             shard_size=shard_size,
             workers=workers,
-            cluster=cluster,
+            cluster=Cluster(cluster, tls_ca, tls_cert, tls_key) if cluster else None,
             fresh=fresh,
             progress=progress,
         )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DataError
+from snn_deploy.io.arrays import MalformedArrayError, open_archive
+from snn_deploy.io.reading import open_regular
 from snn_deploy.ir.float_nodes import TokenInput
 from snn_deploy.ir.host_nodes import EmbeddingTable
 from snn_deploy.ir.network import Network
@@ -21,17 +21,9 @@ __all__ = ["Data", "check_data", "check_inputs", "load_data", "rows_of", "vocabu
 
 MOST_NAMES = 8  # of an archive's members, in a message
 
-# what numpy and zipfile raise for files that are damaged, encrypted, or no such files
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+ARRAYS = ("inputs", "labels", "lengths")
+_NEEDED = "data is an .npz with an array 'inputs'"
+_REASONS: dict[type, str] = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}
 
 
 @dataclass(frozen=True)
@@ -100,40 +92,35 @@ def load_data(path: str | os.PathLike[str], network: Network) -> Data:
     """
     file = Path(path)
     try:
-        if not file.is_file():
-            what = "a folder" if file.is_dir() else "no such file"
-            raise DataError(f"{file}: {what}; data is an .npz with an array 'inputs'")
-        with file.open("rb") as content:  # numpy would leave a damaged file open
-            _check_recognisable(content, file)
-            arrays, names = _read_arrays(content, file)
-    except _UNREADABLE as error:
+        _check_recognisable(file)
+        with open_archive(file) as archive:
+            wanted = [name for name in ARRAYS if name in archive.names]
+            arrays = {name: archive.read(name) for name in wanted}
+            names = archive.names
+    except OSError as error:
+        raise DataError(
+            f"{file}: {_REASONS.get(type(error), error.strerror)}; {_NEEDED}"
+        ) from error
+    except MalformedArrayError as error:
         raise DataError(f"{file}: not a readable .npz of plain arrays ({error})") from error
     if "inputs" not in arrays:
-        raise DataError(f"{file}: no array 'inputs' in it; it holds: {names or 'nothing'}")
+        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+        told = (", ".join(names[:MOST_NAMES]) + more) or "nothing"
+        raise DataError(f"{file}: no array 'inputs' in it; it holds: {told}")
     return check_data(network, **arrays, where=str(file))
 
 
-def _check_recognisable(content: IO[bytes], file: Path) -> None:
-    """Refuse other files by their first bytes; numpy would offer to unpickle them."""
-    head = content.read(8)
-    content.seek(0)
-    if not head.startswith((b"PK", b"\x93NUMPY")):
+def _check_recognisable(file: Path) -> None:
+    """Refuse other files by their first bytes."""
+    with open_regular(file) as content:
+        head = content.read(8)
+    if head.startswith(b"\x93NUMPY"):
+        raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
+    if not head.startswith(b"PK"):
         raise DataError(
             f"{file}: not a readable .npz of plain arrays (its first bytes are {head!r}); write "
             "one with numpy.savez(file, inputs=…)"
         )
-
-
-def _read_arrays(content: IO[bytes], file: Path) -> tuple[dict[str, npt.NDArray[Any]], str]:
-    """Give the arrays that count, and the names of all."""
-    loaded = np.load(content, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
-    with loaded as archive:
-        known = (key for key in ("inputs", "labels", "lengths") if key in archive)
-        names = archive.files
-        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-        return {key: archive[key] for key in known}, ", ".join(names[:MOST_NAMES]) + more
 
 
 def check_data(

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data.inputs import rows_of, vocabulary_of
-from snn_deploy.evaluation.dataset import MappedArray, open_dataset
+from snn_deploy.evaluation.dataset import open_dataset
+from snn_deploy.io.array_file import ArrayFile
 from snn_deploy.ir.network import Network
 
 __all__ = ["Recording", "open_recording"]
@@ -32,7 +33,7 @@ class Recording:
         How many of the sequences are read, and which.
     """
 
-    inputs: npt.NDArray[Any] | MappedArray
+    inputs: npt.NDArray[Any] | ArrayFile
     labels: npt.NDArray[Any] | None
     lengths: npt.NDArray[Any] | None
     samples: int
@@ -66,7 +67,7 @@ def open_recording(
     source = Path(path)
     dimensions = 2 if vocabulary_of(network) is not None else 3
     if source.suffix == ".npy" and source.is_file():
-        array = MappedArray(source)
+        array = ArrayFile(source)
         if array.ndim == dimensions - 1:
             return Recording(array, None, None, 1, single=True)
     dataset = open_dataset(source, network)

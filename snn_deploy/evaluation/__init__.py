@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from snn_deploy.evaluation.run import Evaluation, evaluate
+from snn_deploy.evaluation.workers import Cluster
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Cluster", "Evaluation", "evaluate"]

@@ -4,67 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data.inputs import Data, check_data, load_data, rows_of
+from snn_deploy.data.inputs import ARRAYS, Data, check_data, load_data, rows_of
 from snn_deploy.errors import DataError
+from snn_deploy.io.array_file import ArrayFile
+from snn_deploy.io.reading import Stamp
 from snn_deploy.ir.network import Network
 
-__all__ = ["Dataset", "MappedArray", "open_dataset"]
+__all__ = ["Dataset", "check_unchanged", "open_dataset"]
 
 HASHED_BYTES = 2**24  # at a time
-ARRAYS = ("inputs", "labels", "lengths")
-
-
-class MappedArray:
-    """An .npy file on disk; what is asked for is read, and nothing else is held.
-
-    A mapping that stays open would keep every page that was ever read in this process's memory.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        array = self._mapped()
-        self.shape, self.dtype = array.shape, array.dtype
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __getitem__(self, part: Any) -> npt.NDArray[Any]:
-        return np.array(self._mapped()[part])
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def _mapped(self) -> npt.NDArray[Any]:
-        try:
-            array = np.load(self._file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{self._file}: not a readable .npy ({error})") from error
-        if not isinstance(array, np.ndarray) or array.ndim == 0:
-            raise DataError(f"{self._file}: not an array of sequences")
-        return array
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Sequences that are checked when they are read; arrays may be on disk.
 
+    ``stamps`` are those that the files had when they were opened.
+
     inputs (B, L, d_input) or (B, L) tokens; labels (B,) or None; lengths (B,). With ``pairs``
     inputs and lengths hold 2 B sequences: all first ones, then all second ones.
     """
 
     path: Path
-    inputs: npt.NDArray[Any] | MappedArray
-    labels: npt.NDArray[Any] | MappedArray | None
-    lengths: npt.NDArray[Any] | MappedArray
+    inputs: npt.NDArray[Any] | ArrayFile
+    labels: npt.NDArray[Any] | ArrayFile | None
+    lengths: npt.NDArray[Any] | ArrayFile
     pairs: bool = False
+    stamps: Mapping[Path, Stamp] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Give how many sequences, or pairs of them, there are."""
@@ -106,7 +80,7 @@ class Dataset:
 def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
     """Open DATA.npz, an inputs.npy, or a folder with inputs.npy, labels.npy and lengths.npy.
 
-    ``.npy`` files are memory-mapped: sets larger than memory are fine. Beside a lone ``inputs.npy``
+    ``.npy`` files stay on disk: sets larger than memory are fine. Beside a lone ``inputs.npy``
     its labels.npy and lengths.npy are taken too.
 
     Raises
@@ -115,13 +89,14 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
         If there is no such data, or its arrays do not fit together.
     """
     source = Path(path)
-    if not source.is_dir() and (source.suffix != ".npy" or not source.exists()):
-        data = load_data(source, network)
-        return Dataset(source, data.inputs, data.labels, data.lengths, data.pairs)
-    folder = source if source.is_dir() else source.parent
-    first = folder / "inputs.npy" if source.is_dir() else source
-    arrays = {name: _mapped(folder / f"{name}.npy") for name in ARRAYS[1:]}
-    inputs = _mapped(first)
+    is_folder = os.path.isdir(source)  # noqa: PTH112 - of any name, a null byte in it too
+    if not is_folder and (source.suffix != ".npy" or not os.path.lexists(source)):
+        return _whole(source, network)
+    folder = source if is_folder else source.parent
+    first = folder / "inputs.npy" if is_folder else source
+    inputs = _opened(first)
+    arrays = {name: _opened(folder / f"{name}.npy") for name in ARRAYS[1:]}
+    stamps = {array.path: array.stamp for array in (inputs, *arrays.values()) if array is not None}
     if inputs is None:
         raise DataError(f"{source}: no inputs.npy in it; name DATA.npz, an .npy or such a folder")
     if network.pairs and len(inputs) % 2:
@@ -137,8 +112,38 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
     every_step = np.full(len(inputs), inputs.shape[1] if inputs.ndim > 1 else 0, dtype=np.int64)
     lengths = arrays["lengths"]
     valid = every_step if lengths is None else lengths
-    return Dataset(source, inputs, arrays["labels"], valid, network.pairs)
+    return Dataset(source, inputs, arrays["labels"], valid, network.pairs, stamps)
 
 
-def _mapped(file: Path) -> MappedArray | None:
-    return MappedArray(file) if file.is_file() else None
+def check_unchanged(stamps: Mapping[Path, Stamp]) -> None:
+    """Refuse to go on where a file is not any more what it was when it was opened.
+
+    Raises
+    ------
+    DataError
+        Naming the file.
+    """
+    for file, stamp in stamps.items():
+        if not _stamp(file).fits(stamp):
+            raise DataError(
+                f"{file} was changed while it was evaluated, so nothing after it counts; what was "
+                "finished before is kept for the file as it was. Run again when it is complete"
+            )
+
+
+def _whole(file: Path, network: Network) -> Dataset:
+    stamps = {file: _stamp(file)} if file.exists() else {}  # if not, it is refused below
+    data = load_data(file, network)
+    return Dataset(file, data.inputs, data.labels, data.lengths, data.pairs, stamps)
+
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        return Stamp.of(file)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _opened(file: Path) -> ArrayFile | None:
+    """Open an array if there is one; a link that leads nowhere is one that cannot be read."""
+    return ArrayFile(file) if os.path.lexists(file) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -14,11 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from snn_deploy.api import load
-from snn_deploy.evaluation.dataset import open_dataset
+from snn_deploy.evaluation.dataset import Dataset, open_dataset
 from snn_deploy.evaluation.journal import open_journal
-from snn_deploy.evaluation.tally import Tally
-from snn_deploy.evaluation.workers import Task, run_here, run_on_cluster
+from snn_deploy.evaluation.tally import Tally, TallySchema
+from snn_deploy.evaluation.workers import (
+    Cluster,
+    Task,
+    run_here,
+    run_in_processes,
+    run_on_cluster,
+)
 from snn_deploy.io.files import atomic_write, check_writable
+from snn_deploy.io.reading import Stamp, file_digest
+from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Progress
 from snn_deploy.version import __version__
 
@@ -83,7 +90,7 @@ def evaluate(
     *,
     backend: str = "native",
     shard_size: int = SHARD_SIZE,
-    cluster: str | None = None,
+    cluster: Cluster | None = None,
     workers: int | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
@@ -102,27 +109,43 @@ def evaluate(
     shard_size
         Sequences run and recorded at a time.
     cluster, workers
-        A dask scheduler's address, or a number of local worker processes; else this process.
+        A dask scheduler, or a number of local worker processes; else this process.
     fresh
         Forget what an earlier run left.
     progress
         Called with how many sequences were done since the last call.
     """
     check_writable(output, deployment, data)
+    if cluster is not None:
+        cluster.check()
+    stamp = Stamp.of(deployment) if Path(deployment).exists() else None
     network = load(deployment).network
     dataset = open_dataset(data, network)
     dataset.shard(network, 0, 1)  # refuse unusable data before anything is started
     identity = {
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
-        "deployment_sha256": hashlib.sha256(Path(deployment).read_bytes()).hexdigest(),
+        "deployment_sha256": file_digest(deployment),
         "data_sha256": dataset.digest(),
         "backend": backend,
         "shard_size": shard_size,
     }
-    task = Task(_absolute(deployment), _absolute(data), backend, len(dataset), shard_size)
+    stamps = {Path(deployment): stamp, **dataset.stamps} if stamp else dataset.stamps
+    task = Task(
+        deployment=_absolute(deployment),
+        data=_absolute(data),
+        backend=backend,
+        sequences=len(dataset),
+        shard_size=shard_size,
+        stamps=tuple(
+            (_absolute(file), stamp.anywhere() if cluster else stamp)
+            for file, stamp in stamps.items()
+        ),
+    )
+    task.check_unchanged()  # since the digests were computed
     shards = range(-(-len(dataset) // shard_size))
-    with open_journal(Path(f"{output}.journal"), identity, fresh) as journal:
+    values = {shard: _tally_schema(network, dataset, task, shard) for shard in shards}
+    with open_journal(Path(f"{output}.journal"), identity, values, fresh) as journal:
         _report(progress, task, journal.done)
         missing = [shard for shard in shards if shard not in journal.done]
         for shard, record in _run(task, missing, cluster, workers):
@@ -137,13 +160,21 @@ def evaluate(
 
 
 def _run(
-    task: Task, shards: list[int], cluster: str | None, workers: int | None
+    task: Task, shards: list[int], cluster: Cluster | None, workers: int | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     if not shards:
         return iter(())
-    if cluster is None and workers is None:
-        return run_here(task, shards)
-    return run_on_cluster(task, shards, cluster, workers)
+    if cluster is not None:
+        return run_on_cluster(task, shards, cluster)
+    if workers is not None:
+        return run_in_processes(task, shards, workers)
+    return run_here(task, shards)
+
+
+def _tally_schema(network: Network, dataset: Dataset, task: Task, shard: int) -> TallySchema:
+    start, stop = task.bounds(shard)
+    sequences = (stop - start) * (2 if dataset.pairs else 1)
+    return TallySchema(network, sequences, int(dataset.inputs.shape[1]))
 
 
 def _report(progress: Progress | None, task: Task, shards: Iterable[int]) -> None:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from snn_deploy.data.inputs import Data
+from snn_deploy.io.schema import (
+    COUNT,
+    Choice,
+    Items,
+    Optional,
+    Record,
+    SchemaError,
+    Table,
+    Text,
+    Whole,
+)
+from snn_deploy.ir.integer_nodes import LifSoma
+from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Simulation
 
-__all__ = ["Tally", "count"]
+__all__ = ["Tally", "TallySchema", "count"]
 
 Counts = dict[str, int]
 
@@ -82,6 +96,46 @@ class Tally:
     def from_json(cls, record: dict[str, Any]) -> Tally:
         """Read what :meth:`to_json` gave."""
         return cls(**record)
+
+
+@dataclass(frozen=True)
+class TallySchema:
+    """What the tally of a shard of some sequences, of some steps each, must be."""
+
+    network: Network
+    sequences: int
+    steps: int
+
+    def check(self, value: Any, where: str) -> None:
+        self._record.check(value, where)
+        labelled, correct = value["labelled"], value["correct"]
+        at_most = Whole(0, labelled)
+        if (correct is None) != (labelled == 0):
+            raise SchemaError(f"{where}: {correct} correct of {labelled} labelled")
+        at_most.check(correct or 0, f"{where}.correct")
+        at_most.check(sum(value["confusion"].values()), f"{where}.confusion, together")
+        everything = Whole(0, self.sequences * self.steps)
+        everything.check(sum(value["predictions"].values()), f"{where}.predictions, together")
+
+    @cached_property
+    def _record(self) -> Record:
+        network, steps = self.network, self.sequences * self.steps
+        classes = (network.head or network.nodes)[-1].width
+        at_most = Whole(0, steps)
+        layers = {soma.name.removesuffix(".lif"): soma.width for soma in network.of_kind(LifSoma)}
+        return Record(
+            {
+                "sequences": Choice((self.sequences,)),
+                "steps": Choice((steps,)),
+                "correct": Optional(at_most),
+                "labelled": at_most,
+                "cross_entropy_micronats": Optional(COUNT),
+                "confusion": Table(at_most, names=Text(64, r"\d{1,19}>\d{1,19}")),
+                "predictions": Table(at_most, names=Text(19, r"\d+"), most=classes),
+                "spikes": Record({name: Items(at_most, exactly=n) for name, n in layers.items()}),
+                "saturated": Table(COUNT, names=Choice((*network.names,))),
+            }
+        )
 
 
 def count(simulation: Simulation, data: Data) -> Tally:

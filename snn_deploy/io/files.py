@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import tempfile
@@ -12,7 +13,7 @@ from typing import IO
 
 from snn_deploy.errors import OutputError
 
-__all__ = ["atomic_write", "check_distinct", "check_outputs", "check_writable"]
+__all__ = ["atomic_write", "check_distinct", "check_outputs", "check_writable", "create_file"]
 
 PREFIX = ".snn-deploy-"
 OPEN_FILES = "/proc/self/fd"
@@ -49,6 +50,34 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def create_file(path: Path, content: bytes) -> int:
+    """Make a file that is not there yet, whole from its first moment, and give its descriptor.
+
+    Raises
+    ------
+    FileExistsError
+        If anything of that name is there, a link that leads nowhere among it.
+    OSError
+        If it cannot be written; nothing is left behind then.
+    """
+    descriptor, name = _new_file(path.parent)
+    try:
+        if os.write(descriptor, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(descriptor)
+        os.chmod(descriptor, 0o666 & ~_umask())
+        name = name or _named(descriptor, path.parent)
+        os.link(name, path, follow_symlinks=False)
+    except OSError:
+        os.close(descriptor)
+        raise
+    finally:
+        if name is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+    return descriptor
 
 
 def _new_file(folder: Path) -> tuple[int, str | None]:

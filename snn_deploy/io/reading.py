@@ -6,13 +6,16 @@ A pipe would hang whoever opens it, and a device has no end.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Stamp", "open_regular", "read_regular"]
+__all__ = ["Stamp", "file_digest", "open_regular", "read_regular"]
+
+PIECE_BYTES = 2**24  # at a time
 
 PathLike = str | os.PathLike[str]
 
@@ -30,6 +33,14 @@ class Stamp:
         """Take the stamp of a path or of an open file's descriptor."""
         found = os.stat(file)  # noqa: PTH116 - of a descriptor, too
         return cls(found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def anywhere(self) -> Stamp:
+        """Give the stamp as other machines see the file, which number inodes otherwise."""
+        return replace(self, inode=0)
+
+    def fits(self, expected: Stamp) -> bool:
+        """Whether this is the stamp that was expected, which may come from elsewhere."""
+        return self == expected or self.anywhere() == expected
 
 
 def open_regular(path: PathLike, most: int | None = None) -> IO[bytes]:
@@ -62,6 +73,15 @@ def read_regular(path: PathLike, most: int) -> bytes:
     if len(content) > most:  # it grew
         raise _too_large(path, most)
     return content
+
+
+def file_digest(path: PathLike) -> str:
+    """Give the SHA-256 of a regular file in hexadecimal; raises as ``open_regular``."""
+    sha = hashlib.sha256()
+    with open_regular(path) as file:
+        while piece := file.read(PIECE_BYTES):
+            sha.update(piece)
+    return sha.hexdigest()
 
 
 def _check(path: PathLike, found: os.stat_result, most: int | None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DataError
+from snn_deploy.io.arrays import MalformedArrayError, memory_bytes, open_archive
+from snn_deploy.io.schema import Array, SchemaError
+from snn_deploy.printable import shown
 from snn_deploy.traces.writer import STEPS
 
 __all__ = ["Events", "Trace", "read_trace"]
 
-npy: Any = np.lib.format  # without types
-
 LISTS = ("shape", "offsets", "steps", "neurons")
+MOST_VALUES = 2**36  # of a dense signal that lists are spread over
+_INTEGERS = [f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)]
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class Trace(Mapping[str, npt.NDArray[Any]]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._open() as archive:
-            members = set(archive.files)
+        with self._ours(), open_archive(path) as archive:
+            members = set(archive.names)
         self._lists = {
             name.removesuffix("/offsets")
             for name in members
@@ -65,8 +70,8 @@ class Trace(Mapping[str, npt.NDArray[Any]]):
         if name not in self._names:
             raise KeyError(name)
         if name not in self._lists:
-            return self._read(name)[0]
-        shape, offsets, steps, neurons = self._read(*(f"{name}/{part}" for part in LISTS))
+            return self._signal(name)
+        shape, offsets, steps, neurons = self._event_lists(name)
         signal = np.zeros(shape, dtype=np.uint8)
         rows = np.repeat(np.arange(shape[0]), np.diff(offsets))
         signal[rows, np.searchsorted(self.steps, steps), neurons] = 1
@@ -82,7 +87,12 @@ class Trace(Mapping[str, npt.NDArray[Any]]):
     def steps(self) -> npt.NDArray[np.int64]:
         """Which steps of the sequences were traced."""
         if self._has_steps:
-            return np.asarray(self._read(STEPS)[0], dtype=np.int64)
+            (traced,) = self._read(STEPS)
+            with self._ours():
+                Array(_INTEGERS, (None,), 0, _LARGEST).check(traced, STEPS)
+                if (np.diff(traced.astype(np.int64)) <= 0).any():
+                    raise SchemaError(f"'{STEPS}' does not ascend")
+            return np.asarray(traced, dtype=np.int64)
         steps = self._shape(self._names[0])[1] if self._names else 0
         return np.arange(steps, dtype=np.int64)
 
@@ -95,7 +105,7 @@ class Trace(Mapping[str, npt.NDArray[Any]]):
             If the node's signal is not spikes.
         """
         if name in self._lists:
-            _, offsets, steps, neurons = self._read(*(f"{name}/{part}" for part in LISTS))
+            _, offsets, steps, neurons = self._event_lists(name)
             return Events(offsets, steps, neurons)
         signal = self[name]
         if signal.size and (signal.min() < 0 or signal.max() > 1):
@@ -108,20 +118,62 @@ class Trace(Mapping[str, npt.NDArray[Any]]):
 
     def _shape(self, name: str) -> tuple[int, ...]:
         if name in self._lists:
-            return tuple(self._read(f"{name}/shape")[0])
-        with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as member:
-            npy.read_magic(member)
-            return tuple(npy.read_array_header_1_0(member)[0])
+            return self._event_shape(self._read(f"{name}/shape")[0], name)
+        with self._ours(), open_archive(self.path) as archive:
+            return archive.header(name).shape
+
+    def _signal(self, name: str) -> npt.NDArray[Any]:
+        """Read a dense signal of whole numbers, or of a float network's."""
+        (signal,) = self._read(name)
+        with self._ours():
+            if signal.ndim not in (2, 3) or signal.dtype.kind not in "iuf":
+                raise SchemaError(
+                    f"'{name}' has shape {signal.shape} and dtype {signal.dtype}; a signal is "
+                    "numbers, (sequences, steps, width) or (sequences, width)"
+                )
+        return signal
+
+    def _event_lists(self, name: str) -> tuple[tuple[int, ...], Any, Any, Any]:
+        """Read the lists of a node's spikes, and check that they are spikes of its shape."""
+        shape, offsets, steps, neurons = self._read(*(f"{name}/{part}" for part in LISTS))
+        sizes = self._event_shape(shape, name)
+        with self._ours():
+            traced, count = self.steps if self._has_steps else None, len(neurons)
+            last = sizes[1] - 1 if traced is None else int(traced.max(initial=-1))
+            Array(_INTEGERS, (sizes[0] + 1,), 0, count).check(offsets, f"{name}/offsets")
+            Array(_INTEGERS, (count,), 0, last).check(steps, f"{name}/steps")
+            Array(_INTEGERS, (count,), 0, sizes[2] - 1).check(neurons, f"{name}/neurons")
+            offsets = np.asarray(offsets, dtype=np.int64)
+            if offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets) < 0).any():
+                raise SchemaError(f"{name}/offsets do not divide {count:,} spikes")
+            if traced is not None and not np.isin(steps, traced).all():
+                raise SchemaError(f"{name}/steps holds a step that was not traced")
+            if traced is not None and len(traced) != sizes[1]:
+                raise SchemaError(f"{name}: {sizes[1]:,} steps, but {len(traced):,} were traced")
+        return sizes, offsets, steps, neurons
+
+    def _event_shape(self, shape: npt.NDArray[Any], name: str) -> tuple[int, ...]:
+        with self._ours():
+            Array(_INTEGERS, (3,), 0, _LARGEST).check(shape, f"{name}/shape")
+            sizes = tuple(int(size) for size in shape)
+            if math.prod(sizes) > min(MOST_VALUES, memory_bytes()):
+                raise SchemaError(f"{name}/shape: {sizes} are more values than memory holds")
+        return sizes
 
     def _read(self, *members: str) -> list[npt.NDArray[Any]]:
-        with self._open() as archive:
-            return [archive[member] for member in members]
+        with self._ours(), open_archive(self.path) as archive:
+            if missing := [member for member in members if member not in archive.names]:
+                raise SchemaError(f"no array {shown(missing[0])} in it")
+            return [archive.read(member) for member in members]
 
-    def _open(self) -> Any:
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        """Name the file in whatever is wrong with it."""
         try:
-            return np.load(self.path, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{self.path}: not a readable TRACE.npz ({error})") from error
+            yield
+        except (OSError, MalformedArrayError, SchemaError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise DataError(f"{self.path}: not a readable TRACE.npz ({reason})") from error
 
 
 def read_trace(path: str | os.PathLike[str]) -> Trace:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numba
 
-__all__ = ["compiled", "fingerprint", "inlined", "thread_count"]
+__all__ = ["compiled", "fingerprint", "inlined", "thread_count", "use_threads"]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,3 +47,9 @@ def thread_count() -> int:
     """All cores that this process may use, or as many as ``NUMBA_NUM_THREADS`` says."""
     config: Any = numba.config
     return int(config.NUMBA_NUM_THREADS)
+
+
+def use_threads(count: int) -> None:
+    """Use so many cores from now on: where several processes share the machine."""
+    config: Any = numba.config
+    config.NUMBA_NUM_THREADS = count
