@@ -22,9 +22,8 @@ from snn_deploy.engines.head import head_batches, predict
 from snn_deploy.engines.registry import Engine
 from snn_deploy.ir.float_nodes import Lif
 from snn_deploy.ir.network import Network
-from snn_deploy.passes.fix_length import FixLength
-from snn_deploy.passes.fold_thresholds import FoldThresholds
-from snn_deploy.passes.split_head import move_to_head
+from snn_deploy.passes.pipeline import prepare_network
+from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.run.simulation import Progress, batch_size, output_format, run_batches
 
 __all__ = ["AccuracyComparison", "compare_accuracy"]
@@ -67,9 +66,8 @@ def compare_accuracy(
     progress: Progress | None = None,
 ) -> AccuracyComparison:
     """Run a lowered network and the float network it came from on the same data."""
-    whole = FixLength(network.steps)(source)
-    whole = FoldThresholds()(whole)  # the integer network's drives are in units of the threshold
-    folded = replace(move_to_head(whole, len(network.head)), head=())
+    prepared = prepare_network(source, SplitHead(count=len(network.head)), network.steps)
+    folded = replace(prepared, head=())  # the answers are compared before the host's part
     errors = SignalErrors(folded, network)
     saturated: Counter[str] = Counter()
     exact, surrogate, integer = [], [], []

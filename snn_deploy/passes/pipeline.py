@@ -1,8 +1,12 @@
-"""The order of the compilation, as data, and the one loop that runs it."""
+"""The order of the compilation, as data, and the one loop that runs it.
+
+What stands before ``Quantize`` is listed here only: calibration, the search for formats, training
+and the comparison with float all look at the network that :func:`prepare_network` gives.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.network import Network
@@ -17,7 +21,7 @@ from snn_deploy.passes.split_linear import SplitLinear
 from snn_deploy.passes.unroll_ssm import UnrollSsm
 from snn_deploy.quantize.config import QuantizationConfig
 
-__all__ = ["PIPELINE", "compile_network", "run_passes", "run_pipeline"]
+__all__ = ["PIPELINE", "compile_network", "prepare_network", "run_passes", "run_pipeline"]
 
 PIPELINE: tuple[type[Pass], ...] = (
     FixLength,
@@ -48,12 +52,30 @@ def run_pipeline(
     after: Callable[[Pass, Network], None] | None = None,
 ) -> Network:
     """Run the whole pipeline with these options; ``steps`` is the sequences' length, if known."""
-    options: dict[type[Pass], Pass] = {
-        FixLength: FixLength(steps),
-        SplitHead: SplitHead(quantize.config.chip_outputs),
-        Quantize: quantize,
-    }
-    return run_passes(network, (options.get(kind) or kind() for kind in PIPELINE), after)
+    split = SplitHead(quantize.config.chip_outputs)
+    return run_passes(network, _passes(PIPELINE, FixLength(steps), split, quantize), after)
+
+
+def prepare_network(network: Network, split: SplitHead, steps: int | None = None) -> Network:
+    """Give the float network that is quantised: what all passes before ``Quantize`` make of it.
+
+    Parameters
+    ----------
+    network
+        As a reader gave it.
+    split
+        Which of its nodes are the host's.
+    steps
+        The sequences' length, if known.
+    """
+    before = PIPELINE[: PIPELINE.index(Quantize)]
+    return run_passes(network, _passes(before, FixLength(steps), split))
+
+
+def _passes(kinds: Iterable[type[Pass]], *given: Pass) -> Iterator[Pass]:
+    """Make each pass, with options where one of ``given`` has them."""
+    options = {type(step): step for step in given}
+    return (options.get(kind) or kind() for kind in kinds)
 
 
 def run_passes(

@@ -15,7 +15,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.passes.base import Pass
 
-__all__ = ["SplitHead", "move_to_head"]
+__all__ = ["SplitHead"]
 
 HOST_ONLY = (AdaptiveLogSoftmax, FirstSteps, RetrievalHead)
 
@@ -23,7 +23,7 @@ HOST_ONLY = (AdaptiveLogSoftmax, FirstSteps, RetrievalHead)
 @dataclass(frozen=True)
 class SplitHead(Pass):
     """The last nodes move to the host's head: those that no chip can compute, and a readout of
-    every step with more than ``outputs`` outputs.
+    every step with more than ``outputs`` outputs; or as many as ``count`` says.
     """
 
     name = "split-head"
@@ -31,12 +31,15 @@ class SplitHead(Pass):
     gives = "float"
 
     outputs: int = 1024
+    count: int | None = None
 
     def __call__(self, network: Network) -> Network:
+        if self.count is not None:
+            return _move_to_head(network, self.count)
         count = 0
         while count < len(network) - 1 and self._is_for_host(network.nodes[-1 - count]):
             count += 1
-        return move_to_head(network, count)
+        return _move_to_head(network, count)
 
     def _is_for_host(self, node: Node) -> bool:
         if isinstance(node, Readout):
@@ -44,8 +47,7 @@ class SplitHead(Pass):
         return isinstance(node, HOST_ONLY)
 
 
-def move_to_head(network: Network, count: int) -> Network:
-    """Move the last ``count`` nodes of a float network to the host."""
+def _move_to_head(network: Network, count: int) -> Network:
     several = not isinstance(network.output_steps, str)
     return replace(
         network,

@@ -24,8 +24,9 @@ from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.integer_nodes import QuantizedLinear
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.base import Pass
-from snn_deploy.passes.pipeline import PIPELINE, run_passes
+from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize
+from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
 from snn_deploy.run.simulation import encode_inputs, simulate
@@ -116,8 +117,8 @@ class Deployer:
 
     def measure(self, tensors: Tensors) -> Ranges:
         """Measure the ranges that the conversion of ``tensors`` would choose its formats from."""
-        before = PIPELINE[: PIPELINE.index(Quantize)]
-        network = run_passes(self._network(tensors), (kind() for kind in before))
+        split = SplitHead(self.quantization.chip_outputs)
+        network = prepare_network(self._network(tensors), split, self._steps)
         return Quantize(self.quantization, self.calibration).ranges(network)
 
     def convert(self, tensors: Tensors) -> tuple[Ranges, Compiled]:
@@ -133,8 +134,7 @@ class Deployer:
             stages[step.name] = network
 
         quantize = Quantize(self.quantization, measured=ranges)
-        passes = (quantize if kind is Quantize else kind() for kind in PIPELINE)
-        lowered = run_passes(self._network(tensors), passes, keep)
+        lowered = run_pipeline(self._network(tensors), quantize, self._steps, keep)
         return Compiled(stages[Quantize.name], lowered)
 
     def compile_plainly(self, ranges: Ranges) -> Compiled:
@@ -157,6 +157,10 @@ class Deployer:
                 weight = compiled.weights(name)["weight"].astype(np.float32)
                 tensors[key] = weight.reshape(tensors[key].shape)
         return tensors
+
+    @property
+    def _steps(self) -> int:
+        return int(self.calibration.inputs.shape[1])
 
     def _network(self, tensors: Tensors) -> Network:
         return to_float_network(self.model.checkpoint(tensors))

@@ -20,7 +20,8 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.float_nodes import Affine, Lif, Readout, TokenInput
 from snn_deploy.ir.network import Network
-from snn_deploy.passes.fold_thresholds import FoldThresholds
+from snn_deploy.passes.pipeline import prepare_network
+from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.training.kernels import discrete_ssm
 from snn_deploy.training.neuron import fire, pass_gradient
 from snn_deploy.training.operations import OPERATIONS, Fields
@@ -68,13 +69,14 @@ class Model:
         UnsupportedNetworkError
             If it can, but a part of it cannot be trained; the message names the part.
         """
-        network = FoldThresholds()(to_float_network(checkpoint))
+        network = to_float_network(checkpoint)
         if (family := recognise(checkpoint)) != "spikingssm":
             raise UnsupportedNetworkError(
                 f"{checkpoint.path.name}: training knows networks of the family spikingssm, not "
                 f"{family}"
             )
         _refuse_what_cannot_be_trained(network, checkpoint.path.name)
+        network = prepare_network(network, SplitHead(count=0))
         parameters = {
             key: torch.tensor(value.astype(np.float32), requires_grad=True)
             for key, value in strip_wrappers(checkpoint.tensors).items()

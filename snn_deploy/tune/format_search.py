@@ -36,9 +36,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.passes.fix_length import FixLength
-from snn_deploy.passes.fold_thresholds import FoldThresholds
-from snn_deploy.passes.pipeline import run_pipeline
+from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize
 from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.quantize.config import QuantizationConfig
@@ -242,11 +240,11 @@ class _Judge:
         measure: Callable[[Network], float] | None,
     ) -> None:
         self.steps = data.inputs.shape[1]
-        self.network = FoldThresholds()(FixLength(self.steps)(network))
-        self.chip = SplitHead(config.chip_outputs)(self.network)
+        self.network = network
+        self.chip = prepare_network(network, SplitHead(config.chip_outputs), self.steps)
         self.data = data
         known = Calibration(calibration.inputs, calibration.lengths)
-        self.ranges = Quantize(config, known).ranges(self.network)
+        self.ranges = Quantize(config, known).ranges(self.chip)
         self.engine = get_engine("native")
         self.float_logits = run_float(self.network, data.inputs, data.lengths).logits
         exact = accuracy(self.float_logits, data.labels)
