@@ -1,18 +1,32 @@
-"""Which families of checkpoints are known, and which one a checkpoint belongs to."""
+"""Which families of checkpoints are known, and which one a checkpoint belongs to.
+
+Other packages add families as entry points of the group ``snn_deploy.families``; see
+``docs/converters.md``.
+"""
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from snn_deploy.converters.weights import strip_wrappers
-from snn_deploy.errors import UnsupportedNetworkError
+from snn_deploy.errors import ConfigError, UnsupportedNetworkError
 from snn_deploy.ir.network import Network, OutputSteps
+from snn_deploy.plugins import OURS, Named, blaming, named, unknown_name, usable
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
 
-__all__ = ["FAMILIES", "KEYS_SUFFICE", "KEY_MARKS", "recognise", "to_float_network"]
+__all__ = [
+    "FAMILIES",
+    "KEYS_SUFFICE",
+    "KEY_MARKS",
+    "Family",
+    "family_names",
+    "recognise",
+    "to_float_network",
+]
 
 FAMILIES = {
     "spikingssm": "snn_deploy.converters.spikingssm:convert_spikingssm",
@@ -56,11 +70,31 @@ KEYS_SUFFICE = frozenset({"silif", "cadlif", "adlif", "spiking_s4d", "prf_neuron
 _BACKBONE = "model"
 """S4's name for its own backbone, whose layer is what tells families apart."""
 
+Convert = Callable[["Checkpoint", OutputSteps, Literal["raw", "ema"]], Network]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family that another package adds.
+
+    Parameters
+    ----------
+    convert
+        As ``convert_spikingssm``: checkpoint, output steps and which weights, to a float network.
+    key_marks
+        What some key of such a state dict contains, and of no other's: tells the family where no
+        configuration names one.
+    """
+
+    convert: Convert
+    key_marks: tuple[str, ...] = ()
+
 
 def to_float_network(
     checkpoint: Checkpoint,
     output_steps: OutputSteps = "one",
     weights: Literal["raw", "ema"] = "raw",
+    family: str | None = None,
 ) -> Network:
     """Convert a checkpoint of any known family to a float network.
 
@@ -72,6 +106,8 @@ def to_float_network(
         One vector a sequence, every step, or the last K: no checkpoint says which.
     weights
         The trained weights, or their moving averages where the checkpoint holds them.
+    family
+        The family's name, whatever the checkpoint says; None: the one that it is recognised as.
 
     Raises
     ------
@@ -79,11 +115,16 @@ def to_float_network(
         If the family is not known, or a feature of the network is not.
     CheckpointError
         If the weights cannot be trusted or do not fit the configuration.
+    ConfigError
+        If there is no family of the given name, or a package's cannot be imported.
     """
-    module, function = FAMILIES[recognise(checkpoint)].split(":")
-    convert = getattr(importlib.import_module(module), function)
-    network: Network = convert(checkpoint, output_steps, weights)
-    return network
+    families = _families()
+    name = recognise(checkpoint) if family is None else family
+    if name not in families:
+        raise ConfigError(unknown_name("family", name, families))
+    converter = _loaded(families[name].load())
+    with blaming(families[name], f"failed on {checkpoint.path.name}"):
+        return converter.convert(checkpoint, output_steps, weights)
 
 
 def recognise(checkpoint: Checkpoint) -> str:
@@ -94,25 +135,53 @@ def recognise(checkpoint: Checkpoint) -> str:
     UnsupportedNetworkError
         Naming what was found, and which families exist.
     """
-    where = checkpoint.path.name
-    option, named = _configured_name(checkpoint.config)
-    if named in FAMILIES:
-        return named
-    if named is not None:
+    where, families = checkpoint.path.name, _families()
+    option, named_so = _configured_name(checkpoint.config)
+    if named_so in families:
+        return named_so
+    if named_so is not None:
         raise UnsupportedNetworkError(
-            f"{where}: the configuration's {option} is '{named}'; known families: "
-            f"{', '.join(FAMILIES)}. docs/converters.md says how to add one"
+            f"{where}: the configuration's {option} is '{named_so}'; known families: "
+            f"{', '.join(families)}. docs/converters.md says how to add one, and --family NAME "
+            "takes it for one of these"
         )
-    keys = strip_wrappers(checkpoint.tensors)
-    for mark, family in KEY_MARKS.items():
-        if any(mark in key for key in keys):
-            return family
-    found = ", ".join(f"'{key}'" for key in list(keys)[:8])
+    keys = list(strip_wrappers(checkpoint.tensors))
+    found = _by_keys(keys, families)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UnsupportedNetworkError(
+            f"{where}: its keys fit the families {' and '.join(found)}; choose with --family NAME"
+        )
+    shown = ", ".join(f"'{key}'" for key in keys[:8])
     raise UnsupportedNetworkError(
         f"{where}: neither a configuration (model._name_) nor the keys tell a known family; "
-        f"{len(keys)} tensors, first: {found}; known families: {', '.join(FAMILIES)}. If the run's "
-        "configuration is at hand, give it with --config FILE"
+        f"{len(keys)} tensors, first: {shown}; known families: {', '.join(families)}. If the run's "
+        "configuration is at hand, give it with --config FILE, or name the family with --family"
     )
+
+
+def family_names() -> tuple[str, ...]:
+    """Name all families: ours, then those that other packages add."""
+    return tuple(_families())
+
+
+def _families() -> dict[str, Named]:
+    return named("families", FAMILIES)
+
+
+def _by_keys(keys: list[str], families: dict[str, Named]) -> list[str]:
+    """Give the first family of ours whose mark is in some key, else all of others'."""
+    for mark, family in KEY_MARKS.items():
+        if any(mark in key for key in keys):
+            return [family]
+    added = [entry for entry in families.values() if entry.package != OURS]
+    marks = {name: _loaded(family).key_marks for name, family in usable(added)}
+    return [name for name, own in marks.items() if any(m in key for m in own for key in keys)]
+
+
+def _loaded(found: Any) -> Family:
+    return found if isinstance(found, Family) else Family(found)
 
 
 def _configured_name(config: dict[str, Any] | None) -> tuple[str, str | None]:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from snn_deploy.api import convert, load, load_float_network, search
     from snn_deploy.compare.verification import Verification
     from snn_deploy.deployment import Deployment
+    from snn_deploy.readers import Source, read_source
     from snn_deploy.run.simulation import Simulation
     from snn_deploy.run.streaming import Stream, StreamOutput
 
 __all__ = [
     "Deployment",
     "Simulation",
+    "Source",
     "Stream",
     "StreamOutput",
     "Verification",
@@ -28,6 +30,7 @@ __all__ = [
     "convert",
     "load",
     "load_float_network",
+    "read_source",
     "search",
 ]
 
@@ -36,10 +39,12 @@ _HOMES = {
     "Simulation": "snn_deploy.run.simulation",
     "Stream": "snn_deploy.run.streaming",
     "StreamOutput": "snn_deploy.run.streaming",
+    "Source": "snn_deploy.readers.source",
     "Verification": "snn_deploy.compare.verification",
     "convert": "snn_deploy.api",
     "load": "snn_deploy.api",
     "load_float_network": "snn_deploy.api",
+    "read_source": "snn_deploy.readers.registry",
     "search": "snn_deploy.api",
 }
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.compare.verification import Verification
@@ -24,6 +23,7 @@ from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
+from snn_deploy.readers import ReadOptions, read_source
 from snn_deploy.run.simulation import Progress
 from snn_deploy.version import __version__
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from snn_deploy.tune.format_search import CostName, Search
 
 __all__ = ["Deployment", "Verification", "convert", "load", "load_float_network", "search"]
+
+Config = PathLike | Mapping[str, Any] | None
 
 CALIBRATION_SEQUENCES = 256
 """How many calibration sequences are used at the most: maxima hardly move after that."""
@@ -40,22 +42,25 @@ SEARCH_SEQUENCES = 768
 
 
 def convert(
-    checkpoint: PathLike,
+    checkpoint: Any,
     target: str = "loihi2",
     *,
     calibration: PathLike | Inputs | Data | None = None,
-    config: PathLike | None = None,
+    config: Config = None,
+    family: str | None = None,
     output_steps: OutputSteps = "one",
     settings: Mapping[str, Any] | None = None,
     after: Callable[[Pass, Network], None] | None = None,
     progress: Progress = no_progress,
 ) -> Deployment:
-    """Compile a checkpoint for a chip.
+    """Compile a trained network for a chip.
 
     Parameters
     ----------
     checkpoint
-        A checkpoint as the authors' training code wrote it.
+        A checkpoint as the authors' training code wrote it: its path or its bytes; a torch module;
+        a float network; a :class:`~snn_deploy.readers.Source`; or whatever a reader that another
+        package adds recognises.
     target
         Name or path of a hardware profile.
     calibration
@@ -63,7 +68,9 @@ def convert(
         the ranges that its first 256 sequences reach. Without it they come from analytic bounds,
         which costs accuracy, and a warning says so.
     config
-        A configuration file for checkpoints that hold none.
+        A configuration, or its file, for checkpoints that hold none.
+    family
+        The checkpoint's family, whatever the checkpoint says itself.
     output_steps
         Which steps are the answer: ``"one"`` vector, ``"all"``, or the last K.
     settings
@@ -79,17 +86,15 @@ def convert(
     CheckpointError, UnsupportedNetworkError, ConfigError, DataError, TargetError
         Each with what is wrong, where, the limit, and what to do.
     """
-    from snn_deploy.checkpoint import read_checkpoint
-    from snn_deploy.converters.registry import to_float_network
     from snn_deploy.mapping.check import check_target
-    from snn_deploy.mapping.profile import list_profiles, load_profile, split_settings
+    from snn_deploy.mapping.profile import is_bundled, load_profile, split_settings
 
     profile_settings, chosen = split_settings(settings or {})
     quantization = parse_settings(chosen)
     base = load_profile(target)
     profile = base.with_overrides(profile_settings)
-    read = read_checkpoint(checkpoint, config)
-    network = to_float_network(read, output_steps)
+    source = read_source(checkpoint, ReadOptions(config, output_steps, family))
+    network = source.network
     data = _calibration_data(network, calibration, quantization.input_range)
     lowered = compile_network(
         network,
@@ -109,23 +114,25 @@ def convert(
     origin = Provenance(
         profile=base.name,
         profile_version=str(profile.version),
-        checkpoint=Path(checkpoint).name,
-        checkpoint_sha256=read.sha256,
+        checkpoint=source.provenance.name,
+        checkpoint_sha256=source.provenance.sha256,
+        source=source.provenance.to_json(),
         calibration=summary,
         settings=quantization.model_dump(),
         tool_version=__version__,
         profile_settings=profile_settings,
-        profile_data={} if target in list_profiles() else base.to_dict(),
+        profile_data={} if is_bundled(target) else base.to_dict(),
     )
     return Deployment(lowered, origin)
 
 
 def search(
-    checkpoint: PathLike,
+    checkpoint: Any,
     calibration: PathLike | Inputs | Data,
     *,
     target: str = "loihi2",
-    config: PathLike | None = None,
+    config: Config = None,
+    family: str | None = None,
     output_steps: OutputSteps = "one",
     settings: Mapping[str, Any] | None = None,
     max_loss: float = 0.0,
@@ -145,7 +152,7 @@ def search(
     profile_settings, chosen = split_settings(settings or {})
     start = parse_settings(chosen)
     profile = load_profile(target).with_overrides(profile_settings)
-    network = load_float_network(checkpoint, config, output_steps)
+    network = load_float_network(checkpoint, config, output_steps, family)
     data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES)
     assert data is not None  # there is calibration
     known = data.first(CALIBRATION_SEQUENCES)
@@ -180,13 +187,15 @@ def load(path: PathLike) -> Deployment:
 
 
 def load_float_network(
-    checkpoint: PathLike, config: PathLike | None = None, output_steps: OutputSteps = "one"
+    checkpoint: Any,
+    config: Config = None,
+    output_steps: OutputSteps = "one",
+    family: str | None = None,
 ) -> Network:
-    """Read a checkpoint as a float network, to inspect it or to run it with ``run_float``."""
-    from snn_deploy.checkpoint import read_checkpoint
-    from snn_deploy.converters.registry import to_float_network
-
-    return to_float_network(read_checkpoint(checkpoint, config), output_steps)
+    """Read a checkpoint, or what else :func:`convert` takes, as a float network: to inspect it or
+    to run it with ``run_float``.
+    """
+    return read_source(checkpoint, ReadOptions(config, output_steps, family)).network
 
 
 def _calibration_data(

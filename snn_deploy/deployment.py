@@ -174,18 +174,23 @@ class Deployment:
         lengths: npt.ArrayLike | None = None,
         *,
         backends: Sequence[str | Engine] = ("native", "reference"),
-        against: PathLike | Network | None = None,
-        config: PathLike | None = None,
+        against: Any = None,
+        config: PathLike | Mapping[str, Any] | None = None,
+        family: str | None = None,
         progress: Progress | None = None,
     ) -> Verification:
-        """Compare engines bit by bit, and, with ``against``, the float network signal by signal."""
+        """Compare engines bit by bit, and, with ``against``, the float network signal by signal.
+
+        ``against`` is a checkpoint, or what else :func:`snn_deploy.convert` takes; ``config`` and
+        ``family`` are as there.
+        """
         from snn_deploy.compare.accuracy import compare_accuracy
 
         data = self._data(inputs, lengths)
         engines = [_engine(backend) for backend in backends]
         accuracy = None
         if against is not None:
-            source = against if isinstance(against, Network) else self._source(against, config)
+            source = self._source(against, config, family)
             accuracy = compare_accuracy(self.network, source, data, engines[0], progress)
         several = len(engines) > 1
         comparisons = compare_engines(self.network, data, engines, progress) if several else []
@@ -261,19 +266,25 @@ class Deployment:
             return inputs
         return check_data(self.network, inputs, lengths=lengths)
 
-    def _source(self, checkpoint: PathLike, config: PathLike | None) -> Network:
-        from snn_deploy.checkpoint import read_checkpoint
-        from snn_deploy.converters.registry import to_float_network
+    def _source(
+        self, against: Any, config: PathLike | Mapping[str, Any] | None, family: str | None
+    ) -> Network:
+        from snn_deploy.readers import ReadOptions, Source, read_source
 
-        read = read_checkpoint(checkpoint, config)
-        if read.sha256 != self.origin.checkpoint_sha256:
+        if isinstance(against, Network):  # whoever has it knows where it came from
+            return against
+        made = isinstance(against, Source)
+        steps = "one" if made else self.network.requested_steps
+        source = read_source(against, ReadOptions(config, steps, family))
+        if source.provenance.sha256 != self.origin.checkpoint_sha256:
+            name = source.provenance.name if made or isinstance(against, bytes) else against
             warnings.warn(
-                f"{checkpoint} is not the file that this deployment was made from "
+                f"{name} is not the file that this deployment was made from "
                 f"({self.origin.checkpoint}, SHA-256 {self.origin.checkpoint_sha256[:12]}…)",
                 SnnDeployWarning,
                 stacklevel=3,
             )
-        return to_float_network(read, self.network.requested_steps)
+        return source.network
 
 
 def _engine(backend: str | Engine) -> Engine:

@@ -5,6 +5,6 @@ two PyTorch containers hold a pickle, which ``unpickle`` interprets with the fix
 ``vocabulary``; ``plain_data`` and ``tensors`` turn the result into dictionaries and arrays.
 """
 
-from snn_deploy.checkpoint.reader import Checkpoint, read_checkpoint
+from snn_deploy.checkpoint.reader import Checkpoint, read_checkpoint, read_checkpoint_bytes
 
-__all__ = ["Checkpoint", "read_checkpoint"]
+__all__ = ["Checkpoint", "read_checkpoint", "read_checkpoint_bytes"]

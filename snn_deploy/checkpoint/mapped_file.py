@@ -5,11 +5,12 @@ from __future__ import annotations
 import mmap
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from snn_deploy.errors import CheckpointError
 
-__all__ = ["map_file"]
+__all__ = ["map_bytes", "map_file"]
 
 
 def map_file(path: Path) -> mmap.mmap:
@@ -33,3 +34,19 @@ def map_file(path: Path) -> mmap.mmap:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise CheckpointError((reason or str(error)).lower()) from None
+
+
+def map_bytes(content: bytes) -> mmap.mmap:
+    """Map bytes as if they were a file's, read-only like it.
+
+    Raises
+    ------
+    CheckpointError
+        If there are none.
+    """
+    if not content:
+        raise CheckpointError("there are no bytes")
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -14,15 +14,15 @@ import numpy as np
 
 from snn_deploy.checkpoint.config_file import read_config
 from snn_deploy.checkpoint.legacy import read_legacy
-from snn_deploy.checkpoint.mapped_file import map_file
+from snn_deploy.checkpoint.mapped_file import map_bytes, map_file
 from snn_deploy.checkpoint.safetensors_file import read_safetensors
 from snn_deploy.checkpoint.tensors import Array
 from snn_deploy.checkpoint.torch_zip import read_torch_zip
 from snn_deploy.errors import CheckpointError
 
-__all__ = ["Checkpoint", "Container", "read_checkpoint"]
+__all__ = ["Checkpoint", "Container", "read_checkpoint", "read_checkpoint_bytes"]
 
-Container = Literal["zip", "legacy", "safetensors"]
+Container = Literal["zip", "legacy", "safetensors", "module"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,8 @@ class Checkpoint:
         The file.
     sha256 : str
         SHA-256 of the whole file, in hexadecimal.
-    container : {"zip", "legacy", "safetensors"}
-        PyTorch's format since 1.6, its older one, or safetensors.
+    container : {"zip", "legacy", "safetensors", "module"}
+        PyTorch's format since 1.6, its older one, safetensors, or a module in memory.
     tensors : dict of str to array
         The model's state dict: keys, shapes and element types as stored, but bfloat16 as float32
         (the same values). Arrays are read-only views of the mapped file where its layout allows;
@@ -93,6 +93,20 @@ def read_checkpoint(
     if config_path is None:
         return checkpoint
     return dataclasses.replace(checkpoint, config=read_config(config_path))
+
+
+def read_checkpoint_bytes(content: bytes) -> Checkpoint:
+    """Read a checkpoint whose file's bytes are in memory; see :func:`read_checkpoint`.
+
+    Raises
+    ------
+    CheckpointError
+        If they are damaged, or ask for more than tensors and plain data.
+    """
+    try:
+        return _read(Path("checkpoint"), map_bytes(content))
+    except CheckpointError as error:
+        raise CheckpointError(f"cannot use the checkpoint's bytes: {str(error)[:1000]}") from None
 
 
 def _read(path: Path, file: mmap.mmap) -> Checkpoint:

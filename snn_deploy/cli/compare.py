@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from snn_deploy.cli.console import echo, make_console, progress_bar
-from snn_deploy.cli.options import config_option, data_option, limit_option
+from snn_deploy.cli.options import config_option, data_option, family_option, limit_option
 
 __all__ = ["compare"]
 
@@ -19,6 +19,7 @@ __all__ = ["compare"]
 @limit_option
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
 @config_option
+@family_option
 @click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
 def compare(
     deployment_files: tuple[str, ...],
@@ -26,6 +27,7 @@ def compare(
     limit: int | None,
     against: str | None,
     config: str | None,
+    family: str | None,
     json_path: str | None,
 ) -> None:
     """Run DATA through several deployments and compare what they answer and what they cost.
@@ -49,7 +51,7 @@ def compare(
     data = load_data(data_path, first).first(limit)
     source = None
     if against is not None:
-        source = load_float_network(against, config, first.requested_steps)
+        source = load_float_network(against, config, first.requested_steps, family)
     names = _short_names(deployment_files)
     with progress_bar("running", len(data) * len(deployments)) as progress:
         comparison = compare_deployments(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
-from snn_deploy.cli.options import config_option, output_steps_option, parse_pairs
+from snn_deploy.cli.options import config_option, family_option, output_steps_option, parse_pairs
 
 if TYPE_CHECKING:
     from snn_deploy.tune.format_search import CostName, Search
@@ -22,6 +22,7 @@ __all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
 @click.argument("checkpoint")
 @click.option("--target", default="loihi2", show_default=True, help="Hardware profile, or a file.")
 @config_option
+@family_option
 @click.option(
     "--calibration",
     metavar="DATA.npz",
@@ -71,6 +72,7 @@ def convert(
     checkpoint: str,
     target: str,
     config: str | None,
+    family: str | None,
     calibration: str | None,
     output_steps: Any,
     settings: dict[str, str],
@@ -91,19 +93,19 @@ def convert(
     if cost != "memory" and not wants_search:
         raise ConfigError(f"--search-for {cost} goes with --search")
     chosen: dict[str, Any] = {**_read(formats), **settings}
+    reading: dict[str, Any] = {"config": config, "family": family, "output_steps": output_steps}
     if wants_search:
-        options = {"target": target, "config": config, "output_steps": output_steps}
-        options |= {"settings": chosen, "max_loss": max_loss, "cost": cost}
+        options = {"target": target, "max_loss": max_loss, "cost": cost}
+        options |= {"settings": chosen, **reading}
         chosen |= _search(checkpoint, calibration, options, out)
     with progress_bar("calibrating", 1.0) as progress:
         deployment = compile_checkpoint(
             checkpoint,
             target,
             calibration=calibration,
-            config=config,
-            output_steps=output_steps,
             settings=chosen,
             progress=progress,
+            **reading,
         )
     deployment.save(out)
     seconds = time.perf_counter() - started

@@ -38,6 +38,18 @@ def doctor() -> None:
             broken = "" if _found(module) else "; installed, but cannot be imported"
             echo(f"  ok       {package} {version}: {purpose}{broken}")
     _print_backends()
+    _print_plugins()
+
+
+def _print_plugins() -> None:
+    """List what other packages add, with what is wrong with it: it breaks nothing else."""
+    from snn_deploy.plugins import GROUPS, faults
+
+    found = [told for group in GROUPS for told in faults(group)]
+    if found:
+        click.echo("plugins")
+    for plugin, fault in found:
+        click.echo(f"  broken   {fault}" if fault else f"  ok       {plugin}")
 
 
 def _print_backends() -> None:

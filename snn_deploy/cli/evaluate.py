@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
+from snn_deploy.cli.options import EngineType
 
 __all__ = ["evaluate"]
 
@@ -28,7 +29,7 @@ CONFUSION_SHOWN = 12  # classes up to which the terminal shows the confusion mat
     "--backend",
     default="native",
     show_default=True,
-    type=click.Choice(["native", "reference", "lava"]),
+    type=EngineType(),
 )
 @click.option("--shard-size", default=256, show_default=True, type=click.IntRange(min=1))
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Local worker processes.")

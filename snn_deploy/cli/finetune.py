@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
-from snn_deploy.cli.options import config_option, parse_pairs
+from snn_deploy.cli.options import config_option, family_option, parse_pairs
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
@@ -51,6 +51,7 @@ __all__ = ["finetune"]
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @config_option
+@family_option
 @click.option(
     "-o",
     "--output",
@@ -70,6 +71,7 @@ def finetune(
     validation: str | None,
     seed: int,
     config: str | None,
+    family: str | None,
     output: str,
 ) -> None:
     """Train CHECKPOINT further with the target's own integers in the forward pass.
@@ -96,6 +98,7 @@ def finetune(
         schedule=Schedule(epochs, learning_rate, batch_size, seed),
         validation=validation,
         config=config,
+        family=family,
     )
     origin = {"checkpoint": Path(checkpoint).name, "target": target, "settings": chosen}
     report = _Report(out, epochs, {**origin, "seed": seed})

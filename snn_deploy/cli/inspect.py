@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from snn_deploy.cli.console import echo, make_console
-from snn_deploy.cli.options import config_option, output_steps_option
+from snn_deploy.cli.options import config_option, family_option, output_steps_option
 from snn_deploy.printable import one_line
 
 __all__ = ["inspect"]
@@ -18,9 +18,12 @@ WIDE = 80  # columns that the whole table needs
 @click.command(short_help="Show what is in a file.")
 @click.argument("network_file", metavar="CHECKPOINT|DEPLOYMENT")
 @config_option
+@family_option
 @output_steps_option
 @click.option("--text", is_flag=True, help="Print the network's full text form.")
-def inspect(network_file: str, config: str | None, output_steps: Any, text: bool) -> None:
+def inspect(
+    network_file: str, config: str | None, family: str | None, output_steps: Any, text: bool
+) -> None:
     """Show what a checkpoint or a deployment holds, layer by layer."""
     from snn_deploy.io.deployment_file import is_deployment
     from snn_deploy.ir.text import format_network
@@ -28,7 +31,7 @@ def inspect(network_file: str, config: str | None, output_steps: Any, text: bool
     if is_deployment(network_file):
         network, facts = _deployment(network_file)
     else:
-        network, facts = _checkpoint(network_file, config, output_steps)
+        network, facts = _checkpoint(network_file, config, family, output_steps)
     for name, value in facts.items():
         echo(f"{name:<12} {one_line(value)}")
     echo()
@@ -59,19 +62,18 @@ def _calibration(summary: dict[str, Any]) -> str:
     return f"none: bounds for inputs of up to ±{summary.get('input_range')}"
 
 
-def _checkpoint(path: str, config: str | None, output_steps: Any) -> tuple[Any, dict[str, str]]:
-    from snn_deploy.checkpoint import read_checkpoint
-    from snn_deploy.converters.registry import to_float_network
+def _checkpoint(
+    path: str, config: str | None, family: str | None, output_steps: Any
+) -> tuple[Any, dict[str, str]]:
+    from snn_deploy.readers import ReadOptions, read_source
 
-    checkpoint = read_checkpoint(path, config)
-    network = to_float_network(checkpoint, output_steps)
-    numbers = sum(tensor.size for tensor in checkpoint.tensors.values())
-    return network, {
-        "checkpoint": f"{path} ({checkpoint.container})",
-        "SHA-256": checkpoint.sha256,
-        "tensors": f"{len(checkpoint.tensors)}, {numbers:,} numbers",
-        "output": f"{network.output.width} values, output steps: {network.output_steps}",
-    }
+    source = read_source(path, ReadOptions(config, output_steps, family))
+    network, provenance = source.network, source.provenance
+    facts = {"file": path, "SHA-256": provenance.sha256, **provenance.chosen}
+    if provenance.notes:
+        facts["notes"] = "; ".join(provenance.notes)
+    facts["output"] = f"{network.output.width} values, output steps: {network.output_steps}"
+    return network, facts
 
 
 def _print_nodes(network: Any) -> None:

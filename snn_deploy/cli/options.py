@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 __all__ = [
+    "EngineType",
     "OutputStepsType",
     "config_option",
     "data_option",
     "device_option",
+    "family_option",
     "limit_option",
     "output_steps_option",
     "parse_pairs",
@@ -31,6 +33,26 @@ class OutputStepsType(click.ParamType):  # type: ignore[type-arg]  # generic in 
         return self.fail(f"{value!r} is none of: one, all, or a number of last steps of at least 1")
 
 
+class EngineType(click.ParamType):  # type: ignore[type-arg]
+    """An engine by name, ours or another package's, or one of ``more``."""
+
+    name = "engine"
+
+    def __init__(self, *more: str) -> None:
+        self.more = more
+
+    def get_metavar(self, param: Any, *_: Any) -> str:
+        return f"[{'|'.join(('native', 'reference', 'lava', *self.more))}|…]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from snn_deploy.engines.registry import engine_names
+
+        names = (*engine_names(), *self.more)
+        if value in names:
+            return value
+        return self.fail(f"{value!r} is not one of {', '.join(map(repr, names))}", param, ctx)
+
+
 def parse_pairs(ctx: Any, param: Any, pairs: tuple[str, ...]) -> dict[str, str]:
     """Turn ``KEY=VALUE`` words into a dictionary."""
     settings = {}
@@ -48,6 +70,11 @@ config_option: Decorator = click.option(
     "--config",
     metavar="FILE",
     help="Configuration (YAML or JSON) of a checkpoint that holds none, or to use instead.",
+)
+family_option: Decorator = click.option(
+    "--family",
+    metavar="NAME",
+    help="Family of the checkpoint, whatever it says itself.",
 )
 data_option: Decorator = click.option(
     "--data",

@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from snn_deploy.cli.console import make_console, progress_bar, write_text
-from snn_deploy.cli.options import config_option, data_option, limit_option, parse_pairs
+from snn_deploy.cli.options import (
+    config_option,
+    data_option,
+    family_option,
+    limit_option,
+    parse_pairs,
+)
 
 __all__ = ["report"]
 
@@ -23,6 +29,7 @@ __all__ = ["report"]
     "--against", metavar="CHECKPOINT", help="With --html: compare with its float network, too."
 )
 @config_option
+@family_option
 @click.option(
     "--set",
     "settings",
@@ -39,6 +46,7 @@ def report(
     html_path: str | None,
     against: str | None,
     config: str | None,
+    family: str | None,
     settings: dict[str, str],
 ) -> None:
     """Run DATA and account for what the deployed network does and costs on its chip."""
@@ -67,6 +75,7 @@ def report(
                 data_name=Path(data_path).name,
                 against=against,
                 config=config,
+                family=family,
                 progress=progress,
             )
             outcome = page.report

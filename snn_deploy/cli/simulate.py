@@ -10,8 +10,10 @@ from click.core import ParameterSource
 
 from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.options import (
+    EngineType,
     config_option,
     device_option,
+    family_option,
     limit_option,
     output_steps_option,
 )
@@ -25,6 +27,7 @@ from snn_deploy.cli.stream import (
 from snn_deploy.cli.tracing import TraceRequest, trace_options
 
 if TYPE_CHECKING:
+    from snn_deploy.ir.network import Network
     from snn_deploy.run.streaming import Stream
 
 __all__ = ["make_engine", "simulate"]
@@ -49,11 +52,12 @@ FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
     "--backend",
     default="native",
     show_default=True,
-    type=click.Choice(["native", "reference", "lava", *FLOAT_BACKENDS]),
+    type=EngineType(*FLOAT_BACKENDS),
     help="An integer engine for a DEPLOYMENT; float or float-surrogate for a CHECKPOINT.",
 )
 @device_option
 @config_option
+@family_option
 @output_steps_option
 @limit_option
 @click.option(
@@ -72,6 +76,7 @@ def simulate(
     backend: str,
     device: str,
     config: str | None,
+    family: str | None,
     output_steps: Any,
     limit: int | None,
     chunk: int | None,
@@ -103,9 +108,8 @@ def simulate(
         _print_stream(stream, recording.steps, recording.labels)
         return
     if backend in FLOAT_BACKENDS:
-        outcome = _simulate_float(
-            network_file, data_path, backend, config, output_steps, limit, trace
-        )
+        network = _read_float(network_file, backend, config, family, output_steps)
+        outcome = _simulate_float(network, data_path, backend, limit, trace)
     else:
         _refuse_checkpoint_options()
         outcome = _simulate_integer(network_file, data_path, backend, device, limit, trace)
@@ -139,7 +143,8 @@ def _refuse_checkpoint_options() -> None:
     """Refuse what a deployment has decided already, if it was given."""
     from snn_deploy.errors import ConfigError
 
-    for name, option in (("config", "--config"), ("output_steps", "--output-steps")):
+    for option in ("--config", "--family", "--output-steps"):
+        name = option[2:].replace("-", "_")
         given = click.get_current_context().get_parameter_source(name)
         if given is not ParameterSource.DEFAULT:
             raise ConfigError(
@@ -185,20 +190,10 @@ def _simulate_integer(
     return logits, result.predictions, result.spike_counts, result.saturated, data
 
 
-def _simulate_float(
-    path: str,
-    data_path: str,
-    backend: str,
-    config: str | None,
-    output_steps: Any,
-    limit: int | None,
-    trace: TraceRequest,
-) -> Outcome:
-    import numpy as np
-
+def _read_float(
+    path: str, backend: str, config: str | None, family: str | None, output_steps: Any
+) -> Network:
     from snn_deploy.api import load_float_network
-    from snn_deploy.data.inputs import load_data
-    from snn_deploy.engines.floating import run_float
     from snn_deploy.errors import ConfigError
     from snn_deploy.io.deployment_file import is_deployment
 
@@ -206,8 +201,19 @@ def _simulate_float(
         raise ConfigError(
             f"{path} is a deployment, integers only; --backend {backend} takes the CHECKPOINT"
         )
+    return load_float_network(path, config, output_steps, family)
+
+
+def _simulate_float(
+    network: Network, data_path: str, backend: str, limit: int | None, trace: TraceRequest
+) -> Outcome:
+    import numpy as np
+
+    from snn_deploy.data.inputs import load_data
+    from snn_deploy.engines.floating import run_float
+    from snn_deploy.ir.float_nodes import Lif
+
     trace.check_plain(backend)
-    network = load_float_network(path, config, output_steps)
     data = load_data(data_path, network).first(limit)
     counts: dict[str, list[Any]] = {n.name: [] for n in network if getattr(n, "spikes", False)}
     signals: dict[str, list[Any]] = {name: [] for name in trace.nodes(network)}

@@ -13,11 +13,11 @@ __all__ = ["targets"]
 @click.argument("name", required=False)
 def targets(name: str | None) -> None:
     """List the hardware profiles, or show all of profile NAME with its sources."""
-    from snn_deploy.mapping.profile import list_profiles, load_profile
+    from snn_deploy.mapping.profile import load_profile, load_profiles
     from snn_deploy.reports.table import render_profile, render_profiles
 
     console = make_console()
     if name is None:
-        render_profiles([load_profile(each) for each in list_profiles()], console)
+        render_profiles(load_profiles(), console)
     else:
         render_profile(load_profile(name), console)

@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from snn_deploy.cli.console import echo, make_console, progress_bar, write_text
-from snn_deploy.cli.options import config_option, data_option, device_option, limit_option
+from snn_deploy.cli.options import (
+    config_option,
+    data_option,
+    device_option,
+    family_option,
+    limit_option,
+)
 
 __all__ = ["verify"]
 
@@ -18,6 +24,7 @@ __all__ = ["verify"]
 @data_option
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
 @config_option
+@family_option
 @click.option(
     "--backends",
     default="native,reference",
@@ -45,6 +52,7 @@ def verify(
     data_path: str,
     against: str | None,
     config: str | None,
+    family: str | None,
     backends: str,
     device: str,
     min_agreement: float | None,
@@ -76,7 +84,12 @@ def verify(
     total = len(data) * (runs + (against is not None))
     with progress_bar("verifying", total) as progress:
         outcome = deployment.verify(
-            data, backends=engines, against=against, config=config, progress=progress
+            data,
+            backends=engines,
+            against=against,
+            config=config,
+            family=family,
+            progress=progress,
         )
     for comparison in outcome.engines:
         echo(str(comparison))

@@ -1,15 +1,18 @@
-"""The engines by name, imported on use, and what each of them must do."""
+"""The engines by name, imported on use, and what each of them must do.
+
+Other packages add engines as entry points of the group ``snn_deploy.engines``.
+"""
 
 from __future__ import annotations
 
-import importlib
 from typing import Protocol
 
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network
+from snn_deploy.plugins import blaming, named, unknown_name
 
-__all__ = ["ENGINES", "Engine", "get_engine"]
+__all__ = ["ENGINES", "Engine", "engine_names", "get_engine"]
 
 ENGINES: dict[str, str] = {
     "native": "snn_deploy.engines.native:NativeEngine",
@@ -41,10 +44,17 @@ def get_engine(name: str) -> Engine:
     Raises
     ------
     ConfigError
-        If there is no engine of that name.
+        If there is no engine of that name, or a package's cannot be imported.
     """
-    if name not in ENGINES:
-        raise ConfigError(f"unknown backend '{name}'; there are: {', '.join(ENGINES)}")
-    module, _, attribute = ENGINES[name].partition(":")
-    engine: Engine = getattr(importlib.import_module(module), attribute)()
+    engines = named("engines", ENGINES)
+    if name not in engines:
+        raise ConfigError(unknown_name("backend", name, engines))
+    make = engines[name].load()
+    with blaming(engines[name], "cannot be made"):
+        engine: Engine = make()
     return engine
+
+
+def engine_names() -> tuple[str, ...]:
+    """Name all engines: ours, then those that other packages add."""
+    return tuple(named("engines", ENGINES))

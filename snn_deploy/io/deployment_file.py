@@ -40,7 +40,9 @@ class Provenance:
     profile, profile_version
         Name and version of the hardware profile that it was compiled for.
     checkpoint, checkpoint_sha256
-        Name and digest of the checkpoint file.
+        Name and digest of the checkpoint file, or of whatever else was read.
+    source
+        How it was read: the reader, and what that chose and noted; empty where it is not known.
     calibration
         What the formats were chosen from: ``{"source": "calibration", "sequences": …}`` or
         ``{"source": "analytic", "input_range": …}``.
@@ -63,6 +65,7 @@ class Provenance:
     tool_version: str
     profile_settings: dict[str, Any] = field(default_factory=dict)
     profile_data: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
 
 
 def write_deployment(path: str | os.PathLike[str], network: Network, origin: Provenance) -> None:
@@ -143,6 +146,7 @@ _SCHEMA = Record(
         "tool_version": TEXT,
         "profile_settings": _PLAIN_TABLE,
         "profile_data": _PLAIN_TABLE,
+        "source": _PLAIN_TABLE,
     },
     closed=False,
 )

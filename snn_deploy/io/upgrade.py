@@ -19,7 +19,8 @@ _RENAMED_IN_3 = {"Lookup": "EmbeddingTable", "Relay": "Requantize"}
 
 
 def _from_2(document: Document) -> Document:
-    """Nodes took the field's own names."""
+    """Nodes took the field's own names, and the document says how the network was read."""
+    document = {"source": {}, **document}
     network = document.get("network")
     nodes = network.get("nodes") if isinstance(network, dict) else None
     if not isinstance(nodes, list):

@@ -59,9 +59,9 @@ def network_to_document(network: Network) -> tuple[dict[str, Any], Tensors]:
 
 
 def network_digest(network: Network) -> str:
-    """Give the SHA-256 of an integer network: of its structure and of every parameter."""
+    """Give the SHA-256 of a network: of its structure and of every parameter."""
     document, tensors = network_to_document(network)
-    sha = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    sha = hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode())
     for name, tensor in sorted(tensors.items()):
         sha.update(f"{name};{tensor.dtype.str};{tensor.shape};".encode())
         sha.update(np.ascontiguousarray(tensor).tobytes())

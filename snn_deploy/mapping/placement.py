@@ -26,7 +26,7 @@ from snn_deploy.mapping.populations import (
     fits,
     state_fits,
 )
-from snn_deploy.mapping.profile import Profile, list_profiles, load_profile
+from snn_deploy.mapping.profile import Profile, load_profiles
 from snn_deploy.mapping.step_time import step_time
 from snn_deploy.mapping.traffic import Slice, count_axons
 
@@ -195,7 +195,7 @@ def _require_room(cores: int, populations: tuple[Population, ...], profile: Prof
 
 def _larger_targets(cores: int, profile: Profile) -> str:
     """Name targets of the same abilities that have enough cores."""
-    others = [load_profile(name) for name in list_profiles()]
+    others = load_profiles()
     fitting = sorted(
         (other.cores, other.name)
         for other in others

@@ -2,11 +2,14 @@
 
 Every number carries its unit in its key, where it comes from, and how well it is known. A profile
 may extend another (a system of many chips extends its chip); ``docs/profiles.md`` is the reference.
+Other packages add profiles as entry points of the group ``snn_deploy.profiles``: ``NAME = package``
+where the package holds ``NAME.toml``.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from snn_deploy.errors import TargetError
+from snn_deploy.errors import ConfigError, SnnDeployWarning, TargetError
 from snn_deploy.io.toml import parse_toml, read_toml
 from snn_deploy.mapping.schema import (
     LARGEST,
@@ -28,17 +31,21 @@ from snn_deploy.mapping.schema import (
     Supports,
     Time,
 )
+from snn_deploy.plugins import OURS, Named, named, unknown_name
 
 __all__ = [
     "Profile",
+    "is_bundled",
     "list_profiles",
     "load_bundled",
     "load_profile",
+    "load_profiles",
     "parse_profile",
     "split_settings",
 ]
 
 MAX_DEPTH = 4  # profiles that extend profiles
+BUNDLED = "snn_deploy.hw_profiles"
 
 _NUMERIC: dict[str, type[Data]] = {
     "limits": Limits,
@@ -127,10 +134,22 @@ class Profile(Data):
 
 
 def list_profiles() -> tuple[str, ...]:
-    """Name the profiles that come with the package, in order."""
-    folder = resources.files("snn_deploy.hw_profiles")
-    names = (entry.name for entry in folder.iterdir() if not entry.name.startswith("_"))
-    return tuple(sorted(name[:-5] for name in names if name.endswith(".toml")))
+    """Name the profiles that come with the package, in order, then those that others add."""
+    return tuple(_profiles())
+
+
+def is_bundled(name_or_path: str | os.PathLike[str]) -> bool:
+    """Tell whether this is the name of a profile that comes with the package."""
+    return os.fspath(name_or_path) in _bundled()
+
+
+def _profiles() -> dict[str, Named]:
+    return named("profiles", dict.fromkeys(_bundled(), BUNDLED))
+
+
+def _bundled() -> list[str]:
+    names = (entry.name for entry in resources.files(BUNDLED).iterdir())
+    return sorted(n[:-5] for n in names if n.endswith(".toml") and not n.startswith("_"))
 
 
 def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
@@ -141,9 +160,25 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     TargetError
         For a name that does not exist (the message lists those that do), or a file that cannot be
         read or breaks the schema (the message names the key).
+    ConfigError
+        If a package adds the profile, but cannot be imported.
     """
     data = _read(os.fspath(name_or_path), depth=0)
-    return parse_profile(data, f"profile '{os.fspath(name_or_path)}'")
+    return parse_profile(data, _called(os.fspath(name_or_path)))
+
+
+def load_profiles() -> list[Profile]:
+    """Load every profile that has a name; a package's that cannot be is warned of and left out."""
+    loaded = (load_profile(name) if is_bundled(name) else _added(name) for name in list_profiles())
+    return [profile for profile in loaded if profile is not None]
+
+
+def _added(name: str) -> Profile | None:
+    try:
+        return load_profile(name)
+    except (ConfigError, TargetError) as error:
+        warnings.warn(f"left out: {error}", SnnDeployWarning, stacklevel=4)
+        return None
 
 
 def load_bundled(name: str) -> Profile:
@@ -154,8 +189,10 @@ def load_bundled(name: str) -> Profile:
     TargetError
         For any other name, a path among them.
     """
-    if name not in list_profiles():
-        raise TargetError(f"no profile '{name}' comes with the package: {_bundled()}")
+    if not is_bundled(name):
+        raise TargetError(
+            f"no profile '{name}' comes with the package: there are: {', '.join(_bundled())}"
+        )
     return load_profile(name)
 
 
@@ -193,8 +230,8 @@ def _explain(detail: Any) -> str:
 def _read(name: str, depth: int) -> dict[str, Any]:
     """Read a profile's TOML, merged into what it extends."""
     is_file = name.endswith(".toml")
-    shown = name if is_file else f"profile '{name}'"
-    data = _read_file(name) if is_file else _read_bundled(name)
+    shown = name if is_file else _called(name)
+    data = _read_file(name) if is_file else _read_named(name)
     base = data.pop("extends", None)
     if base is None:
         return data
@@ -207,17 +244,24 @@ def _read(name: str, depth: int) -> dict[str, Any]:
     return _merge(_read(base, depth + 1), data)
 
 
-def _bundled() -> str:
-    return f"there are: {', '.join(list_profiles())}"
-
-
-def _read_bundled(name: str) -> dict[str, Any]:
-    if name not in list_profiles():
+def _read_named(name: str) -> dict[str, Any]:
+    profiles = _profiles()
+    if name not in profiles:
         raise TargetError(
-            f"unknown target '{name}'; {_bundled()}; "
+            f"{unknown_name('target', name, profiles)}; "
             "a profile of your own is given as the path of a .toml file"
         )
-    return parse_toml((resources.files("snn_deploy.hw_profiles") / f"{name}.toml").read_bytes())
+    try:
+        return parse_toml((resources.files(profiles[name].load()) / f"{name}.toml").read_bytes())
+    except (OSError, TypeError, ValueError) as error:  # TypeError: what is named is no package
+        raise TargetError(f"{_called(name)}: no readable {name}.toml in it ({error})") from None
+
+
+def _called(name: str) -> str:
+    """Give what messages call a profile: whose it is, where it is another package's."""
+    profiles = _profiles()
+    added = name in profiles and profiles[name].package != OURS
+    return f"profile {profiles[name] if added else repr(name)}"
 
 
 def _read_file(name: str) -> dict[str, Any]:

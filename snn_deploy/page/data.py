@@ -116,16 +116,17 @@ def gather_page(
     *,
     name: str = "deployment",
     data_name: str = "data",
-    against: str | os.PathLike[str] | Network | None = None,
+    against: Any = None,
     config: str | os.PathLike[str] | None = None,
+    family: str | None = None,
     progress: Progress | None = None,
 ) -> PageData:
     """Run a deployment on data and gather what the page shows.
 
     Parameters
     ----------
-    against, config
-        The checkpoint (or float network) to compare answers and signals with.
+    against, config, family
+        The checkpoint (or what else :func:`snn_deploy.convert` takes) to compare with.
     progress
         Called with how many sequences were done since the last call; the comparison counts them
         once more.
@@ -140,7 +141,12 @@ def gather_page(
     comparison = None
     if against is not None:
         comparison = deployment.verify(
-            data, backends=("native",), against=against, config=config, progress=progress
+            data,
+            backends=("native",),
+            against=against,
+            config=config,
+            family=family,
+            progress=progress,
         ).accuracy
     predictions = gathering.predictions()
     share = share_of_right(predictions, data.labels) if predictions.ndim == 1 else None

@@ -30,7 +30,7 @@ from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
 from snn_deploy.run.simulation import encode_inputs, simulate
-from snn_deploy.training.model import Model, Tensors
+from snn_deploy.training.model import FAMILY, Model, Tensors
 
 __all__ = ["Compiled", "Deployer"]
 
@@ -163,7 +163,7 @@ class Deployer:
         return int(self.calibration.inputs.shape[1])
 
     def _network(self, tensors: Tensors) -> Network:
-        return to_float_network(self.model.checkpoint(tensors))
+        return to_float_network(self.model.checkpoint(tensors), family=FAMILY)
 
 
 def _over_taps(value: Real, shape: tuple[int, ...]) -> Real:

@@ -113,13 +113,14 @@ def prepare_finetuning(
     schedule: Schedule | None = None,
     validation: PathLike | None = None,
     config: PathLike | None = None,
+    family: str | None = None,
 ) -> FineTuning:
     """Read and check all that fine-tuning a checkpoint for its number formats needs.
 
     Parameters
     ----------
-    checkpoint, config
-        As for the conversion.
+    checkpoint, config, family
+        As for the conversion; ``checkpoint`` is a file.
     data
         Labelled training data, DATA.npz; its first 256 sequences calibrate the formats, as they
         do in a conversion with the same file.
@@ -139,7 +140,7 @@ def prepare_finetuning(
     schedule = schedule or Schedule()
     quantization = parse_settings(settings or {})
     profile = load_profile(target)
-    model = Model.read(read_checkpoint(checkpoint, config))
+    model = Model.read(read_checkpoint(checkpoint, config), family)
     everything = load_data(data, model.network)
     training, held_out = _divide(model, everything, str(data), validation, schedule.seed)
     first = everything.first(CALIBRATION_SEQUENCES)

@@ -26,9 +26,11 @@ from snn_deploy.training.kernels import discrete_ssm
 from snn_deploy.training.neuron import fire, pass_gradient
 from snn_deploy.training.operations import OPERATIONS, Fields
 
-__all__ = ["Model", "Tensors"]
+__all__ = ["FAMILY", "Model", "Tensors"]
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
+
+FAMILY = "spikingssm"
 
 # The surrogate neuron is one of the authors' constants; batch-norm runs with its stored statistics,
 # as it does on the chip.
@@ -59,8 +61,8 @@ class Model:
     parameters: Mapping[str, Tensor]
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint) -> Model:
-        """Make a model of a checkpoint.
+    def read(cls, checkpoint: Checkpoint, family: str | None = None) -> Model:
+        """Make a model of a checkpoint, of whatever family it says or of the given one.
 
         Raises
         ------
@@ -69,10 +71,11 @@ class Model:
         UnsupportedNetworkError
             If it can, but a part of it cannot be trained; the message names the part.
         """
-        network = to_float_network(checkpoint)
-        if (family := recognise(checkpoint)) != "spikingssm":
+        family = family or recognise(checkpoint)
+        network = to_float_network(checkpoint, family=family)
+        if family != FAMILY:
             raise UnsupportedNetworkError(
-                f"{checkpoint.path.name}: training knows networks of the family spikingssm, not "
+                f"{checkpoint.path.name}: training knows networks of the family {FAMILY}, not "
                 f"{family}"
             )
         _refuse_what_cannot_be_trained(network, checkpoint.path.name)

@@ -1,0 +1,66 @@
+"""Checkpoints of training code: a file, its bytes, or one that was read already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from snn_deploy.checkpoint import Checkpoint, read_checkpoint, read_checkpoint_bytes
+from snn_deploy.checkpoint.config_file import read_config
+from snn_deploy.converters.registry import recognise, to_float_network
+from snn_deploy.readers.source import ReadOptions, Source, SourceProvenance
+
+__all__ = ["CheckpointReader", "convert_checkpoint"]
+
+
+class CheckpointReader:
+    """Reads a checkpoint of any known family, without running anything that is in it."""
+
+    def recognises(self, thing: object) -> bool:
+        """Tell whether it can be one; any path can: what it is instead, ``read`` explains."""
+        return isinstance(thing, str | os.PathLike | bytes | bytearray | memoryview | Checkpoint)
+
+    def read(
+        self, thing: str | os.PathLike[str] | bytes | Checkpoint, options: ReadOptions
+    ) -> Source:
+        """Read it, and convert it with its family's converter."""
+        if isinstance(thing, str | os.PathLike):
+            path = None if isinstance(options.config, Mapping) else options.config
+            checkpoint = read_checkpoint(thing, path)
+        elif isinstance(thing, Checkpoint):
+            checkpoint = thing
+        else:
+            checkpoint = read_checkpoint_bytes(bytes(thing))
+        return convert_checkpoint(checkpoint, options, "checkpoint")
+
+
+def convert_checkpoint(checkpoint: Checkpoint, options: ReadOptions, reader: str) -> Source:
+    """Convert what a reader found to a float network, and say what was chosen.
+
+    The configuration among the options is used instead of what the checkpoint holds.
+    """
+    checkpoint = replace(checkpoint, config=_config(checkpoint, options.config))
+    family = options.family or recognise(checkpoint)
+    network = to_float_network(checkpoint, options.output_steps, family=family)
+    numbers = sum(tensor.size for tensor in checkpoint.tensors.values())
+    chosen = {"reader": reader, "container": checkpoint.container, "family": family}
+    return Source(
+        network,
+        SourceProvenance(
+            name=checkpoint.path.name,
+            sha256=checkpoint.sha256,
+            chosen=chosen,
+            notes=(f"{len(checkpoint.tensors)} tensors, {numbers:,} numbers",),
+        ),
+    )
+
+
+def _config(
+    checkpoint: Checkpoint, given: str | os.PathLike[str] | Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    if given is None:
+        return checkpoint.config
+    return dict(given) if isinstance(given, Mapping) else read_config(Path(given))

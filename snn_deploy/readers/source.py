@@ -1,0 +1,97 @@
+"""What readers give, what they may be told, and what each of them must do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from snn_deploy.errors import ConfigError
+from snn_deploy.ir.network import Network, OutputSteps
+
+__all__ = ["ReadOptions", "Reader", "Source", "SourceProvenance"]
+
+
+@dataclass(frozen=True)
+class SourceProvenance:
+    """Where a float network came from.
+
+    Parameters
+    ----------
+    name
+        What messages call it: a file's name, without folders.
+    sha256
+        Of the file, or of the network itself where there is none; in hexadecimal.
+    chosen
+        What the reader decided, by name: itself (``reader``), the family, the container, ….
+    notes
+        What a user should know of how it was read.
+    """
+
+    name: str
+    sha256: str
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what was chosen, and the notes, as plain data."""
+        return {**self.chosen, **({"notes": list(self.notes)} if self.notes else {})}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A float network and where it came from: what every conversion starts from."""
+
+    network: Network
+    provenance: SourceProvenance
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user may tell a reader; each refuses what it has no use for.
+
+    Parameters
+    ----------
+    config
+        The path of a configuration, or a configuration, for what holds none.
+    output_steps
+        Which steps are the answer: ``"one"`` vector, ``"all"``, or the last K.
+    family
+        The family of checkpoints, whatever the thing itself says.
+    """
+
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None
+    output_steps: OutputSteps = "one"
+    family: str | None = None
+
+    def refuse(self, what: str, *names: str) -> None:
+        """Refuse options that ``what`` has no use for.
+
+        Raises
+        ------
+        ConfigError
+            Naming those that were given.
+        """
+        default = ReadOptions()
+        given = [name for name in names if getattr(self, name) != getattr(default, name)]
+        if given:
+            raise ConfigError(f"{what} takes no {' and no '.join(given)}: leave it out")
+
+
+class Reader(Protocol):
+    """Turns a path, bytes, a graph or a live module into a :class:`Source`."""
+
+    def recognises(self, thing: object) -> bool:
+        """Tell, cheaply, whether it is for this reader: by type, file ending, or first bytes."""
+
+    def read(self, thing: Any, options: ReadOptions) -> Source:
+        """Read it.
+
+        Raises
+        ------
+        CheckpointError, UnsupportedNetworkError
+            If it cannot be read or trusted, or holds what cannot be expressed.
+        ConfigError
+            If an option has no use here.
+        """
