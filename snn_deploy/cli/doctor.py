@@ -47,9 +47,9 @@ def _print_plugins() -> None:
 
     found = [told for group in GROUPS for told in faults(group)]
     if found:
-        click.echo("plugins")
+        echo("plugins")
     for plugin, fault in found:
-        click.echo(f"  broken   {fault}" if fault else f"  ok       {plugin}")
+        echo(f"  broken   {fault}" if fault else f"  ok       {plugin}")
 
 
 def _print_backends() -> None:
