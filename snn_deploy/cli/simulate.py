@@ -211,7 +211,6 @@ def _simulate_float(
 
     from snn_deploy.data.inputs import load_data
     from snn_deploy.engines.floating import run_float
-    from snn_deploy.ir.float_nodes import Lif
 
     trace.check_plain(backend)
     data = load_data(data_path, network).first(limit)
