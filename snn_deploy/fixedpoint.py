@@ -23,10 +23,16 @@ import numpy.typing as npt
 
 __all__ = [
     "DECAY_UNITY_BITS",
+    "DRIVE_BITS",
     "LIF_ALIGN_BITS",
     "MEMBRANE_BITS",
     "QUOTIENT_FRACTION",
+    "RADICAND_FRACTION",
     "ROOT_BITS",
+    "ROOT_FIRST_ROW",
+    "ROOT_FRACTION",
+    "ROOT_INDEX_SHIFT",
+    "THRESHOLD_BITS",
     "Reciprocal",
     "decay_towards_zero",
     "dot",
@@ -38,6 +44,7 @@ __all__ = [
     "mean_over_channels",
     "multiplier_of",
     "multiply_shift",
+    "multiply_shift_towards_zero",
     "normalize",
     "reciprocal",
     "round_half_up",
@@ -53,6 +60,8 @@ IntArray = npt.NDArray[np.int64]
 DECAY_UNITY_BITS = 12  # Loihi's decay constants are fractions of 2**12
 LIF_ALIGN_BITS = 6  # Loihi shifts synaptic input and threshold left by 6 bits
 MEMBRANE_BITS = 24  # width of Loihi's membrane register
+DRIVE_BITS = 18  # of a soma's input: shifted left, it fits the membrane's register
+THRESHOLD_BITS = 17  # of a threshold, before it is shifted
 ROOT_BITS = 16  # width of an inverse square root's mantissa
 QUOTIENT_FRACTION = 22  # fractional bits of a normalised value, whose magnitude is 1 at the most
 
@@ -110,11 +119,16 @@ def saturate(x: npt.ArrayLike, bits: int, signed: bool = True) -> tuple[IntArray
     return clipped, int(np.count_nonzero(clipped != value))
 
 
+def multiply_shift_towards_zero(x: npt.ArrayLike, factor: int, shift: int) -> IntArray:
+    """Give ``x * factor / 2**shift`` truncated towards zero, for a factor that is not negative."""
+    value = np.asarray(x, dtype=np.int64)
+    magnitude = (np.abs(value) * factor) >> shift
+    return np.asarray(np.sign(value) * magnitude, dtype=np.int64)
+
+
 def decay_towards_zero(v: npt.ArrayLike, decay: int) -> IntArray:
     """Give ``v * (4096 - decay) / 4096``, truncated towards zero (Loihi's membrane decay)."""
-    value = np.asarray(v, dtype=np.int64)
-    magnitude = (np.abs(value) * ((1 << DECAY_UNITY_BITS) - decay)) >> DECAY_UNITY_BITS
-    return np.asarray(np.sign(value) * magnitude, dtype=np.int64)
+    return multiply_shift_towards_zero(v, (1 << DECAY_UNITY_BITS) - decay, DECAY_UNITY_BITS)
 
 
 def lif_step(
@@ -197,10 +211,10 @@ def mean_over_channels(total: npt.ArrayLike, count: int, mantissa_bits: int) -> 
     return first + multiply_shift(remainder, mantissa, shift + pre_shift)
 
 
-_ROOT_FRACTION = 14  # of the mantissa, 1 … 2
-_RADICAND_FRACTION = 22  # of what is looked up, 1/4 … 1
-_ROOT_INDEX_SHIFT = 13  # from a radicand to its row
-_ROOT_FIRST_ROW = 128
+ROOT_FRACTION = 14  # of the mantissa, 1 … 2
+RADICAND_FRACTION = 22  # of what is looked up, 1/4 … 1
+ROOT_INDEX_SHIFT = 13  # from a radicand to its row
+ROOT_FIRST_ROW = 128
 
 
 @lru_cache(maxsize=1)
@@ -208,8 +222,8 @@ def inverse_root_table() -> npt.NDArray[np.int32]:
     """Start values of :func:`inverse_root`, (384,): row i stands for radicands of 22 fractional
     bits around ``(i + 128.5) * 2**13``.
     """
-    rows = range(3 * _ROOT_FIRST_ROW)
-    table = np.array([isqrt(2**38 // (2 * i + 2 * _ROOT_FIRST_ROW + 1)) for i in rows], np.int32)
+    rows = range(3 * ROOT_FIRST_ROW)
+    table = np.array([isqrt(2**38 // (2 * i + 2 * ROOT_FIRST_ROW + 1)) for i in rows], np.int32)
     table.flags.writeable = False
     return table
 
@@ -222,13 +236,13 @@ def inverse_root(x: npt.ArrayLike) -> tuple[IntArray, IntArray]:
     """
     value = np.asarray(x, dtype=np.int64)
     exponent = (np.frexp(value.astype(np.float64))[1].astype(np.int64) + 1) // 2
-    radicand = signed_shift(value, _RADICAND_FRACTION - 2 * exponent)
+    radicand = signed_shift(value, RADICAND_FRACTION - 2 * exponent)
     table = inverse_root_table()
-    row = np.clip((radicand >> _ROOT_INDEX_SHIFT) - _ROOT_FIRST_ROW, 0, len(table) - 1)
+    row = np.clip((radicand >> ROOT_INDEX_SHIFT) - ROOT_FIRST_ROW, 0, len(table) - 1)
     start = table.astype(np.int64)[row]
-    root = multiply_shift(radicand, start, _ROOT_FRACTION)  # sqrt(radicand), nearly
-    missing = (1 << _RADICAND_FRACTION) - multiply_shift(root, start, _ROOT_FRACTION)
-    step = multiply_shift(missing, start, _RADICAND_FRACTION + 1)
+    root = multiply_shift(radicand, start, ROOT_FRACTION)  # sqrt(radicand), nearly
+    missing = (1 << RADICAND_FRACTION) - multiply_shift(root, start, ROOT_FRACTION)
+    step = multiply_shift(missing, start, RADICAND_FRACTION + 1)
     return np.minimum(start + step, limit_of(ROOT_BITS)), exponent
 
 
@@ -257,7 +271,7 @@ def normalize(
     centred = aligned - mean_over_channels(total, count, mantissa_bits)
     squares = round_shift(centred * centred, square_shift).sum(axis=-1, keepdims=True)
     mantissa, exponent = inverse_root(squares + epsilon)
-    shift = QUOTIENT_FRACTION - _ROOT_FRACTION - square_shift // 2 - exponent
+    shift = QUOTIENT_FRACTION - ROOT_FRACTION - square_shift // 2 - exponent
     return signed_shift(centred * mantissa, shift)
 
 

@@ -25,14 +25,14 @@ from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.verifier import LEGAL
+from snn_deploy.nodes.registry import integer_kinds
 
 Random = np.random.Generator
 Norm = Literal[False, True, "layer"]
 """Before each layer: none, a folded batch norm, or a layer norm."""
 
 INTEGER_KINDS: tuple[type[Node], ...] = tuple(
-    dict.fromkeys((*LEGAL["integer"], *LEGAL["lowered"])),
+    dict.fromkeys(integer_kinds().values()),
 )
 
 
@@ -189,7 +189,7 @@ def around(kind: type[Node], rng: Random) -> Network:
 
     The stage is ``integer`` where the kind is legal there, else ``lowered``.
     """
-    stage: Stage = "lowered" if kind in LEGAL["lowered"] else "integer"
+    stage: Stage = "lowered" if kind.lowered else "integer"
     made = MAKERS[kind](rng)
     if isinstance(made[-1], nodes.Accumulator):
         return Network(stage, made, "one")

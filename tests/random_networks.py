@@ -481,7 +481,7 @@ def random_norm(
             state_bits=int(rng.integers(4, 25)),
             rescale=_no_gain(source.width),
         )
-        bound = bound_node(node, [largest], spikes=False)
+        bound = bound_node(node, [largest], [Format(24, 0)])
         unclipped = ("aligned", "centred", "total")
         if (align >= -47).all() and not any(bound.can_exceed(what) for what in unclipped):
             return node

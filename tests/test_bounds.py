@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,19 @@ from networks import (
     run_reference,
 )
 
-from snn_deploy.engines import reference
+from snn_deploy import fixedpoint
+from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.result import Result
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.bounds import Bound, bound_network, heard_bound, state_bound
+from snn_deploy.ir.bounds import Bound, bound_network
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.base import Place
+from snn_deploy.nodes.mode_bounds import heard_bound, state_bound
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -42,26 +45,24 @@ seeds = st.integers(0, 2**32 - 1)
 kinds = pytest.mark.parametrize("kind", INTEGER_KINDS, ids=lambda kind: kind.__name__)
 
 
-@dataclass(frozen=True)
-class Watching(reference.Context):
-    """Remembers the largest magnitude that each node clipped, by the width it clipped to."""
-
-    largest: dict[tuple[str, int], float] = field(default_factory=dict)
-
-    def saturate(self, name: str, x: IntArray, bits: int, signed: bool = True) -> IntArray:
-        key = (name, bits)
-        self.largest[key] = max(self.largest.get(key, 0.0), float(np.abs(x).max(initial=0)))
-        return super().saturate(name, x, bits, signed)
-
-
 def watch(network: Network, mantissas: IntArray) -> dict[tuple[str, int], float]:
-    """Run a network; give what was clipped."""
-    context = Watching(np.full(len(mantissas), mantissas.shape[1]))
+    """Run a network; give the largest magnitude that each node clipped, by the clip's width."""
+    largest: dict[tuple[str, int], float] = {}
+    place = Place(np.full(len(mantissas), mantissas.shape[1]), mantissas.shape[1])
     signals: dict[str, IntArray] = {}
+    saturate = fixedpoint.saturate
     for node in network:
-        sources = [signals[edge.source] for edge in node.inputs] or [mantissas]
-        signals[node.name] = reference.STEPS[type(node)](node, sources, context)
-    return context.largest
+
+        def watching(x: IntArray, bits: int, signed: bool = True, name: str = node.name) -> Any:
+            worst = float(np.abs(x).max(initial=0))
+            largest[name, bits] = max(largest.get((name, bits), 0.0), worst)
+            return saturate(x, bits, signed)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fixedpoint, "saturate", watching)
+            sources = [signals[edge.source] for edge in node.inputs] or [mantissas]
+            signals[node.name], _ = run_node(node, sources, place)
+    return largest
 
 
 def clipped_widths(node: Any) -> dict[str, int]:

@@ -12,14 +12,12 @@ import pytest
 from snn_deploy.errors import NetworkError, TargetError
 from snn_deploy.ir.float_nodes import FloatInput
 from snn_deploy.ir.formats import Format
-from snn_deploy.ir.host import HOST_ONLY
 from snn_deploy.ir.integer_nodes import Input
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.verifier import LEGAL
-from snn_deploy.mapping import cost
 from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import list_profiles, load_profile
+from snn_deploy.nodes.registry import integer_kinds
 
 
 def changed(network: Network, name: str, **fields: Any) -> Network:
@@ -130,8 +128,8 @@ def test_float_network_has_no_cost() -> None:
 
 def test_every_process_has_a_cost_and_is_in_the_profiles() -> None:
     """A new kind of lowered process needs a cost, a recount in the checker, and targets."""
-    kinds = set(LEGAL["lowered"]) - set(HOST_ONLY) | {Input}
-    assert set(cost.COSTS) == kinds
+    lowered_kinds = integer_kinds(lowered=True).values()
+    kinds = {kind for kind in lowered_kinds if not kind.on_host} | {Input}
     assert set(audit.BITS) == kinds - {Input}
     names = {kind.__name__ for kind in kinds}
     assert set(load_profile("loihi2").supports.nodes) == names

@@ -210,7 +210,7 @@ DAMAGE: dict[str, tuple[Callable[[Document, Tensors], None], str]] = {
     "inputs that are no list": (put(LIF, "inputs", value="all"), f"{LIF}/inputs: 'all' is not a "),
     "an edge without source": (
         put(LIF, "inputs", value=[{"delay": 0}]),
-        f"{LIF}/inputs/0: Edge has ['delay', 'source'], not ['delay']",
+        f"{LIF}/inputs/0: Edge has ['delay', 'source', 'steps_back'], not ['delay']",
     ),
     "an array in the text": (
         put(GLU, "sigmoid", "table", value=[1, 2, 3]),

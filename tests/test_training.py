@@ -18,10 +18,11 @@ from training_models import make_data, make_model
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.float_dynamics import fire_exact
 from snn_deploy.engines.floating import run_float
-from snn_deploy.engines.reference import STEPS, Context
+from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, UnsupportedNetworkError
 from snn_deploy.ir.integer_nodes import QuantizedLinear
+from snn_deploy.nodes.base import Place
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.run.simulation import simulate
@@ -214,7 +215,7 @@ def test_deployed_weights_compute_what_the_integers_compute() -> None:
         source: Any = compiled.integer[linear.inputs[0].source]
         limit = min(source.output.limit, 100)
         mantissas = np.random.default_rng(0).integers(0, limit + 1, (1, 5, source.width))
-        integers = STEPS[QuantizedLinear](linear, [mantissas], Context(np.array([5])))
+        integers, _ = run_node(linear, [mantissas], Place(np.array([5]), 5))
         deployed = compiled.weights(linear.name)
         real = source.output.decode(mantissas) @ deployed["weight"].T + deployed["bias"]
         half = 0.5 * 2.0 ** -linear.output.exponents(linear.width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from abc import ABCMeta
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -16,14 +17,15 @@ import pytest
 from host_rules import HOST
 from networks import INTEGER_KINDS, MAKERS, around, float_inputs, float_network
 
-from snn_deploy.engines.reference import STEPS
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir import bounds, float_nodes, node_rules, verifier
+from snn_deploy.ir import float_nodes, verifier
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.verifier import LEGAL, verify_network
+from snn_deploy.ir.verifier import legal_kinds, verify_network
+from snn_deploy.nodes import base, rules
+from snn_deploy.nodes.registry import integer_kinds
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -84,11 +86,9 @@ def test_compiled_networks_are_legal() -> None:
 
 @pytest.mark.parametrize("stage", ["integer", "lowered"])
 def test_every_legal_kind_is_known_everywhere(stage: Any) -> None:
-    """An equation in the reference engine, a bound, a check, and a maker for the tests."""
-    for kind in LEGAL[stage]:
-        assert kind in STEPS
-        assert kind in bounds._BOUNDS
-        assert kind in node_rules.NODE_RULES
+    """A step or a run of its own, and a maker for the tests."""
+    for kind in legal_kinds(stage).values():
+        assert hasattr(kind, "run") or kind.step is not nodes.IntegerNode.step
         assert kind in MAKERS
 
 
@@ -96,13 +96,14 @@ def test_every_float_node_is_legal() -> None:
     for name in float_nodes.__all__:
         value = getattr(float_nodes, name)
         if isinstance(value, type) and issubclass(value, Node):
-            assert value in LEGAL["float"]
+            assert value in legal_kinds("float").values()
 
 
 def test_every_integer_node_is_legal_somewhere() -> None:
     for name in nodes.__all__:
         value = getattr(nodes, name)
-        if isinstance(value, type) and issubclass(value, Node) and value is not nodes.IntegerNode:
+        is_kind = isinstance(value, ABCMeta) and issubclass(value, Node)
+        if is_kind and value is not nodes.IntegerNode:
             assert value in INTEGER_KINDS
 
 
@@ -608,6 +609,26 @@ RUNNING_SUMS: dict[str, tuple[Callable[[], Network], str]] = {
     ),
 }
 
+
+def looped(network: Network) -> Network:
+    """Put in a node that adds the first layer's output of an earlier step to the encoder's."""
+    encoder, late = network["encoder"], of(network, "layers.0.residual")
+    zero = np.zeros((2, encoder.width), np.int8)
+    ahead = nodes.Requantize(
+        name="ahead",
+        inputs=(Edge("encoder"), Edge(late.name, 0, 2)),
+        output=late.output,
+        channels=encoder.width,
+        align=zero + np.stack([late.output.exponents(3) - encoder.output.exponents(3), zero[1]]),
+    )
+    made = network.rewrite({"encoder": (encoder, ahead)})
+    reads = {name: tuple(Edge("ahead") for _ in network[name].inputs) for name in network.names}
+    ssm = [n.name for n in made if n.kind in ("Dendrite", "QuantizedSsm")]
+    for name in ssm:
+        made = changed(made, name, inputs=reads[name])
+    return made
+
+
 TIMING: dict[str, tuple[Callable[[], Network], str]] = {
     "paths of different length": (
         lambda: changed(
@@ -624,6 +645,28 @@ TIMING: dict[str, tuple[Callable[[], Network], str]] = {
             output=of(lowered(), "encoder").output,
         ),
         "its inputs arrive at different steps: encoder after 1, encoder after 2",
+    ),
+    "a step to come": (
+        lambda: changed(lowered(), "layers.0.lif", inputs=(Edge("layers.0.ssm", 0, -1),)),
+        "node 'layers.0.lif' (LifSoma): reads 'layers.0.ssm' of a step to come",
+    ),
+    "nothing but later nodes": (
+        lambda: changed(lowered(), "layers.0.lif", inputs=(Edge("layers.0.glu", 0, 1),)),
+        "node 'layers.0.lif' (LifSoma): reads nothing but nodes after it; put it behind what it",
+    ),
+    "backwards in a loop": (
+        lambda: looped(lowered()),
+        "node 'layers.0.ssm.reverse' (Dendrite): runs backwards in time, so it cannot be in a loop",
+    ),
+    "both directions in a loop": (
+        lambda: looped(integer()),
+        "node 'layers.0.ssm' (QuantizedSsm): has no step of its own, to be in a loop",
+    ),
+    "nobody's past": (
+        lambda: changed(
+            lowered(), "layers.0.lif", inputs=(Edge("layers.0.ssm"), Edge("nobody", 0, 1))
+        ),
+        "node 'layers.0.lif' (LifSoma): reads 'nobody': no node",
     ),
     "synapses crossed in no time": (
         lambda: changed(lowered(), "encoder.synapses", inputs=(Edge("input"),)),
@@ -656,8 +699,9 @@ def test_a_broken_rule_is_told(rule: tuple[Callable[[], Network], str]) -> None:
 def requirements() -> dict[tuple[Path, int], str]:
     """Give every place that requires something, by file and each of its lines."""
     places: dict[tuple[Path, int], str] = {}
-    for module in (verifier, node_rules):
-        for function in ast.parse(inspect.getsource(module)).body:
+    kinds = {inspect.getmodule(kind) for kind in integer_kinds().values()}
+    for module in (verifier, rules, base, *kinds):
+        for function in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(function, ast.FunctionDef) and not _requires(function.name):
                 for call in ast.walk(function):
                     if isinstance(call, ast.Call) and _requires(ast.unparse(call.func)):

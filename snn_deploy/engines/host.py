@@ -1,7 +1,7 @@
 """What the host computes of a network as it encodes: its leading nodes, in the same integers.
 
-The engines for the chip's part take the last of these signals as their input. The functions are
-the reference engine's own; here they run over any steps of a sequence, so that memory need not grow
+The engines for the chip's part take the last of these signals as their input. The nodes compute
+as in the reference engine; here they run over any steps of a sequence, so that memory need not grow
 with its length.
 """
 
@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snn_deploy.engines.reference import STEPS, Context, check_positions, check_tokens
+from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import DataError
 from snn_deploy.ir.host import chip_part, host_part
 from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.base import Place
 
 __all__ = ["Host", "HostSignals", "HostStream", "check_mantissas"]
 
@@ -79,14 +80,17 @@ class Host:
         low = max(0, start - self.before)
         signal = inputs[:, low : stop + self.after]
         signals = {}
-        context = Context(lengths=inputs[:, 0, 0], start=first + start)
+        saturated = {}
+        place = Place(lengths=inputs[:, 0, 0], steps=first + stop, start=first + start)
         for node in self.nodes:
-            signal = STEPS[type(node)](node, [signal], context)
+            signal, clipped = run_node(node, [signal], place)
+            if node.clips:  # type: ignore[attr-defined]  # integer stage
+                saturated[node.name] = clipped
             if isinstance(node, Window):  # it reads the input: so far nothing was clipped
                 signal = signal[:, start - low : stop - low]
             signals[node.name] = signal
         signals[self.network.input.name] = inputs[:, start:stop]
-        return HostSignals(signals, signal, context.saturated)
+        return HostSignals(signals, signal, saturated)
 
 
 class HostStream:
@@ -148,6 +152,6 @@ def check_mantissas(network: Network, inputs: IntArray, samples: int, first: int
             "encode inputs with its format first"
         )
     for lookup in network.of_kind(EmbeddingTable):
-        check_tokens(lookup, inputs)
+        lookup.check_tokens(inputs)
     for positions in network.of_kind(Positions):
-        check_positions(positions, first + inputs.shape[1])
+        positions.check_positions(first + inputs.shape[1])

@@ -73,11 +73,16 @@ SPIKE = Format(bits=1, exponent=0, signed=False)
 class Edge:
     """A message path from node ``source``; the message arrives ``delay`` steps after it was sent.
 
+    ``steps_back`` is how many steps ago, by the network's own steps, the signal is read: 0 reads
+    ``x[t]``, 1 ``x[t-1]``, which is 0 (silence) before the first step. An edge of at least 1 may
+    point backwards, from a later node or from the node itself: the network is recurrent then.
     Number format and kind (binary spike or graded) are those of the source's output.
     """
 
     source: str
     delay: int = 0
+    steps_back: int = 0
 
     def __str__(self) -> str:
-        return f"{self.source}@-{self.delay}" if self.delay else self.source
+        told = f"{self.source}@-{self.delay}" if self.delay else self.source
+        return f"{told}[t-{self.steps_back}]" if self.steps_back else told

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
-from snn_deploy.ir.integer_nodes import Input, IntegerNode, QuantizedLinear, Requantize, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["HOST_CAPABLE", "HOST_ONLY", "chip_part", "host_part"]
-
-HOST_ONLY: tuple[type[Node], ...] = (Input, EmbeddingTable, Positions, Window)
-"""What no core computes."""
-
-HOST_CAPABLE: tuple[type[Node], ...] = (*HOST_ONLY, Synapses, Requantize, QuantizedLinear)
-"""What the host computes where a node that no core computes comes after it."""
+__all__ = ["chip_part", "host_part"]
 
 
 def host_part(network: Network) -> tuple[Node, ...]:
     """Give the nodes up to the last one that no core computes: a chain, see the verifier."""
-    last = max((i for i, node in enumerate(network) if isinstance(node, HOST_ONLY)), default=0)
-    return network.nodes[: last + 1]
+    on_host = (i for i, node in enumerate(network) if node.on_host)
+    return network.nodes[: max(on_host, default=0) + 1]
 
 
 def chip_part(network: Network) -> Network:
@@ -29,9 +21,10 @@ def chip_part(network: Network) -> Network:
 
     It is ``network`` itself where the host only encodes.
     """
+    from snn_deploy.nodes.inputs import Input
+
     *before, entry = host_part(network)
     if not before:
         return network
-    assert isinstance(entry, IntegerNode)  # integer stages
-    entered = Input(name=entry.name, output=entry.output, channels=entry.width)
+    entered = Input(name=entry.name, output=entry.output, channels=entry.width)  # type: ignore[attr-defined]
     return replace(network, nodes=(entered, *network.nodes[len(before) + 1 :]))

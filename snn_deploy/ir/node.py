@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from snn_deploy.ir.formats import Edge
 
@@ -22,6 +23,11 @@ class Node(ABC):
     inputs
         Where its input comes from, in the order that the node's equation names it.
     """
+
+    spikes: ClassVar[bool] = False
+    """Whether it sends binary spikes."""
+    on_host: ClassVar[bool] = False
+    """Whether no core can compute it."""
 
     name: str
     inputs: tuple[Edge, ...] = field(default=())

@@ -23,7 +23,7 @@ from snn_deploy.errors import ConfigError, DeploymentError
 from snn_deploy.ir.head import HEAD, stored
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.verifier import LEGAL
+from snn_deploy.ir.verifier import legal_kinds
 from snn_deploy.printable import is_plain, shown
 
 __all__ = ["network_digest", "network_from_document", "network_to_document"]
@@ -37,6 +37,7 @@ MAX_DELAY = 2**16  # steps
 MAX_INTEGER = 2**62  # what 64 bits hold and still add
 MAX_NAME = 1000  # characters
 
+_HEAD = {kind.__name__: kind for kind in HEAD}
 _KEYS = {"stage", "output_steps", "nodes", "head", "steps", "use_lengths"}
 
 
@@ -95,13 +96,13 @@ def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]
         raise DeploymentError(f"steps is the length of all sequences, or null, not {shown(length)}")
     if type(use_lengths) is not bool:
         raise DeploymentError(f"use_lengths is true or false, not {use_lengths!r}")
-    nodes = _decode_nodes(_take(document, "nodes", "network"), LEGAL[stage], tensors)
+    nodes = _decode_nodes(_take(document, "nodes", "network"), legal_kinds(stage), tensors)
     _check_sizes(nodes)
     return Network(
         stage=stage,
         nodes=nodes,
         output_steps=steps,
-        head=_decode_nodes(document.get("head", []), HEAD, tensors),
+        head=_decode_nodes(document.get("head", []), _HEAD, tensors),
         steps=length,
         use_lengths=use_lengths,
     )
@@ -122,18 +123,17 @@ def _check_sizes(nodes: tuple[Node, ...]) -> None:
                 f"are {MAX_WIDTH:,} and {MAX_TOTAL_WIDTH:,}"
             )
         for edge in node.inputs:
-            if edge.delay > MAX_DELAY:
+            if max(edge.delay, edge.steps_back) > MAX_DELAY:
                 raise DeploymentError(
-                    f"node '{node.name}': a delay of {edge.delay:,} steps, over {MAX_DELAY:,}"
+                    f"node '{node.name}': a delay of {max(edge.delay, edge.steps_back):,} steps, over {MAX_DELAY:,}"
                 )
 
 
 def _decode_nodes(
-    documents: Any, legal: tuple[type[Node], ...], tensors: Mapping[str, npt.NDArray[Any]]
+    documents: Any, kinds: Mapping[str, type[Node]], tensors: Mapping[str, npt.NDArray[Any]]
 ) -> tuple[Node, ...]:
     if not isinstance(documents, list):
         raise DeploymentError("network: 'nodes' and 'head' are lists")
-    kinds = {kind.__name__: kind for kind in legal}
     return tuple(_decode_node(document, kinds, tensors) for document in documents)
 
 

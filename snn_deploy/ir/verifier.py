@@ -4,70 +4,42 @@ Structure: legal nodes, unique names, inputs that come earlier, widths that fit.
 also numbers: every array of its shape, every parameter within the bits that its node declares, one
 exponent where signals are added, no accumulator that any input could overflow. For the lowered
 stage also time: all paths into a node take equally long. Engines rely on all of it without looking
-again, also for networks that come from a file. The rules of each kind of node: ``node_rules.py``.
+again, also for networks that come from a file. The rules of each kind of node are its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir import encoder_decoder_nodes, float_nodes
 from snn_deploy.ir.bounds import bound_network
-from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.head import check_head
-from snn_deploy.ir.host import HOST_CAPABLE, host_part
-from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
-from snn_deploy.ir.integer_nodes import (
-    Accumulator,
-    Dendrite,
-    Gate,
-    Input,
-    LifSoma,
-    Normalize,
-    QuantizedGlu,
-    QuantizedLinear,
-    QuantizedSsm,
-    Requantize,
-    RunningSum,
-    Synapses,
-)
+from snn_deploy.ir.host import host_part
+from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.node_rules import NODE_RULES, require, within
-from snn_deploy.ir.timing import latencies
+from snn_deploy.ir.timing import arrival, latencies
 from snn_deploy.nodes.float_node import FloatNode
+from snn_deploy.nodes.registry import integer_kinds
+from snn_deploy.nodes.rules import require, within
 
-__all__ = ["LEGAL", "verify_network"]
+__all__ = ["legal_kinds", "verify_network"]
 
-_PROCESSES: tuple[type[Node], ...] = (
-    Input,
-    Synapses,
-    Dendrite,
-    LifSoma,
-    Gate,
-    Requantize,
-    Accumulator,
-    RunningSum,
-    EmbeddingTable,
-    Positions,
-    Window,
-    Normalize,
-)
-_FLOAT_NODE: type[Any] = FloatNode  # every node that computes its own float signal
-LEGAL: dict[Stage, tuple[type[Node], ...]] = {
-    "float": (
-        _FLOAT_NODE,
-        *(
-            value
-            for module in (float_nodes, encoder_decoder_nodes)
-            for name in module.__all__
-            if isinstance(value := getattr(module, name), type) and issubclass(value, Node)
-        ),
-    ),
-    "integer": (*_PROCESSES, QuantizedLinear, QuantizedSsm, QuantizedGlu),
-    "lowered": _PROCESSES,
-}
+
+def legal_kinds(stage: Stage) -> dict[str, type[Node]]:
+    """Give the kinds of node that a stage may have, by name."""
+    if stage != "float":
+        return dict(integer_kinds(lowered=stage == "lowered"))
+    return {
+        name: value
+        for module in (float_nodes, encoder_decoder_nodes)
+        for name in module.__all__
+        if isinstance(value := getattr(module, name), type) and issubclass(value, Node)
+    }
+
+
 MAX_EXPONENT = 1000  # beyond it a float64 cannot hold what one unit stands for
 
 
@@ -86,8 +58,9 @@ def verify_network(network: Network) -> None:
     for node in network:
         _check_output(node)
         _check_widths(network, node)
-        NODE_RULES[type(node)](network, node)
+        node.check(network)  # type: ignore[attr-defined]  # integer stage
     _check_host(network)
+    _check_loops(network)
     _check_accumulators(network)
     if network.stage == "lowered":
         _check_timing(network)
@@ -97,15 +70,29 @@ def _check_structure(network: Network) -> None:
     if not network.nodes:
         raise NetworkError(f"a network of stage '{network.stage}' has no nodes")
     seen: set[str] = set()
+    legal, names = legal_kinds(network.stage), set(network.names)
     for node in network:
-        legal = LEGAL[network.stage]
-        names = ", ".join(kind.__name__ for kind in legal)
-        require(isinstance(node, legal), node, f"not legal in stage '{network.stage}' ({names})")
+        told = f"not legal in stage '{network.stage}' ({', '.join(legal)})"
+        known = type(node) in legal.values() or _computes_itself(network.stage, node)
+        require(known, node, told)
         require(node.name not in seen, node, "another node has the same name")
-        for edge in node.inputs:
-            require(edge.source in seen, node, f"reads '{edge.source}', which is not before it")
-            require(edge.delay >= 0, node, f"the path from '{edge.source}' has a negative delay")
+        _check_edges(node, seen, names)
         seen.add(node.name)
+
+
+def _computes_itself(stage: Stage, node: Any) -> bool:
+    return stage == "float" and isinstance(node, FloatNode)
+
+
+def _check_edges(node: Node, seen: set[str], names: Collection[str]) -> None:
+    for edge in node.inputs:
+        require(edge.delay >= 0, node, f"the path from '{edge.source}' has a negative delay")
+        require(edge.steps_back >= 0, node, f"reads '{edge.source}' of a step to come")
+        back = f"reads '{edge.source}', which is not before it"
+        known = edge.source in seen or (edge.steps_back >= 1 and edge.source in names)
+        require(known, node, back if edge.steps_back == 0 else f"reads '{edge.source}': no node")
+    forwards = not node.inputs or any(edge.source in seen for edge in node.inputs)
+    require(forwards, node, "reads nothing but nodes after it; put it behind what it reads")
 
 
 def _check_output(node: Any) -> None:
@@ -124,39 +111,20 @@ def _check_output(node: Any) -> None:
         node,
         f"an exponent is outside ±{MAX_EXPONENT}",
     )
-    if isinstance(node, LifSoma):
-        require(node.output == SPIKE, node, f"its output must be spikes, {SPIKE}")
-    else:
-        require(node.output.signed or isinstance(node, Input), node, "its output must be signed")
+    node.check_output()
 
 
-def _check_widths(network: Network, node: Node) -> None:
+def _check_widths(network: Network, node: Any) -> None:
     sources = network.sources(node)
-    if isinstance(node, Input):
+    if node.is_input:
         require(not sources, node, "reads another node")
     else:
         require(bool(sources), node, "has no input")
     for source in sources:
-        expected = _input_width(node)
-        require(
-            source.width == expected,
-            node,
-            f"takes {expected} channels, but '{source.name}' gives {source.width}",
-        )
-    if not isinstance(node, Requantize):
+        told = f"takes {node.input_width} channels, but '{source.name}' gives {source.width}"
+        require(source.width == node.input_width, node, told)
+    if not node.adds:
         require(len(sources) <= 1, node, f"takes one input, not {len(sources)}")
-
-
-def _input_width(node: Node) -> int:
-    if isinstance(node, Synapses | QuantizedLinear):
-        return int(node.weight.shape[1])
-    if isinstance(node, Gate | QuantizedGlu):
-        return 2 * node.width
-    if isinstance(node, EmbeddingTable):
-        return 1
-    if isinstance(node, Window):
-        return node.channels
-    return node.width
 
 
 def _check_host(network: Network) -> None:
@@ -165,15 +133,25 @@ def _check_host(network: Network) -> None:
     chain = [node.name for node in before]
     for node, source in zip((*before, entry)[1:], chain, strict=True):
         rule = f"'{entry.name}' comes after it, so the host must compute it, which it cannot"
-        require(isinstance(node, HOST_CAPABLE), node, rule)
+        require(node.host_capable, node, rule)  # type: ignore[attr-defined]  # integer stage
         reads = [edge.source for edge in node.inputs]
         told = f"reads '{', '.join(reads)}'; the host computes a chain, so '{source}' alone"
         require(reads == [source], node, told)
-        require(node.inputs[0].delay == 0, node, "the host delays no signal")
+        edge = node.inputs[0]
+        require(edge.delay == 0 == edge.steps_back, node, "the host delays no signal")
     for node in network.nodes[len(before) + 1 :]:
         for edge in node.inputs:
             rule = f"reads '{edge.source}', but only '{entry.name}' enters the chip"
             require(edge.source not in chain, node, rule)
+
+
+def _check_loops(network: Network) -> None:
+    """Check that nodes which read each other's past can take turns, step by step."""
+    for group in groups(network):
+        for node in group if is_recurrent(group) else ():
+            backwards = node.runs_backwards  # type: ignore[attr-defined]  # integer stage
+            require(not backwards, node, "runs backwards in time, so it cannot be in a loop")
+            require(not hasattr(node, "run"), node, "has no step of its own, to be in a loop")
 
 
 _UNCLIPPED = {
@@ -200,7 +178,7 @@ def _check_timing(network: Network) -> None:
     latency = latencies(network)
     host = host_part(network)
     for node in network:
-        arrivals = [(e.source, latency[e.source] + e.delay) for e in node.inputs]
+        arrivals = [(e.source, arrival(latency, e)) for e in node.inputs]
         if len({steps for _, steps in arrivals}) > 1:
             told = ", ".join(f"{source} after {steps}" for source, steps in arrivals)
             require(False, node, f"its inputs arrive at different steps: {told}")

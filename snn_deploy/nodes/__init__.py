@@ -1,1 +1,5 @@
-"""One file a node kind: its class, whose docstring is its equation, and what it computes."""
+"""The kinds of node, one file a kind: class and equation, rules, worst case, cost, integer form.
+
+A consumer (an engine, the placer, a report) asks a node for its traits and facts, never for its
+class. ``registry.py`` names the kinds of each stage.
+"""

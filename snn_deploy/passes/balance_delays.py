@@ -2,13 +2,16 @@
 
 Crossing synapses takes a step, a norm several. A residual path around a layer would therefore run
 ahead of the layer; its edge is delayed by as many steps as the layer takes. What the host computes
-before the chip's first signal takes no step.
+before the chip's first signal takes no step. An edge that points backwards has as much delay as is
+left of the steps that it looks back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.host import host_part
 from snn_deploy.ir.integer_nodes import IntegerNode
@@ -29,15 +32,27 @@ class BalanceDelays(Pass):
 
     def __call__(self, network: Network) -> Network:
         latency: dict[str, int] = {}
-        nodes: list[Node] = []
-        host = host_part(network)
+        on_host = {node.name for node in host_part(network)}
+        crossing = {n.name: 0 if n.name in on_host else _crossing(n) for n in network}
         for node in network:
-            crossing = 0 if node in host else _crossing(node)
-            arrival = crossing + max((latency[e.source] for e in node.inputs), default=0)
-            edges = tuple(Edge(e.source, arrival - latency[e.source]) for e in node.inputs)
-            latency[node.name] = arrival
-            nodes.append(replace(node, inputs=edges))
-        return replace(network, stage="lowered", nodes=tuple(nodes))
+            earlier = [latency[e.source] - e.steps_back for e in node.inputs if e.source in latency]
+            latency[node.name] = max(0, crossing[node.name] + max(earlier, default=0))
+        nodes = tuple(_balanced(node, latency, crossing[node.name]) for node in network)
+        return replace(network, stage="lowered", nodes=nodes)
+
+
+def _balanced(node: Node, latency: Mapping[str, int], crossing: int) -> Node:
+    edges = []
+    for edge in node.inputs:
+        delay = latency[node.name] - latency[edge.source] + edge.steps_back
+        if delay < crossing:
+            raise UnsupportedNetworkError(
+                f"node '{node.name}' reads '{edge.source}' of {edge.steps_back} steps before, but "
+                f"on the chip that path takes {edge.steps_back - delay + crossing}; "
+                "train it with that many steps of delay"
+            )
+        edges.append(Edge(edge.source, delay, edge.steps_back))
+    return replace(node, inputs=tuple(edges))
 
 
 def _crossing(node: Node) -> int:

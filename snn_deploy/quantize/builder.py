@@ -11,7 +11,7 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import Magnitude, bound_node
-from snn_deploy.ir.formats import SPIKE, Format
+from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT
@@ -37,9 +37,9 @@ class Builder:
 
     def add(self, node: nodes.IntegerNode) -> None:
         sources = [self.bounds[edge.source] for edge in node.inputs]
-        spikes = any(self.outputs[edge.source] == SPIKE for edge in node.inputs)
+        formats = [self.outputs[edge.source] for edge in node.inputs]
         self.built.append(node)
-        self.bounds[node.name] = bound_node(node, sources, spikes).output
+        self.bounds[node.name] = bound_node(node, sources, formats).output
         self.outputs[node.name] = node.output
 
     def rounded(self, name: str, weight: Real, source: str) -> RoundedWeights:

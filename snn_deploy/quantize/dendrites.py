@@ -20,9 +20,9 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.bounds import heard_bound, state_bound
 from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.nodes.mode_bounds import heard_bound, state_bound
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.readout_correction import ReadoutCorrection
 

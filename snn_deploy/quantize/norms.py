@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.bounds import bound_node
 from snn_deploy.ir.float_nodes import LayerNorm
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.quantize.config import QuantizationConfig
 
 __all__ = ["quantize_layer_norm"]
@@ -96,5 +96,5 @@ def _aligned(node: nodes.Normalize, align: npt.NDArray[np.int64]) -> nodes.Norma
 
 
 def _holds(node: nodes.Normalize, source_bound: Real) -> bool:
-    bound = bound_node(node, [source_bound], spikes=False)
+    bound = node.bound([Interval(-source_bound, source_bound)])
     return not any(bound.can_exceed(quantity) for quantity in ("aligned", "centred", "total"))

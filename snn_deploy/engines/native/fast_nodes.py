@@ -26,9 +26,10 @@ from snn_deploy.engines.native.normalize_kernel import LARGEST_LEFT_SHIFT, ROOT_
 from snn_deploy.engines.native.packing import Pack, fill_up, pitch_of
 from snn_deploy.engines.native.vectors import LANES, MAGIC
 from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.bounds import Bound, Magnitude, quotient_bound
+from snn_deploy.ir.bounds import Bound, Magnitude
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.normalize import quotient_bound
 
 __all__ = ["EMITTERS", "POOL_ROWS", "Fields", "Parts"]
 

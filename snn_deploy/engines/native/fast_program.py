@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -155,7 +156,7 @@ class _Assembler:
             self._place(node.name)
             if node.inputs:
                 sources = [self.slots[edge.source] for edge in node.inputs]
-                fields = EMITTERS[type(node)](self.parts, node, sources)
+                fields = _emitter(node)(self.parts, node, sources)
                 self._emit(node.name, fields, x=node.inputs[0].source, y=node.name)
             else:
                 self._emit(node.name, {"kind": TAKE_IN}, y=node.name)
@@ -205,6 +206,12 @@ class _Assembler:
         if y is not None:
             fields = fields | {"y": self.slots[y], "y_pitch": self.pitches[y]}
         self.emitted.append((owner, fields))
+
+
+def _emitter(node: Node) -> Callable[[Parts, Any, list[int]], Fields]:
+    if type(node) not in EMITTERS or any(edge.steps_back for edge in node.inputs):
+        raise NotExactError  # it runs on its program, in integers
+    return EMITTERS[type(node)]
 
 
 def _last_uses(sweep: Sweep) -> dict[str, set[str]]:

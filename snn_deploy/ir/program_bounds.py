@@ -1,0 +1,324 @@
+"""The worst case of every value of a program, whatever the input: interval arithmetic.
+
+State is bounded by an invariant: intervals that a step cannot leave. They are found by stepping
+from the start; where they grow geometrically, as a leaking membrane's do, the limit is guessed and
+then *proved* by one more step. Where there is none, a word may fill its width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.ir.program import Program, Value
+
+__all__ = ["Interval", "ProgramBounds", "bound_program"]
+
+Real = npt.NDArray[np.float64]
+_STEPS = 64  # of iteration, before a limit is guessed, and between two guesses
+_GUESSES = 4
+_HALVINGS = 16  # of what a guess is too large by
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Low and high, (channels,) or (channels, modes) each, as numbers that no value passes."""
+
+    low: Real
+    high: Real
+
+    @property
+    def magnitude(self) -> Real:
+        """The largest magnitude."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+    def hull(self, other: Interval) -> Interval:
+        return Interval(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+    def within(self, other: Interval) -> bool:
+        return bool(np.all(self.low >= other.low) and np.all(self.high <= other.high))
+
+
+@dataclass(frozen=True)
+class ProgramBounds:
+    """Worst cases of one program.
+
+    Parameters
+    ----------
+    output
+        What is sent.
+    reached, limits
+        By the name of each saturated quantity: its magnitude before, and what fits.
+    widest
+        The largest magnitude of any value.
+    """
+
+    output: Interval
+    reached: Mapping[str, Real]
+    limits: Mapping[str, int]
+    widest: float
+
+
+def bound_program(
+    program: Program, sources: Sequence[Interval], clock: Mapping[str, Interval]
+) -> ProgramBounds:
+    """Bound every value of a program for any inputs within ``sources``, one a port."""
+    words = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
+    words, values = _invariant(program, sources, clock, words)
+    reached: dict[str, Real] = {}
+    limits: dict[str, int] = {}
+    for value in program:
+        if value.operation == "saturate":
+            worst = values[id(value.arguments[0])].magnitude
+            reached[value.name] = np.maximum(reached.get(value.name, 0.0), worst)
+            limits[value.name] = fp.limit_of(*value.content)
+    widest = max((float(v.magnitude.max(initial=0.0)) for v in values.values()), default=0.0)
+    widest = max(widest, _widest_product(program, values))
+    output = values[id(program.output)]
+    shape = (program.width,)
+    spread = Interval(np.broadcast_to(output.low, shape), np.broadcast_to(output.high, shape))
+    return ProgramBounds(spread, reached, limits, widest)
+
+
+def _widest_product(program: Program, values: Mapping[int, Interval]) -> float:
+    """Bound the products that a shift makes smaller at once."""
+    widest = 0.0
+    for value in program:
+        if value.operation in ("multiply_shift", "decay"):
+            a, b = (_at_modes(value, x, values[id(x)]) for x in value.arguments[:2])
+            widest = max(widest, float((a.magnitude * b.magnitude).max(initial=0.0)))
+    return widest
+
+
+def _start(start: Any, value: Value, width: int) -> Interval:
+    shape = (width,) if value.modes is None else (width, value.modes)
+    low = np.broadcast_to(np.asarray(start, dtype=np.float64), shape)
+    return Interval(low, low)
+
+
+def _invariant(
+    program: Program,
+    sources: Sequence[Interval],
+    clock: Mapping[str, Interval],
+    words: dict[str, Interval],
+) -> tuple[dict[str, Interval], dict[int, Interval]]:
+    """Find intervals of the words that no step leaves; give them and all values' intervals."""
+
+    def follow(words: dict[str, Interval]) -> tuple[dict[str, Interval], dict[int, Interval]]:
+        values = _evaluate(program, sources, clock, words)
+        after = {
+            name: words[name].hull(values[id(word.following)])
+            for name, word in program.words.items()
+        }
+        return after, values
+
+    before = words
+    for _ in range(_GUESSES):
+        for _ in range(_STEPS):
+            after, values = follow(words)
+            if all(after[name].within(words[name]) for name in words):
+                return words, values
+            before, words = words, after
+        guess = {name: _limit(before[name], words[name], follow(words)[0][name]) for name in words}
+        if all(after.within(guess[name]) for name, after in follow(guess)[0].items()):
+            tight = _tightened(lambda tried: follow(tried)[0], words, guess)
+            return tight, follow(tight)[1]
+    full = {name: _full(word.bits, words[name]) for name, word in program.words.items()}
+    return full, follow(full)[1]
+
+
+def _tightened(
+    follow: Callable[[dict[str, Interval]], dict[str, Interval]],
+    inside: dict[str, Interval],
+    outside: dict[str, Interval],
+) -> dict[str, Interval]:
+    """Halve the room between words that are reached and an invariant, as long as one is left."""
+    for _ in range(_HALVINGS):
+        middle = {
+            name: Interval(
+                (inside[name].low + outside[name].low) / 2.0,
+                (inside[name].high + outside[name].high) / 2.0,
+            )
+            for name in inside
+        }
+        if all(after.within(middle[name]) for name, after in follow(middle).items()):
+            outside = middle
+        else:
+            inside = middle
+    return outside
+
+
+def _limit(first: Interval, second: Interval, third: Interval) -> Interval:
+    """Guess where three steps of a geometric series lead, a little beyond."""
+    return Interval(
+        -_sum_of_series(-first.low, -second.low, -third.low),
+        _sum_of_series(first.high, second.high, third.high),
+    )
+
+
+def _sum_of_series(first: Real, second: Real, third: Real) -> Real:
+    step, following = second - first, third - second
+    ratio = np.divide(following, step, out=np.zeros_like(step), where=step > 0)
+    ratio = np.minimum(ratio, 1.0 - 1e-9)
+    rest = following * ratio / (1.0 - ratio)
+    grows = following > 0
+    return np.asarray(np.where(grows, np.ceil((third + rest) * (1.0 + 1e-9)) + 1.0, third))
+
+
+def _full(bits: int, interval: Interval) -> Interval:
+    limit = float(fp.limit_of(bits))
+    return Interval(np.full_like(interval.low, -limit), np.full_like(interval.high, limit))
+
+
+def _evaluate(
+    program: Program,
+    sources: Sequence[Interval],
+    clock: Mapping[str, Interval],
+    words: Mapping[str, Interval],
+) -> dict[int, Interval]:
+    values: dict[int, Interval] = {}
+    for value in program:
+        arguments = [_at_modes(value, a, values[id(a)]) for a in value.arguments]
+        values[id(value)] = _interval(value, arguments, sources, clock, words)
+    return values
+
+
+def _at_modes(value: Value, argument: Value, interval: Interval) -> Interval:
+    if value.modes is None or argument.modes is not None or interval.low.ndim == 0:
+        return interval
+    return Interval(interval.low[..., None], interval.high[..., None])
+
+
+def _interval(
+    value: Value,
+    a: list[Interval],
+    sources: Sequence[Interval],
+    clock: Mapping[str, Interval],
+    words: Mapping[str, Interval],
+) -> Interval:
+    if value.operation == "input":
+        port, part = value.content
+        chosen = slice(*(part or (None,)))
+        return Interval(sources[port].low[chosen], sources[port].high[chosen])
+    if value.operation == "state":
+        return words[value.name]
+    if value.operation == "clock":
+        return clock[value.name]
+    if value.operation == "parameter":
+        number = value.content[0].astype(np.float64)
+        return Interval(number, number)
+    if value.operation == "constant":
+        return Interval(np.float64(value.content), np.float64(value.content))  # type: ignore[arg-type]
+    return _RULES[value.operation](value, *a)
+
+
+def _monotone(function: Callable[..., Real]) -> Callable[..., Interval]:
+    """Bound what never falls in its first argument; the others are known."""
+
+    def rule(value: Value, x: Interval, *known: Interval) -> Interval:
+        ends = [function(end, *(k.low for k in known)) for end in (x.low, x.high)]
+        ends += [function(end, *(k.high for k in known)) for end in (x.low, x.high)]
+        return Interval(np.minimum.reduce(ends), np.maximum.reduce(ends))
+
+    return rule
+
+
+def _rounded(x: Real, by: Real) -> Real:
+    return np.asarray(np.floor(x / 2.0**by + 0.5))
+
+
+def _signed(x: Real, by: Real) -> Real:
+    return np.asarray(np.where(by < 0, np.floor(x * 2.0**by + 0.5), x * 2.0**by))
+
+
+def _decayed(x: Real, kept: Real, by: Real) -> Real:
+    return np.asarray(np.sign(x) * np.floor(np.abs(x) * kept / 2.0**by))
+
+
+def _multiply(value: Value, a: Interval, b: Interval) -> Interval:
+    if value.arguments[0] is value.arguments[1]:
+        return Interval(np.zeros_like(a.low), a.magnitude**2)
+    products = [p * q for p in (a.low, a.high) for q in (b.low, b.high)]
+    return Interval(np.minimum.reduce(products), np.maximum.reduce(products))
+
+
+def _multiply_shift(value: Value, a: Interval, b: Interval, by: Interval) -> Interval:
+    product = _multiply(value, a, b)
+    return _monotone(_rounded)(value, product, by)
+
+
+def _and(value: Value, a: Interval, b: Interval) -> Interval:
+    if np.all(b.low >= 0) or np.all(a.low >= 0):  # a mask keeps no more bits than it has
+        positive = [i.high for i in (a, b) if np.all(i.low >= 0)]
+        high = np.minimum.reduce(positive)
+        return Interval(np.zeros_like(high), high)
+    return _bits(value, a, b)
+
+
+def _bits(value: Value, a: Interval, b: Interval) -> Interval:
+    """Bound what sets no bit that neither has."""
+    widest = np.maximum(a.magnitude, b.magnitude)
+    high = 2.0 ** np.ceil(np.log2(widest + 1.0)) - 1.0
+    negative = np.any(a.low < 0) or np.any(b.low < 0)
+    return Interval(-high - 1.0 if negative else np.zeros_like(high), high)
+
+
+def _flag(value: Value, a: Interval, b: Interval) -> Interval:
+    zeros = np.zeros(np.broadcast_shapes(a.low.shape, b.low.shape))
+    return Interval(zeros, zeros + 1.0)
+
+
+def _lookup(value: Value, table: Interval, index: Interval) -> Interval:
+    low, high = table.low.min(), table.high.max()
+    return Interval(np.full_like(index.low, low), np.full_like(index.high, high))
+
+
+def _saturate(value: Value, x: Interval) -> Interval:
+    high = float(fp.limit_of(*value.content))
+    low = -high if value.content[1] else 0.0
+    return Interval(np.clip(x.low, low, high), np.clip(x.high, low, high))
+
+
+def _weighted_sum(value: Value, weight: Interval, x: Interval) -> Interval:
+    excites, inhibits = np.maximum(weight.low, 0.0), np.minimum(weight.low, 0.0)
+    return Interval(excites @ x.low + inhibits @ x.high, excites @ x.high + inhibits @ x.low)
+
+
+def _silent_or(value: Value, condition: Interval, x: Interval) -> Interval:
+    return Interval(np.minimum(x.low, 0.0), np.maximum(x.high, 0.0))
+
+
+_RULES: dict[str, Callable[..., Interval]] = {
+    "add": lambda v, a, b: Interval(a.low + b.low, a.high + b.high),
+    "subtract": lambda v, a, b: Interval(a.low - b.high, a.high - b.low),
+    "negate": lambda v, a: Interval(-a.high, -a.low),
+    "multiply": _multiply,
+    "shift_left": _monotone(lambda x, k: x * 2.0**k),
+    "round_shift": _monotone(_rounded),
+    "signed_shift": _monotone(_signed),
+    "multiply_shift": _multiply_shift,
+    "decay": _monotone(_decayed),
+    "saturate": _saturate,
+    "clip": lambda v, a: Interval(np.clip(a.low, *v.content), np.clip(a.high, *v.content)),
+    "minimum": lambda v, a, b: Interval(np.minimum(a.low, b.low), np.minimum(a.high, b.high)),
+    "greater": _flag,
+    "equal": _flag,
+    "select": lambda v, c, a, b: a.hull(b),
+    "send_when": _silent_or,
+    "and": _and,
+    "or": _bits,
+    "xor": _bits,
+    "lookup": _lookup,
+    "bit_length": _monotone(lambda x: np.frexp(np.maximum(x, 0.0))[1].astype(np.float64)),
+    "per_mode": lambda v, a: Interval(
+        *(np.repeat(e[..., None], v.modes, -1) for e in (a.low, a.high))
+    ),
+    "sum_modes": lambda v, a: Interval(a.low.sum(axis=-1), a.high.sum(axis=-1)),
+    "sum_channels": lambda v, a: Interval(*(e.sum(keepdims=True) for e in (a.low, a.high))),
+    "weighted_sum": _weighted_sum,
+}

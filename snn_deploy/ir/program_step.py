@@ -1,0 +1,175 @@
+"""Runs a neuron's program on numpy arrays: what the reference engine and Lava's processes compute.
+
+One function an operation; each is its equation, in ``fixedpoint``'s words. Channels are the last
+axis, modes one more after it; all axes before are free: a batch, or a batch and its steps where the
+program has no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.ir.program import Program, Value
+
+__all__ = ["Clock", "ProgramStep", "run_program"]
+
+IntArray = npt.NDArray[np.int64]
+Clock = Mapping[str, Any]
+
+
+class ProgramStep:
+    """A program, ready to run; ``clipped`` counts what was saturated so far.
+
+    Parameters
+    ----------
+    program
+        The neuron's.
+    batch
+        Sequences side by side; their words of state are (batch, width), or (batch, width, modes).
+    """
+
+    def __init__(self, program: Program, batch: int) -> None:
+        self.program = program
+        self.clipped = 0
+        self._values = tuple(program)
+        self._needed = program.every_step
+        self._constants = {
+            id(value): _constant(value) for value in self._values if not value.arguments
+        }
+        self.words: dict[str, IntArray] = {}
+        for word in program.words.values():
+            shape = (batch, program.width, *_axis(word.value))
+            self.words[word.name] = np.broadcast_to(np.int64(word.start), shape).copy()
+
+    def __call__(self, ports: Sequence[IntArray], clock: Clock) -> IntArray:
+        """Take one step: what arrived at each port, (…, channels), gives what is sent."""
+        results: dict[int, IntArray] = {}
+        silent = self.program.output.operation == "send_when" and not np.any(
+            self._evaluate(self.program.output.arguments[0], results, ports, clock)
+        )
+        for value in self._values:
+            if silent and id(value) not in self._needed:
+                continue
+            self._evaluate(value, results, ports, clock)
+        shape = (*ports[0].shape[:-1], self.program.width)
+        for word in self.program.words.values():
+            following = results[id(word.following)]
+            self.words[word.name] = np.broadcast_to(following, self.words[word.name].shape)
+        sent = np.zeros((), np.int64) if silent else results[id(self.program.output)]
+        return np.array(np.broadcast_to(sent, shape), dtype=np.int64)
+
+    def _evaluate(
+        self, value: Value, results: dict[int, IntArray], ports: Sequence[IntArray], clock: Clock
+    ) -> IntArray:
+        if id(value) in results:
+            return results[id(value)]
+        arguments = [self._evaluate(a, results, ports, clock) for a in value.arguments]
+        if value.operation == "input":
+            port, part = value.content
+            result = np.asarray(ports[port][..., slice(*(part or (None,)))])
+        elif value.operation == "state":
+            result = self.words[value.name]
+        elif value.operation == "clock":
+            result = np.asarray(clock[value.name], dtype=np.int64)
+        elif value.operation == "saturate":
+            result, count = fp.saturate(arguments[0], *value.content)
+            self.clipped += count
+        elif value.arguments:
+            result = _FUNCTIONS[value.operation](*_aligned(value, arguments), *_extra(value))
+        else:
+            result = self._constants[id(value)]
+        results[id(value)] = result
+        return result
+
+
+def _axis(value: Value) -> tuple[int, ...]:
+    return () if value.modes is None else (value.modes,)
+
+
+def _constant(value: Value) -> Any:
+    if value.operation == "parameter":
+        return value.content[0]
+    return np.int64(value.content) if value.operation == "constant" else None
+
+
+def _extra(value: Value) -> tuple[Any, ...]:
+    if value.operation == "per_mode":
+        return (value.modes,)
+    return value.content if value.operation == "clip" else ()
+
+
+def _aligned(value: Value, arguments: list[Any]) -> list[Any]:
+    """Give values of a channel an axis of modes where they meet values of modes."""
+    if value.modes is None or value.operation == "per_mode":
+        return arguments
+    pairs = zip(value.arguments, arguments, strict=True)
+    return [a if v.modes is not None or np.ndim(a) == 0 else a[..., None] for v, a in pairs]
+
+
+def _weighted_sum(weight: IntArray, x: IntArray) -> IntArray:
+    return fp.dot(x, weight.T)
+
+
+def _bit_length(x: IntArray) -> IntArray:
+    return np.asarray(np.frexp(np.asarray(x, np.float64))[1].astype(np.int64))
+
+
+def _flag(compared: Any) -> IntArray:
+    return np.asarray(compared, dtype=np.int64)
+
+
+_FUNCTIONS: dict[str, Callable[..., IntArray]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "negate": lambda a: -a,
+    "multiply": lambda a, b: a * b,
+    "shift_left": np.left_shift,
+    "round_shift": fp.round_shift,
+    "signed_shift": fp.signed_shift,
+    "multiply_shift": fp.multiply_shift,
+    "decay": fp.multiply_shift_towards_zero,
+    "clip": np.clip,
+    "minimum": np.minimum,
+    "greater": lambda a, b: _flag(a > b),
+    "equal": lambda a, b: _flag(a == b),
+    "select": lambda c, a, b: np.where(c != 0, a, b),
+    "send_when": lambda c, a: np.where(c != 0, a, 0),
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lookup": lambda table, index: table[index],
+    "bit_length": _bit_length,
+    "per_mode": lambda x, modes: np.repeat(x[..., None], modes, axis=-1),
+    "sum_modes": lambda x: np.asarray(x.sum(axis=-1)),
+    "sum_channels": lambda x: np.asarray(x.sum(axis=-1, keepdims=True)),
+    "weighted_sum": _weighted_sum,
+}
+
+
+def run_program(
+    program: Program,
+    sources: Sequence[IntArray],
+    clock: Clock,
+    backwards: bool = False,
+    step: ProgramStep | None = None,
+) -> tuple[IntArray, int]:
+    """Run whole signals (B, L, channels), ``backwards`` from the last step to the first.
+
+    Gives the signal and how many values were clipped. ``clock`` words are (B, L, 1). With ``step``
+    it goes on from that step's words of state, and leaves them there.
+    """
+    batch, steps = sources[0].shape[:2]
+    step = step or ProgramStep(program, batch)
+    before = step.clipped
+    if not program.words:
+        return step(sources, clock), step.clipped - before
+    sent = np.empty((batch, steps, program.width), dtype=np.int64)
+    for t in range(steps)[:: -1 if backwards else 1]:
+        now = {name: word[:, t] for name, word in clock.items()}
+        sent[:, t] = step([x[:, t] for x in sources], now)
+    return sent, step.clipped - before

@@ -1,0 +1,193 @@
+"""What every kind of integer node has: traits, rules, a program, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.ir.bounds import WIDEST, Bound
+from snn_deploy.ir.cost import NodeCost, program_cost
+from snn_deploy.ir.formats import Format
+from snn_deploy.ir.node import Node
+from snn_deploy.ir.program import Program, Tracer, Value, multiply_shift
+from snn_deploy.ir.program_bounds import Interval, bound_program
+from snn_deploy.nodes.rules import (
+    MAX_FACTOR_BITS,
+    fits,
+    require,
+    require_range,
+    require_shape,
+    require_shifts,
+)
+
+if TYPE_CHECKING:
+    from snn_deploy.ir.network import Network
+
+__all__ = ["Int8", "Int32", "IntegerNode", "Place", "Rescale", "check_rescale", "rescaled"]
+
+IntArray = npt.NDArray[np.int64]
+Int8 = npt.NDArray[np.int8]
+Int32 = npt.NDArray[np.int32]
+
+SHIFT_BITS = 6  # holds 0 … 47, and -24 … 24
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which steps of its sequences a node works on.
+
+    Parameters
+    ----------
+    lengths
+        Valid steps of each sequence, (B,).
+    steps
+        Steps of the padded sequences, L.
+    start
+        The step that the inputs at hand begin with.
+    """
+
+    lengths: IntArray
+    steps: int
+    start: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerNode(Node):
+    """A node whose output is integers in ``output`` format.
+
+    A kind gives its equation as docstring and as :meth:`step`; from that program follow what every
+    engine computes, its worst case and its cost. Where a kind knows better (a proof that intervals
+    cannot find, memory beside the neuron's own), it overrides :meth:`bound` or :meth:`cost`.
+
+    Traits, for whoever asks what a node does and not what it is called:
+
+    ``crossing`` is how many steps it takes from the sources to the node's answer; in ``holding`` of
+    them the value does not travel, but stays in the neuron. ``spikes``: it sends binary spikes.
+    ``synaptic``: it is the synapses between neurons, no neuron. ``on_host``: no core can compute
+    it. ``host_capable``: the host can. ``adds``: it takes any number of inputs. ``reductions``: it
+    exchanges messages within its layer. ``once``: it speaks once a sequence.
+    ``clips``: values can be clipped, and are counted.
+    """
+
+    crossing: ClassVar[int] = 0
+    holding: ClassVar[int] = 0
+    synaptic: ClassVar[bool] = False
+    host_capable: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
+    reductions: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+    clips: ClassVar[bool] = True
+    is_input: ClassVar[bool] = False
+    reads_tokens: ClassVar[bool] = False
+    lowered: ClassVar[bool] = True
+    """Whether a chip's process does it; else a pass makes processes of it."""
+
+    output: Format
+
+    @property
+    def runs_backwards(self) -> bool:
+        """Whether it runs from a sequence's last step to its first."""
+        return False
+
+    @property
+    def input_width(self) -> int:
+        """Channels of each of its inputs."""
+        return self.width
+
+    @property
+    def has_state(self) -> bool:
+        """Whether something lives from step to step."""
+        return not self.on_host and bool(self.program.words)
+
+    @property
+    def modes(self) -> int | None:
+        """Complex modes a channel, each of which could be a neuron; None: it has no such."""
+        return None
+
+    def check(self, network: Network) -> None:
+        """Check the rules of this kind.
+
+        Raises
+        ------
+        NetworkError
+            Naming the node and the rule.
+        """
+
+    def check_output(self) -> None:
+        """Check the format that it sends."""
+        require(self.output.signed, self, "its output must be signed")
+
+    def step(self, t: Tracer) -> Value:
+        """Trace one step; give what is sent."""
+        raise NotImplementedError(f"{self.kind} has no program")
+
+    @cached_property
+    def program(self) -> Program:
+        """The neuron's step, traced."""
+        tracer = Tracer(self.width)
+        return tracer.program(self.step(tracer))
+
+    def clock(self, place: Place, steps: int) -> Mapping[str, IntArray]:
+        """Give the words of the sequence that :meth:`step` asks for, (B, steps, 1) each."""
+        return {}
+
+    def clock_bounds(self) -> Mapping[str, Interval]:
+        """Bound those words."""
+        return {}
+
+    def bound(self, sources: Sequence[Interval]) -> Bound:
+        """Bound the node from its sources' worst cases."""
+        worst = bound_program(self.program, sources, self.clock_bounds())
+        width = (self.width,)
+        reached: dict[str, Any] = {
+            name: np.broadcast_to(np.atleast_1d(value), width) if np.ndim(value) < 2 else value
+            for name, value in worst.reached.items()
+        }
+        reached["product"] = np.full(width, worst.widest)
+        return Bound(reached, {**worst.limits, "product": WIDEST}, worst.output.magnitude)
+
+    def cost(self, network: Network) -> NodeCost:
+        """Cost the node on a chip."""
+        return program_cost(self.program)
+
+    def source_formats(self, network: Network) -> list[Format]:
+        """Give the formats of its inputs."""
+        return [source.output for source in network.sources(self)]  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """Per channel ``sat(ms(x, mantissa, shift) + bias)``: a gain and an offset.
+
+    mantissa (width,) signed ``bits`` wide, shift (width,) 0 … 47, bias (width,) in the output's
+    mantissas. ``bits`` is what the chip's multiplier must hold.
+    """
+
+    mantissa: Int32
+    shift: Int8
+    bias: Int32
+    bits: int
+
+
+def rescaled(
+    t: Tracer, x: Value, rescale: Rescale, bias_bits: int, part: slice = slice(None), of: str = ""
+) -> Value:
+    """Trace ``ms(x, mantissa, shift) + bias``, not yet saturated, with the parameters' ``part``."""
+    mantissa = t.parameter(f"{of}mantissa", rescale.mantissa[part], rescale.bits)
+    shift = t.parameter(f"{of}shift", rescale.shift[part], SHIFT_BITS)
+    bias = t.parameter(f"{of}bias", rescale.bias[part], bias_bits)
+    return multiply_shift(x, mantissa, shift) + bias
+
+
+def check_rescale(node: Node, rescale: Rescale, width: int) -> None:
+    """Check a gain's shapes and widths."""
+    require_range(node, "bits", rescale.bits, 2, MAX_FACTOR_BITS)
+    require_shape(node, "mantissa", rescale.mantissa, (width,))
+    require_shape(node, "bias", rescale.bias, (width,))
+    require_shifts(node, "shift", rescale.shift, (width,))
+    require(fits(rescale.mantissa, rescale.bits), node, f"a gain exceeds {rescale.bits} bits")

@@ -1,0 +1,82 @@
+"""Positions: a table as long as the sequence, added on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.errors import DataError
+from snn_deploy.ir.bounds import Bound, saturating, shifted
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.program_bounds import Interval
+from snn_deploy.nodes.base import Int8, IntArray, IntegerNode, Place
+from snn_deploy.nodes.embedding_table import Table, largest_entries
+from snn_deploy.nodes.rules import (
+    MAX_FACTOR_BITS,
+    MAX_SHIFT,
+    require_entries,
+    require_one_exponent,
+    require_shape,
+    require_shifts,
+)
+
+__all__ = ["Positions"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Positions(IntegerNode):
+    """``y[t] = sat((x[t] << align) + table[t])``; a negative ``align`` is a right shift.
+
+    table (max_steps, width) in the output's mantissas, which may exceed its range: longer sequences
+    are refused. align (width,), -47 … 24, or None for no shifts.
+    """
+
+    on_host = True
+    host_capable = True
+
+    channels: int
+    table: Table
+    align: Int8 | None = None
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+    def check(self, network: Network) -> None:
+        (form,) = self.source_formats(network)
+        require_entries(self, self.table, MAX_FACTOR_BITS)
+        require_shape(self, "its table", self.table, (len(self.table), self.width))
+        exponents = form.exponents(self.width)
+        if self.align is not None:
+            require_shifts(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
+            exponents = exponents + self.align
+        require_one_exponent(self, [exponents, self.output.exponents(self.width)])
+
+    def run(self, sources: Sequence[IntArray], place: Place) -> tuple[IntArray, int]:
+        """Add the table's rows from ``place.start`` on to x (B, L, width)."""
+        stop = place.start + sources[0].shape[1]
+        self.check_positions(stop)
+        x = sources[0] if self.align is None else fp.signed_shift(sources[0], self.align)
+        return fp.saturate(x + self.table[place.start : stop], self.output.bits)
+
+    def check_positions(self, steps: int) -> None:
+        """Refuse sequences that are longer than the table.
+
+        Raises
+        ------
+        DataError
+            Naming both.
+        """
+        if steps > len(self.table):
+            raise DataError(
+                f"{self.name}: sequences have {steps} steps, but the network knows only "
+                f"{len(self.table)} positions; shorten the sequences"
+            )
+
+    def bound(self, sources: Sequence[Interval]) -> Bound:
+        x = sources[0].magnitude
+        x = x if self.align is None else shifted(x, -self.align.astype(np.int64))
+        return saturating(self.output.limit, x + largest_entries(self.table), x)
