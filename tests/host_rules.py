@@ -116,6 +116,10 @@ HOST: dict[str, tuple[Callable[[], Network], str]] = {
         ),
         "node 'lookup' (EmbeddingTable): bits 1 is outside 2 … 32",
     ),
+    "a position too large": (
+        lambda: positions(table=np.full((4, 3), -(2**31), np.int32)),
+        "node 'positions' (Positions): an entry of its table exceeds 32 bits",
+    ),
     "positions of other channels": (
         lambda: positions(table=TABLE[:, :2]),
         "node 'positions' (Positions): its table has shape (4, 2), not (4, 3)",
