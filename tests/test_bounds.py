@@ -33,7 +33,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes.base import Place
-from snn_deploy.nodes.mode_bounds import heard_bound, state_bound
+from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -225,7 +225,7 @@ def test_a_readout_of_any_phase_hears_no_more_than_its_bound(modulus: float, ang
         input_shift=np.array([[0]], np.int8),
         state_bits=24,
     )
-    bound = float(heard_bound(bank, np.array([1000.0]))[0, 0])
+    bound = float(projection_bound(bank, np.array([1000.0]))[0, 0])
     response = (turned / 4096) ** np.arange(8000)
     phases = np.exp(1j * np.linspace(0, np.pi, 90))
     heard = 1000.0 * np.abs((phases[:, None] * response).real).sum(axis=1)

@@ -123,9 +123,10 @@ def _check_sizes(nodes: tuple[Node, ...]) -> None:
                 f"are {MAX_WIDTH:,} and {MAX_TOTAL_WIDTH:,}"
             )
         for edge in node.inputs:
-            if max(edge.delay, edge.steps_back) > MAX_DELAY:
+            longest = max(edge.delay, edge.steps_back)
+            if longest > MAX_DELAY:
                 raise DeploymentError(
-                    f"node '{node.name}': a delay of {max(edge.delay, edge.steps_back):,} steps, over {MAX_DELAY:,}"
+                    f"node '{node.name}': a delay of {longest:,} steps, over {MAX_DELAY:,}"
                 )
 
 

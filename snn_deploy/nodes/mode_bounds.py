@@ -12,7 +12,7 @@ from snn_deploy import fixedpoint as fp
 if TYPE_CHECKING:
     from snn_deploy.nodes.dendrite import ModeBank
 
-__all__ = ["contribution_bound", "heard_bound", "state_bound"]
+__all__ = ["contribution_bound", "projection_bound", "state_bound"]
 
 Magnitude = npt.NDArray[np.float64]
 
@@ -34,23 +34,23 @@ def contribution_bound(bank: ModeBank, x: Magnitude) -> Magnitude:
     """Bound what each of a bank's modes adds to its channel's drive, (H, N)."""
     readout = np.hypot(bank.readout_real, bank.readout_imag)
     gain = readout / 2.0 ** bank.readout_shift.astype(float)
-    contribution: Magnitude = heard_bound(bank, x) * gain + (
+    contribution: Magnitude = projection_bound(bank, x) * gain + (
         gain > 0
     )  # two roundings of half a unit
     return contribution
 
 
-def heard_bound(bank: ModeBank, x: Magnitude) -> Magnitude:
-    """Bound what a readout of modulus 1, whatever its phase, hears of a bank's modes, (H, N).
+def projection_bound(bank: ModeBank, x: Magnitude) -> Magnitude:
+    """Bound what a readout of modulus 1, whatever its phase, picks of a bank's modes, (H, N).
 
-    It hears a turning mode only in part: ``Σ_j |a|**j |cos(j angle + phase)| |in|``, about 2/π of
+    It picks a turning mode only in part: ``Σ_j |a|**j |cos(j angle + phase)| |in|``, about 2/π of
     the state's bound. A state that may clip turns no more; it can fill both compartments.
     """
     modulus = np.abs(bank.decay)
     limit = fp.limit_of(bank.state_bits)
-    heard = _entering(bank, x) * _swing(bank.decay) + _roundings(bank) / (1.0 - modulus)
+    picked = _entering(bank, x) * _rotation_sum(bank.decay) + _roundings(bank) / (1.0 - modulus)
     state = state_bound(bank, x)
-    return np.minimum(state, np.where(state <= limit, heard, np.sqrt(2.0) * limit))
+    return np.minimum(state, np.where(state <= limit, picked, np.sqrt(2.0) * limit))
 
 
 def _entering(bank: ModeBank, x: Magnitude) -> Magnitude:
@@ -62,7 +62,7 @@ def _roundings(bank: ModeBank) -> Magnitude:
     return np.where(bank.decay != 0, np.sqrt(2.0), 0.0)
 
 
-def _swing(decay: npt.NDArray[np.complex128]) -> Magnitude:
+def _rotation_sum(decay: npt.NDArray[np.complex128]) -> Magnitude:
     """Bound ``Σ_j |a|**j |cos(j angle + phase)|`` for every phase.
 
     With ``|cos x| = 2/π + 4/π Σ_k ± cos(2 k x) / (4 k² - 1)`` each term is a geometric series,

@@ -22,7 +22,7 @@ from snn_deploy.errors import ConfigError
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.nodes.mode_bounds import heard_bound, state_bound
+from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.readout_correction import ReadoutCorrection
 
@@ -164,7 +164,7 @@ def _scale_states(a: Complex, source: Format, x: Real, config: QuantizationConfi
     shift = np.clip(np.floor(np.log2(room)), -SHIFT_LIMIT, SHIFT_LIMIT).astype(np.int8)
     bank = replace(bank, input_shift=shift)
     exponent = source.exponents(len(a))[:, None] + shift
-    return _Scaled(bank, lean, exponent, heard_bound(bank, x))
+    return _Scaled(bank, lean, exponent, projection_bound(bank, x))
 
 
 def _sum_exponent(
