@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from snn_deploy.converters.s4_backbone import Place, convert_backbone
 from snn_deploy.converters.s4_config import parse_options
-from snn_deploy.converters.s4_parts import linear, refuse_unstable
+from snn_deploy.converters.s4_parts import linear, refuse_overflow
 from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
@@ -57,7 +57,7 @@ def _layer(place: Place) -> tuple[Node, ...]:
     logit = weights.real(f"{keys}alpha_logit", (options.threshold_taps,))
     with np.errstate(all="ignore"):
         pole = np.exp(dt * (-np.exp(-log_tau) + 1j * np.exp(log_omega)))
-    refuse_unstable(np.abs(pole), weights.where, keys)
+    refuse_overflow(pole, weights.where, keys, "a")
     dendrites = DiagonalSsm(
         name=f"{place.name}.dendrites",
         inputs=(Edge(place.reads),),

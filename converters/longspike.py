@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from snn_deploy.converters.s4_kernels import read_kernel
-from snn_deploy.converters.s4_parts import refuse_overflow, refuse_unstable
+from snn_deploy.converters.s4_parts import refuse_overflow
 from snn_deploy.converters.spikingssm import Layout, convert_stack
 from snn_deploy.converters.spikingssm_config import LayerConfig, ModelConfig, SpikingSsmConfig
 from snn_deploy.converters.weights import Weights
@@ -96,7 +96,7 @@ def _ssm(weights: Weights, keys: str, name: str, model: ModelConfig, reads: str)
             held = np.where(np.abs(pole) < _LEAST_POLE, dt, (a - 1) / (pole + _POLE_GUARD))
         gain = held * b[:, None] * eta[:, None]
     shape = (model.d_model, -1)
-    refuse_unstable(np.abs(a).reshape(shape), weights.where, keys)
+    refuse_overflow(a.reshape(shape), weights.where, keys, "a")
     refuse_overflow(gain.reshape(shape), weights.where, keys)
     c = [np.tile(row, (1, len(eta))) for row in kernel.c]
     return DiagonalSsm(

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 
 from snn_deploy.converters.s4_backbone import Place, convert_backbone
 from snn_deploy.converters.s4_config import parse_options
-from snn_deploy.converters.s4_parts import linear, refuse_unstable
+from snn_deploy.converters.s4_parts import linear, refuse_overflow
 from snn_deploy.converters.weights import Weights, strip_wrappers
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, FloatInput, Linear, Residual
@@ -188,7 +188,7 @@ def _neuron(
         pole, gain = np.full(channels, 1 - 1 / options.tau) + 0j, np.ones(channels)
     else:
         pole, gain = _resonator(weights, keys, channels, options)
-    refuse_unstable(np.abs(pole)[:, None], weights.where, keys)
+    refuse_overflow(pole[:, None], weights.where, keys, "a")
     half = np.full((channels, 1), 0.5 + 0j)  # the node itself doubles
     potential = DiagonalSsm(
         name=f"{name}.potential",

@@ -152,7 +152,7 @@ def convert_backbone(
     Raises
     ------
     CheckpointError
-        If weights are missing, left over, of the wrong shape, not finite or unstable.
+        If weights are missing, left over, of the wrong shape or not finite.
     UnsupportedNetworkError
         If the configuration asks for something that cannot be expressed.
     """

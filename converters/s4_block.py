@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from snn_deploy.converters.s4_config import KernelOptions
 from snn_deploy.converters.s4_kernels import positive, read_kernel
-from snn_deploy.converters.s4_parts import diagonal_ssm, refuse_unstable
+from snn_deploy.converters.s4_parts import diagonal_ssm, refuse_overflow
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import CheckpointError
 from snn_deploy.ir.formats import Edge
@@ -52,8 +52,7 @@ def block_ssm(
         continuous = read_kernel(weights, kernel, channels, options, trainable_b=True)
         return diagonal_ssm(name, reads, continuous, d, options.disc, (weights.where, keys))
     a, b = _bilinear(weights, kernel, channels, options)
-    radius = np.abs(np.linalg.eigvals(a))
-    refuse_unstable(radius, weights.where, keys)
+    refuse_overflow(a.reshape(channels, -1), weights.where, keys, "a")
     c = _output_weights(weights, kernel, a, 2 if options.bidirectional else 1)
     return NplrSsm(
         name=name,

@@ -61,7 +61,7 @@ def convert_spiking_s4d(
     Raises
     ------
     CheckpointError
-        If weights are missing, left over, of the wrong shape, not finite or unstable, or nothing
+        If weights are missing, left over, of the wrong shape, or not finite, or nothing
         says which neuron they belong to.
     UnsupportedNetworkError
         If an option asks for something that cannot be expressed.

@@ -24,6 +24,7 @@ from snn_deploy.errors import (
 from snn_deploy.ir.float_nodes import FloatInput
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.stability import unstable_nodes
 from snn_deploy.nodes.stochastic_spikes import StochasticSpikes
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.quantize.config import QuantizationConfig
@@ -129,10 +130,18 @@ def test_a_transposed_layer_norm() -> None:
         convert((tensors, config))
 
 
-def test_an_unstable_resonator() -> None:
+def test_an_unstable_resonator_is_told_of() -> None:
     tensors, config = tiny_backbone("drf")
     tensors["model.layers.1.layer.log_tau"][2, 1] = 80
-    with pytest.raises(CheckpointError, match=r"unstable: \|a\| = 1 in channel 2, mode 1"):
+    (found,) = unstable_nodes(convert((tensors, config)))
+    assert (found.node, found.channel, found.mode, found.largest) == ("layers.1.dendrites", 2, 1, 1)
+
+
+def test_a_resonator_that_has_overflowed() -> None:
+    tensors, config = tiny_backbone("spikingblockgate")
+    name = next(name for name in tensors if name.endswith("neuron1.theta_log"))
+    tensors[name][...] = 1e4
+    with pytest.raises(CheckpointError, match=r"no finite discretisation: a = .*(nan|inf)"):
         convert((tensors, config))
 
 

@@ -8,15 +8,19 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.errors import DataError
 from snn_deploy.ir.float_nodes import DiagonalSsm, SurrogateWeights
 
 __all__ = [
     "convolve",
+    "convolve_growing",
     "fire_exact",
     "fire_surrogate",
     "kernel_spectrum",
+    "refuse_overflow",
     "response_spectrum",
     "ssm_kernel",
+    "ssm_responses",
 ]
 
 Real = npt.NDArray[np.float64]
@@ -53,12 +57,56 @@ def kernel_spectrum(ssm: DiagonalSsm, steps: int) -> Complex:
     """Give the Fourier transform (H, size / 2 + 1) of the SSM's impulse response."""
     spectrum = np.empty((ssm.width, _fft_size(steps) // 2 + 1), dtype=np.complex128)
     for part in _groups(ssm.width, steps):
-        a, b, c = ssm.a[part], ssm.b[part], ssm.c[part]
-        backward = None
-        if ssm.c_reverse is not None and steps > 1:
-            backward = ssm_kernel(a, b * ssm.c_reverse[part], steps - 1)
-        spectrum[part] = response_spectrum(ssm_kernel(a, b * c, steps), backward)
+        spectrum[part] = response_spectrum(*ssm_responses(ssm, steps, part))
     return spectrum
+
+
+def ssm_responses(
+    ssm: DiagonalSsm, steps: int, part: slice = slice(None)
+) -> tuple[Real, Real | None]:
+    """Give the impulse responses of some channels: to the past (steps, H), to the future if any."""
+    a, b, c = ssm.a[part], ssm.b[part], ssm.c[part]
+    backward = None
+    if ssm.c_reverse is not None and steps > 1:
+        backward = ssm_kernel(a, b * ssm.c_reverse[part], steps - 1)
+    return ssm_kernel(a, b * c, steps), backward
+
+
+def convolve_growing(name: str, d: Real, u: Real, forward: Real, backward: Real | None) -> Real:
+    """Do as :func:`convolve` does with responses that grow, tap by tap.
+
+    A Fourier transform rounds every step to the largest one's precision, and would lose all that
+    comes before the end. ``forward`` and ``backward`` are as for :func:`response_spectrum`.
+
+    Raises
+    ------
+    DataError
+        If node ``name`` grows beyond float64.
+    """
+    steps = u.shape[1]
+    y = d * u
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused below
+        for lag, weight in enumerate(forward):
+            y[:, lag:] += weight * u[:, : steps - lag]
+        for lead, weight in enumerate(() if backward is None else backward, start=1):
+            y[:, : steps - lead] += weight * u[:, lead:]
+    refuse_overflow(name, y)
+    return y
+
+
+def refuse_overflow(name: str, values: Real | Complex) -> None:
+    """Refuse what grew beyond float64 at node ``name``.
+
+    Raises
+    ------
+    DataError
+        Saying so: whatever came after it would be a guess.
+    """
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"node '{name}' is unstable and grows beyond float64 over these sequences: give "
+            "shorter ones"
+        )
 
 
 def response_spectrum(forward: Real, backward: Real | None) -> Complex:

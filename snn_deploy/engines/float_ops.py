@@ -16,9 +16,11 @@ import numpy.typing as npt
 from snn_deploy.engines.draws import Draws
 from snn_deploy.engines.float_dynamics import (
     convolve,
+    convolve_growing,
     fire_exact,
     fire_surrogate,
     kernel_spectrum,
+    ssm_responses,
 )
 from snn_deploy.errors import BackendError, DataError
 from snn_deploy.ir.encoder_decoder_nodes import (
@@ -43,6 +45,7 @@ from snn_deploy.ir.float_nodes import (
     Residual,
 )
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.stability import grows
 from snn_deploy.nodes.gelu import gelu
 
 __all__ = ["OPERATIONS", "Context", "Neuron", "Signal"]
@@ -118,9 +121,14 @@ def _layer_norm(node: LayerNorm, x: list[Signal], _: Context) -> Signal:
 
 
 def _diagonal_ssm(node: DiagonalSsm, x: list[Signal], context: Context) -> Signal:
+    steps = x[0].shape[1]
+    if grows(node, steps):
+        with np.errstate(over="ignore", invalid="ignore"):
+            responses = ssm_responses(node, steps)
+        return convolve_growing(node.name, node.d, x[0], *responses)
     kept = {} if context.spectra is None else context.spectra
     if node.name not in kept:
-        kept[node.name] = kernel_spectrum(node, x[0].shape[1])
+        kept[node.name] = kernel_spectrum(node, steps)
     return convolve(node.d, x[0], kept[node.name])
 
 

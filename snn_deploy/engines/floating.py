@@ -6,6 +6,8 @@ logits and every one of their spikes, and with the surrogate neuron what their e
 
 from __future__ import annotations
 
+import warnings
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +19,11 @@ from snn_deploy.engines.draws import Draws
 from snn_deploy.engines.float_ops import OPERATIONS, Context, Neuron, Signal
 from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.result import no_progress
-from snn_deploy.errors import BackendError, DataError, NetworkError
+from snn_deploy.errors import BackendError, DataError, NetworkError, SnnDeployWarning
 from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm, TokenInput
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.stability import unstable_nodes
 from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.nodes.nplr_ssm import NplrSsm
 
@@ -36,6 +39,8 @@ _SPECTRA_BYTES = 1024 * 2**20  # of spectra, kept from block to block
 # Signals of a layer that live at once: stream, input, drive, FFT work, spikes, mix.
 _LIVE_SIGNALS = 12
 _SURROGATE_SIGNALS = 24
+
+_WARNED: weakref.WeakSet[Network] = weakref.WeakSet()  # data runs in blocks; one warning is enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +102,7 @@ def run_float(
     """
     if network.stage != "float":
         raise NetworkError(f"the float engine runs float networks, not stage '{network.stage}'")
+    _warn_of_unstable(network)
     if neuron == "surrogate":
         _check_surrogate(network)
     batch = _checked_inputs(network, np.asarray(inputs))
@@ -120,6 +126,21 @@ def run_float(
             progress(len(rows) / len(batch) / len(network))
         answers.append(apply_head(network, _answer(network, signal, context)))
     return FloatResult(logits=np.concatenate(answers), signals=recorded)
+
+
+def _warn_of_unstable(network: Network) -> None:
+    """Say once a network what makes its answer hang on how long the sequences are."""
+    found = list(unstable_nodes(network))
+    if not found or network in _WARNED:
+        return
+    _WARNED.add(network)
+    told = ", ".join(map(str, found[:4])) + (f" and {len(found) - 4} more" if found[4:] else "")
+    warnings.warn(
+        f"unstable: {told}; it runs over these sequences, which end, but no chip could run it: "
+        "convert refuses it",
+        SnnDeployWarning,
+        stacklevel=3,
+    )
 
 
 def _evaluate(network: Network, inputs: Signal, context: Context) -> Iterator[tuple[Node, Signal]]:

@@ -113,7 +113,7 @@ class DiagonalSsm(Node):
 
     ``h[t] = a * h[t-1] + b * u[t]``, ``y[t] = 2 Re(Σ_n c_n h_n[t]) + d u[t]``, and with
     ``c_reverse`` also ``+ 2 Re(Σ_n c_reverse_n g_n[t])``, ``g[t] = a * g[t+1] + b * u[t+1]``:
-    strictly the future. Shapes: a, b, c, c_reverse (H, N) complex, |a| < 1; d (H,).
+    strictly the future. Shapes: a, b, c, c_reverse (H, N) complex; d (H,). To be deployed, |a| < 1.
     """
 
     a: Complex
@@ -125,6 +125,11 @@ class DiagonalSsm(Node):
     @property
     def width(self) -> int:
         return int(self.a.shape[0])
+
+    @property
+    def moduli(self) -> Real:
+        """How much of a mode is left after a step, (H, N)."""
+        return np.abs(self.a)
 
     @property
     def modes(self) -> int:
@@ -152,6 +157,11 @@ class DssSsm(Node):
     @property
     def width(self) -> int:
         return int(self.a.shape[0])
+
+    @property
+    def moduli(self) -> Real:
+        """How much of a mode is left after a step, (H, N)."""
+        return np.abs(self.a)
 
     def at_length(self, steps: int) -> DiagonalSsm:
         """Give the DiagonalSsm that this is for sequences of ``steps`` steps (padding included)."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.ir.stability import grows
 from snn_deploy.nodes.float_node import FloatNode, Signal
 
 if TYPE_CHECKING:
@@ -39,10 +41,21 @@ class NplrSsm(FloatNode):
     def width(self) -> int:
         return int(self.a.shape[0])
 
+    @cached_property
+    def moduli(self) -> Signal:
+        """How much of a mode is left after a step, (H, M)."""
+        return np.asarray(np.abs(np.linalg.eigvals(self.a)))
+
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        from snn_deploy.engines.float_dynamics import convolve, response_spectrum
+        from snn_deploy.engines.float_dynamics import (
+            convolve,
+            convolve_growing,
+            response_spectrum,
+        )
 
         (u,) = sources
+        if grows(self, u.shape[1]):
+            return convolve_growing(self.name, self.d, u, *self._responses(u.shape[1]))
         kept = {} if context.spectra is None else context.spectra
         if self.name not in kept:
             kept[self.name] = response_spectrum(*self._responses(u.shape[1]))

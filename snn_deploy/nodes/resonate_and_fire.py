@@ -35,13 +35,22 @@ class ResonateAndFire(FloatNode):
     def width(self) -> int:
         return int(self.gain.shape[0])
 
+    @property
+    def moduli(self) -> Signal:
+        """How much of the state is left after a step, (H, 1)."""
+        return np.abs(self.pole)[:, None]
+
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        from snn_deploy.engines.float_dynamics import refuse_overflow
+
         (x,) = sources
         y = np.empty_like(x)
         s = np.zeros_like(x[:, 0])
         u = np.zeros(s.shape, dtype=np.complex128)
-        for t in range(x.shape[1]):
-            u = self.pole * u + self.gain * x[:, t] - self.reset * s
-            s = (u.real > 1).astype(float)
-            y[:, t] = s
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused below
+            for t in range(x.shape[1]):
+                u = self.pole * u + self.gain * x[:, t] - self.reset * s
+                s = (u.real > 1).astype(float)
+                y[:, t] = s
+        refuse_overflow(self.name, u)
         return y

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.result import no_progress
+from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.stability import unstable_nodes
 from snn_deploy.passes.base import Pass
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.layers import check_quantizable, quantize_network
@@ -51,7 +53,14 @@ class Quantize(Pass):
         return quantize_network(network, self.ranges(network), self.config)
 
     def ranges(self, network: Network) -> Ranges:
-        """Give the signal ranges that the formats are chosen from."""
+        """Give the signal ranges that the formats are chosen from.
+
+        Raises
+        ------
+        UnsupportedNetworkError
+            If some state grows: no range holds it.
+        """
+        _refuse_unstable(network)
         if self.measured is not None:
             return self.measured
         if self.calibration is None:
@@ -59,3 +68,13 @@ class Quantize(Pass):
         data = self.calibration
         counted = self.config.counts_magnitudes
         return measure_ranges(network, data.inputs, data.lengths, data.progress, counted)
+
+
+def _refuse_unstable(network: Network) -> None:
+    for found in unstable_nodes(network):
+        raise UnsupportedNetworkError(
+            f"node '{found.node}' is unstable: |a| >= 1 in channel {found.channel}, mode "
+            f"{found.mode} ({found.count} such modes, the largest {found.largest:.9g}); it must "
+            "stay below 1, or the state grows without bound on a chip that runs forever. The float "
+            "backends run it over sequences that end (simulate --backend float)"
+        )
