@@ -1,0 +1,215 @@
+"""Writes the tables in docs/families.md: every family on its own test data, in float64.
+
+Run it from the repository's root after changing a converter or a float node; it takes a minute, and
+needs the real checkpoints beside the repository::
+
+    .venv/bin/python docs/make_families.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_deploy.checkpoint import read_checkpoint
+from snn_deploy.cli.console import percent
+from snn_deploy.converters.overrides import override_model
+from snn_deploy.converters.registry import to_float_network
+from snn_deploy.engines.floating import run_float
+from snn_deploy.io.files import atomic_write
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "families.md"
+SHARED = ROOT.parent / "shared" / "checkpoints"
+
+NEEDS = {
+    "AdaptiveThreshold": "a line of past crossings",
+    "Gelu": "table: GELU",
+    "Glu": "table: sigmoid; product of two halves",
+    "LayerNorm": "mean and variance over a layer",
+    "NplrSsm": "a dense state matrix a channel",
+    "PaddingMask": "each sequence's length",
+    "Product": "product of two streams",
+    "Silu": "table: SiLU",
+    "SoftmaxSum": "host: softmax of every step",
+    "StochasticSpikes": "random numbers",
+    "Ternary": "maximum over a layer",
+}
+"""What a node kind needs of a chip besides sums, multiplications by constants and comparisons."""
+
+
+def _modes(node: Any) -> int:
+    return 2 * int(node.modes) * (1 if node.c_reverse is None else 2)
+
+
+WORDS = {
+    "DiagonalSsm": _modes,
+    "NplrSsm": lambda node: int(node.a.shape[1]) * (1 if node.c_reverse is None else 2),
+    "Lif": lambda node: 1,
+    "TernaryLif": lambda node: 1,
+    "SoftReset": lambda node: 1,
+    "AdaptiveLif": lambda node: 2,
+    "ResonateAndFire": lambda node: 2,
+    "RefractoryLif": lambda node: 2,
+}
+"""How many numbers a channel of a node kind remembers from step to step."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One checkpoint: its folder, what is told besides, and the oracle's logits and draws."""
+
+    family: str
+    folder: str
+    said: tuple[tuple[str, str], ...] = ()
+    logits: str = "logits_f64"
+    draws: bool = False
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return Path(self.folder).name
+
+    def arrays(self, name: str) -> dict[str, Any]:
+        """Read ``test`` or ``oracle``."""
+        with np.load(SHARED / self.folder / f"{name}.npz") as file:
+            return dict(file)
+
+    def network(self) -> Network:
+        """Convert the checkpoint."""
+        files = (SHARED / self.folder).iterdir()
+        (path,) = (file for file in files if file.suffix in (".ckpt", ".pth"))
+        return to_float_network(override_model(read_checkpoint(path), dict(self.said)))
+
+
+DIGITS = (
+    Case("SpikingSSM", "seqdigits_uni"),
+    Case("SpikingSSM", "seqdigits_bi"),
+    *(
+        Case(family, f"stan_rhodes/{name}", logits="logits_all_f64")
+        for family, name in (
+            ("Binary S4D", "binary_s4d"),
+            ("Binary S4D", "binary_s4d_bi"),
+            ("Gated Spiking Unit", "gsu"),
+            ("PRF", "prf"),
+            ("D-RF", "drf"),
+            ("refractory LIF", "spike_ssm"),
+        )
+    ),
+)
+OTHERS = (
+    *(
+        Case(name, f"relatives/silif/ref_SSC_{name}", said, "logits_zero_init_f64")
+        for name, said in (
+            ("SiLIF", ()),
+            ("CSiLIF", ()),
+            ("CadLIF", (("neuron", "cadlif"),)),
+            ("RF", ()),
+        )
+    ),
+    *(
+        Case("LongSpike", f"relatives/longspike/{name}", logits="logits_bptt_f64")
+        for name in (
+            "uni",
+            "uni_prenorm_bn_M4_fixed",
+            "uni_trainB_loop",
+            "bi_prenorm_bn",
+            "bi_trainB",
+            "tok_lengths",
+        )
+    ),
+    *(
+        Case("P-SpikeSSM", f"relatives/pspike/{name}", draws=True)
+        for name in (
+            "causal_nplr",
+            "causal_two_branch_diag",
+            "listops_shipped",
+            "pathfinder_shipped",
+        )
+    ),
+)
+
+
+def main() -> None:
+    """Measure, and put every table into the page."""
+    tables = {
+        "needs": _needs((*DIGITS, *OTHERS)),
+        "digits": _measured(DIGITS, accuracy=True),
+        "others": _measured(OTHERS, accuracy=False),
+    }
+    page = PAGE.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        before, rest = page.split(f"<!-- {name} -->\n")
+        after = rest.split(f"<!-- end of {name} -->\n")[1]
+        page = f"{before}<!-- {name} -->\n{table}<!-- end of {name} -->\n{after}"
+    with atomic_write(PAGE) as file:
+        file.write(page.encode())
+
+
+def _spiking(network: Network) -> list[Node]:
+    return [node for node in network if getattr(node, "spikes", False)]
+
+
+def _needs(cases: Iterable[Case]) -> str:
+    head = ("network", "what spikes", "graded messages", "causal", "words a channel", "needs")
+    rows = []
+    for case in cases:
+        network = case.network()
+        spikes = sorted({node.kind for node in _spiking(network)})
+        graded = [
+            node.name.removeprefix("layers.0.")
+            for node in network
+            if node.kind == "Linear"
+            and node.name.startswith("layers.0.")
+            and not getattr(network.sources(node)[0], "spikes", False)
+        ]
+        first = [node for node in network if node.name.startswith("layers.0.")]
+        words = sum(WORDS[node.kind](node) for node in first if node.kind in WORDS)
+        ahead = any(getattr(node, "c_reverse", None) is not None for node in network)
+        needs = sorted({NEEDS[node.kind] for node in network if node.kind in NEEDS})
+        cells = (", ".join(spikes), ", ".join(graded) or "none", "no" if ahead else "yes")
+        rows.append([f"{case.family}: {case.name}", *cells, str(words), "; ".join(needs)])
+    return _table(head, rows)
+
+
+def _measured(cases: Iterable[Case], accuracy: bool) -> str:
+    head = ["network", "sequences", "float", "off the oracle's logits", "spike rates", "integer"]
+    rows = []
+    for case in cases:
+        network, test, oracle = case.network(), case.arrays("test"), case.arrays("oracle")
+        rates: dict[str, list[float]] = {node.name: [] for node in _spiking(network)}
+
+        def count(name: str, signal: Any, rates: dict[str, list[float]] = rates) -> None:
+            if name in rates:
+                rates[name] += list(np.count_nonzero(signal, axis=(1, 2)) / signal[0].size)
+
+        draws = oracle["draws"] if case.draws else 0
+        lengths = test.get("lengths")
+        result = run_float(network, test["inputs"], lengths, record=count, draws=draws)
+        right = percent((result.logits.argmax(-1) == test["labels"]).mean()) if accuracy else "–"
+        expected = oracle.get(case.logits)
+        off = "–"
+        if expected is not None and len(expected) == len(result.logits):
+            worst = np.abs(result.logits - expected).max() / np.abs(expected).max()
+            off = "below 1e-14" if worst < 1e-14 else f"{worst:.0e}"
+        told = ", ".join(f"{np.mean(rate):.3f}" for rate in rates.values())
+        rows.append(
+            [f"{case.family}: {case.name}", str(len(result.logits)), right, off, told, "to follow"]
+        )
+    return _table(head, rows)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head)]
+    lines += [["---"] * len(lines[0]), *map(list, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
