@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.converters.registry import KEYS_SUFFICE, recognise
@@ -14,10 +15,20 @@ from snn_deploy.errors import ConfigError
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
 
-__all__ = ["override_model"]
+__all__ = ["Overridden", "override_model"]
 
 
-def override_model(checkpoint: Checkpoint, options: Mapping[str, Any]) -> Checkpoint:
+@dataclass(frozen=True)
+class Overridden:
+    """A configuration, or the checkpoint's own where it is None, with ``options`` set over it."""
+
+    config: str | os.PathLike[str] | Mapping[str, Any] | None
+    options: Mapping[str, Any]
+
+
+def override_model(
+    checkpoint: Checkpoint, options: Mapping[str, Any], family: str | None = None
+) -> Checkpoint:
     """Give the checkpoint with options of its configuration's ``model`` section set.
 
     Whether the family knows an option, and a value's type, its converter checks.
@@ -27,6 +38,8 @@ def override_model(checkpoint: Checkpoint, options: Mapping[str, Any]) -> Checkp
     options
         By dotted name inside ``model``, e.g. ``layer.use_loop``. Text is read as a YAML scalar:
         ``"true"`` is a truth value, ``"4"`` a number.
+    family
+        The checkpoint's family, where the user says it.
 
     Raises
     ------
@@ -37,7 +50,7 @@ def override_model(checkpoint: Checkpoint, options: Mapping[str, Any]) -> Checkp
     if not options:
         return checkpoint
     where = checkpoint.path.name
-    if checkpoint.config is None and recognise(checkpoint) not in KEYS_SUFFICE:
+    if checkpoint.config is None and (family or recognise(checkpoint)) not in KEYS_SUFFICE:
         raise ConfigError(
             f"{where}: there is no configuration whose options could be set; give the training "
             "run's with --config FILE"

@@ -22,7 +22,7 @@ from snn_deploy.converters.s4_config import parse_options
 from snn_deploy.converters.s4_parts import batch_norm
 from snn_deploy.converters.weights import Weights, strip_wrappers
 from snn_deploy.errors import CheckpointError, ConfigError, UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import DiagonalSsm, FloatInput, Linear
+from snn_deploy.ir.float_nodes import CountInput, DiagonalSsm, Linear
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
@@ -113,7 +113,8 @@ def _convert(
     )
     source = Weights(strip_wrappers(checkpoint.tensors), where)
     source.require(["snn.0.W.weight"])
-    nodes: list[Node] = [FloatInput(name="input", channels=source.shape("snn.0.W.weight")[1])]
+    channels = source.shape("snn.0.W.weight")[1]
+    nodes: list[Node] = [CountInput(name="input", channels=channels)]
     layer = 0
     while f"snn.{layer + 1}.W.weight" in source:
         name, keys = f"layers.{layer}", f"snn.{layer}."

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.compare.verification import Verification
+from snn_deploy.converters.overrides import Overridden
 from snn_deploy.data.inputs import Data, check_data, load_data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
 from snn_deploy.engines.result import no_progress
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployment", "Verification", "convert", "load", "load_float_network", "search"]
 
-Config = PathLike | Mapping[str, Any] | None
+Config = PathLike | Mapping[str, Any] | Overridden | None
 
 CALIBRATION_SEQUENCES = 256
 """How many calibration sequences are used at the most: maxima hardly move after that."""
@@ -68,7 +69,8 @@ def convert(
         the ranges that its first 256 sequences reach. Without it they come from analytic bounds,
         which costs accuracy, and a warning says so.
     config
-        A configuration, or its file, for checkpoints that hold none.
+        A configuration, or its file, for checkpoints that hold none; or
+        :class:`~snn_deploy.converters.overrides.Overridden`, which sets options over it.
     family
         The checkpoint's family, whatever the checkpoint says itself.
     output_steps

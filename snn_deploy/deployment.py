@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.compare.verification import Verification, compare_engines
+from snn_deploy.converters.overrides import Overridden
 from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
@@ -175,7 +176,7 @@ class Deployment:
         *,
         backends: Sequence[str | Engine] = ("native", "reference"),
         against: Any = None,
-        config: PathLike | Mapping[str, Any] | None = None,
+        config: PathLike | Mapping[str, Any] | Overridden | None = None,
         family: str | None = None,
         progress: Progress | None = None,
     ) -> Verification:
@@ -267,7 +268,10 @@ class Deployment:
         return check_data(self.network, inputs, lengths=lengths)
 
     def _source(
-        self, against: Any, config: PathLike | Mapping[str, Any] | None, family: str | None
+        self,
+        against: Any,
+        config: PathLike | Mapping[str, Any] | Overridden | None,
+        family: str | None,
     ) -> Network:
         from snn_deploy.readers import ReadOptions, Source, read_source
 

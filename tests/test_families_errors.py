@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from synthetic import Tensors, checkpoint_of, tiny_spikingssm_state
 from tiny_families import H, tiny_backbone, tiny_silif, tiny_spiking_s4d
 
-from snn_deploy.converters.overrides import override_model
+from snn_deploy.cli.main import main
+from snn_deploy.converters.overrides import Overridden, override_model
 from snn_deploy.converters.registry import recognise, to_float_network
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import (
@@ -28,6 +32,7 @@ from snn_deploy.ir.stability import unstable_nodes
 from snn_deploy.nodes.stochastic_spikes import StochasticSpikes
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.quantize.config import QuantizationConfig
+from snn_deploy.readers import ReadOptions, read_source
 
 BACKBONES = ("s4d", "s4block", "s4d_gsu", "spikingblockgate", "drf", "s4d_refractory")
 # what may be missing, or is what tells how many layers there are
@@ -244,3 +249,58 @@ def test_draws_do_not_depend_on_the_batch() -> None:
     assert not np.array_equal(whole[0], whole[1])
     assert not np.array_equal(whole, run_float(network, x, draws=1).logits)
     assert 0.2 < whole.mean() < 0.4
+
+
+def written(folder: Path, made: Made) -> str:
+    """Write a state dict as safetensors, with its configuration beside it where it has one."""
+    tensors, config = made
+    path = folder / "model.safetensors"
+    save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, path)
+    if config is not None:
+        (folder / "config.json").write_text(json.dumps(config))
+    return str(path)
+
+
+def left_with(words: list[str]) -> object:
+    """Run a command; give its exit code."""
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    return left.value.code
+
+
+def test_set_model_on_the_command_line(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, (tiny_silif("cadlif"), None))
+    assert left_with(["inspect", path]) == 2
+    assert "--set-model neuron=cadlif" in capsys.readouterr().err
+    assert left_with(["inspect", path, "--set-model", "neuron=cadlif"]) == 0
+    told = capsys.readouterr().out
+    assert "model.neuron" in told
+    assert "AdaptiveLif" in told
+    assert left_with(["inspect", path, "--family", "adlif"]) == 0
+
+    counts = np.random.default_rng(0).integers(0, 3, (2, 9, 5)).astype(np.uint8)
+    np.savez(tmp_path / "data.npz", inputs=counts)
+    data = ["--data", str(tmp_path / "data.npz"), "--backend", "float"]
+    capsys.readouterr()
+    assert left_with(["simulate", path, *data, "--set-model", "neuron=cadlif"]) == 0
+    assert "spike rate layers.1" in capsys.readouterr().out
+    assert left_with(["simulate", path, *data[:2], "--set-model", "neuron=cadlif"]) == 2
+    assert "--set-model belongs to a CHECKPOINT" in capsys.readouterr().err
+
+
+def test_set_model_with_a_configuration_beside(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, tiny_backbone("s4d"))
+    assert left_with(["inspect", path, "--set-model", "layer.activation=relu"]) == 0
+    assert "Relu" in capsys.readouterr().out
+    assert left_with(["inspect", path, "--set-model", "layer.activatoin=relu"]) == 2
+    assert "unknown options in model.layer: activatoin" in capsys.readouterr().err
+    assert left_with(["inspect", path, "--set-model", "layer.activation"]) == 2
+    assert "write KEY=VALUE" in capsys.readouterr().err
+
+
+def test_set_model_says_how_a_network_was_converted() -> None:
+    said = Overridden(tiny_backbone("s4d")[1], {"n_layers": 1})
+    tensors = {k: v for k, v in tiny_backbone("s4d")[0].items() if "layers.1." not in k}
+    source = read_source(checkpoint_of(tensors, None), ReadOptions(said))
+    assert source.provenance.chosen["model.n_layers"] == "1"
+    assert "layers.1.ssm" not in source.network.names

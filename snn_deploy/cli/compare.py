@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from snn_deploy.cli.console import echo, make_console, progress_bar
-from snn_deploy.cli.options import config_option, data_option, family_option, limit_option
+from snn_deploy.cli.options import (
+    config_file,
+    config_option,
+    data_option,
+    family_option,
+    limit_option,
+    set_model_option,
+)
 
 __all__ = ["compare"]
 
@@ -19,6 +27,7 @@ __all__ = ["compare"]
 @limit_option
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
 @config_option
+@set_model_option
 @family_option
 @click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
 def compare(
@@ -26,7 +35,7 @@ def compare(
     data_path: str,
     limit: int | None,
     against: str | None,
-    config: str | None,
+    config: Any,
     family: str | None,
     json_path: str | None,
 ) -> None:
@@ -45,7 +54,7 @@ def compare(
     if against is not None:
         refuse_deployment(against)
     if json_path:
-        check_writable(json_path, *deployment_files, data_path, against, config)
+        check_writable(json_path, *deployment_files, data_path, against, config_file(config))
     deployments = [load(path) for path in deployment_files]
     first = deployments[0].network
     data = load_data(data_path, first).first(limit)

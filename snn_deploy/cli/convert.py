@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
-from snn_deploy.cli.options import config_option, family_option, output_steps_option, parse_pairs
+from snn_deploy.cli.options import (
+    config_option,
+    family_option,
+    output_steps_option,
+    parse_pairs,
+    set_model_option,
+)
 
 if TYPE_CHECKING:
     from snn_deploy.tune.format_search import CostName, Search
@@ -22,6 +28,7 @@ __all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
 @click.argument("checkpoint")
 @click.option("--target", default="loihi2", show_default=True, help="Hardware profile, or a file.")
 @config_option
+@set_model_option
 @family_option
 @click.option(
     "--calibration",
@@ -71,7 +78,7 @@ __all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
 def convert(
     checkpoint: str,
     target: str,
-    config: str | None,
+    config: Any,
     family: str | None,
     calibration: str | None,
     output_steps: Any,

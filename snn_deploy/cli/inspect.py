@@ -7,7 +7,12 @@ from typing import Any
 import click
 
 from snn_deploy.cli.console import echo, make_console
-from snn_deploy.cli.options import config_option, family_option, output_steps_option
+from snn_deploy.cli.options import (
+    config_option,
+    family_option,
+    output_steps_option,
+    set_model_option,
+)
 from snn_deploy.printable import one_line
 
 __all__ = ["inspect"]
@@ -18,11 +23,12 @@ WIDE = 80  # columns that the whole table needs
 @click.command(short_help="Show what is in a file.")
 @click.argument("network_file", metavar="CHECKPOINT|DEPLOYMENT")
 @config_option
+@set_model_option
 @family_option
 @output_steps_option
 @click.option("--text", is_flag=True, help="Print the network's full text form.")
 def inspect(
-    network_file: str, config: str | None, family: str | None, output_steps: Any, text: bool
+    network_file: str, config: Any, family: str | None, output_steps: Any, text: bool
 ) -> None:
     """Show what a checkpoint or a deployment holds, layer by layer."""
     from snn_deploy.io.deployment_file import is_deployment
@@ -63,7 +69,7 @@ def _calibration(summary: dict[str, Any]) -> str:
 
 
 def _checkpoint(
-    path: str, config: str | None, family: str | None, output_steps: Any
+    path: str, config: Any, family: str | None, output_steps: Any
 ) -> tuple[Any, dict[str, str]]:
     from snn_deploy.readers import ReadOptions, read_source
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 __all__ = [
     "EngineType",
     "OutputStepsType",
+    "config_file",
     "config_option",
     "data_option",
     "device_option",
@@ -17,6 +19,7 @@ __all__ = [
     "limit_option",
     "output_steps_option",
     "parse_pairs",
+    "set_model_option",
 ]
 
 
@@ -71,6 +74,34 @@ config_option: Decorator = click.option(
     metavar="FILE",
     help="Configuration (YAML or JSON) of a checkpoint that holds none, or to use instead.",
 )
+
+
+def set_model_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--set-model`` to a command: what it sets becomes part of the command's ``config``."""
+
+    @click.option(
+        "--set-model",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=parse_pairs,
+        help="Set an option of the checkpoint's own configuration, e.g. layer.use_loop=true.",
+    )
+    @functools.wraps(command)
+    def configured(*args: Any, set_model: dict[str, str], config: Any, **kwargs: Any) -> Any:
+        from snn_deploy.converters.overrides import Overridden
+
+        whole = Overridden(config, set_model) if set_model else config
+        return command(*args, config=whole, **kwargs)
+
+    return configured
+
+
+def config_file(config: Any) -> str | None:
+    """Give the file of a command's ``config``, which ``--set-model`` may have added to."""
+    file: str | None = getattr(config, "config", config)
+    return file
+
+
 family_option: Decorator = click.option(
     "--family",
     metavar="NAME",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from snn_deploy.cli.console import make_console, progress_bar, write_text
 from snn_deploy.cli.options import (
+    config_file,
     config_option,
     data_option,
     family_option,
     limit_option,
     parse_pairs,
+    set_model_option,
 )
 
 __all__ = ["report"]
@@ -29,6 +32,7 @@ __all__ = ["report"]
     "--against", metavar="CHECKPOINT", help="With --html: compare with its float network, too."
 )
 @config_option
+@set_model_option
 @family_option
 @click.option(
     "--set",
@@ -45,7 +49,7 @@ def report(
     json_path: str | None,
     html_path: str | None,
     against: str | None,
-    config: str | None,
+    config: Any,
     family: str | None,
     settings: dict[str, str],
 ) -> None:
@@ -62,7 +66,7 @@ def report(
         raise ConfigError("--against needs --html OUT.html; on the terminal, verify compares")
     if against is not None:
         refuse_deployment(against)
-    check_outputs((json_path, html_path), deployment_file, data_path, against, config)
+    check_outputs((json_path, html_path), deployment_file, data_path, against, config_file(config))
     deployment = load(deployment_file).with_profile_settings(settings)
     data = load_data(data_path, deployment.network).first(limit)
     page = None

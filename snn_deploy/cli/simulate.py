@@ -16,6 +16,7 @@ from snn_deploy.cli.options import (
     family_option,
     limit_option,
     output_steps_option,
+    set_model_option,
 )
 from snn_deploy.cli.stream import (
     STANDARD_INPUT,
@@ -57,6 +58,7 @@ FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
 )
 @device_option
 @config_option
+@set_model_option
 @family_option
 @output_steps_option
 @limit_option
@@ -75,7 +77,7 @@ def simulate(
     data_path: str,
     backend: str,
     device: str,
-    config: str | None,
+    config: Any,
     family: str | None,
     output_steps: Any,
     limit: int | None,
@@ -143,7 +145,7 @@ def _refuse_checkpoint_options() -> None:
     """Refuse what a deployment has decided already, if it was given."""
     from snn_deploy.errors import ConfigError
 
-    for option in ("--config", "--family", "--output-steps"):
+    for option in ("--config", "--set-model", "--family", "--output-steps"):
         name = option[2:].replace("-", "_")
         given = click.get_current_context().get_parameter_source(name)
         if given is not ParameterSource.DEFAULT:
@@ -191,7 +193,7 @@ def _simulate_integer(
 
 
 def _read_float(
-    path: str, backend: str, config: str | None, family: str | None, output_steps: Any
+    path: str, backend: str, config: Any, family: str | None, output_steps: Any
 ) -> Network:
     from snn_deploy.api import load_float_network
     from snn_deploy.errors import ConfigError

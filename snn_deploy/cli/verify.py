@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from snn_deploy.cli.console import echo, make_console, progress_bar, write_text
 from snn_deploy.cli.options import (
+    config_file,
     config_option,
     data_option,
     device_option,
     family_option,
     limit_option,
+    set_model_option,
 )
 
 __all__ = ["verify"]
@@ -24,6 +27,7 @@ __all__ = ["verify"]
 @data_option
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
 @config_option
+@set_model_option
 @family_option
 @click.option(
     "--backends",
@@ -51,7 +55,7 @@ def verify(
     deployment_file: str,
     data_path: str,
     against: str | None,
-    config: str | None,
+    config: Any,
     family: str | None,
     backends: str,
     device: str,
@@ -76,7 +80,7 @@ def verify(
         _check_without_float(names, min_agreement, html_path)
     else:
         refuse_deployment(against)
-    check_outputs((json_path, html_path), deployment_file, data_path, against, config)
+    check_outputs((json_path, html_path), deployment_file, data_path, against, config_file(config))
     deployment = load(deployment_file)
     engines = [make_engine(name, device if name == "lava" else "cpu") for name in names]
     data = load_data(data_path, deployment.network).first(limit)

@@ -199,6 +199,8 @@ def check_inputs(
         On a wrong shape or dtype, NaN or infinity, or a token outside the vocabulary.
     """
     array = _as_array(inputs, f"{where}: inputs")
+    if getattr(network.input, "counts", False) and array.dtype.kind in "iu":
+        array = array.astype(np.float32)
     vocabulary = vocabulary_of(network)
     if vocabulary is not None:
         _check_tokens(array, vocabulary, where)

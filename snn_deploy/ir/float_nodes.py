@@ -16,6 +16,7 @@ from snn_deploy.ir.node import Node
 
 __all__ = [
     "Affine",
+    "CountInput",
     "DiagonalSsm",
     "DssSsm",
     "Embedding",
@@ -41,11 +42,20 @@ _DSS_EPSILON = 1e-7
 class FloatInput(Node):
     """``y[t] = inputs[t]``, (width,) real numbers a step."""
 
+    counts: ClassVar[bool] = False
+
     channels: int
 
     @property
     def width(self) -> int:
         return self.channels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CountInput(FloatInput):
+    """``y[t] = inputs[t]``, (width,) counts of events: data may be integers."""
+
+    counts: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,10 +10,13 @@ from typing import Any
 
 from snn_deploy.checkpoint import Checkpoint, read_checkpoint, read_checkpoint_bytes
 from snn_deploy.checkpoint.config_file import read_config
+from snn_deploy.converters.overrides import Overridden, override_model
 from snn_deploy.converters.registry import recognise, to_float_network
 from snn_deploy.readers.source import ReadOptions, Source, SourceProvenance
 
 __all__ = ["CheckpointReader", "convert_checkpoint"]
+
+Config = str | os.PathLike[str] | Mapping[str, Any] | None
 
 
 class CheckpointReader:
@@ -28,8 +31,8 @@ class CheckpointReader:
     ) -> Source:
         """Read it, and convert it with its family's converter."""
         if isinstance(thing, str | os.PathLike):
-            path = None if isinstance(options.config, Mapping) else options.config
-            checkpoint = read_checkpoint(thing, path)
+            given, _ = _divided(options.config)
+            checkpoint = read_checkpoint(thing, None if isinstance(given, Mapping) else given)
         elif isinstance(thing, Checkpoint):
             checkpoint = thing
         else:
@@ -42,11 +45,14 @@ def convert_checkpoint(checkpoint: Checkpoint, options: ReadOptions, reader: str
 
     The configuration among the options is used instead of what the checkpoint holds.
     """
-    checkpoint = replace(checkpoint, config=_config(checkpoint, options.config))
+    given, set_over = _divided(options.config)
+    checkpoint = replace(checkpoint, config=_config(checkpoint, given))
+    checkpoint = override_model(checkpoint, set_over, options.family)
     family = options.family or recognise(checkpoint)
     network = to_float_network(checkpoint, options.output_steps, family=family)
     numbers = sum(tensor.size for tensor in checkpoint.tensors.values())
     chosen = {"reader": reader, "container": checkpoint.container, "family": family}
+    chosen |= {f"model.{name}": str(value) for name, value in set_over.items()}
     return Source(
         network,
         SourceProvenance(
@@ -58,9 +64,12 @@ def convert_checkpoint(checkpoint: Checkpoint, options: ReadOptions, reader: str
     )
 
 
-def _config(
-    checkpoint: Checkpoint, given: str | os.PathLike[str] | Mapping[str, Any] | None
-) -> dict[str, Any] | None:
+def _divided(config: Config | Overridden) -> tuple[Config, Mapping[str, Any]]:
+    """Give the configuration, and the options that are set over it."""
+    return (config.config, config.options) if isinstance(config, Overridden) else (config, {})
+
+
+def _config(checkpoint: Checkpoint, given: Config) -> dict[str, Any] | None:
     if given is None:
         return checkpoint.config
     return dict(given) if isinstance(given, Mapping) else read_config(Path(given))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from snn_deploy.converters.overrides import Overridden
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network, OutputSteps
 
@@ -54,14 +55,15 @@ class ReadOptions:
     Parameters
     ----------
     config
-        The path of a configuration, or a configuration, for what holds none.
+        The path of a configuration, or a configuration, for what holds none; or such a one, or the
+        thing's own, with options set over it.
     output_steps
         Which steps are the answer: ``"one"`` vector, ``"all"``, or the last K.
     family
         The family of checkpoints, whatever the thing itself says.
     """
 
-    config: str | os.PathLike[str] | Mapping[str, Any] | None = None
+    config: str | os.PathLike[str] | Mapping[str, Any] | Overridden | None = None
     output_steps: OutputSteps = "one"
     family: str | None = None
 
