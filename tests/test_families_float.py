@@ -55,7 +55,7 @@ def cases(group: str) -> list[Any]:
 
 
 def spiking(network: Network) -> list[str]:
-    return [node.name for node in network if getattr(node, "spikes", False)]
+    return [node.name for node in network if node.spikes]
 
 
 def assert_close(found: npt.NDArray[Any], expected: npt.NDArray[Any], share: float = 1e-6) -> None:

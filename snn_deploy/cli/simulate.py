@@ -216,7 +216,7 @@ def _simulate_float(
 
     trace.check_plain(backend)
     data = load_data(data_path, network).first(limit)
-    counts: dict[str, list[Any]] = {n.name: [] for n in network if getattr(n, "spikes", False)}
+    counts: dict[str, list[Any]] = {node.name: [] for node in network if node.spikes}
     signals: dict[str, list[Any]] = {name: [] for name in trace.nodes(network)}
 
     def record(name: str, signal: Any) -> None:
