@@ -29,6 +29,7 @@ from checkpoint_files import (
 
 from snn_deploy.checkpoint import Checkpoint, read_checkpoint
 from snn_deploy.errors import CheckpointError
+from snn_deploy.printable import printable
 
 WEIGHT = np.arange(12, dtype=np.float32).reshape(3, 4)
 CONTENT = {
@@ -42,7 +43,7 @@ CONTENT = {
 def refused(path: Path, message: str) -> None:
     with pytest.raises(CheckpointError, match=message) as caught:
         read_checkpoint(path)
-    assert str(caught.value).startswith(f"cannot use the checkpoint {path}: ")
+    assert str(caught.value).startswith(f"cannot use the checkpoint {printable(str(path))}: ")
 
 
 def test_not_a_file(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setenv("TMPDIR", str(place))  # for child processes
     return place
 
 
@@ -176,17 +177,8 @@ class TestInterruption:
         with pytest.raises(KeyboardInterrupt):
             broken("none", count=5000, progress=interrupt)
 
-    def test_death_of_the_caller(self, diary: Diary, folders: Path, tmp_path: Path) -> None:
-        script = f"""
-            import sys, tempfile
-            sys.path.insert(0, {str(FAULTS.parent)!r})
-            from test_lava_failures import *
-            tempfile.tempdir = {str(folders)!r}
-            supervisor.WORKER = (sys.executable, {str(FAULTS)!r}, "own model hangs")
-            LavaEngine().run(small(), steps())
-            """
-        lines = "\n".join(line.strip() for line in script.splitlines())
-        caller = subprocess.Popen([sys.executable, "-c", lines])
+    def test_death_of_the_caller(self, diary: Diary, folders: Path) -> None:
+        caller = start_hanging(folders)
         try:
             wait_for(lambda: len(diary.noted("memory")) > 5)
             assert diary.alive()
@@ -196,6 +188,36 @@ class TestInterruption:
         wait_for(lambda: not diary.alive())
         wait_for(lambda: not diary.shared_memory())
         assert list(folders.iterdir()) == []
+
+    def test_death_of_the_caller_and_its_child_at_once(
+        self, broken: Callable[[str], Result], diary: Diary, folders: Path
+    ) -> None:
+        """Nobody is left to clear away: the next run does."""
+        caller = start_hanging(folders)
+        wait_for(lambda: len(diary.noted("memory")) > 5)
+        os.kill(caller.pid, signal.SIGSTOP)
+        os.killpg(int(diary.noted("group")[0]), signal.SIGKILL)
+        caller.kill()
+        caller.wait()
+        assert list(folders.glob("*/pymp-*"))
+        for name in diary.shared_memory():
+            Path("/dev/shm", name).unlink()  # which only Python's resource tracker could
+        diary.path.unlink()
+        broken("none")
+        assert list(folders.iterdir()) == []
+
+
+def start_hanging(folders: Path) -> subprocess.Popen[bytes]:
+    script = f"""
+        import sys, tempfile
+        sys.path.insert(0, {str(FAULTS.parent)!r})
+        from test_lava_failures import *
+        tempfile.tempdir = {str(folders)!r}
+        supervisor.WORKER = (sys.executable, {str(FAULTS)!r}, "own model hangs")
+        LavaEngine().run(small(), steps())
+        """
+    lines = "\n".join(line.strip() for line in script.splitlines())
+    return subprocess.Popen([sys.executable, "-c", lines])
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -300,3 +322,19 @@ class TestJobFolder:
         monkeypatch.setattr(JobFolder, "write_job", full)
         with pytest.raises(BackendError, match=r"No space left on device; .* TMPDIR"):
             LavaEngine().run(small(), steps())
+
+    @pytest.mark.parametrize("what", ["folder", "room"])
+    def test_a_full_temporary_folder(
+        self, what: str, folders: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*arguments: Any, **options: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("snn_deploy.engines.lava.engine.check_available", lambda device: None)
+        if what == "folder":
+            monkeypatch.setattr(tempfile, "mkdtemp", full)
+        else:
+            monkeypatch.setattr(os, "posix_fallocate", full)
+        with pytest.raises(BackendError, match=r"No space left on device; .* TMPDIR"):
+            LavaEngine().run(small(), steps())
+        assert list(folders.iterdir()) == []

@@ -7,7 +7,6 @@ The format has no checksums.
 
 from __future__ import annotations
 
-import mmap
 import struct
 from typing import Any
 
@@ -22,7 +21,7 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
 
-def read_legacy(file: mmap.mmap) -> Any:
+def read_legacy(file: bytes) -> Any:
     """Read the object that torch.save stored, as plain data.
 
     Raises
@@ -46,7 +45,7 @@ def read_legacy(file: mmap.mmap) -> Any:
 
 
 def _locate_storages(
-    file: mmap.mmap, position: int, keys: object, declared: dict[str, StorageRef]
+    file: bytes, position: int, keys: object, declared: dict[str, StorageRef]
 ) -> dict[str, memoryview]:
     if (
         not isinstance(keys, list)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,15 @@ import numpy as np
 
 from snn_deploy.checkpoint.config_file import read_config
 from snn_deploy.checkpoint.legacy import read_legacy
-from snn_deploy.checkpoint.mapped_file import map_bytes, map_file
 from snn_deploy.checkpoint.safetensors_file import read_safetensors
 from snn_deploy.checkpoint.tensors import Array
 from snn_deploy.checkpoint.torch_zip import read_torch_zip
 from snn_deploy.errors import CheckpointError
+from snn_deploy.io.reading import read_regular
 
 __all__ = ["Checkpoint", "Container", "read_checkpoint", "read_checkpoint_bytes"]
+
+MAX_BYTES = 16 << 30
 
 Container = Literal["zip", "legacy", "safetensors", "module"]
 
@@ -39,8 +40,7 @@ class Checkpoint:
         PyTorch's format since 1.6, its older one, safetensors, or a module in memory.
     tensors : dict of str to array
         The model's state dict: keys, shapes and element types as stored, but bfloat16 as float32
-        (the same values). Arrays are read-only views of the mapped file where its layout allows;
-        the file must not be overwritten in place while they are in use.
+        (the same values). Arrays are read-only views of the file's bytes where its layout allows.
     config : dict or None
         The hyper-parameters, or what the configuration file says. Interpolations are not resolved:
         ``${...}`` is a string like any other.
@@ -84,12 +84,12 @@ def read_checkpoint(
     path = Path(path)
     config_path = None if config is None else Path(config)
     try:
-        checkpoint = _read(path, map_file(path))
+        checkpoint = _read(path, _content(path))
     except CheckpointError as error:
         raise CheckpointError(f"cannot use the checkpoint {path}: {str(error)[:1000]}") from None
     if config_path is None and checkpoint.container == "safetensors":
         beside = path.with_name("config.json")
-        config_path = beside if beside.is_file() else None
+        config_path = beside if os.path.lexists(beside) else None
     if config_path is None:
         return checkpoint
     return dataclasses.replace(checkpoint, config=read_config(config_path))
@@ -104,12 +104,24 @@ def read_checkpoint_bytes(content: bytes) -> Checkpoint:
         If they are damaged, or ask for more than tensors and plain data.
     """
     try:
-        return _read(Path("checkpoint"), map_bytes(content))
+        return _read(Path("checkpoint"), content)
     except CheckpointError as error:
         raise CheckpointError(f"cannot use the checkpoint's bytes: {str(error)[:1000]}") from None
 
 
-def _read(path: Path, file: mmap.mmap) -> Checkpoint:
+def _content(path: Path) -> bytes:
+    """Read the whole file: what is mapped instead can be changed, or cut short, by others."""
+    try:
+        return read_regular(path, MAX_BYTES)
+    except IsADirectoryError:
+        raise CheckpointError("it is a folder; name the checkpoint file in it") from None
+    except OSError as error:
+        raise CheckpointError((error.strerror or str(error)).lower()) from None
+
+
+def _read(path: Path, file: bytes) -> Checkpoint:
+    if not file:
+        raise CheckpointError("the file is empty")
     container = _recognise(file)
     if container == "safetensors":
         tensors, metadata = read_safetensors(file)
@@ -123,7 +135,7 @@ def _read(path: Path, file: mmap.mmap) -> Checkpoint:
     return Checkpoint(path, hashlib.sha256(file).hexdigest(), container, tensors, config, extras)
 
 
-def _recognise(file: mmap.mmap) -> Container:
+def _recognise(file: bytes) -> Container:
     head = file[:264]
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"

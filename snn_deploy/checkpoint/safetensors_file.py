@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import mmap
 from typing import Any
 
 from snn_deploy.checkpoint.tensors import Array, StorageRef, TensorLoader, TensorRef
@@ -36,7 +35,7 @@ _DTYPES = {
 }
 
 
-def read_safetensors(file: mmap.mmap) -> tuple[dict[str, Array], dict[str, str]]:
+def read_safetensors(file: bytes) -> tuple[dict[str, Array], dict[str, str]]:
     """Read the tensors by name, and the free metadata.
 
     Raises

@@ -6,7 +6,6 @@ mapped file.
 
 from __future__ import annotations
 
-import mmap
 from typing import Any
 
 from snn_deploy.checkpoint.plain_data import to_plain_data
@@ -21,7 +20,7 @@ _MAX_PICKLE_BYTES = 256 << 20
 _BYTE_ORDERS: dict[bytes, ByteOrder] = {b"little": "<", b"big": ">"}
 
 
-def read_torch_zip(file: mmap.mmap) -> Any:
+def read_torch_zip(file: bytes) -> Any:
     """Read the object that torch.save stored, as plain data.
 
     Raises
@@ -48,7 +47,7 @@ def read_torch_zip(file: mmap.mmap) -> Any:
     return to_plain_data(pickled.value, loader)
 
 
-def _read_pickle(file: mmap.mmap, member: Member) -> bytes:
+def _read_pickle(file: bytes, member: Member) -> bytes:
     if member.size > _MAX_PICKLE_BYTES:
         raise CheckpointError(f"its pickle has {member.size} bytes, more than {_MAX_PICKLE_BYTES}")
     return bytes(read_member(file, member))
@@ -71,7 +70,7 @@ def _find_root(members: dict[str, Member]) -> str:
     return root
 
 
-def _byte_order(file: mmap.mmap, member: Member | None) -> ByteOrder:
+def _byte_order(file: bytes, member: Member | None) -> ByteOrder:
     if member is None:  # before torch 2.1, which only wrote little-endian files
         return "<"
     name = bytes(read_member(file, member))

@@ -10,7 +10,6 @@ Opcodes: Python's Lib/pickletools.py, which documents every one.
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ class Unpickled:
     end: int
 
 
-def unpickle(data: bytes | mmap.mmap, start: int = 0) -> Unpickled:
+def unpickle(data: bytes, start: int = 0) -> Unpickled:
     """Interpret the pickle that begins at ``data[start]``.
 
     Raises
@@ -76,7 +75,7 @@ class _DamagedError(Exception):
 class _Machine:
     """The interpreter's state; one method an opcode or a family of them."""
 
-    def __init__(self, data: bytes | mmap.mmap, start: int) -> None:
+    def __init__(self, data: bytes, start: int) -> None:
         self.data = data
         self.position = start
         self.stack: list[Any] = []

@@ -8,7 +8,6 @@ Source of the format: PKWARE, APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
 
 from __future__ import annotations
 
-import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -40,7 +39,7 @@ class Member:
     crc: int
 
 
-def read_directory(file: mmap.mmap) -> dict[str, Member]:
+def read_directory(file: bytes) -> dict[str, Member]:
     """List the members of the archive by their name.
 
     Raises
@@ -57,7 +56,7 @@ def read_directory(file: mmap.mmap) -> dict[str, Member]:
     return {member.name: member for member in members}
 
 
-def read_member(file: mmap.mmap, member: Member) -> memoryview:
+def read_member(file: bytes, member: Member) -> memoryview:
     """Give the bytes of ``member``, without a copy, after checking them against their CRC."""
     data = memoryview(file)[member.start : member.start + member.size]
     if zlib.crc32(data) != member.crc:
@@ -67,7 +66,7 @@ def read_member(file: mmap.mmap, member: Member) -> memoryview:
     return data
 
 
-def _find_directory(file: mmap.mmap) -> tuple[int, int, int]:
+def _find_directory(file: bytes) -> tuple[int, int, int]:
     """Where the central directory starts and ends, and how many entries it has."""
     end = len(file) - _END.size
     if end < 0 or file[end : end + 4] != b"PK\x05\x06":
@@ -87,7 +86,7 @@ def _find_directory(file: mmap.mmap) -> tuple[int, int, int]:
     return start, end, count
 
 
-def _read_entries(file: mmap.mmap, position: int, end: int, count: int) -> Iterator[Member]:
+def _read_entries(file: bytes, position: int, end: int, count: int) -> Iterator[Member]:
     for _ in range(count):
         magic, *fields = _CENTRAL.unpack_from(file, position)
         _, _, flags, method, _, _, crc, packed, size, n_name, n_extra, n_comment, *rest = fields
@@ -123,7 +122,7 @@ def _wide_sizes(sizes: list[int], extra: bytes) -> list[int]:
     return sizes
 
 
-def _skip_local_header(file: mmap.mmap, header: int, name: str) -> int:
+def _skip_local_header(file: bytes, header: int, name: str) -> int:
     magic, *_, n_name, n_extra = _LOCAL.unpack_from(file, header)
     body = header + _LOCAL.size
     if magic != b"PK\x03\x04" or file[body : body + n_name] != name.encode():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import traceback
@@ -107,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(words: list[str], debug: bool) -> int:
     with warnings.catch_warnings():
         _show_warnings()
+        _show_progress()
         try:
             return int(commands.main(words, prog_name="snn-deploy", standalone_mode=False) or 0)
         except click.ClickException as error:
@@ -147,3 +149,17 @@ def _show_warnings() -> None:
         echo(f"warning: {message}", err=True)
 
     warnings.showwarning = show
+
+
+class _Lines(logging.Handler):
+    """Prints what the package says about its progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        echo(record.getMessage(), err=True)
+
+
+def _show_progress() -> None:
+    logger = logging.getLogger("snn_deploy")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [_Lines()]

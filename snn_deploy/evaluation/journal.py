@@ -227,7 +227,7 @@ def _begin_anew(path: Path, descriptor: int, task: dict[str, Any]) -> int:
 def _read(descriptor: int) -> bytes:
     with os.fdopen(os.dup(descriptor), "rb") as file:
         file.seek(0)
-        return file.read(MAX_BYTES + 1)
+        return file.read(min(os.fstat(descriptor).st_size, MAX_BYTES))
 
 
 def _line(entry: Any) -> bytes:

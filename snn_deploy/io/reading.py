@@ -69,9 +69,10 @@ def open_regular(path: PathLike, most: int | None = None) -> IO[bytes]:
 def read_regular(path: PathLike, most: int) -> bytes:
     """Read the whole of a regular file of at most ``most`` bytes; raises as ``open_regular``."""
     with open_regular(path, most) as file:
-        content = file.read(most + 1)
-    if len(content) > most:  # it grew
-        raise _too_large(path, most)
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size + 1)  # not more than there is: as much memory is made ready
+    if len(content) != size:
+        raise OSError(errno.EIO, "it was changed while it was read", os.fspath(path))
     return content
 
 

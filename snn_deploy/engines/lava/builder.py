@@ -122,7 +122,7 @@ class _Bench:
         recorded = [node for node in self.segment.nodes if node.name in self.job.recorded]
         tapes = [
             Tape(
-                self.folder.create_signal(self.job, node.name),
+                self.folder.fill_signal(self.job, node.name),
                 self.clock(node.name),
                 is_reversed(node),
             )

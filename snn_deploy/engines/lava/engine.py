@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from snn_deploy.engines.host import Host
 from snn_deploy.engines.lava.availability import check_available
+from snn_deploy.engines.lava.folders import temporary_job_folder
 from snn_deploy.engines.lava.job import Device, Job, JobFolder
 from snn_deploy.engines.lava.segments import cut_network, recorded_nodes
 from snn_deploy.engines.lava.supervisor import run_supervised
@@ -57,16 +57,16 @@ class LavaEngine:
         recorded = recorded_nodes(host.chip, run.trace)
         chip = replace(host.chip, head=())  # that part of the host stays here
         job = Job(chip, at_host.entering, run.lengths, recorded, self.device)
-        with tempfile.TemporaryDirectory(prefix="snn-deploy-lava-") as name:
-            folder = JobFolder(Path(name))
-            try:
+        try:
+            with temporary_job_folder() as folder:
                 folder.write_job(job)
-            except OSError as error:
-                raise BackendError(_no_room(name, error)) from error
-            self._supervise(job, folder, run)
-            signals = {
-                node: np.array(folder.open_signal(job, node), dtype=np.int64) for node in recorded
-            }
+                self._supervise(job, folder, run)
+                signals = {
+                    node: np.array(folder.open_signal(job, node), dtype=np.int64)
+                    for node in recorded
+                }
+        except OSError as error:
+            raise BackendError(_no_room(error)) from error
         return Result.collect(network, run, {**at_host.signals, **signals}, {})
 
     def _supervise(self, job: Job, folder: JobFolder, run: Run) -> None:
@@ -95,8 +95,12 @@ def _check_network(network: Network) -> None:
             )
 
 
-def _no_room(folder: str, error: OSError) -> str:
+def _no_room(error: OSError) -> str:
+    try:
+        place = tempfile.gettempdir()
+    except OSError as none:
+        place = str(none)
     return (
-        f"cannot write the job for Lava to {folder}: {error.strerror or error}; "
+        f"cannot write the job for Lava to {place}: {error.strerror or error}; "
         "the environment variable TMPDIR names another folder for temporary files"
     )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -125,6 +126,8 @@ class JobFolder:
         np.save(self.path / "inputs.npy", np.ascontiguousarray(job.inputs, dtype=np.int64))
         np.save(self.path / "lengths.npy", np.asarray(job.lengths, dtype=np.int64))
         self._pulse(job.network, "w+")
+        for name in job.recorded:
+            self._signal(job, name, "w+")
 
     def read_job(self) -> Job:
         """Read what :meth:`write_job` wrote; the inputs stay on disk and are mapped."""
@@ -140,9 +143,9 @@ class JobFolder:
             device=settings["device"],
         )
 
-    def create_signal(self, job: Job, name: str) -> npt.NDArray[np.int32]:
-        """Make the file of a recorded node's signal, (B, L, width), mapped."""
-        return self._signal(job, name, "w+")
+    def fill_signal(self, job: Job, name: str) -> npt.NDArray[np.int32]:
+        """Map a recorded node's signal, (B, L, width), for writing."""
+        return self._signal(job, name, "r+")
 
     def open_signal(self, job: Job, name: str) -> npt.NDArray[np.int32]:
         """Map a recorded signal for reading."""
@@ -172,10 +175,23 @@ class JobFolder:
         # names may hold characters that file systems do not take
         path = self.path / f"signal-{job.network.names.index(name)}"
         shape = (*job.inputs.shape[:2], job.network[name].width)
-        return np.memmap(path, dtype=np.int32, mode=mode, shape=shape)
+        signal: npt.NDArray[np.int32] = _mapped(path, np.int32, mode, shape)
+        return signal
 
     def _pulse(self, network: Network, mode: Mode) -> Pulse:
-        counts = np.memmap(self.path / "counts", dtype=np.int64, mode=mode, shape=(2,))
+        counts = _mapped(self.path / "counts", np.int64, mode, (2,))
         shape = (len(network),)
-        working = np.memmap(self.path / "working", dtype=np.uint8, mode=mode, shape=shape)
+        working = _mapped(self.path / "working", np.uint8, mode, shape)
         return Pulse(counts, working, network.names)
+
+
+def _mapped(path: Path, dtype: npt.DTypeLike, mode: Mode, shape: tuple[int, ...]) -> Any:
+    """Map a file of our own, made with all its room: a full disk is an error now, not a signal."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if mode == "w+":
+        with path.open("wb") as file:
+            if size:
+                os.posix_fallocate(file.fileno(), 0, size)
+    if not size:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype=dtype, mode="r" if mode == "r" else "r+", shape=shape)

@@ -7,10 +7,12 @@ It leads a process group of its own, which the engine ends as a whole.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -41,6 +43,9 @@ class _ProcessFailedError(Exception):
 
 def main(folder: JobFolder) -> None:
     """Run the job in ``folder``; never returns, since a broken Lava would not let it end."""
+    tempfile.tempdir = (
+        os.curdir
+    )  # the job's folder: in it lie the sockets, whose names have a limit
     threading.Thread(target=_end_with_parent, args=(folder, os.getppid()), daemon=True).start()
     try:
         failure = _missing_lava() or _run(folder)
@@ -49,7 +54,8 @@ def main(folder: JobFolder) -> None:
     except BaseException:  # noqa: BLE001 - whatever it was, the engine must hear of it
         failure = Failure(traceback.format_exc())
     if failure is not None:
-        folder.write_failure(failure)
+        with contextlib.suppress(OSError):  # a full disk: then the exit code tells
+            folder.write_failure(failure)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0 if failure is None else 1)

@@ -7,12 +7,16 @@ where ``NUMBA_CACHE_DIR`` says). Where nothing can be written, each process comp
 from __future__ import annotations
 
 import hashlib
+import logging
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numba
+from numba.core import event
 
 __all__ = ["compiled", "fingerprint", "inlined", "thread_count", "use_threads"]
 
@@ -53,3 +57,42 @@ def use_threads(count: int) -> None:
     """Use so many cores from now on: where several processes share the machine."""
     config: Any = numba.config
     config.NUMBA_NUM_THREADS = count
+
+
+class _Announcement(event.Listener):
+    """Says once, after a second of it, that loops are being compiled."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._running = 0
+        self._lock = threading.Lock()
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        with self._lock:
+            self._running += 1
+            if self._started is None:
+                self._started = time.monotonic()
+                timer = threading.Timer(PATIENCE_SECONDS, self._look)
+                timer.daemon = True
+                timer.start()
+        self._look()
+
+    def on_end(self, event: Any) -> None:
+        with self._lock:
+            self._running -= 1
+
+    def _look(self) -> None:
+        with self._lock:
+            begun = time.monotonic() if self._started is None else self._started
+            late = time.monotonic() - begun >= PATIENCE_SECONDS
+            if self.said or not (late and self._running):
+                return
+            self.said = True
+        LOGGER.info("compiling the native engine for this machine; its code is kept for next time")
+
+
+LOGGER = logging.getLogger("snn_deploy")
+PATIENCE_SECONDS = 1.0
+
+event.register("numba:compile", _Announcement())  # type: ignore[no-untyped-call]
