@@ -23,6 +23,7 @@ __all__ = ["choose_sites"]
 Matrix = npt.NDArray[np.float64]
 
 CHIP_HOP = 100.0  # in hops on the mesh; no figure is published, but it is far dearer
+MOST_SEARCHED = 4096  # slots: the search compares each with each, in matrices
 _MOST_PASSES = 8
 _GAIN = 1e-9  # a swap has to gain more than rounding
 
@@ -36,7 +37,7 @@ def choose_sites(
     """Give each group one of ``room`` slots, chip by chip, each at most once."""
     per_chip = profile.limits.get("cores_per_chip") or room
     order = _snake(room, per_chip, profile)
-    if len(groups) < 2 or profile.mesh.router_columns is None:
+    if not 2 <= len(groups) <= room <= MOST_SEARCHED or profile.mesh.router_columns is None:
         return order[: len(groups)]
     between, from_host = expected_traffic(populations, groups)
     sites = [site_of(slot // per_chip, slot % per_chip, profile) for slot in order]

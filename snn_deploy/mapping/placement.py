@@ -34,6 +34,7 @@ __all__ = ["Core", "Objective", "Placement", "choose_lowering", "place_network"]
 
 Objective = Literal["cores", "time"]
 
+MOST_CORES = 2**18  # more than any system has
 _BISECTIONS = 50
 
 
@@ -159,6 +160,7 @@ def _pack(populations: tuple[Population, ...], profile: Profile) -> list[tuple[S
             taken = _most_that_fit(population, left, load, profile)
             if not taken:
                 groups.append(tuple(current))
+                _require_few(len(groups), profile)
                 current, load = [], Load()
                 continue
             current.append(Slice(population.name, start, start + taken))
@@ -177,6 +179,14 @@ def _most_that_fit(population: Population, most: int, load: Load, profile: Profi
         else:
             high = middle - 1
     return low
+
+
+def _require_few(cores: int, profile: Profile) -> None:
+    if cores > MOST_CORES:
+        raise TargetError(
+            f"target '{profile.name}': the network needs more than {MOST_CORES:,} cores, which is "
+            "more than can be placed here; choose a target with larger cores"
+        )
 
 
 def _require_room(cores: int, populations: tuple[Population, ...], profile: Profile) -> None:

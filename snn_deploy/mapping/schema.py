@@ -89,6 +89,9 @@ class Supports(Data):
     reversed_time: bool
 
 
+_LARGEST_SYSTEM = {"chips": 2**32, "cores_per_chip": 2**16}
+
+
 class Limits(Data):
     """The chip's limits; None where there is none.
 
@@ -112,6 +115,15 @@ class Limits(Data):
     message_bits: Limit | None = None
     sum_bits: Limit | None = None
     drive_bits: Limit | None = None
+
+    @model_validator(mode="after")
+    def _can_be_laid_out(self) -> Limits:
+        for name, most in _LARGEST_SYSTEM.items():
+            if (self.get(name) or 0) > most:
+                raise ValueError(
+                    f"{name} is {self.get(name):,}; the most that can be laid out is {most:,}"
+                )
+        return self
 
     def get(self, name: str) -> int | None:
         """Give the limit called ``name``, or None where there is none or none is known."""

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.errors import DataError
+from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
 from snn_deploy.ir.network import Network
@@ -104,7 +104,14 @@ def gather_activity(network: Network, results: Iterable[Counted], steps: int) ->
     ------
     DataError
         If there is no sequence at all.
+    ConfigError
+        If nothing of the network runs on a chip.
     """
+    if not message_sources(network):
+        raise ConfigError(
+            "nothing of this network runs on a chip: the host computes all its "
+            f"{len(network)} nodes, so that there is nothing to account for"
+        )
     gathering = _Gathering(network)
     for result in results:
         gathering.add(result)
