@@ -160,7 +160,7 @@ def _check_deployment(path: str) -> None:
     from snn_deploy.errors import ConfigError
     from snn_deploy.io.deployment_file import is_deployment
 
-    if not is_deployment(path) and Path(path).exists():
+    if not is_deployment(path) and Path(path).is_file():
         raise ConfigError(
             f"{path} is not a deployment; make one with: snn-deploy convert {path} (or run its "
             "float network with --backend float)"

@@ -88,8 +88,10 @@ class Stream:
         lengths: npt.ArrayLike | None = None,
         trace: Collection[str] = (),
     ) -> None:
-        if samples < 1:
-            raise ConfigError(f"a stream has at least one sequence, not {samples}")
+        if type(samples) is not int or samples < 1:
+            raise ConfigError(
+                f"a stream has a whole number of sequences, at least one, not {samples!r}"
+            )
         check_traced(network, trace)
         _check_streamable(network, samples, lengths)
         self.network, self.samples = network, samples

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DataError
-from snn_deploy.io.arrays import MalformedArrayError, memory_bytes, open_archive
+from snn_deploy.io.arrays import MalformedArrayError, open_archive
 from snn_deploy.io.schema import Array, SchemaError
 from snn_deploy.printable import shown
 from snn_deploy.traces.writer import STEPS
@@ -22,7 +22,8 @@ from snn_deploy.traces.writer import STEPS
 __all__ = ["Events", "Trace", "read_trace"]
 
 LISTS = ("shape", "offsets", "steps", "neurons")
-MOST_VALUES = 2**36  # of a dense signal that lists are spread over
+MOST_SPREAD = 2**29  # values of a dense signal that lists are spread over
+MOST_EACH_WAY = 2**26  # sequences, steps or neurons
 _INTEGERS = [f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)]
 _LARGEST = 2**62
 
@@ -72,6 +73,12 @@ class Trace(Mapping[str, npt.NDArray[Any]]):
         if name not in self._lists:
             return self._signal(name)
         shape, offsets, steps, neurons = self._event_lists(name)
+        with self._ours():
+            if math.prod(shape) > MOST_SPREAD:
+                raise SchemaError(
+                    f"{name}/shape: {' × '.join(map(str, shape))} are {math.prod(shape):,} values, "
+                    f"over {MOST_SPREAD:,}: take its events"
+                )
         signal = np.zeros(shape, dtype=np.uint8)
         rows = np.repeat(np.arange(shape[0]), np.diff(offsets))
         signal[rows, np.searchsorted(self.steps, steps), neurons] = 1
@@ -154,11 +161,9 @@ class Trace(Mapping[str, npt.NDArray[Any]]):
 
     def _event_shape(self, shape: npt.NDArray[Any], name: str) -> tuple[int, ...]:
         with self._ours():
-            Array(_INTEGERS, (3,), 0, _LARGEST).check(shape, f"{name}/shape")
-            sizes = tuple(int(size) for size in shape)
-            if math.prod(sizes) > min(MOST_VALUES, memory_bytes()):
-                raise SchemaError(f"{name}/shape: {sizes} are more values than memory holds")
-        return sizes
+            Array(_INTEGERS, (3,), 0, MOST_EACH_WAY).check(shape, f"{name}/shape")
+        samples, steps, width = map(int, shape)
+        return samples, steps, width
 
     def _read(self, *members: str) -> list[npt.NDArray[Any]]:
         with self._ours(), open_archive(self.path) as archive:

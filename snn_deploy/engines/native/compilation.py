@@ -62,7 +62,8 @@ def use_threads(count: int) -> None:
 class _Announcement(event.Listener):
     """Says once, after a second of it, that loops are being compiled."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None], patience: float) -> None:
+        self._say, self._patience = say, patience
         self._started: float | None = None
         self._running = 0
         self._lock = threading.Lock()
@@ -73,7 +74,7 @@ class _Announcement(event.Listener):
             self._running += 1
             if self._started is None:
                 self._started = time.monotonic()
-                timer = threading.Timer(PATIENCE_SECONDS, self._look)
+                timer = threading.Timer(self._patience, self._look)
                 timer.daemon = True
                 timer.start()
         self._look()
@@ -85,14 +86,13 @@ class _Announcement(event.Listener):
     def _look(self) -> None:
         with self._lock:
             begun = time.monotonic() if self._started is None else self._started
-            late = time.monotonic() - begun >= PATIENCE_SECONDS
+            late = time.monotonic() - begun >= self._patience
             if self.said or not (late and self._running):
                 return
             self.said = True
-        LOGGER.info("compiling the native engine for this machine; its code is kept for next time")
+        self._say("compiling the native engine for this machine; its code is kept for next time")
 
 
-LOGGER = logging.getLogger("snn_deploy")
 PATIENCE_SECONDS = 1.0
-
-event.register("numba:compile", _Announcement())  # type: ignore[no-untyped-call]
+_ANNOUNCEMENT = _Announcement(logging.getLogger("snn_deploy").info, PATIENCE_SECONDS)
+event.register("numba:compile", _ANNOUNCEMENT)  # type: ignore[no-untyped-call]
