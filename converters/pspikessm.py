@@ -11,7 +11,6 @@ branch reads neither the norm nor time backwards: ``model.layer.bidirectional`` 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,8 +18,8 @@ import numpy as np
 from snn_deploy.converters.s4_backbone import Place, convert_backbone
 from snn_deploy.converters.s4_block import BlockOptions, block_ssm
 from snn_deploy.converters.s4_config import parse_options
-from snn_deploy.converters.s4_parts import linear
-from snn_deploy.ir.float_nodes import Affine, Linear, Residual
+from snn_deploy.converters.s4_parts import linear, linear_of_two
+from snn_deploy.ir.float_nodes import Affine
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
@@ -117,15 +116,5 @@ def _mix(place: Place, first: str, second: str) -> tuple[Node, ...]:
     weights, n, name = place.weights, place.channels, f"{place.name}.mix"
     if first == second:
         return (linear(weights, f"{place.keys}bidirectional_linear1.", name, first, (n, n)),)
-    both = linear(weights, f"{place.keys}bidirectional_linear.", name, first, (n, 2 * n))
-    parts = (
-        replace(both, name=f"{name}.first", weight=both.weight[:, :n]),
-        Linear(
-            name=f"{name}.second",
-            inputs=(Edge(second),),
-            weight=both.weight[:, n:],
-            bias=np.zeros(n),
-        ),
-    )
-    inputs = tuple(Edge(part.name) for part in parts)
-    return (*parts, Residual(name=name, inputs=inputs, channels=n))
+    keys = f"{place.keys}bidirectional_linear."
+    return linear_of_two(weights, keys, name, (first, second), n)

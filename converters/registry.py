@@ -36,7 +36,7 @@ FAMILIES = {
     "s4d_gsu": "snn_deploy.converters.gsu:convert_gsu",
     "spikingblockgate": "snn_deploy.converters.prf:convert_prf",
     "spikingblock": "snn_deploy.converters.prf:convert_prf_block",
-    "prf_neuron": "snn_deploy.converters.prf:convert_prf_neuron",
+    "prf_neuron": "snn_deploy.converters.prf_neuron:convert_prf_neuron",
     "drf": "snn_deploy.converters.drf:convert_drf",
     "s4d_refractory": "snn_deploy.converters.refractory:convert_refractory",
     "pSpikeSSM": "snn_deploy.converters.pspikessm:convert_pspikessm",

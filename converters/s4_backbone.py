@@ -65,7 +65,8 @@ class BackboneModel(StackConfig):
         if not isinstance(value, Mapping):
             plain = value is None
         else:
-            plain = value.get("stride", 1) == 1 and value.get("expand") is None
+            strides = {value.get("stride", 1), value.get("pool", 1)}
+            plain = strides == {1} and value.get("expand") in (None, 1)
         if not plain:
             raise ValueError("pooling changes the number of steps between layers, which is unknown")
         return value

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from snn_deploy.converters.s4_kernels import ContinuousSsm, discretise
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, Glu, LayerNorm, Linear
+from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, Glu, LayerNorm, Linear, Residual
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.node import Node
 
@@ -17,6 +17,7 @@ __all__ = [
     "diagonal_ssm",
     "glu_mix",
     "linear",
+    "linear_of_two",
     "norm",
     "refuse_overflow",
 ]
@@ -95,6 +96,27 @@ def linear(weights: Weights, keys: str, name: str, reads: str, shape: tuple[int,
         weight=weight.reshape(rows, columns),
         bias=weights.real(f"{keys}bias", (rows,)),
     )
+
+
+def linear_of_two(
+    weights: Weights, keys: str, name: str, reads: tuple[str, str], channels: int
+) -> tuple[Node, ...]:
+    """Give the linear layer of (channels, 2 channels) that reads two signals side by side."""
+    both = linear(weights, keys, name, reads[0], (channels, 2 * channels))
+    parts = [
+        Linear(
+            name=f"{name}.{part}",
+            inputs=(Edge(source),),
+            weight=both.weight[:, columns],
+            bias=both.bias if part == "first" else np.zeros(channels),
+        )
+        for part, source, columns in (
+            ("first", reads[0], slice(channels)),
+            ("second", reads[1], slice(channels, None)),
+        )
+    ]
+    inputs = tuple(Edge(part.name) for part in parts)
+    return (*parts, Residual(name=name, inputs=inputs, channels=channels))
 
 
 def glu_mix(weights: Weights, keys: str, name: str, reads: str, channels: int) -> tuple[Node, ...]:

@@ -12,7 +12,7 @@ them. The authors start every run from random states; here all are 0, as on a ch
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,13 @@ from pydantic import BaseModel, Field
 
 from snn_deploy.converters.s4_config import parse_options
 from snn_deploy.converters.s4_parts import batch_norm
+from snn_deploy.converters.silif_neurons import Neuron, read_neuron, recognise_neuron
 from snn_deploy.converters.weights import Weights, strip_wrappers
-from snn_deploy.errors import CheckpointError, ConfigError, UnsupportedNetworkError
+from snn_deploy.errors import ConfigError, UnsupportedNetworkError
 from snn_deploy.ir.float_nodes import CountInput, DiagonalSsm, Linear
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.adaptive_lif import AdaptiveLif
-from snn_deploy.nodes.resonate_and_fire import ResonateAndFire
 from snn_deploy.nodes.softmax_sum import SoftmaxSum
 
 if TYPE_CHECKING:
@@ -36,21 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["convert_adlif", "convert_cadlif", "convert_silif"]
 
 Real = npt.NDArray[np.float64]
-Neuron = Literal["silif", "csilif", "rf", "cadlif", "adlif"]
 
-# (alpha, beta, a, b) of the adaptive neurons are clamped to these, low and high
-_CLAMPS: dict[Neuron, tuple[tuple[float, float], ...]] = {
-    "silif": ((0, 1), (0, 1), (0, 1), (0, 2)),
-    "cadlif": ((0.36, 0.96), (0.96, 0.99), (0, 1), (0, 2)),
-    "adlif": (
-        (math.exp(-1 / 5), math.exp(-1 / 25)),
-        (math.exp(-1 / 30), math.exp(-1 / 120)),
-        (-1, 1),
-        (0, 2),
-    ),
-}
 _READOUT_CLAMP = (math.exp(-1 / 5), math.exp(-1 / 25))
-_LARGEST_RF_DAMPING = -0.1
 _DEAD = (r".*num_batches_tracked",)
 
 
@@ -119,28 +105,12 @@ def _convert(
     while f"snn.{layer + 1}.W.weight" in source:
         name, keys = f"layers.{layer}", f"snn.{layer}."
         current = _current(source, keys, f"{name}.current", nodes[-1])
-        kind = neuron or options.neuron or _recognise(source, keys)
-        nodes += [current, _neuron(source, keys, f"{name}.lif", current, kind, options.dt)]
+        kind = neuron or options.neuron or recognise_neuron(source, keys)
+        nodes += [current, read_neuron(source, keys, f"{name}.lif", current, kind, options.dt)]
         layer += 1
     nodes += _readout(source, f"snn.{layer}.", nodes[-1])
     source.check_all_taken(_DEAD)
     return Network(stage="float", nodes=tuple(nodes), output_steps="one")
-
-
-def _recognise(source: Weights, keys: str) -> Neuron:
-    for parameter, kind in (("log_log_alpha", "csilif"), ("alpha_real", "rf"), ("dt", "silif")):
-        if f"{keys}{parameter}" in source:
-            return kind  # type: ignore[return-value]
-    if f"{keys}beta" in source:
-        raise CheckpointError(
-            f"{source.where}: '{keys}alpha, beta, a, b' are cAdLIF's as well as adLIF's, whose "
-            "clamps differ, so the file does not say which network it is; give --family cadlif or "
-            "--family adlif (or --set-model neuron=cadlif)"
-        )
-    raise UnsupportedNetworkError(
-        f"{source.where}: the parameters under '{keys}' are those of no neuron that is known; "
-        f"known: {', '.join(('csilif', 'rf', *_CLAMPS))}"
-    )
 
 
 def _current(source: Weights, keys: str, name: str, before: Node) -> Linear:
@@ -156,33 +126,6 @@ def _current(source: Weights, keys: str, name: str, before: Node) -> Linear:
         weight=scale[:, None] * weight,
         bias=scale * bias + shift,
     )
-
-
-def _neuron(source: Weights, keys: str, name: str, current: Node, kind: Neuron, dt: float) -> Node:
-    def take(*names: str) -> list[Real]:
-        source.require(f"{keys}{parameter}" for parameter in names)
-        return [source.real(f"{keys}{parameter}", (current.width,)) for parameter in names]
-
-    place: dict[str, Any] = {"name": name, "inputs": (Edge(current.name),)}
-    if kind == "csilif":
-        log_dt, log_log_alpha, phase, b = take("log_dt", "log_log_alpha", "alpha_img", "b")
-        pole = np.exp((-np.exp(log_log_alpha) + 1j * phase) * np.exp(log_dt))
-        # 2 u is the state here: the authors' u fires where 2 Re u > 1, and loses half a spike
-        return ResonateAndFire(**place, pole=pole, gain=2 * b, reset=pole)
-    if kind == "rf":
-        real, imaginary = take("alpha_real", "alpha_im")
-        pole = 1 + dt * (np.minimum(real, _LARGEST_RF_DAMPING) + 1j * imaginary)
-        ones = np.ones(current.width)
-        return ResonateAndFire(**place, pole=pole, gain=dt * ones, reset=ones + 0j)
-    alpha, beta, a, b = take("alpha", "beta", "a", "b")
-    if kind == "silif":
-        (log_dt,) = take("dt")
-        alpha, beta = (np.exp(-np.exp(rate) * np.exp(log_dt)) for rate in (alpha, beta))
-    clamped = [
-        np.clip(value, low, high)
-        for value, (low, high) in zip((alpha, beta, a, b), _CLAMPS[kind], strict=True)
-    ]
-    return AdaptiveLif(**place, alpha=clamped[0], beta=clamped[1], a=clamped[2], b=clamped[3])
 
 
 def _readout(source: Weights, keys: str, before: Node) -> tuple[Node, ...]:

@@ -183,6 +183,13 @@ def test_a_neuron_of_nobody() -> None:
         convert((tensors, None))
 
 
+def test_a_resonator_that_has_overflowed() -> None:
+    tensors = tiny_silif("csilif")
+    tensors["snn.1.log_dt"][2] = 2000
+    with pytest.raises(CheckpointError, match=r"snn\.1\..*no finite .* channel 2"):
+        convert((tensors, None))
+
+
 def test_binary_or_ternary_must_be_said() -> None:
     with pytest.raises(CheckpointError, match=r"--set-model neuron_type=bptt \(or sltt, ternary"):
         convert((tiny_spiking_s4d(), None))

@@ -305,9 +305,11 @@ def test_a_soft_reset_is_a_threshold_that_remembers() -> None:
 
 
 def test_prf_older_block() -> None:
-    tensors, config = tiny_backbone("spikingblock", model={"norm": "layer"})
+    swallowed = {"bidirectional": True, "activation": "gelu", "final_act": "glu", "n_ssm": 1}
+    model = {"norm": "layer", "pool": {"_name_": "sample", "pool": 1, "expand": 1}}
+    tensors, config = tiny_backbone("spikingblock", model=model, **swallowed)
     network = to_float_network(checkpoint_of(tensors, config))
-    config["model"]["layer"]["spatial"] = "Binary"
+    config["model"]["layer"] = {"spatial": "Binary"}
     assert_same(network, backbone(tensors, config, prf_layer))
 
 
