@@ -183,9 +183,9 @@ def test_a_neuron_of_nobody() -> None:
         convert((tensors, None))
 
 
-def test_a_resonator_that_has_overflowed() -> None:
+def test_a_complex_pole_that_has_overflowed() -> None:
     tensors = tiny_silif("csilif")
-    tensors["snn.1.log_dt"][2] = 2000
+    tensors["snn.1.log_dt"][2], tensors["snn.1.log_log_alpha"][2] = 2000, -2000
     with pytest.raises(CheckpointError, match=r"snn\.1\..*no finite .* channel 2"):
         convert((tensors, None))
 
