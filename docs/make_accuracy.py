@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from snn_deploy import convert
+from snn_deploy import Deployment, convert
 from snn_deploy.api import search
 from snn_deploy.cli.console import percent
 from snn_deploy.compare.accuracy import AccuracyComparison
 from snn_deploy.data.inputs import Data, load_data
 from snn_deploy.io.files import atomic_write
+from snn_deploy.reports.rounding import dendrite_rounding
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "accuracy.md"
@@ -34,6 +35,7 @@ METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("percentile", {"calibration_percentile": 99.9}),
     ("mse", {}),
 )
+ROUNDINGS = ("auto", "odd", "nearest")
 NARROW = {"residual_bits": 7, "norm_bits": 7, "input_bits": 5}
 
 
@@ -44,6 +46,7 @@ def main() -> None:
         "networks": _networks(there),
         "widths": _widths(there[:2]),
         "methods": _methods(),
+        "rounding": _rounding(there[:2]),
         "search": _search(),
     }
     page = PAGE.read_text(encoding="utf-8")
@@ -55,13 +58,20 @@ def main() -> None:
         file.write(page.encode())
 
 
+def _checkpoint(name: str) -> Path:
+    return FOLDERS[name] / f"{name}.ckpt"
+
+
+def _convert(name: str, settings: Mapping[str, Any]) -> Deployment:
+    calibration = FOLDERS[name] / "train.npz"
+    return convert(_checkpoint(name), calibration=calibration, settings=settings)
+
+
 def _compare(name: str, settings: Mapping[str, Any]) -> AccuracyComparison:
     """Convert with settings, and compare with the float network on the whole test set."""
-    folder = FOLDERS[name]
-    checkpoint = folder / f"{name}.ckpt"
-    deployment = convert(checkpoint, calibration=folder / "train.npz", settings=settings)
-    data: Data = load_data(folder / "test.npz", deployment.network)
-    accuracy = deployment.verify(data, backends=["native"], against=checkpoint).accuracy
+    deployment = _convert(name, settings)
+    data: Data = load_data(FOLDERS[name] / "test.npz", deployment.network)
+    accuracy = deployment.verify(data, backends=["native"], against=_checkpoint(name)).accuracy
     assert accuracy is not None  # there is a checkpoint to compare with
     return accuracy
 
@@ -107,6 +117,25 @@ def _methods() -> str:
     for method, more in METHODS:
         settings = {**NARROW, "calibration_method": method, **more}
         rows.append([method, *_shares(_compare(BUNDLED, settings))])
+    return _table(head, rows)
+
+
+def _rounding(names: list[str]) -> str:
+    head = (
+        "network",
+        "`dendrite_rounding`",
+        "layers rounded odd",
+        "accuracy",
+        "same predictions",
+        "spikes that differ, %",
+    )
+    rows = []
+    for name in names:
+        for rounding in ROUNDINGS:
+            settings = {"dendrite_rounding": rounding}
+            found = dendrite_rounding(_convert(name, settings).network)
+            odd = f"{len(found.odd)} of {len(found.odd) + len(found.nearest)}"
+            rows.append([name, f"`{rounding}`", odd, *_shares(_compare(name, settings))])
     return _table(head, rows)
 
 

@@ -186,11 +186,15 @@ def _same(output: Path, checkpoint: str) -> bool:
 
 def _summary(deployment: Any) -> str:
     from snn_deploy.ir.integer_nodes import Dendrite, LifSoma
+    from snn_deploy.reports.rounding import dendrite_rounding
 
     network = deployment.network
     somas = network.of_kind(LifSoma)
     compartments = sum(2 * d.width * d.bank.modes for d in network.of_kind(Dendrite))
+    rounding = dendrite_rounding(network)
+    rounded = f", {rounding}" if rounding.odd else ""
     return (
         f"{len(network)} processes for {deployment.origin.profile}, {len(somas)} layers, "
         f"{sum(soma.width for soma in somas):,} neurons, {compartments:,} dendrite compartments"
+        f"{rounded}"
     )

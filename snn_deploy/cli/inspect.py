@@ -49,6 +49,7 @@ def inspect(
 
 def _deployment(path: str) -> tuple[Any, dict[str, str]]:
     from snn_deploy.api import load
+    from snn_deploy.reports.rounding import dendrite_rounding
 
     deployment = load(path)
     origin = deployment.origin
@@ -57,6 +58,7 @@ def _deployment(path: str) -> tuple[Any, dict[str, str]]:
         "target": f"{origin.profile} (version {origin.profile_version})",
         "checkpoint": f"{origin.checkpoint}, SHA-256 {origin.checkpoint_sha256[:16]}…",
         "calibration": _calibration(origin.calibration),
+        "dendrites": str(dendrite_rounding(deployment.network)),
         "settings": ", ".join(f"{key}={value}" for key, value in origin.settings.items()),
         "written by": f"snn-deploy {origin.tool_version}",
     }

@@ -20,6 +20,10 @@ _RENAMED_IN_3 = {"Lookup": "EmbeddingTable", "Relay": "Requantize"}
 
 def _from_2(document: Document) -> Document:
     """Nodes took the field's own names, and the document says how the network was read."""
+    settings = document.get("settings")
+    if isinstance(settings, dict) and settings.get("lean_modes") == 16:  # the default, and is still
+        kept = {name: value for name, value in settings.items() if name != "lean_modes"}
+        document = {**document, "settings": {**kept, "dendrite_rounding": "auto"}}
     document = {"source": {}, **document}
     network = document.get("network")
     nodes = network.get("nodes") if isinstance(network, dict) else None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from snn_deploy.errors import ConfigError
 from snn_deploy.io.toml import read_toml
+from snn_deploy.plugins import unknown_name
 
 __all__ = ["QuantizationConfig", "parse_settings", "read_formats"]
 
@@ -32,11 +33,9 @@ class QuantizationConfig(BaseModel):
         16, ge=4, le=24, description="readout and skip coefficients of a dendrite"
     )
     state_bits: int = Field(24, ge=8, le=24, description="compartments of the dendrites")
-    lean_modes: int = Field(
-        16,
-        ge=1,
-        le=1 << 20,
-        description="modes a channel from which on dendrites spare bits for a fast simulator",
+    dendrite_rounding: Literal["auto", "odd", "nearest"] = Field(
+        "auto",
+        description="coefficients of dendrites: odd, which single precision simulates; or nearest",
     )
     drive_bits: int = Field(18, ge=8, le=18, description="what a soma receives (Loihi's LIF: 18)")
     sum_bits: int = Field(24, ge=12, le=32, description="accumulators of synapses and dendrites")
@@ -108,6 +107,13 @@ class QuantizationConfig(BaseModel):
         return self
 
 
+_RENAMED = {
+    "lean_modes": "dendrite_rounding: auto (odd from 16 modes a channel on, as lean_modes=16 was), "
+    "odd (as lean_modes=1 was) or nearest (as lean_modes=1000000 was)",
+}
+"""What became of settings that are no more."""
+
+
 def parse_settings(settings: Mapping[str, Any]) -> QuantizationConfig:
     """Check settings by name and range.
 
@@ -141,8 +147,9 @@ def read_formats(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _explain(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        known = ", ".join(QuantizationConfig.model_fields)
-        return f"unknown setting '{name}'; there are: {known}"
+        if name in _RENAMED:
+            return f"setting {name} is now {_RENAMED[name]}"
+        return unknown_name("setting", name, QuantizationConfig.model_fields)
     if not name:  # a rule between settings
         return str(error["ctx"]["error"])
     return f"setting {name}={error['input']}: {error['msg'].lower()}"

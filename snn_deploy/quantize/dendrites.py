@@ -4,10 +4,10 @@ With the state measured in units of its own input matrix, ``g = h / b``, the rec
 ``g' = a g + x`` and the readout ``2 Re(c b g)``: the input needs no multiplication. Each mode then
 has three numbers to represent: its decay, how far its input is shifted, and its readout.
 
-Where a channel has many modes, its dendrites are *lean*: coefficients are odd, or 0, and of one
-shift, and compartments have no more than ``LEAN_STATE_BITS``. That is what single precision can
-hold (see ``engines/native/dendrite_kernel.py``), which simulates twice as fast; and the more modes
-a channel has, the better they make good what it costs.
+The setting ``dendrite_rounding`` says how they are rounded. To *odd* numbers, or 0: coefficients
+then have one shift, and compartments no more than ``ODD_STATE_BITS``, which is what single
+precision can hold (see ``engines/native/dendrite_kernel.py``) and simulates twice as fast; the more
+modes a channel has, the better they make good what it costs. Or to the *nearest*.
 """
 
 from __future__ import annotations
@@ -31,30 +31,32 @@ __all__ = ["quantize_decay", "quantize_ssm"]
 Complex = npt.NDArray[np.complex128]
 Real = npt.NDArray[np.float64]
 
-LEAN_STATE_BITS = 22
-LEAN_SKIP_SHIFT = 22
-LEAN_FROM_BITS = 14  # of a coefficient: below, its last bit cannot be spared
+ODD_STATE_BITS = 22
+ODD_SKIP_SHIFT = 22
+ODD_FROM_BITS = 14  # of a coefficient: below, its last bit cannot be spared
+ODD_FROM_MODES = 16  # a channel: below, its modes make too little good
 GUARD_BITS = 8  # fractional bits that a sum of contributions keeps beyond the drive's, if they fit
 SHIFT_LIMIT = 24  # inputs are shifted by less than a state's width
 MAX_SHIFT = 47
 MARGIN = 2.0**-8  # of the worst sum, for the coefficients' rounding
-LEAN_MARGIN = 2.0**-5
+ODD_MARGIN = 2.0**-5
 
 
 def quantize_decay(
-    a: Complex, bits: int, lean: bool = False
+    a: Complex, bits: int, odd: bool = False
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Round decays to ``bits`` wide signed mantissas with ``bits - 1`` fractional bits.
 
     Takes the nearest grid point at which a mode does not forget much more slowly than it should,
     with ``1 - |q| >= (1 - |a|) / 2``, nor ever more slowly than half a unit a step: on the unit
-    circle it would never forget its own roundings. Lean ones are odd, or 0 where the part is 0.
+    circle it would never forget its own roundings. With ``odd`` they are odd, or 0 where the part
+    is 0.
     """
     scale = 2.0 ** (bits - 1)
     limit = fp.limit_of(bits)
     parts = np.stack([a.real, a.imag]) * scale
     around = np.stack(np.meshgrid(np.arange(-1, 3), np.arange(-1, 3))).reshape(2, 16).T
-    step = 2 if lean else 1
+    step = 2 if odd else 1
     below = np.floor(parts / step)[None] + around.reshape(16, 2, *([1] * a.ndim))
     candidates = np.clip(below * step + (step - 1), -limit, limit) * (parts != 0)
     distance = np.hypot(candidates[:, 0] - parts[0], candidates[:, 1] - parts[1])
@@ -69,7 +71,7 @@ class _Scaled:
     """A bank without its readout, and what one unit of each compartment stands for."""
 
     bank: nodes.ModeBank
-    lean: bool
+    odd: bool
     state_exponent: npt.NDArray[np.int64]  # (H, N)
     heard: Real  # (H, N), the most of it that a readout of modulus 1 hears, in units
 
@@ -103,9 +105,10 @@ def quantize_ssm(
     Raises
     ------
     ConfigError
-        If the sums cannot hold so many contributions.
+        If the sums cannot hold so many contributions, or coefficients that shall be odd are narrow.
     """
-    scaled = _scale_states(node.a, source, source_bound, config)
+    odd = _rounds_odd(node, config)
+    scaled = _scale_states(node.a, source, source_bound, config, odd)
     readouts = [2.0 * node.c * node.b]
     if node.c_reverse is not None:
         readouts.append(2.0 * node.c_reverse * node.b)
@@ -121,9 +124,9 @@ def quantize_ssm(
         node.name, readouts, skip, scaled, source_bound, drive_exponent, config
     )
     banks = [_with_readout(scaled, c, sum_exponent, config, refit) for c in readouts]
-    most = LEAN_SKIP_SHIFT if scaled.lean else MAX_SHIFT
+    most = ODD_SKIP_SHIFT if scaled.odd else MAX_SHIFT
     mantissa, shift = fp.multiplier_of(skip * 2.0**sum_exponent, config.readout_bits, most)
-    if scaled.lean:
+    if scaled.odd:
         mantissa |= mantissa != 0  # odd, or 0
     drive_exponent = min(drive_exponent, sum_exponent)
     return nodes.QuantizedSsm(
@@ -139,12 +142,25 @@ def quantize_ssm(
     )
 
 
-def _scale_states(a: Complex, source: Format, x: Real, config: QuantizationConfig) -> _Scaled:
+def _rounds_odd(node: DiagonalSsm, config: QuantizationConfig) -> bool:
+    """Decide how coefficients are rounded, as ``dendrite_rounding`` says."""
+    fits = config.readout_bits >= config.decay_bits >= ODD_FROM_BITS
+    if config.dendrite_rounding == "odd" and not fits:
+        raise ConfigError(
+            f"node '{node.name}': dendrite_rounding=odd needs readout_bits >= decay_bits >= "
+            f"{ODD_FROM_BITS}, not {config.readout_bits} and {config.decay_bits}; set those, or "
+            "dendrite_rounding=nearest"
+        )
+    chosen = config.dendrite_rounding
+    return fits and (chosen == "odd" or (chosen == "auto" and node.modes >= ODD_FROM_MODES))
+
+
+def _scale_states(
+    a: Complex, source: Format, x: Real, config: QuantizationConfig, odd: bool
+) -> _Scaled:
     """Choose decays, and the largest input shifts at which no compartment can saturate."""
-    fine = config.readout_bits >= config.decay_bits >= LEAN_FROM_BITS
-    lean = fine and a.shape[1] >= config.lean_modes
-    state_bits = min(config.state_bits, LEAN_STATE_BITS) if lean else config.state_bits
-    decay_real, decay_imag = quantize_decay(a, config.decay_bits, lean)
+    state_bits = min(config.state_bits, ODD_STATE_BITS) if odd else config.state_bits
+    decay_real, decay_imag = quantize_decay(a, config.decay_bits, odd)
     empty = np.zeros(a.shape, dtype=np.int32)
     bank = nodes.ModeBank(
         decay_real=decay_real,
@@ -164,7 +180,7 @@ def _scale_states(a: Complex, source: Format, x: Real, config: QuantizationConfi
     shift = np.clip(np.floor(np.log2(room)), -SHIFT_LIMIT, SHIFT_LIMIT).astype(np.int8)
     bank = replace(bank, input_shift=shift)
     exponent = source.exponents(len(a))[:, None] + shift
-    return _Scaled(bank, lean, exponent, projection_bound(bank, x))
+    return _Scaled(bank, odd, exponent, projection_bound(bank, x))
 
 
 def _sum_exponent(
@@ -179,7 +195,7 @@ def _sum_exponent(
     """Give the finest exponent at which every coefficient fits and no sum can overflow."""
     limit = fp.limit_of(config.readout_bits)
     per_unit = [np.abs(c) * 2.0**-scaled.state_exponent for c in readouts]
-    coarsest = 2.0**scaled.bank.decay_shift if scaled.lean else 1.0  # a readout's last bit
+    coarsest = 2.0**scaled.bank.decay_shift if scaled.odd else 1.0  # a readout's last bit
     steepest = max(
         [float(np.abs(skip).max(initial=0.0))]
         + [float(p.max(initial=0.0)) * coarsest for p in per_unit]
@@ -193,7 +209,7 @@ def _sum_exponent(
             f"node '{name}': sums of {terms} contributions need more than sum_bits="
             f"{config.sum_bits}; set a larger sum_bits"
         )
-    largest = float(worst.max()) * (1 + (LEAN_MARGIN if scaled.lean else MARGIN))
+    largest = float(worst.max()) * (1 + (ODD_MARGIN if scaled.odd else MARGIN))
     return min(
         drive_exponent + GUARD_BITS,
         int(np.floor(np.log2(room / largest))) if largest > 0 else MAX_SHIFT,
@@ -209,9 +225,9 @@ def _with_readout(
     refit: ReadoutCorrection | None,
 ) -> nodes.ModeBank:
     factor = readout * 2.0 ** (sum_exponent - scaled.state_exponent)
-    if scaled.lean:
+    if scaled.odd:
         shift = np.full(factor.shape, scaled.bank.decay_shift, dtype=np.int8)
-        real, imag = _lean_readout(scaled, factor * 2.0**shift, config, refit)
+        real, imag = _odd_readout(scaled, factor * 2.0**shift, config, refit)
     else:
         larger = np.maximum(np.abs(factor.real), np.abs(factor.imag))
         _, shift = fp.multiplier_of(larger, config.readout_bits, MAX_SHIFT)
@@ -226,7 +242,7 @@ def _with_readout(
     )
 
 
-def _lean_readout(
+def _odd_readout(
     scaled: _Scaled, target: Complex, config: QuantizationConfig, refit: ReadoutCorrection | None
 ) -> tuple[Real, Real]:
     """Round to odd integers; where there is a refit, modes make good each other's roundings."""
@@ -236,7 +252,7 @@ def _lean_readout(
     if refit is not None:
         together = refit.round(parts, np.tile(2.0**scaled.state_exponent, 2), limit)
         worst = [_worst_sum(scaled, p) for p in (parts, together)]
-        fits = worst[1] - worst[0] <= LEAN_MARGIN / 4.0 * worst[0].max(initial=0.0)
+        fits = worst[1] - worst[0] <= ODD_MARGIN / 4.0 * worst[0].max(initial=0.0)
         rounded = np.where(fits[:, None], together, rounded)
     rounded[parts == 0.0] = 0.0
     real, imag = np.split(rounded, 2, axis=1)

@@ -42,6 +42,10 @@ def report_to_json(report: Report) -> dict[str, Any]:
             {**asdict(judged), "can_exceed": list(judged.can_exceed)}
             for judged in report.saturation
         ],
+        "dendrite_rounding": {
+            "odd": list(report.rounding.odd),
+            "nearest": list(report.rounding.nearest),
+        },
         "buffer_bytes": report.buffer_bytes,
         "host": [asdict(work) for work in report.host],
         "constants": _constants(report),

@@ -31,6 +31,7 @@ from snn_deploy.reports.energy import (
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.lowerings import LoweringCost, compare_lowerings
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
+from snn_deploy.reports.rounding import DendriteRounding, dendrite_rounding
 from snn_deploy.reports.saturation import Saturation, judge_saturation
 from snn_deploy.reports.sensitivity import Influence, find_influences
 from snn_deploy.reports.timing import Timing, estimate_time
@@ -112,6 +113,8 @@ class Report:
         Both ways to lower dendrites; empty without dendrites or cores.
     saturation
         For each node that clips.
+    rounding
+        How the coefficients of dendrites were rounded.
     buffer_bytes
         Outside the neurons, for layers that run backwards over a sequence.
     host
@@ -131,6 +134,7 @@ class Report:
     paper: PaperCount | None
     lowerings: tuple[LoweringCost, ...]
     saturation: tuple[Saturation, ...]
+    rounding: DendriteRounding
     buffer_bytes: int
     host: tuple[HostWork, ...]
     notes: tuple[str, ...]
@@ -228,6 +232,7 @@ def build_report(
         paper=count_as_papers_do(chip, context.events, activity.total_steps, profile),
         lowerings=compare_lowerings(chip, profile, activity, objective) if compare else (),
         saturation=judge_saturation(network, activity.saturated),
+        rounding=dendrite_rounding(network),
         buffer_bytes=_buffer_bytes(chip, steps_per_sequence),
         host=host_work(network),
         notes=_notes(network, profile, activity),
