@@ -14,10 +14,10 @@ from snn_deploy.converters.s4_encoders import named_options
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import ConfigError, UnsupportedNetworkError
 from snn_deploy.ir.encoder_decoder_nodes import CumulativeReadout, FirstSteps, RetrievalHead
-from snn_deploy.ir.float_nodes import Readout, ReadoutMode
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.readout import Readout, ReadoutMode
 
 __all__ = ["Ending", "read_decoder"]
 

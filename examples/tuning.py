@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from snn_deploy.checkpoint import Checkpoint
 from snn_deploy.converters.registry import to_float_network
-from snn_deploy.engines.float_ops import OPERATIONS, Context
+from snn_deploy.engines.float_ops import Context
 from snn_deploy.examples.random_spikingssm import Tensors
 from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, Lif
 from snn_deploy.ir.network import Network
@@ -45,7 +45,7 @@ def tune_to_spike(
     for node in network.nodes[1:layers]:
         sources = [signals[edge.source] for edge in node.inputs]
         tuned = _tune(node, sources[0], network, tensors, context, rng)
-        signals[node.name] = OPERATIONS[type(tuned)](tuned, sources, context)
+        signals[node.name] = tuned.evaluate(sources, context)  # type: ignore[attr-defined]  # float stage
 
 
 def _tune(
@@ -62,7 +62,7 @@ def _tune(
     if isinstance(node, DiagonalSsm):
         (soma,) = network.consumers(node.name)
         assert isinstance(soma, Lif)
-        drive = OPERATIONS[DiagonalSsm](node, [source], context) / soma.threshold
+        drive = node.evaluate([source], context) / soma.threshold
         gain = _gain(drive.reshape(-1, node.width), rng)
         return _scale(node, gain, tensors, f"model.s4_layers.{index}.")
     return node

@@ -20,6 +20,7 @@ from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -611,33 +612,7 @@ def test_any_settings_give_a_network_or_an_error_that_names_one(
 # --- what has no integer form
 
 
-def unsupported(kind: str) -> Network:
-    network = float_network(layers=1)
-    made = list(network.nodes)
-    at = [node.name for node in made].index("encoder")
-    if kind == "Lif":
-        made[at + 1] = replace(network["encoder"], name="layers.0.ssm", inputs=(Edge("input"),))
-        made[at + 2] = float_nodes.Lif(
-            name="layers.0.lif", inputs=(Edge("layers.0.ssm"),), threshold=np.ones(4)
-        )
-    return replace(network, nodes=tuple(made))
-
-
-@pytest.mark.parametrize("calibrated", [True, False])
-@pytest.mark.parametrize(
-    ("kind", "told"),
-    [
-        ("Lif", r"'layers\.0\.lif': a soma that 'layers\.0\.ssm' \(Linear\) drives has no integer"),
-    ],
-)
-def test_what_has_no_integer_form_is_named(kind: str, told: str, calibrated: bool) -> None:
-    network = unsupported(kind)
-    calibration = Calibration(float_inputs(network)) if calibrated else None
-    with pytest.raises(UnsupportedNetworkError, match=told):
-        compile_network(network, QuantizationConfig(), calibration)
-
-
-class Novelty(Node):
+class Novelty(FloatNode):
     """A float node that nobody has quantised yet."""
 
     @property
@@ -649,14 +624,6 @@ def test_a_kind_without_an_integer_form_is_named() -> None:
     told = "node 'new': Novelty has no integer form yet; the float backends run"
     with pytest.raises(UnsupportedNetworkError, match=told):
         check_quantizable(Network("float", (Novelty(name="new"),)))
-
-
-def test_thresholds_can_only_be_folded_into_an_ssm() -> None:
-    network = unsupported("Lif")
-    soma = replace(network["layers.0.lif"], threshold=np.full(4, 2.0))  # type: ignore[call-arg]
-    network = network.rewrite({"layers.0.lif": (soma,)})
-    with pytest.raises(UnsupportedNetworkError, match=r"'layers\.0\.lif' has learned thresholds"):
-        compile_network(network, QuantizationConfig())
 
 
 def test_the_float_network_is_left_as_it_was() -> None:

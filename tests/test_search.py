@@ -13,10 +13,17 @@ from snn_deploy import examples
 from snn_deploy.cli.main import main
 from snn_deploy.data.inputs import Data
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir.float_nodes import DiagonalSsm
+from snn_deploy.ir.float_nodes import (
+    Affine,
+    DiagonalSsm,
+    Embedding,
+    LayerNorm,
+    Linear,
+    Readout,
+    Residual,
+)
 from snn_deploy.mapping.profile import load_profile
 from snn_deploy.quantize.config import QuantizationConfig, read_formats
-from snn_deploy.tune import format_search
 from snn_deploy.tune.format_search import search_formats
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
@@ -48,6 +55,13 @@ def test_found_formats_keep_the_limit_and_save_memory(data: Data, labelled: bool
     assert all(trial.kept == (trial.score >= outcome.limit) for trial in outcome.trials)
 
 
+def only_readouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a search narrow nothing but readouts of state-space models."""
+    for kind in (Affine, Embedding, LayerNorm, Linear, Readout, Residual):
+        monkeypatch.setattr(kind, "narrowable", ())
+    monkeypatch.setattr(DiagonalSsm, "narrowable", ("readout_bits",))
+
+
 def test_the_deployment_is_the_network_that_was_judged(data: Data) -> None:
     source = snn_deploy.load_float_network(CHECKPOINT)
     outcome = search_formats(source, data, NARROW, max_loss=0.05)
@@ -59,7 +73,7 @@ def test_the_deployment_is_the_network_that_was_judged(data: Data) -> None:
 
 
 def test_least_energy_is_that_of_the_report(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(format_search, "NARROWABLE", {DiagonalSsm: ("readout_bits",)})
+    only_readouts(monkeypatch)
     few = data.first(20)
     outcome = snn_deploy.search(
         CHECKPOINT, few, settings=NARROW.model_dump(), max_loss=0.05, cost="energy"
@@ -97,7 +111,7 @@ def test_energy_does_not_rise_and_is_measured_where_accuracy_is_kept(data: Data)
 def test_the_command_says_what_was_saved(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(format_search, "NARROWABLE", {DiagonalSsm: ("readout_bits",)})
+    only_readouts(monkeypatch)
     np.savez(tmp_path / "data.npz", inputs=data.inputs, labels=data.labels)
     out = tmp_path / "d.safetensors"
     search = f"--calibration {tmp_path / 'data.npz'} -o {out} --search --max-loss 0.1"

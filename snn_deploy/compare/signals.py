@@ -15,13 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.float_ops import OPERATIONS, Context
+from snn_deploy.engines.float_ops import Context
+from snn_deploy.engines.floating import delayed
 from snn_deploy.engines.result import IntArray
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
 from snn_deploy.ir.integer_nodes import LifSoma
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.node import Node
 
 __all__ = ["SignalError", "SignalErrors", "advise"]
 
@@ -29,22 +27,6 @@ Real = npt.NDArray[np.float64]
 
 WORST = 3  # channels named per signal
 MOST_PARTS = 128  # of a sequence, whose errors are told apart
-
-SETTINGS: dict[type[Node], str] = {
-    float_nodes.FloatInput: "input_bits",
-    float_nodes.Linear: "weight_bits",
-    float_nodes.Embedding: "residual_bits",
-    AdaptiveEmbedding: "residual_bits",
-    PositionalEncoding: "residual_bits",
-    Conv1d: "weight_bits",
-    float_nodes.Affine: "norm_bits",
-    float_nodes.LayerNorm: "norm_bits",
-    float_nodes.DiagonalSsm: "decay_bits, readout_bits or state_bits",
-    float_nodes.Lif: "drive_bits",
-    float_nodes.Glu: "weight_bits (then gate_bits and table_index_bits)",
-    float_nodes.Residual: "residual_bits",
-}
-"""Which settings govern the local error of the integer form of a float node."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +122,7 @@ class SignalErrors:
     def _local(self, name: str, decoded: Mapping[str, Real], context: Context) -> Real | None:
         """Evaluate a float node on the integers' meaning; None for what the host feeds in."""
         node = self.source[name]
-        if not node.inputs or type(node) not in OPERATIONS:
+        if not node.inputs:
             return None
         inputs = []
         for edge in node.inputs:
@@ -149,8 +131,8 @@ class SignalErrors:
                 signal = self._local(edge.source, decoded, context)
             if signal is None:
                 return None
-            inputs.append(signal)
-        return np.asarray(OPERATIONS[type(node)](node, inputs, context))
+            inputs.append(delayed(signal, edge.steps_back))
+        return np.asarray(node.evaluate(inputs, context))  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -236,7 +218,7 @@ def advise(source: Network, errors: list[SignalError]) -> str:
     if not known:
         return "No node adds an error of its own."
     worst = min(known, key=lambda error: error.local_signal_to_noise_db or 0.0)
-    setting = SETTINGS.get(type(source[worst.node]), "residual_bits")
+    setting = source[worst.node].governed_by  # type: ignore[attr-defined]  # float stage
     return (
         f"Most error enters at {worst.node}, {worst.local_signal_to_noise_db:.1f} dB below its "
         f"signal: widen {setting} to reduce it."

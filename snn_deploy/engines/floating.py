@@ -16,18 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.draws import Draws
-from snn_deploy.engines.float_ops import OPERATIONS, Context, Neuron, Signal
+from snn_deploy.engines.float_ops import Context, Neuron, Signal
 from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import BackendError, DataError, NetworkError, SnnDeployWarning
 from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm, TokenInput
+from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.stability import unstable_nodes
 from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.nodes.nplr_ssm import NplrSsm
 
-__all__ = ["FloatResult", "Record", "run_float"]
+__all__ = ["FloatResult", "Record", "delayed", "run_float"]
 
 Record = Callable[[str, Signal], None]
 """Called with a node's name and its signal for one block of sequences, (b, L, width)."""
@@ -147,25 +148,39 @@ def _evaluate(network: Network, inputs: Signal, context: Context) -> Iterator[tu
     """Give every node with its signal, in order, and forget signals that nobody reads any more."""
     last_reader = {edge.source: node.name for node in network for edge in node.inputs}
     signals: dict[str, Signal] = {}
-    for node in network:
-        if node is network.input:
-            signal = inputs
-        elif isinstance(node, FloatNode):
-            signal = node.evaluate(_inputs_of(node, signals), context)
-        elif type(node) in OPERATIONS:
-            signal = OPERATIONS[type(node)](node, _inputs_of(node, signals), context)
-        else:
-            raise NetworkError(f"{node.name}: the float engine does not know {node.kind} nodes")
-        yield node, signal
-        signals[node.name] = signal
-        for edge in node.inputs:
-            if last_reader[edge.source] == node.name:
-                signals.pop(edge.source, None)
+    for group in groups(network):
+        if is_recurrent(group):
+            _run_loop(group, signals, context)
+        for node in group:
+            if node.name not in signals:
+                sources = _inputs_of(node, signals) if node.inputs else [inputs]
+                signals[node.name] = node.evaluate(sources, context)  # type: ignore[attr-defined]
+            yield node, signals[node.name]
+        for name in {edge.source for node in group for edge in node.inputs}:
+            if last_reader[name] in {node.name for node in group}:
+                signals.pop(name, None)
+
+
+def _run_loop(group: tuple[Node, ...], signals: dict[str, Signal], context: Context) -> None:
+    """Run nodes that read each other's past, one step of all of them after another."""
+    outside = {e.source for node in group for e in node.inputs} - {node.name for node in group}
+    batch, steps = signals[next(iter(outside))].shape[:2]
+    step = {node.name: node.start(batch, context) for node in group}  # type: ignore[attr-defined]
+    for node in group:
+        signals[node.name] = np.zeros((batch, steps, node.width))
+    for t in range(steps):
+        for node in group:
+            sources = [_at(signals[e.source], t - e.steps_back) for e in node.inputs]
+            signals[node.name][:, t] = step[node.name](sources)
+
+
+def _at(signal: Signal, t: int) -> Signal:
+    return signal[:, t] if t >= 0 else np.zeros_like(signal[:, 0])
 
 
 def _check_surrogate(network: Network) -> None:
     for node in network:
-        if isinstance(node, FloatNode) and node.spikes:
+        if node.spikes and not hasattr(node, "surrogate"):
             raise BackendError(
                 f"{node.name} ({node.kind}) has no surrogate neuron that computes something else: "
                 "use the backend 'float'"
@@ -176,7 +191,15 @@ def _inputs_of(node: Node, signals: Mapping[str, Signal]) -> list[Signal]:
     late = [edge for edge in node.inputs if edge.delay]
     if late:
         raise NetworkError(f"{node.name} reads {late[0]}; edges of a float network have no delay")
-    return [signals[edge.source] for edge in node.inputs]
+    return [delayed(signals[edge.source], edge.steps_back) for edge in node.inputs]
+
+
+def delayed(signal: Signal, steps: int) -> Signal:
+    """Give a signal as it was some steps before, 0 before its start."""
+    if steps == 0:
+        return signal
+    silence = np.zeros_like(signal[:, :steps])
+    return np.concatenate([silence, signal[:, : max(signal.shape[1] - steps, 0)]], axis=1)
 
 
 def _answer(network: Network, signal: Signal, context: Context) -> Signal:

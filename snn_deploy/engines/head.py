@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.float_ops import OPERATIONS, Context
+from snn_deploy.engines.float_ops import Context
 from snn_deploy.ir.head import POINTWISE
 from snn_deploy.ir.network import Network
 
@@ -68,5 +68,5 @@ def head_batches(network: Network, answer: Real) -> Iterator[tuple[slice, Real]]
 def _evaluate(network: Network, answer: Real) -> Real:
     context = Context(np.ones(len(answer), dtype=np.int64), "exact")
     for node in network.head:
-        answer = np.asarray(OPERATIONS[type(node)](node, [answer], context))
+        answer = np.asarray(node.evaluate([answer], context))  # type: ignore[attr-defined]
     return answer

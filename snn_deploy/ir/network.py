@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir.encoder_decoder_nodes import FirstSteps, RetrievalHead
 from snn_deploy.ir.node import Node
 
 __all__ = ["Network", "OutputSteps", "Stage"]
@@ -83,12 +82,12 @@ class Network:
     @property
     def pairs(self) -> bool:
         """Whether it compares pairs of sequences: first ones come first, then second ones."""
-        return any(isinstance(node, RetrievalHead) for node in (*self.nodes, *self.head))
+        return any(node.compares_pairs for node in (*self.nodes, *self.head))
 
     @property
     def first_steps(self) -> int | None:
         """How many first steps are the answer; None where it is not the first ones."""
-        counts = [n.count for n in (*self.nodes, *self.head) if isinstance(n, FirstSteps)]
+        counts = [n.first_steps for n in (*self.nodes, *self.head) if n.first_steps is not None]
         return counts[-1] if counts else None
 
     @property

@@ -28,6 +28,8 @@ class Node(ABC):
     """Whether it sends binary spikes."""
     on_host: ClassVar[bool] = False
     """Whether no core can compute it."""
+    compares_pairs: ClassVar[bool] = False
+    """Whether it gives one answer for two sequences: of a batch, first all first ones."""
 
     name: str
     inputs: tuple[Edge, ...] = field(default=())
@@ -36,6 +38,11 @@ class Node(ABC):
     @abstractmethod
     def width(self) -> int:
         """Channels of the output signal."""
+
+    @property
+    def first_steps(self) -> int | None:
+        """How many first steps it picks as the answer; None: it picks none."""
+        return None
 
     @property
     def kind(self) -> str:

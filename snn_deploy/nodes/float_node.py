@@ -1,37 +1,56 @@
-"""The base of the float nodes that compute their own signal."""
+"""The base of the float nodes: what every kind of the float stage says of itself."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.errors import NetworkError, UnsupportedNetworkError
 from snn_deploy.ir.node import Node
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
-__all__ = ["FloatNode", "Signal"]
+__all__ = ["FloatNode", "Signal", "Step"]
 
 Signal = npt.NDArray[np.float64]
+Step = Callable[[Sequence[Signal]], Signal]
+"""One step of a node: the signals that it reads, (B, width) each, give its own."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FloatNode(Node):
     """A node of the float stage: ``y = evaluate(x_0, x_1, …)``, as its own docstring says.
 
-    ``spikes`` tells whether its signal is spikes, of either sign, rather than graded values.
+    Traits: ``spikes`` tells whether its signal is spikes, of either sign, rather than graded
+    values. ``stream`` names the setting that gives its signal's width in bits; None where the kind
+    chooses its own format. ``from_tables``: the signal depends on tables only, if what it reads
+    does, so that every value is known beforehand. ``driven``: what it reads is a drive, of one
+    exponent for all channels. ``pointwise``: a step's answer depends on that step alone.
+    ``governed_by`` says which settings govern the error of its integer form; ``narrowable`` names
+    those that a search for cheaper formats may narrow.
     """
 
     spikes: ClassVar[bool] = False
+    stream: ClassVar[str | None] = "residual_bits"
+    from_tables: ClassVar[bool] = False
+    driven: ClassVar[bool] = False
+    pointwise: ClassVar[bool] = False
+    governed_by: ClassVar[str] = "residual_bits"
+    narrowable: ClassVar[tuple[str, ...]] = ()
 
-    @abstractmethod
+    @property
+    def grows(self) -> bool:
+        """Whether its signal grows with the length of the sequence."""
+        return False
+
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        """Give the node's signal, (B, L, width), in float64.
+        """Give the node's signal, (B, L, width), in float64; (B, width) of one vector a sequence.
 
         Parameters
         ----------
@@ -40,3 +59,50 @@ class FloatNode(Node):
         context
             What holds for the run: valid steps, and uniform numbers for nodes that draw any.
         """
+        raise NetworkError(f"{self.name}: the float engine does not know {self.kind} nodes")
+
+    def start(self, batch: int, context: Context) -> Step:
+        """Give its step for ``batch`` sequences at their start: what a loop's nodes are run with.
+
+        Raises
+        ------
+        UnsupportedNetworkError
+            If it only knows whole signals.
+        """
+        if not self.pointwise:
+            raise UnsupportedNetworkError(
+                f"node '{self.name}': {self.kind} reads what comes later than itself, through a "
+                "loop; it has no step of its own"
+            )
+        return lambda sources: self.evaluate([x[:, None] for x in sources], context)[:, 0]
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        """Bound its magnitude, per channel, by those of what it reads; which of them spike.
+
+        Raises
+        ------
+        UnsupportedNetworkError
+            If no bound is known.
+        """
+        raise UnsupportedNetworkError(
+            f"node '{self.name}': how large {self.kind} gets has no bound that holds for every "
+            "input: give calibration data (--calibration DATA.npz)"
+        )
+
+    def quantize(self, builder: Builder) -> None:
+        """Add its integer form.
+
+        Raises
+        ------
+        UnsupportedNetworkError
+            If it has none.
+        """
+        raise UnsupportedNetworkError(
+            f"node '{self.name}': {self.kind} has no integer form yet; the float backends "
+            "run this network (simulate --backend float)"
+        )
+
+    @property
+    def quantizable(self) -> bool:
+        """Whether it has an integer form."""
+        return type(self).quantize is not FloatNode.quantize

@@ -1,7 +1,8 @@
 """Fold learned thresholds into what drives the soma.
 
 ``x / threshold >= 1`` is the same for a readout and skip that are divided by the threshold, so that
-every soma of the network compares with one common number.
+every soma of the network compares with one common number. Where something else drives the soma, a
+node that scales it comes between.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import DiagonalSsm, Lif
+from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, Lif
+from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.passes.base import Pass
@@ -33,15 +34,22 @@ class FoldThresholds(Pass):
         for soma in network.of_kind(Lif):
             if np.all(soma.threshold == 1.0):
                 continue
-            (ssm,) = network.sources(soma)
-            if not isinstance(ssm, DiagonalSsm) or len(network.consumers(ssm.name)) != 1:
-                raise UnsupportedNetworkError(
-                    f"node '{soma.name}' has learned thresholds but is not fed by an SSM of its "
-                    f"own ('{ssm.name}' is a {ssm.kind}); they cannot be folded"
-                )
-            replacements[ssm.name] = (_divided(ssm, soma.threshold),)
-            replacements[soma.name] = (replace(soma, threshold=np.ones_like(soma.threshold)),)
+            (source,) = network.sources(soma)
+            folded = replace(soma, threshold=np.ones_like(soma.threshold))
+            if isinstance(source, DiagonalSsm) and len(network.consumers(source.name)) == 1:
+                replacements[source.name] = (_divided(source, soma.threshold),)
+                replacements[soma.name] = (folded,)
+            else:
+                scaled = _scaled(soma)
+                replacements[soma.name] = (scaled, replace(folded, inputs=(Edge(scaled.name),)))
         return network.rewrite(replacements)
+
+
+def _scaled(soma: Lif) -> Affine:
+    """Give a node that scales what drives the soma."""
+    scale = 1.0 / soma.threshold
+    shift = np.zeros_like(scale)
+    return Affine(name=f"{soma.name}.drive", inputs=soma.inputs, scale=scale, shift=shift)
 
 
 def _divided(ssm: DiagonalSsm, threshold: npt.NDArray[np.float64]) -> DiagonalSsm:

@@ -36,11 +36,38 @@ class Builder:
     outputs: dict[str, Format] = field(default_factory=dict)
 
     def add(self, node: nodes.IntegerNode) -> None:
-        sources = [self.bounds[edge.source] for edge in node.inputs]
-        formats = [self.outputs[edge.source] for edge in node.inputs]
+        formats = [self.format_of(edge.source) for edge in node.inputs]
+        sources = [
+            # of a later node, all that its format holds
+            self.bounds[edge.source]
+            if edge.source in self.bounds
+            else np.full(self.network[edge.source].width, float(form.limit))
+            for edge, form in zip(node.inputs, formats, strict=True)
+        ]
         self.built.append(node)
         self.bounds[node.name] = bound_node(node, sources, formats).output
         self.outputs[node.name] = node.output
+
+    def format_of(self, name: str) -> Format:
+        """Give the format of a node's output; of a later node, which a loop reads, the planned."""
+        return self.outputs[name] if name in self.outputs else self.formats[name]
+
+    def drive_exponent(self, source: str) -> int:
+        """Give the exponent of a drive, at which 1 is a threshold.
+
+        Raises
+        ------
+        ConfigError
+            If its steps are coarser than a threshold.
+        """
+        exponent = int(self.format_of(source).exponents(1)[0])
+        if exponent < 0:
+            raise ConfigError(
+                f"node '{source}': its drive would count in steps of {2**-exponent} thresholds, "
+                "too coarse to tell when the soma spikes; set a larger drive_bits, state_bits or "
+                "readout_bits, or give calibration data"
+            )
+        return exponent
 
     def rounded(self, name: str, weight: Real, source: str) -> RoundedWeights:
         """Round the weights (out, in) of node ``name`` for the mantissas that ``source`` sends."""

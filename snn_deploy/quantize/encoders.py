@@ -11,7 +11,7 @@ from snn_deploy.ir import float_nodes
 from snn_deploy.ir import host_nodes as nodes
 from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
 from snn_deploy.ir.formats import Format
-from snn_deploy.ir.integer_nodes import Input, Rescale
+from snn_deploy.ir.integer_nodes import Rescale
 from snn_deploy.quantize.formats import choose_exponent
 from snn_deploy.quantize.weights import round_weights
 
@@ -21,7 +21,6 @@ __all__ = [
     "quantize_adaptive_embedding",
     "quantize_embedding",
     "quantize_positions",
-    "quantize_tokens",
 ]
 
 Real = npt.NDArray[np.float64]
@@ -31,12 +30,6 @@ Gain = Callable[[Real], Rescale]
 FACTOR_BITS = 16  # of factorised tables and their projections: the host's, and small on a disk
 POSITION_BITS = 32  # what a table can be stored in
 ROWS_AT_ONCE = 4096  # of a table at once: that of a vocabulary is large
-
-
-def quantize_tokens(node: float_nodes.TokenInput) -> Input:
-    """Give the input whose mantissas are the tokens themselves."""
-    bits = max(1, (node.vocabulary - 1).bit_length())
-    return Input(name=node.name, output=Format(bits, 0, signed=False), channels=1)
 
 
 def quantize_embedding(node: float_nodes.Embedding, output: Format) -> nodes.EmbeddingTable:

@@ -46,16 +46,42 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
             node.name, config.at(node.name), _bits_of(node, config.at(node.name))
         )
         for node in network
-        if not isinstance(node, nodes.DiagonalSsm | nodes.Lif | nodes.TokenInput)
+        if node.stream is not None  # type: ignore[attr-defined]  # float stage
     }
     for residual in network.of_kind(nodes.Residual):
         added = [residual.name, *_layer_outputs(network, residual)]
         widest = np.max([largest[name] for name in added], axis=0)
         largest.update(dict.fromkeys(added, widest))
-    return {
+    formats = {
         name: _format(magnitude, _bits_of(network[name], config.at(name)))
         for name, magnitude in largest.items()
     }
+    return formats | _drives(network, ranges, config, largest)
+
+
+def _drives(
+    network: Network,
+    ranges: Ranges,
+    config: QuantizationConfig,
+    largest: Mapping[str, npt.NDArray[np.float64]],
+) -> dict[str, Format]:
+    """Give the formats of drives, and of what is added up to them: one exponent for all channels.
+
+    1 is a threshold, and fits.
+    """
+    formats: dict[str, Format] = {}
+    for node in network:
+        drives = [s for s in network.sources(node) if getattr(node, "driven", False)]
+        for drive in (s for s in drives if s.name in largest):
+            parts = [drive.name]
+            if isinstance(drive, nodes.Residual):
+                parts += _layer_outputs(network, drive)
+            bits = config.at(drive.name).drive_bits
+            reach = [ranges.reach(n, config.at(n), bits, together=True).max() for n in parts]
+            exponent = int(choose_exponent(max(*reach, 1.0), bits)[0])
+            form = Format(bits, min(exponent, bits - 2))
+            formats.update(dict.fromkeys(parts, form))
+    return formats
 
 
 def _layer_outputs(network: Network, residual: nodes.Residual) -> list[str]:
@@ -69,10 +95,5 @@ def _format(largest: npt.NDArray[np.float64], bits: int) -> Format:
 
 
 def _bits_of(node: Node, config: QuantizationConfig) -> int:
-    widths: Mapping[type, int] = {
-        nodes.FloatInput: config.input_bits,
-        nodes.Affine: config.norm_bits,
-        nodes.LayerNorm: config.norm_bits,
-        nodes.Readout: config.message_bits,
-    }
-    return widths.get(type(node), config.residual_bits)
+    bits: int = getattr(config, node.stream)  # type: ignore[attr-defined]  # float stage
+    return bits

@@ -13,14 +13,8 @@ from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir import float_nodes as nodes
-from snn_deploy.ir.encoder_decoder_nodes import (
-    AdaptiveEmbedding,
-    Conv1d,
-    CumulativeReadout,
-    PositionalEncoding,
-)
+from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.node import Node
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.histogram import MagnitudeHistogram
 from snn_deploy.quantize.weights import Moments
@@ -90,7 +84,7 @@ def measure_ranges(
     second: dict[str, Real] = {}
     count = dict.fromkeys(network.names, 0)
     histograms: dict[str, MagnitudeHistogram] = {}
-    spikes = {soma.name for soma in network.of_kind(nodes.Lif)}
+    spikes = {node.name for node in network if node.spikes}
     read = {linear.inputs[0].source for linear in network.of_kind(nodes.Linear)}
 
     def record(name: str, signal: Real) -> None:
@@ -120,10 +114,16 @@ def _from_tables(network: Network) -> dict[str, Real]:
     """Bound the tokens, and the signals that are looked up and added from tables."""
     known: dict[str, Real] = {}
     for node in network:
-        if isinstance(node, _TABLES) and all(edge.source in known for edge in node.inputs):
-            sources = [known[edge.source] for edge in node.inputs]
-            known[node.name] = _BOUNDS[type(node)](node, sources)
+        from_tables = node.from_tables  # type: ignore[attr-defined]  # float stage
+        if from_tables and all(edge.source in known for edge in node.inputs):
+            known[node.name] = _largest(network, node, known)
     return known
+
+
+def _largest(network: Network, node: Any, known: Mapping[str, Real]) -> Real:
+    spiking = [source.spikes for source in network.sources(node)]
+    largest: Real = node.largest([known[edge.source] for edge in node.inputs], spiking)
+    return largest
 
 
 def bound_ranges(network: Network, input_range: float) -> Ranges:
@@ -132,77 +132,39 @@ def bound_ranges(network: Network, input_range: float) -> Ranges:
     Raises
     ------
     UnsupportedNetworkError
-        If a signal grows with the length of its sequence.
+        If a signal grows with the length of its sequence, or round a loop.
     """
     largest: dict[str, Real] = {}
-    for node in network:
-        sources = [largest[edge.source] for edge in node.inputs]
-        _require_length(node)
-        if isinstance(node, nodes.FloatInput):
-            largest[node.name] = np.full(node.width, input_range)
-        elif isinstance(node, nodes.Linear) and _spikes_into(network, node):
-            largest[node.name] = _spiking_linear(node)
+    for group in groups(network):
+        before = {node.name: np.zeros(node.width) for node in group}
+        for _ in range(_ROUNDS):
+            known = {**largest, **before}
+            for node in group:
+                _require_length(node)
+                inputs = np.full(node.width, input_range)
+                known[node.name] = _largest(network, node, known) if node.inputs else inputs
+            after = {node.name: known[node.name] for node in group}
+            if not is_recurrent(group) or all(
+                np.all(after[name] <= before[name]) for name in before
+            ):
+                break
+            before = after
         else:
-            largest[node.name] = _BOUNDS[type(node)](node, sources)
+            raise UnsupportedNetworkError(
+                f"node '{group[0].name}': a signal that is fed back to it may grow without end, as "
+                "far as is known of every input; give calibration data (--calibration DATA.npz)"
+            )
+        largest.update(after)
     return Ranges(largest, "analytic")
 
 
-def _rows(node: AdaptiveEmbedding) -> Real:
-    """Bound an adaptive embedding by every row of its table, some rows at a time.
-
-    In single precision, widened by more than its rounding.
-    """
-    largest = np.zeros(node.width)
-    for table, projection in zip(node.tables, node.projections, strict=True):
-        factor = projection.T.astype(np.float32)
-        for start in range(0, len(table), 4096):
-            rows = table[start : start + 4096].astype(np.float32) @ factor
-            np.maximum(largest, np.abs(rows, out=rows).max(axis=0), out=largest)
-    return largest * (1.0 + 2.0**-12)
+_ROUNDS = 64  # round a loop; spikes are bounded at once
 
 
-def _require_length(node: Node) -> None:
-    if isinstance(node, CumulativeReadout) or getattr(node, "mode", None) == "sum":
+def _require_length(node: Any) -> None:
+    if node.grows:
         raise UnsupportedNetworkError(
             f"node '{node.name}': a sum over time grows with the sequence, so that its number "
             "format needs to know how long sequences are: give calibration data (--calibration "
             "DATA.npz) as long as the longest"
         )
-
-
-def _spikes_into(network: Network, node: nodes.Linear) -> bool:
-    return isinstance(network[node.inputs[0].source], nodes.Lif)
-
-
-def _spiking_linear(node: nodes.Linear) -> Real:
-    high = np.maximum(node.weight, 0).sum(axis=1) + node.bias
-    low = np.minimum(node.weight, 0).sum(axis=1) + node.bias
-    return np.asarray(np.maximum(np.abs(high), np.abs(low)))
-
-
-def _ssm(node: nodes.DiagonalSsm, sources: list[Real]) -> Real:
-    readout = np.abs(node.c) + (0 if node.c_reverse is None else np.abs(node.c_reverse))
-    gain = (2 * readout * np.abs(node.b) / (1 - np.abs(node.a))).sum(axis=1) + np.abs(node.d)
-    return np.asarray(gain * sources[0])
-
-
-_TABLES = (nodes.TokenInput, nodes.Embedding, AdaptiveEmbedding, PositionalEncoding)
-"""What gives signals that depend on tables only, if what they read does."""
-
-_BOUNDS: dict[type, Callable[[Any, list[Real]], Real]] = {
-    nodes.TokenInput: lambda node, sources: np.full(1, float(node.vocabulary - 1)),
-    nodes.Embedding: lambda node, sources: np.abs(node.table).max(axis=0),
-    AdaptiveEmbedding: lambda node, sources: _rows(node),
-    PositionalEncoding: lambda node, sources: sources[0] + np.abs(node.table).max(axis=0),
-    Conv1d: lambda node, sources: np.abs(node.weight).sum(axis=2) @ sources[0] + np.abs(node.bias),
-    nodes.Linear: lambda node, sources: np.abs(node.weight) @ sources[0] + np.abs(node.bias),
-    nodes.Affine: lambda node, sources: np.abs(node.scale) * sources[0] + np.abs(node.shift),
-    nodes.LayerNorm: lambda node, sources: (
-        np.abs(node.weight) * np.sqrt(node.width) + np.abs(node.bias)
-    ),
-    nodes.DiagonalSsm: _ssm,
-    nodes.Lif: lambda node, sources: np.ones(node.width),
-    nodes.Glu: lambda node, sources: sources[0][: node.width],
-    nodes.Residual: lambda node, sources: np.sum(sources, axis=0),
-    nodes.Readout: lambda node, sources: np.abs(node.weight) @ sources[0] + np.abs(node.bias),
-}

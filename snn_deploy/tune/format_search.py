@@ -22,18 +22,8 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, TargetError
-from snn_deploy.ir.float_nodes import (
-    Affine,
-    DiagonalSsm,
-    Embedding,
-    LayerNorm,
-    Linear,
-    Readout,
-    Residual,
-)
 from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.node import Node
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
@@ -50,17 +40,6 @@ CostName = Literal["memory", "energy"]
 
 ENERGY_SEQUENCES = 16
 """How many of the sequences energy is measured on: it is a mean, accuracy a count of a few."""
-
-NARROWABLE: dict[type[Node], tuple[str, ...]] = {
-    Linear: ("weight_bits",),
-    Readout: ("weight_bits",),
-    Embedding: ("residual_bits",),
-    Affine: ("norm_bits",),
-    LayerNorm: ("norm_bits",),
-    DiagonalSsm: ("decay_bits", "readout_bits", "state_bits"),
-    Residual: ("residual_bits",),
-}
-"""Which settings may be narrowed at a float node."""
 
 
 @dataclass(frozen=True)
@@ -283,7 +262,7 @@ class _Judge:
 
 def _places(network: Network, config: QuantizationConfig) -> Iterator[tuple[str, str]]:
     for node in network:
-        for setting in NARROWABLE.get(type(node), ()):
+        for setting in node.narrowable:  # type: ignore[attr-defined]  # float stage
             if getattr(config.at(node.name), setting) > _least(setting):
                 yield node.name, setting
 

@@ -1,0 +1,79 @@
+"""A gain and an offset a channel: a folded batch-norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.ir.formats import Format
+from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.rules import MAX_SHIFT
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
+
+__all__ = ["Affine"]
+
+Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Affine(FloatNode):
+    """``y[t] = scale * x[t] + shift``: a folded batch-norm; scale and shift (width,)."""
+
+    governed_by: ClassVar[str] = "norm_bits"
+    narrowable: ClassVar[tuple[str, ...]] = ("norm_bits",)
+
+    scale: Real
+    shift: Real
+
+    @property
+    def width(self) -> int:
+        return int(self.scale.shape[0])
+
+    stream: ClassVar[str | None] = "norm_bits"
+
+    pointwise: ClassVar[bool] = True
+
+    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        return self.scale * sources[0] + self.shift
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.asarray(np.abs(self.scale) * sources[0] + np.abs(self.shift))
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.requantize import Requantize
+
+        output, (edge,) = self._offset_fits(builder), self.inputs
+        source = builder.format_of(edge.source)
+        step = 2.0 ** (output.exponents(self.width) - source.exponents(self.width))
+        mean = builder.mean(edge.source, self.width)
+        builder.add(
+            Requantize(
+                name=self.name,
+                inputs=self.inputs,
+                output=output,
+                channels=self.width,
+                rescale=builder.gain(self.name, self.scale * step, self.shift, output, mean),
+            )
+        )
+
+    def _offset_fits(self, builder: Builder) -> Format:
+        """Give the output's format, no finer than the offset allows in each channel.
+
+        Where a batch-norm's variance was next to nothing, gain and offset are huge and cancel.
+        """
+        output, sum_bits = builder.formats[self.name], builder.config.at(self.name).sum_bits
+        offset = np.maximum(np.abs(self.shift), 2.0**-MAX_SHIFT)
+        finest = np.floor(np.log2((fp.limit_of(sum_bits) - 1) / offset)).astype(np.int64)
+        exponents = np.minimum(output.exponents(self.width), finest)
+        if isinstance(output.exponent, int):
+            return Format(output.bits, int(exponents.min()))
+        return Format(output.bits, tuple(int(e) for e in exponents))

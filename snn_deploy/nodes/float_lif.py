@@ -1,0 +1,108 @@
+"""The leaky integrate-and-fire neuron, exact or as its surrogate in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy import fixedpoint as fp
+from snn_deploy.errors import BackendError
+from snn_deploy.nodes.float_node import FloatNode, Signal, Step
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
+
+__all__ = ["Lif", "SurrogateWeights"]
+
+Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class SurrogateWeights:
+    """The surrogate of LIF that SpikingSSM trains with (its SDN): three convolutions over time.
+
+    ``c = relu(conv1(y))`` with 8 taps over y[t-8] … y[t-1], zero-padded; then
+    ``net = conv3(relu(conv2(c) + c))`` predicts the decayed membrane. The same for every channel.
+    Shapes: conv1 (8, 8) and (8,); conv2 (8, 8) and (8,); conv3 (8,) and scalar.
+    """
+
+    conv1_weight: Real
+    conv1_bias: Real
+    conv2_weight: Real
+    conv2_bias: Real
+    conv3_weight: Real
+    conv3_bias: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lif(FloatNode):
+    """``v = decay * v + x[t] / threshold``; ``y[t] = v >= 1``; ``v = 0`` on a spike.
+
+    threshold (H,) is a current: the drive that fires a neuron at rest in one step.
+
+    With ``surrogate`` weights the float-surrogate backend spikes where
+    ``net(x / threshold)[t] + x[t] / threshold >= 1`` instead.
+    """
+
+    governed_by: ClassVar[str] = "drive_bits"
+
+    spikes: ClassVar[bool] = True
+
+    threshold: Real
+    decay: float = 0.125
+    surrogate: SurrogateWeights | None = None
+
+    @property
+    def width(self) -> int:
+        return int(self.threshold.shape[0])
+
+    stream: ClassVar[str | None] = None
+    driven: ClassVar[bool] = True
+
+    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        from snn_deploy.engines.float_dynamics import fire_exact, fire_surrogate
+
+        drive = sources[0] / self.threshold
+        if context.neuron == "exact":
+            return fire_exact(drive, self.decay)
+        if self.surrogate is None:
+            raise BackendError(
+                f"{self.name} has no surrogate neuron: this network was trained with the exact LIF "
+                "neuron; use the backend 'float'"
+            )
+        return fire_surrogate(drive, self.surrogate)
+
+    def start(self, batch: int, context: Context) -> Step:
+        v = np.zeros((batch, self.width))
+
+        def step(sources: Sequence[Signal]) -> Signal:
+            nonlocal v
+            v = self.decay * v + sources[0] / self.threshold
+            fired = v >= 1.0
+            v = np.where(fired, 0.0, v)
+            return fired.astype(np.float64)
+
+        return step
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.lif import LifSoma
+
+        decay = fp.round_half_up(np.asarray((1.0 - self.decay) * 2.0**fp.DECAY_UNITY_BITS))
+        builder.add(
+            LifSoma(
+                name=self.name,
+                inputs=self.inputs,
+                channels=self.width,
+                threshold=1 << builder.drive_exponent(self.inputs[0].source),
+                decay=int(decay),
+            )
+        )

@@ -1,0 +1,165 @@
+"""A LIF may follow any node, and read its own layer's past: networks without any state-space model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import snn_deploy
+from snn_deploy.engines.floating import run_float
+from snn_deploy.errors import UnsupportedNetworkError
+from snn_deploy.ir.float_nodes import Affine, FloatInput, Lif, Linear, Readout, Residual
+from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.network import Network
+
+STEPS, BATCH, CHANNELS, HIDDEN = 24, 12, 3, 8
+Real = npt.NDArray[np.float64]
+
+
+def linear(name: str, source: str, outputs: int, inputs: int, scale: float) -> Linear:
+    rng = np.random.default_rng(len(name))
+    weight = rng.normal(0.0, scale / np.sqrt(inputs), (outputs, inputs))
+    return Linear(name=name, inputs=(Edge(source),), weight=weight, bias=np.full(outputs, 0.05))
+
+
+def recurrent(lag: int = 1, threshold: float = 1.0) -> Network:
+    """Input, weights, and a layer of LIF neurons that hears itself ``lag`` steps later."""
+    drive = Residual(
+        name="hidden.drive",
+        inputs=(Edge("hidden.input"), Edge("hidden.recurrent", steps_back=lag)),
+        channels=HIDDEN,
+    )
+    soma = Lif(
+        name="hidden.lif",
+        inputs=(Edge("hidden.drive"),),
+        threshold=np.full(HIDDEN, threshold),
+        decay=0.75,
+    )
+    readout = Readout(
+        name="decoder",
+        inputs=(Edge("hidden.lif"),),
+        mode="mean",
+        weight=linear("decoder", "", 4, HIDDEN, 1.0).weight,
+        bias=np.zeros(4),
+    )
+    return Network(
+        "float",
+        (
+            FloatInput(name="input", channels=CHANNELS),
+            linear("hidden.input", "input", HIDDEN, CHANNELS, 2.0),
+            drive,
+            soma,
+            linear("hidden.recurrent", "hidden.lif", HIDDEN, HIDDEN, 1.5),
+            readout,
+        ),
+    )
+
+
+def inputs(batch: int = BATCH) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(5).uniform(-1, 1, (batch, STEPS, CHANNELS)).astype(np.float32)
+
+
+def by_hand(network: Network, x: Real, lag: int) -> Real:
+    """The layer's spikes, one number after another."""
+    feed, back, soma = (network[f"hidden.{n}"] for n in ("input", "recurrent", "lif"))
+    assert isinstance(feed, Linear)
+    assert isinstance(back, Linear)
+    assert isinstance(soma, Lif)
+    spikes = np.zeros((len(x), STEPS, HIDDEN))
+    for b in range(len(x)):
+        v = np.zeros(HIDDEN)
+        for t in range(STEPS):
+            heard = back.weight @ spikes[b, t - lag] + back.bias if t >= lag else np.zeros(HIDDEN)
+            v = soma.decay * v + (feed.weight @ x[b, t] + feed.bias + heard) / soma.threshold
+            spikes[b, t] = v >= 1.0
+            v[v >= 1.0] = 0.0
+    return spikes
+
+
+@pytest.mark.parametrize("lag", [1, 3])
+def test_the_float_engine_runs_loops(lag: int) -> None:
+    network, x = recurrent(lag), inputs().astype(np.float64)
+    spikes = run_float(network, x, record=["hidden.lif"]).signals["hidden.lif"]
+    expected = by_hand(network, x, lag)
+    assert 0.02 < expected.mean() < 0.9
+    np.testing.assert_array_equal(spikes, expected)
+
+
+@pytest.mark.parametrize(("lag", "threshold"), [(1, 1.0), (1, 0.6), (3, 1.7)])
+def test_a_recurrent_network_is_converted(
+    lag: int, threshold: float, tmp_path: Path, backend: str
+) -> None:
+    network, x = recurrent(lag, threshold), inputs()
+    deployment = snn_deploy.convert(network, target="loihi2", calibration=x)
+    names = [node.name for node in deployment.network]
+    answers = deployment.simulate(x[:3], backend=backend, trace=names)
+    oracle = deployment.simulate(x[:3], backend="reference", trace=names)
+    for name in names:
+        np.testing.assert_array_equal(answers.trace[name], oracle.trace[name], err_msg=name)
+    np.testing.assert_array_equal(answers.logits, oracle.logits)
+    spikes = run_float(network, x[:3], record=["hidden.lif"]).signals["hidden.lif"]
+    assert np.mean(oracle.trace["hidden.lif"] != spikes) < 0.03
+    deployment.save(tmp_path / "r.safetensors")
+    again = snn_deploy.load(tmp_path / "r.safetensors").simulate(x[:3], backend="reference")
+    np.testing.assert_array_equal(again.logits, oracle.logits)
+
+
+def test_a_recurrent_network_streams() -> None:
+    deployment = snn_deploy.convert(recurrent(), target="loihi2", calibration=inputs())
+    x = inputs()[:2]
+    whole = deployment.simulate(x).logits
+    for size in (1, 5, STEPS):
+        stream = deployment.stream()
+        for start in range(0, STEPS, size):
+            stream.step(x[:, start : start + size])
+        np.testing.assert_array_equal(stream.answer(), whole)
+
+
+def test_a_recurrent_network_is_reported() -> None:
+    deployment = snn_deploy.convert(recurrent(), target="loihi2", calibration=inputs())
+    report: Any = deployment.report(inputs()[:4])
+    assert report.activity
+
+
+def test_without_calibration_a_loop_of_spikes_is_bounded() -> None:
+    deployment = snn_deploy.convert(recurrent(), target="loihi2")
+    simulation = deployment.simulate(inputs()[:2], backend="reference")
+    assert not any(simulation.saturated.values())
+
+
+def test_what_grows_round_a_loop_needs_calibration() -> None:
+    network = recurrent()
+    louder = Affine(
+        name="louder", inputs=(Edge("hidden.drive"),), scale=np.full(8, 2.0), shift=np.ones(8)
+    )
+    drive = Residual(
+        name="hidden.drive",
+        inputs=(Edge("hidden.input"), Edge("louder", steps_back=1)),
+        channels=HIDDEN,
+    )
+    network = network.rewrite({"hidden.drive": (drive, louder), "hidden.recurrent": ()})
+    with pytest.raises(UnsupportedNetworkError, match="fed back to it may grow without end"):
+        snn_deploy.convert(network, target="loihi2")
+
+
+def test_a_lif_follows_weights() -> None:
+    """Feed-forward, with thresholds that no state-space model could take in."""
+    network = recurrent(threshold=0.8)
+    (soma,) = network.of_kind(Lif)
+    plain = network.rewrite(
+        {
+            "hidden.drive": (),
+            "hidden.recurrent": (),
+            "hidden.lif": (Lif(name="hidden.lif", inputs=(Edge("hidden.input"),), threshold=soma.threshold),),
+        }
+    )
+    x = inputs()
+    deployment = snn_deploy.convert(plain, target="loihi2", calibration=x)
+    trace = deployment.simulate(x, trace=["hidden.lif"]).trace["hidden.lif"]
+    spikes = run_float(plain, x, record=["hidden.lif"]).signals["hidden.lif"]
+    assert 0.02 < spikes.mean() < 0.9
+    assert np.mean(trace != spikes) < 0.01
