@@ -19,7 +19,7 @@ from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import BackendError, DataError, NetworkError
 from snn_deploy.ir import encoder_decoder_nodes, float_nodes
 from snn_deploy.ir.encoder_decoder_nodes import PositionalEncoding
-from snn_deploy.ir.float_nodes import CountInput, DiagonalSsm, FloatInput, Lif, Linear, TokenInput
+from snn_deploy.ir.float_nodes import DiagonalSsm, FloatInput, Linear
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node

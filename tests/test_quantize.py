@@ -19,7 +19,6 @@ from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.node import Node
 from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes

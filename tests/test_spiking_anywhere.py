@@ -1,4 +1,4 @@
-"""A LIF may follow any node, and read its own layer's past: networks without any state-space model."""
+"""A LIF may follow any node, and read its layer's past: networks without any state-space model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import snn_deploy
 from snn_deploy.engines.floating import run_float
-from snn_deploy.errors import UnsupportedNetworkError
+from snn_deploy.errors import SnnDeployWarning, UnsupportedNetworkError
 from snn_deploy.ir.float_nodes import Affine, FloatInput, Lif, Linear, Readout, Residual
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
@@ -126,7 +126,8 @@ def test_a_recurrent_network_is_reported() -> None:
 
 
 def test_without_calibration_a_loop_of_spikes_is_bounded() -> None:
-    deployment = snn_deploy.convert(recurrent(), target="loihi2")
+    with pytest.warns(SnnDeployWarning, match="no calibration data"):
+        deployment = snn_deploy.convert(recurrent(), target="loihi2")
     simulation = deployment.simulate(inputs()[:2], backend="reference")
     assert not any(simulation.saturated.values())
 
@@ -142,7 +143,11 @@ def test_what_grows_round_a_loop_needs_calibration() -> None:
         channels=HIDDEN,
     )
     network = network.rewrite({"hidden.drive": (drive, louder), "hidden.recurrent": ()})
-    with pytest.raises(UnsupportedNetworkError, match="fed back to it may grow without end"):
+    told = "fed back to it may grow without end"
+    with (
+        pytest.warns(SnnDeployWarning, match="no calibration data"),
+        pytest.raises(UnsupportedNetworkError, match=told),
+    ):
         snn_deploy.convert(network, target="loihi2")
 
 
@@ -154,7 +159,9 @@ def test_a_lif_follows_weights() -> None:
         {
             "hidden.drive": (),
             "hidden.recurrent": (),
-            "hidden.lif": (Lif(name="hidden.lif", inputs=(Edge("hidden.input"),), threshold=soma.threshold),),
+            "hidden.lif": (
+                Lif(name="hidden.lif", inputs=(Edge("hidden.input"),), threshold=soma.threshold),
+            ),
         }
     )
     x = inputs()

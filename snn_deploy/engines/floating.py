@@ -25,7 +25,6 @@ from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.stability import unstable_nodes
-from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.nodes.nplr_ssm import NplrSsm
 
 __all__ = ["FloatResult", "Record", "delayed", "run_float"]

@@ -67,7 +67,6 @@ class DiagonalSsm(FloatNode):
         )
         from snn_deploy.ir.stability import grows
 
-
         (x,) = sources
         steps = x.shape[1]
         if grows(self, steps):
