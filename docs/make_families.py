@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from snn_deploy.api import CALIBRATION_SEQUENCES
 from snn_deploy.checkpoint import read_checkpoint
 from snn_deploy.cli.console import percent
 from snn_deploy.converters.overrides import override_model
@@ -25,6 +26,8 @@ from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.io.files import atomic_write
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.ternary import Ternary
+from snn_deploy.tune.ternary_maxima import fix_maxima
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "families.md"
@@ -143,6 +146,7 @@ def main() -> None:
     tables = {
         "needs": _needs((*DIGITS, *OTHERS)),
         "digits": _measured(DIGITS, accuracy=True),
+        "maxima": _maxima(),
         "others": _measured(OTHERS, accuracy=False),
     }
     page = PAGE.read_text(encoding="utf-8")
@@ -207,6 +211,29 @@ def _measured(cases: Iterable[Case], accuracy: bool) -> str:
             [f"{case.family}: {case.name}", str(len(result.logits)), right, off, told, "to follow"]
         )
     return _table(head, rows)
+
+
+def _maxima() -> str:
+    """Compare run-time maxima with constants, chosen on 256 training sequences."""
+    (case,) = (case for case in DIGITS if case.name == "gsu")
+    network, test = case.network(), case.arrays("test")
+    fixed = fix_maxima(network, case.arrays("train")["inputs"][:CALIBRATION_SEQUENCES])
+    constants = [node.maximum for node in fixed.network.of_kind(Ternary)]
+    rows = []
+    for name, one, cells in (
+        ("of every step", network, ("–", "–")),
+        (
+            "constants",
+            fixed.network,
+            (
+                ", ".join(f"{constant:.3f}" for constant in constants),
+                ", ".join(percent(share) for share in fixed.changed.values()),
+            ),
+        ),
+    ):
+        found = run_float(one, test["inputs"]).logits.argmax(-1)
+        rows.append([name, percent((found == test["labels"]).mean()), *cells])
+    return _table(("maxima", "float", "by layer", "ternary messages that they change"), rows)
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

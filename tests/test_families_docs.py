@@ -12,7 +12,7 @@ from zoo import CHECKPOINTS
 
 from snn_deploy.converters.registry import FAMILIES
 
-ROWS = {"needs": 22, "digits": 8, "others": 14}
+ROWS = {"needs": 22, "digits": 8, "maxima": 2, "others": 14}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,7 @@ def test_the_page_says_what_the_networks_give(script: ModuleType, root: Path) ->
     if not CHECKPOINTS.is_dir():
         pytest.skip("needs the real checkpoints beside the repository")
     assert script._needs((*script.DIGITS, *script.OTHERS)) == section(root, "needs")
+    assert script._maxima() == section(root, "maxima")
     assert script._measured(script.DIGITS[2:], accuracy=True) in _without_spikingssm(root)
 
 

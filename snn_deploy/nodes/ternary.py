@@ -39,7 +39,10 @@ class Ternary(FloatNode):
         return self.channels
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        (x,) = sources
+        return self.fire(sources[0])
+
+    def fire(self, x: Signal) -> Signal:
+        """Give the messages for x (…, width)."""
         if self.maximum is not None:
             return ternarise(x, self.fraction * self.maximum)
         return ternarise(x, self.fraction * np.abs(x).max(axis=-1, keepdims=True))
