@@ -218,7 +218,7 @@ def test_a_configuration_as_a_table_or_a_file(tmp_path: Path) -> None:
     ("thing", "message"),
     [
         (3, "nothing reads a int; give the path of a checkpoint"),
-        (b"", "cannot use the checkpoint's bytes: there are no bytes"),
+        (b"", "cannot use the checkpoint's bytes: the file is empty"),
         (b"hello, world", "bytes: it is neither a PyTorch checkpoint nor safetensors"),
         ("nowhere.ckpt", "cannot use the checkpoint nowhere.ckpt: no such file"),
     ],

@@ -33,6 +33,7 @@ from snn_deploy.errors import ConfigError, OutputError
 from snn_deploy.io.deployment_file import Provenance
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
+from snn_deploy.mapping.profile import is_bundled, load_profile
 from snn_deploy.page import charts
 from snn_deploy.page import data as page_data
 from snn_deploy.page.data import PageData, gather_page, observe_signals
@@ -52,16 +53,18 @@ MOST_BYTES = 6 * 10**6
 def deployment_of(
     network: Network, target: str = "loihi2", checkpoint: str = "a.ckpt"
 ) -> Deployment:
+    profile = load_profile(target)
     return Deployment(
         network,
         Provenance(
-            profile=target,
+            profile=profile.name,
             profile_version="1.0.0",
             checkpoint=checkpoint,
             checkpoint_sha256="1" * 64,
             calibration={"source": "calibration", "sequences": 3, "steps": STEPS},
             settings={"weight_bits": 8},
             tool_version="0.0",
+            profile_data={} if is_bundled(target) else profile.to_dict(),
         ),
     )
 

@@ -57,8 +57,9 @@ def _deployment(path: str) -> tuple[Any, dict[str, str]]:
         "deployment": path,
         "target": f"{origin.profile} (version {origin.profile_version})",
         "checkpoint": f"{origin.checkpoint}, SHA-256 {origin.checkpoint_sha256[:16]}…",
+        "read as": ", ".join(f"{key}={value}" for key, value in origin.source.items()),
         "calibration": _calibration(origin.calibration),
-        "dendrites": str(dendrite_rounding(deployment.network)),
+        "rounding": str(dendrite_rounding(deployment.network)),
         "settings": ", ".join(f"{key}={value}" for key, value in origin.settings.items()),
         "written by": f"snn-deploy {origin.tool_version}",
     }
