@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.examples.random_spikingssm import Tensors, random_spikingssm
+from snn_deploy.examples.random_spikingssm import RandomSpikingSSM, Tensors
 from snn_deploy.examples.torch_file import state_dict, write_zip
 from snn_deploy.examples.tuning import tune_to_spike
 from snn_deploy.io.files import atomic_write
@@ -129,7 +129,7 @@ CONFIGURATIONS = {
 def make_checkpoint(name: str, seed: int = 0) -> tuple[Tensors, dict[str, Any]]:
     """Give a state dict and its configuration; the same seed gives the same."""
     form = CONFIGURATIONS[name]
-    tensors, config = random_spikingssm(
+    tensors, config = RandomSpikingSSM(
         d_model=form.channels,
         n_layers=form.layers,
         d_state=2 * form.modes,
@@ -143,7 +143,7 @@ def make_checkpoint(name: str, seed: int = 0) -> tuple[Tensors, dict[str, Any]]:
         use_lengths=form.use_lengths,
         dt_min=form.dt_min,
         seed=seed,
-    )
+    ).make()
     rng = np.random.default_rng([seed, 1])
     if not form.vocabulary:
         tensors["encoder.0.weight"] *= np.float32(form.inputs**-0.5)

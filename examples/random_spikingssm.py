@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Tensors", "random_spikingssm"]
+__all__ = ["RandomSpikingSSM", "Tensors"]
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -22,28 +23,9 @@ _SURROGATE_SHAPES = {
 }
 
 
-def random_spikingssm(
-    *,
-    d_model: int = 8,
-    n_layers: int = 2,
-    d_state: int = 8,
-    bidirectional: bool = False,
-    trainable_b: bool = False,
-    prenorm: bool = False,
-    norm: Literal["batch", "layer"] | None = "layer",
-    neuron: Literal["sdn", "bptt", "sltt"] = "sdn",
-    threshold: Literal["channel", "shared", "none"] = "channel",
-    d_input: int = 1,
-    vocabulary: int | None = None,
-    classes: int = 4,
-    mode: Literal["pool", "last", "first", "sum"] = "pool",
-    use_lengths: bool = False,
-    drive: float = 2.0,
-    dt_min: float = 0.001,
-    dt_max: float = 0.1,
-    seed: int = 0,
-) -> tuple[Tensors, dict[str, Any]]:
-    """Make the state dict and the configuration of a random SpikingSSM.
+@dataclass(frozen=True, kw_only=True)
+class RandomSpikingSSM:
+    """A random SpikingSSM: what :meth:`make` writes.
 
     Parameters
     ----------
@@ -61,102 +43,106 @@ def random_spikingssm(
         Range of the modes' step size.
     seed
         The same seed gives the same network.
-
-    Returns
-    -------
-    tensors, config
-        float32 weights by key, and the configuration as plain data.
     """
-    rng = np.random.default_rng(seed)
-    tensors: Tensors = {}
-    for index in range(n_layers):
-        prefix = f"model.s4_layers.{index}."
-        tensors |= _layer(rng, prefix, d_model, bidirectional, neuron, threshold, drive)
-        log_dt = rng.uniform(np.log(dt_min), np.log(dt_max), d_model).astype(np.float32)
-        tensors |= _kernel(rng, f"{prefix}kernel.", log_dt, d_state, bidirectional, trainable_b)
-        tensors[f"{prefix}kernel.C"] *= np.float32(drive)
-    for index in range(n_layers if norm else 0):
-        tensors |= _norm(rng, f"model.norms.{index}.", d_model, norm == "batch")
-    if vocabulary is None:
-        tensors["encoder.0.weight"] = _normal(rng, d_model, d_input)
-        tensors["encoder.0.bias"] = _normal(rng, d_model, scale=0.3)
-    else:
-        tensors["encoder.0.weight"] = _normal(rng, vocabulary, d_model)
-    tensors["decoder.0.output_transform.weight"] = _normal(rng, classes, d_model)
-    tensors["decoder.0.output_transform.bias"] = _normal(rng, classes)
-    layer = {
-        "d_state": d_state,
-        "bidirectional": bidirectional,
-        "trainable_B": trainable_b,
-        "neuron": neuron,
-        "learnable_vth": threshold != "none",
-        "shared_vth": threshold == "shared",
-        "lr": 0.001,
-        "dt_min": dt_min,
-        "dt_max": dt_max,
-    }
-    config = {
-        "model": {
-            "_name_": "spikingssm",
-            "d_model": d_model,
-            "n_layers": n_layers,
-            "prenorm": prenorm,
-            "norm": norm,
-            "dropout": 0.1,
-            "layer": layer,
-        },
-        "encoder": "linear" if vocabulary is None else "embedding",
-        "decoder": {"_name_": "sequence", "mode": mode, "use_lengths": use_lengths},
-        "task": {"_name_": "base", "loss": "cross_entropy"},
-        "train": {"ema": 0.0},
-    }
-    return tensors, config
 
+    d_model: int = 8
+    n_layers: int = 2
+    d_state: int = 8
+    bidirectional: bool = False
+    trainable_b: bool = False
+    prenorm: bool = False
+    norm: Literal["batch", "layer"] | None = "layer"
+    neuron: Literal["sdn", "bptt", "sltt"] = "sdn"
+    threshold: Literal["channel", "shared", "none"] = "channel"
+    d_input: int = 1
+    vocabulary: int | None = None
+    classes: int = 4
+    mode: Literal["pool", "last", "first", "sum"] = "pool"
+    use_lengths: bool = False
+    drive: float = 2.0
+    dt_min: float = 0.001
+    dt_max: float = 0.1
+    seed: int = 0
 
-def _layer(
-    rng: np.random.Generator,
-    prefix: str,
-    channels: int,
-    bidirectional: bool,
-    neuron: str,
-    threshold: str,
-    drive: float,
-) -> Tensors:
-    tensors: Tensors = {f"{prefix}D": _normal(rng, 1, channels, scale=drive / 2)}
-    if threshold != "none":
-        rows = (channels, 1) if threshold == "channel" else (1,)
-        tensors[f"{prefix}ln_vth"] = _normal(rng, *rows, scale=0.2)
-    if neuron == "sdn":
-        for name, shape in _SURROGATE_SHAPES.items():
-            tensors[f"{prefix}neuron.model.{name}"] = _normal(rng, *shape, scale=0.1)
-    tensors[f"{prefix}output_linear.0.weight"] = _normal(
-        rng, 2 * channels, channels, 1, scale=channels**-0.5
-    )
-    tensors[f"{prefix}output_linear.0.bias"] = _normal(rng, 2 * channels, scale=0.1)
-    return tensors
+    def make(self) -> tuple[Tensors, dict[str, Any]]:
+        """Give float32 weights by key, and the configuration as plain data."""
+        rng = np.random.default_rng(self.seed)
+        tensors: Tensors = {}
+        for index in range(self.n_layers):
+            prefix = f"model.s4_layers.{index}."
+            tensors |= self._layer(rng, prefix)
+            tensors |= self._kernel(rng, f"{prefix}kernel.")
+        for index in range(self.n_layers if self.norm else 0):
+            prefix = f"model.norms.{index}."
+            tensors |= _norm(rng, prefix, self.d_model, self.norm == "batch")
+        if self.vocabulary is None:
+            tensors["encoder.0.weight"] = _normal(rng, self.d_model, self.d_input)
+            tensors["encoder.0.bias"] = _normal(rng, self.d_model, scale=0.3)
+        else:
+            tensors["encoder.0.weight"] = _normal(rng, self.vocabulary, self.d_model)
+        tensors["decoder.0.output_transform.weight"] = _normal(rng, self.classes, self.d_model)
+        tensors["decoder.0.output_transform.bias"] = _normal(rng, self.classes)
+        return tensors, self._configuration()
 
+    def _configuration(self) -> dict[str, Any]:
+        layer = {
+            "d_state": self.d_state,
+            "bidirectional": self.bidirectional,
+            "trainable_B": self.trainable_b,
+            "neuron": self.neuron,
+            "learnable_vth": self.threshold != "none",
+            "shared_vth": self.threshold == "shared",
+            "lr": 0.001,
+            "dt_min": self.dt_min,
+            "dt_max": self.dt_max,
+        }
+        return {
+            "model": {
+                "_name_": "spikingssm",
+                "d_model": self.d_model,
+                "n_layers": self.n_layers,
+                "prenorm": self.prenorm,
+                "norm": self.norm,
+                "dropout": 0.1,
+                "layer": layer,
+            },
+            "encoder": "linear" if self.vocabulary is None else "embedding",
+            "decoder": {"_name_": "sequence", "mode": self.mode, "use_lengths": self.use_lengths},
+            "task": {"_name_": "base", "loss": "cross_entropy"},
+            "train": {"ema": 0.0},
+        }
 
-def _kernel(
-    rng: np.random.Generator,
-    prefix: str,
-    log_dt: npt.NDArray[np.float32],
-    d_state: int,
-    bidirectional: bool,
-    trainable_b: bool,
-) -> Tensors:
-    channels, modes, rows = len(log_dt), d_state // 2, 2 if bidirectional else 1
-    real = np.log(0.5) + _normal(rng, channels, modes, scale=0.1)
-    imag = (np.pi * np.arange(modes) + _normal(rng, channels, modes, scale=0.1)).astype(np.float32)
-    tensors: Tensors = {f"{prefix}C": _normal(rng, rows, channels, modes, 2)}
-    if trainable_b:
-        tensors[f"{prefix}inv_dt"] = log_dt[:, None]
-        tensors[f"{prefix}B"] = 1 + _normal(rng, 1, channels, modes, 2, scale=0.3)
-        tensors[f"{prefix}A_real"] = real
-    else:
-        tensors[f"{prefix}log_dt"] = log_dt
-        tensors[f"{prefix}log_A_real"] = real
-    tensors[f"{prefix}A_imag"] = imag
-    return tensors
+    def _layer(self, rng: np.random.Generator, prefix: str) -> Tensors:
+        channels = self.d_model
+        tensors: Tensors = {f"{prefix}D": _normal(rng, 1, channels, scale=self.drive / 2)}
+        if self.threshold != "none":
+            rows = (channels, 1) if self.threshold == "channel" else (1,)
+            tensors[f"{prefix}ln_vth"] = _normal(rng, *rows, scale=0.2)
+        if self.neuron == "sdn":
+            for name, shape in _SURROGATE_SHAPES.items():
+                tensors[f"{prefix}neuron.model.{name}"] = _normal(rng, *shape, scale=0.1)
+        tensors[f"{prefix}output_linear.0.weight"] = _normal(
+            rng, 2 * channels, channels, 1, scale=channels**-0.5
+        )
+        tensors[f"{prefix}output_linear.0.bias"] = _normal(rng, 2 * channels, scale=0.1)
+        return tensors
+
+    def _kernel(self, rng: np.random.Generator, prefix: str) -> Tensors:
+        channels, modes, rows = self.d_model, self.d_state // 2, 2 if self.bidirectional else 1
+        log_dt = rng.uniform(np.log(self.dt_min), np.log(self.dt_max), channels).astype(np.float32)
+        real = np.log(0.5) + _normal(rng, channels, modes, scale=0.1)
+        imag = np.pi * np.arange(modes) + _normal(rng, channels, modes, scale=0.1)
+        c = _normal(rng, rows, channels, modes, 2)
+        tensors: Tensors = {f"{prefix}C": c * np.float32(self.drive)}
+        if self.trainable_b:
+            tensors[f"{prefix}inv_dt"] = log_dt[:, None]
+            tensors[f"{prefix}B"] = 1 + _normal(rng, 1, channels, modes, 2, scale=0.3)
+            tensors[f"{prefix}A_real"] = real
+        else:
+            tensors[f"{prefix}log_dt"] = log_dt
+            tensors[f"{prefix}log_A_real"] = real
+        tensors[f"{prefix}A_imag"] = imag.astype(np.float32)
+        return tensors
 
 
 def _norm(rng: np.random.Generator, prefix: str, channels: int, batch: bool) -> Tensors:

@@ -10,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.checkpoint import Checkpoint
-from snn_deploy.examples.random_spikingssm import Tensors
-from snn_deploy.examples.random_spikingssm import random_spikingssm as tiny_spikingssm_state
+from snn_deploy.examples.random_spikingssm import RandomSpikingSSM, Tensors
 
 __all__ = ["Tensors", "checkpoint_of", "random_inputs", "set_option", "tiny_spikingssm_state"]
+
+
+def tiny_spikingssm_state(**form: Any) -> tuple[Tensors, dict[str, Any]]:
+    """Give weights and configuration of a random SpikingSSM."""
+    return RandomSpikingSSM(**form).make()
 
 
 def checkpoint_of(

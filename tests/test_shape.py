@@ -1,0 +1,79 @@
+"""The shape of the code: short files, and functions that take few things."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MOST_PARAMETERS = 8
+MOST_LINES = 400
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("snn_deploy", "converters", "examples", "benchmarks", "docs", "scripts")
+KERNELS = {
+    f"snn_deploy/engines/native/{name}.py"
+    for name in (
+        "byte_vectors",
+        "dendrite_kernel",
+        "dendrite_modes",
+        "exact_kernels",
+        "fast_kernels",
+        "normalize_kernel",
+        "operations",
+        "vectors",
+    )
+}
+"""What numba compiles: it passes numbers and arrays one by one, and inlines from one file."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """Every file but the kernels, by its path in the repository, each once."""
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if path.resolve() == path and name not in KERNELS:  # not through a link
+                yield name, path.read_text(encoding="utf-8")
+
+
+def parameters(function: Function) -> int:
+    """How many things a caller may give; an object's own methods get it for nothing."""
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    own = bool(positional) and positional[0].arg in ("self", "cls")
+    starred = (given.vararg is not None) + (given.kwarg is not None)
+    return len(positional) - own + len(given.kwonlyargs) + starred
+
+
+def crowded(text: str) -> list[str]:
+    """Name the functions that take too many."""
+    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, Function))
+    return [f"{f.name}: {parameters(f)}" for f in functions if parameters(f) > MOST_PARAMETERS]
+
+
+def test_no_function_takes_more_than_a_reader_can_hold() -> None:
+    found = {name: crowded(text) for name, text in sources()}
+    assert {name: functions for name, functions in found.items() if functions} == {}
+
+
+def test_no_file_of_the_package_is_long() -> None:
+    lines = {name: text.count("\n") for name, text in sources() if name.startswith("snn_deploy/")}
+    assert len(lines) > 100
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_what_is_called_a_kernel_is_compiled(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert any(mark in text for mark in ("@inlined", "@compiled", "compiled(", "@intrinsic"))
+
+
+def test_what_would_be_found() -> None:
+    many = ", ".join("abcdefghi")
+    assert crowded(f"def f({many}): ...") == ["f: 9"]
+    assert crowded(f"class A:\n    async def f(self, {many[:-3]}, *, i=1): ...") == ["f: 9"]
+    assert crowded("def f(self, a, b, c, d, e, f, g, *h): ...") == []
+    assert crowded("def f(a, b, c, d, e, f, g, *h, **i): ...") == ["f: 9"]
