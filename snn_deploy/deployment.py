@@ -19,7 +19,7 @@ from snn_deploy.engines.result import Record, Result
 from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, write_deployment
 from snn_deploy.ir.network import Network
-from snn_deploy.run.simulation import Progress, Simulation, run_batches, simulate, warn_of_clipped
+from snn_deploy.run.simulation import Progress, Simulation, simulate
 
 if TYPE_CHECKING:
     from snn_deploy.mapping.cost import Lowering
@@ -202,47 +202,27 @@ class Deployment:
         inputs: Inputs | Data,
         lengths: npt.ArrayLike | None = None,
         *,
+        backend: str | Engine = "native",
         objective: Objective = "time",
         lowering: Lowering | None = None,
         watch: Callable[[Result], None] | None = None,
         progress: Progress | None = None,
     ) -> Report:
-        """Run inputs and account for activity, memory, cores and energy, layer by layer.
+        """Run inputs and account for what that costs on the chip.
 
-        Parameters
-        ----------
-        objective, lowering
-            See :func:`~snn_deploy.mapping.placement.place_network`.
-        watch
-            Called with each batch's results, which hold the traces of all ``message_sources``, and
-            are gone afterwards.
+        See :func:`~snn_deploy.reports.deployed.report_deployment`.
         """
-        from snn_deploy.reports.activity import message_sources
-        from snn_deploy.reports.report import build_report
+        from snn_deploy.reports.deployed import report_deployment
 
-        data = self._data(inputs, lengths)
-        traced = [node.name for node in message_sources(self.network)]
-        clipped = 0
-
-        def results() -> Iterator[Result]:
-            nonlocal clipped
-            for batch in run_batches(self.network, data, get_engine("native"), traced, progress):
-                clipped += batch.clipped
-                if watch is not None:
-                    watch(batch.result)
-                yield batch.result
-
-        report = build_report(
-            self.network,
-            self.profile,
-            results(),
-            data.inputs.shape[1],
+        return report_deployment(
+            self,
+            self._data(inputs, lengths),
+            _engine(backend),
             objective=objective,
             lowering=lowering,
+            watch=watch,
+            progress=progress,
         )
-        if clipped:
-            warn_of_clipped(self.network, clipped, data.inputs.size, stacklevel=3)
-        return report
 
     def _simulate_chunks(
         self,

@@ -12,12 +12,14 @@ import networks
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from faulty_engines import CountsNothing
 from rich.console import Console
 
 from snn_deploy.api import Deployment
 from snn_deploy.cli.main import commands
 from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.floating import run_float
+from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.errors import ConfigError
 from snn_deploy.io.deployment_file import Provenance
 from snn_deploy.ir.network import Network
@@ -26,6 +28,7 @@ from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.reports.compare import Comparison, compare_deployments
 from snn_deploy.reports.compare_table import comparison_rows, render_comparison
+from snn_deploy.reports.deployed import report_deployment
 
 SEQUENCES, STEPS = 4, 16
 MAC, AC = 4.6e-12, 0.9e-12
@@ -129,6 +132,26 @@ def test_float_network_beside_the_integer_ones() -> None:
     h, n, layers, classes = 4, 3, 2, 3
     layer = 2 * 3 * h * n + h + h + 2 * h * h + 2 * h  # a, b, c complex; d; threshold; mix
     assert found.float_bytes == 4 * (2 * h + layers * layer + classes * h + classes)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_report_is_the_same_whichever_engine_runs(reverse: bool) -> None:
+    """Those of one that counts no clipped values say so, and nothing else is different."""
+    made = deployment(lowered.network(reverse=reverse))
+    data = data_for(made.network)
+    native = made.report(data)
+    assert report_deployment(made, data, ReferenceEngine()).to_json() == native.to_json()
+    blind = made.report(data, backend=CountsNothing()).to_json()
+    assert blind["notes"][-1] == "The engine that ran this cannot count clipped values."
+    different = {"notes": native.to_json()["notes"], "saturation": native.to_json()["saturation"]}
+    assert {**blind, **different} == native.to_json()
+
+
+def test_deployments_are_compared_on_any_engine(comparison: Comparison) -> None:
+    several = [(each.name, each.deployment) for each in comparison.candidates]
+    data = data_for(several[0][1].network)
+    found = compare_deployments(several, data, ReferenceEngine())
+    assert found.to_json() == comparison.to_json()
 
 
 def test_nothing_to_compare_is_refused() -> None:

@@ -16,11 +16,13 @@ import numpy.typing as npt
 from snn_deploy.compare.metrics import share_of_right
 from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.engines.head import predict
+from snn_deploy.engines.registry import Engine
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import Profile, load_profile
+from snn_deploy.reports.deployed import report_deployment
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
 from snn_deploy.run.simulation import Progress, output_format
@@ -129,6 +131,7 @@ class Comparison:
 def compare_deployments(
     deployments: Sequence[tuple[str, Deployment]],
     data: Data,
+    engine: Engine | None = None,
     *,
     against: Network | None = None,
     progress: Progress | None = None,
@@ -141,6 +144,8 @@ def compare_deployments(
         Each with its name.
     data
         Checked against the first; all must take the same input.
+    engine
+        That runs them, by default the native one.
     against
         The float network to compare answers with.
     progress
@@ -157,14 +162,7 @@ def compare_deployments(
     candidates: list[Candidate] = []
     first: IntArray | None = None
     for name, deployment in deployments:
-        outputs: list[npt.NDArray[np.int64]] = []
-
-        def watch(result: Result, outputs: list[npt.NDArray[np.int64]] = outputs) -> None:
-            outputs.append(result.output)
-
-        report = deployment.report(data, watch=watch, progress=progress)
-        answer = output_format(deployment.network).decode(np.concatenate(outputs))
-        predictions = predict(deployment.network, answer)
+        report, predictions = _run(deployment, data, engine, progress)
         first = predictions if first is None else first
         candidates.append(
             Candidate(
@@ -184,6 +182,20 @@ def compare_deployments(
         float_accuracy=None if exact is None else share_of_right(exact, data.labels),
         float_bytes=None if against is None else _parameter_bytes(against),
     )
+
+
+def _run(
+    deployment: Deployment, data: Data, engine: Engine | None, progress: Progress | None
+) -> tuple[Report, IntArray]:
+    """Give a deployment's report, and what it predicted."""
+    outputs: list[IntArray] = []
+
+    def watch(result: Result) -> None:
+        outputs.append(result.output)
+
+    report = report_deployment(deployment, data, engine, watch=watch, progress=progress)
+    answer = output_format(deployment.network).decode(np.concatenate(outputs))
+    return report, predict(deployment.network, answer)
 
 
 def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
