@@ -29,6 +29,9 @@ from snn_deploy.run.simulation import Progress
 from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from snn_deploy.readers import Reading
     from snn_deploy.tune.format_search import CostName, Search
 
 __all__ = ["Deployment", "Verification", "convert", "load", "load_float_network", "search"]
@@ -47,12 +50,10 @@ def convert(
     target: str = "loihi2",
     *,
     calibration: PathLike | Inputs | Data | None = None,
-    config: Config = None,
-    family: str | None = None,
-    output_steps: OutputSteps = "one",
     settings: Mapping[str, Any] | None = None,
     after: Callable[[Pass, Network], None] | None = None,
     progress: Progress = no_progress,
+    **reading: Unpack[Reading],
 ) -> Deployment:
     """Compile a trained network for a chip.
 
@@ -68,13 +69,6 @@ def convert(
         Representative data, a DATA.npz or inputs (B, L, d_input): number formats are chosen from
         the ranges that its first 256 sequences reach. Without it they come from analytic bounds,
         which costs accuracy, and a warning says so.
-    config
-        A configuration, or its file, for checkpoints that hold none; or
-        :class:`~snn_deploy.converters.overrides.Overridden`, which sets options over it.
-    family
-        The checkpoint's family, whatever the checkpoint says itself.
-    output_steps
-        Which steps are the answer: ``"one"`` vector, ``"all"``, or the last K.
     settings
         Quantisation settings by name, e.g. ``{"weight_bits": 4}``, and numbers of the profile by
         dotted key, e.g. ``{"limits.cores_per_chip": 120}``.
@@ -82,6 +76,11 @@ def convert(
         Called after each compilation pass, with the pass and its network.
     progress
         Called with the share of the calibration data that has been run since the last call.
+    reading
+        ``config``: a configuration, or its file, for checkpoints that hold none, or
+        :class:`~snn_deploy.converters.overrides.Overridden`, which sets options over it;
+        ``family``: the checkpoint's, whatever it says itself; ``output_steps``: which steps are
+        the answer, ``"one"`` vector, ``"all"``, or the last K.
 
     Raises
     ------
@@ -95,7 +94,7 @@ def convert(
     quantization = parse_settings(chosen)
     base = load_profile(target)
     profile = base.with_overrides(profile_settings)
-    source = read_source(checkpoint, ReadOptions(config, output_steps, family))
+    source = read_source(checkpoint, ReadOptions(**reading))
     network = source.network
     data = _calibration_data(network, calibration, quantization.input_range)
     lowered = compile_network(
@@ -133,20 +132,18 @@ def search(
     calibration: PathLike | Inputs | Data,
     *,
     target: str = "loihi2",
-    config: Config = None,
-    family: str | None = None,
-    output_steps: OutputSteps = "one",
     settings: Mapping[str, Any] | None = None,
     max_loss: float = 0.0,
     cost: CostName = "memory",
     progress: Progress | None = None,
+    **reading: Unpack[Reading],
 ) -> Search:
     """Find the cheapest number formats that keep the accuracy on ``calibration``.
 
     Formats are calibrated on its first 256 sequences, as :func:`convert` does, and judged by those
     and up to 512 after them. The cheapest are those of least memory, or of least energy on the
-    target. The outcome's ``config.model_dump()`` is what :func:`convert` takes as ``settings``. See
-    :func:`snn_deploy.tune.format_search.search_formats`.
+    target. The outcome's ``config.model_dump()`` is what :func:`convert` takes as ``settings``, and
+    ``reading`` is as there. See :func:`snn_deploy.tune.format_search.search_formats`.
     """
     from snn_deploy.mapping.profile import load_profile, split_settings
     from snn_deploy.tune.format_search import search_formats
@@ -154,7 +151,7 @@ def search(
     profile_settings, chosen = split_settings(settings or {})
     start = parse_settings(chosen)
     profile = load_profile(target).with_overrides(profile_settings)
-    network = load_float_network(checkpoint, config, output_steps, family)
+    network = load_float_network(checkpoint, **reading)
     data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES)
     assert data is not None  # there is calibration
     known = data.first(CALIBRATION_SEQUENCES)

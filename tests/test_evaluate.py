@@ -405,14 +405,14 @@ def test_a_cluster_gives_the_same_file(deployed: Path, expected: bytes, tmp_path
         ) as cluster,
         pytest.warns(SnnDeployWarning, match="is reached without TLS: whoever else reaches it"),
     ):
-        _evaluate(deployed, tmp_path / "out.json", cluster=Cluster(cluster.scheduler_address))
+        _evaluate(deployed, tmp_path / "out.json", workers=Cluster(cluster.scheduler_address))
     assert (tmp_path / "out.json").read_bytes() == expected
 
 
 def test_tls_takes_all_its_files(deployed: Path, tmp_path: Path) -> None:
     half = Cluster("tls://x:1", ca_file="ca.pem")
     with pytest.raises(ConfigError, match="all of --tls-ca, --tls-cert and --tls-key"):
-        _evaluate(deployed, tmp_path / "out.json", cluster=half)
+        _evaluate(deployed, tmp_path / "out.json", workers=half)
 
 
 TLS = Cluster("tls://x:1", "ca.pem", "cert.pem", "key.pem")
@@ -447,7 +447,7 @@ def test_a_lost_scheduler_is_named(
 
     monkeypatch.setattr(workers, "_import_distributed", Lost)
     with pytest.raises(BackendError, match="lost tls://x:1, which handed out the shards"):
-        _evaluate(deployed, tmp_path / "out.json", cluster=TLS)
+        _evaluate(deployed, tmp_path / "out.json", workers=TLS)
     _evaluate(deployed, tmp_path / "out.json", backend="native")
     assert (tmp_path / "out.json").exists()
 
@@ -472,7 +472,7 @@ def test_a_cluster_that_does_not_answer_is_named(
 
     monkeypatch.setattr(workers, "_import_distributed", lambda: Distributed)
     with pytest.raises(BackendUnavailableError, match="no dask scheduler answers at tls://x:1"):
-        _evaluate(deployed, tmp_path / "out.json", cluster=TLS)
+        _evaluate(deployed, tmp_path / "out.json", workers=TLS)
 
 
 # --- data that changes meanwhile

@@ -218,7 +218,9 @@ def test_a_report_begins_where_the_chip_does() -> None:
     judged = {judged.node: judged.status for judged in report.saturation}
     assert judged["encoder.0"] == judged["encoder"] == "impossible"
     assert any(note.startswith("on the host: encoder.0 (table 9 × 4") for note in report.notes)
-    page = render_page(gather_page(deployment, check_data(network, inputs), against=source))
+    data = check_data(network, inputs)
+    compared = deployment.verify(data, backends=["native"], against=source).accuracy
+    page = render_page(gather_page(deployment, data, comparison=compared))
     assert "on the host: encoder.0" in page
 
 

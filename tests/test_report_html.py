@@ -28,6 +28,7 @@ from snn_deploy.api import Deployment
 from snn_deploy.cli.main import commands
 from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.native import NativeEngine
+from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.errors import ConfigError, OutputError
 from snn_deploy.io.deployment_file import Provenance
@@ -328,15 +329,23 @@ def test_without_labels_there_is_no_accuracy() -> None:
     assert "no labels in the data" in Reading(render_page(gathered)).said
 
 
+def test_a_page_is_the_same_whichever_engine_runs() -> None:
+    deployment = deployment_of(lowered.network(layers=2))
+    data = data_for(deployment.network)
+    pages = [render_page(gather_page(deployment, data, e)) for e in (None, ReferenceEngine())]
+    assert pages[0] == pages[1]
+
+
 def test_against_the_float_network() -> None:
     source = networks.float_network()
     inputs = networks.float_inputs(source).astype(np.float32)
     data = check_data(source, inputs, labels=np.zeros(len(inputs), int))
     network = compile_network(source, QuantizationConfig(), Calibration(inputs, data.lengths))
     seen: list[float] = []
-    gathered = gather_page(deployment_of(network), data, against=source, progress=seen.append)
-    assert sum(seen) == pytest.approx(2 * len(data))
-    compared = gathered.comparison
+    deployment = deployment_of(network)
+    compared = deployment.verify(data, backends=["native"], against=source).accuracy
+    gathered = gather_page(deployment, data, comparison=compared, progress=seen.append)
+    assert sum(seen) == pytest.approx(len(data))
     assert compared is not None
     assert compared.integer_accuracy == gathered.correct / len(data)  # type: ignore[operator]
     said = Reading(render_page(gathered)).said
@@ -351,7 +360,7 @@ def test_against_the_float_network() -> None:
 def test_membranes_are_those_that_spike() -> None:
     network = lowered.network()
     data = data_for(network)
-    signals, spikes, sampled = observe_signals(network, data)
+    signals, spikes, sampled = observe_signals(network, data, ReferenceEngine())
     assert sampled == SEQUENCES
     run = Run(encode_inputs(network, data), data.lengths, network.names)
     trace = NativeEngine().run(network, run).trace
@@ -379,9 +388,9 @@ def test_membranes_are_those_that_spike() -> None:
 def test_long_sequences_are_traced_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     network = lowered.network(layers=2)
     data = data_for(network).first(1)
-    whole = observe_signals(network, data)
+    whole = observe_signals(network, data, ReferenceEngine())
     monkeypatch.setattr(page_data, "SAMPLE_BYTES", 8 * STEPS * 14)  # 14 channels at a time
-    parts = observe_signals(network, data)
+    parts = observe_signals(network, data, ReferenceEngine())
     assert parts[0] == whole[0]
     assert parts[1].keys() == whole[1].keys()
     assert all(np.array_equal(parts[1][name], whole[1][name]) for name in whole[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.options import (
     config_option,
     family_option,
+    gathered,
     output_steps_option,
     parse_pairs,
     set_model_option,
@@ -21,7 +23,54 @@ from snn_deploy.cli.options import (
 if TYPE_CHECKING:
     from snn_deploy.tune.format_search import CostName, Search
 
-__all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
+__all__ = ["ConvertRequest", "convert", "refuse_deployment", "refuse_overwriting_input"]
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """What was asked for, by the names of the options."""
+
+    checkpoint: str
+    target: str
+    config: Any
+    family: str | None
+    calibration: str | None
+    output_steps: Any
+    settings: dict[str, str]
+    formats: str | None
+    wants_search: bool
+    cost: CostName
+    max_loss: float
+    output: str | None
+
+    @property
+    def out(self) -> Path:
+        """The deployment file."""
+        return Path(self.output or Path(self.checkpoint).stem + ".safetensors")
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the checkpoint is read."""
+        return {
+            "config": self.config,
+            "family": self.family,
+            "output_steps": self.output_steps,
+        }
+
+    def chosen(self) -> dict[str, Any]:
+        """All settings; those of the command line go before those of a file."""
+        from snn_deploy.quantize.config import read_formats
+
+        return {**(read_formats(self.formats) if self.formats else {}), **self.settings}
+
+    def check(self) -> None:
+        """Refuse what does not go together, and files that cannot be."""
+        from snn_deploy.errors import ConfigError
+
+        refuse_deployment(self.checkpoint)
+        refuse_overwriting_input(self.out, self.checkpoint)
+        if self.cost != "memory" and not self.wants_search:
+            raise ConfigError(f"--search-for {self.cost} goes with --search")
 
 
 @click.command(short_help="Compile a checkpoint for a chip.")
@@ -75,69 +124,51 @@ __all__ = ["convert", "refuse_deployment", "refuse_overwriting_input"]
 @click.option(
     "-o", "--output", metavar="OUT.safetensors", help="Default: named after CHECKPOINT, here."
 )
-def convert(
-    checkpoint: str,
-    target: str,
-    config: Any,
-    family: str | None,
-    calibration: str | None,
-    output_steps: Any,
-    settings: dict[str, str],
-    formats: str | None,
-    wants_search: bool,
-    cost: CostName,
-    max_loss: float,
-    output: str | None,
-) -> None:
+@gathered(ConvertRequest)
+def convert(asked: ConvertRequest) -> None:
     """Quantise CHECKPOINT, lower it to a chip's processes, and write a deployment file."""
     from snn_deploy.api import convert as compile_checkpoint
-    from snn_deploy.errors import ConfigError
 
     started = time.perf_counter()
-    out = Path(output) if output else Path(Path(checkpoint).stem + ".safetensors")
-    refuse_deployment(checkpoint)
-    refuse_overwriting_input(out, checkpoint)
-    if cost != "memory" and not wants_search:
-        raise ConfigError(f"--search-for {cost} goes with --search")
-    chosen: dict[str, Any] = {**_read(formats), **settings}
-    reading: dict[str, Any] = {"config": config, "family": family, "output_steps": output_steps}
-    if wants_search:
-        options = {"target": target, "max_loss": max_loss, "cost": cost}
-        options |= {"settings": chosen, **reading}
-        chosen |= _search(checkpoint, calibration, options, out)
+    asked.check()
+    chosen = asked.chosen()
+    if asked.wants_search:
+        chosen |= _search(asked, chosen)
     with progress_bar("calibrating", 1.0) as progress:
         deployment = compile_checkpoint(
-            checkpoint,
-            target,
-            calibration=calibration,
+            asked.checkpoint,
+            asked.target,
+            calibration=asked.calibration,
             settings=chosen,
             progress=progress,
-            **reading,
+            **asked.reading,
         )
+    out = asked.out
     deployment.save(out)
     seconds = time.perf_counter() - started
     echo(f"{out}: {_summary(deployment)}, {out.stat().st_size:,} bytes, {seconds:.1f} s")
 
 
-def _read(formats: str | None) -> dict[str, Any]:
-    from snn_deploy.quantize.config import read_formats
-
-    return read_formats(formats) if formats else {}
-
-
-def _search(
-    checkpoint: str, calibration: str | None, options: dict[str, Any], out: Path
-) -> dict[str, Any]:
+def _search(asked: ConvertRequest, chosen: dict[str, Any]) -> dict[str, Any]:
     """Search formats, write what was tried beside the deployment, and give what was found."""
     from snn_deploy.api import search
     from snn_deploy.errors import ConfigError
     from snn_deploy.io.files import atomic_write
 
-    if calibration is None:
+    if asked.calibration is None:
         raise ConfigError("--search needs --calibration DATA.npz to judge accuracy by")
     with progress_bar("searching formats", 1.0) as progress:
-        outcome = search(checkpoint, calibration, progress=progress, **options)
-    log = out.with_suffix(".search.json")
+        outcome = search(
+            asked.checkpoint,
+            asked.calibration,
+            target=asked.target,
+            settings=chosen,
+            max_loss=asked.max_loss,
+            cost=asked.cost,
+            progress=progress,
+            **asked.reading,
+        )
+    log = asked.out.with_suffix(".search.json")
     with atomic_write(log) as file:
         file.write(json.dumps(outcome.to_json(), indent=2).encode())
     echo(

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
-from snn_deploy.cli.options import EngineType
+from snn_deploy.cli.options import EngineType, gathered
 
-__all__ = ["evaluate"]
+if TYPE_CHECKING:
+    from snn_deploy.evaluation.workers import Cluster
+
+__all__ = ["EvaluateRequest", "evaluate"]
 
 CONFUSION_SHOWN = 12  # classes up to which the terminal shows the confusion matrix
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """What was asked for, by the names of the options."""
+
+    deployment_file: str
+    data_path: str
+    output: str
+    backend: str
+    shard_size: int
+    workers: int | None
+    cluster: str | None
+    tls_ca: str | None
+    tls_cert: str | None
+    tls_key: str | None
+    fresh: bool
+
+    def check(self) -> None:
+        """Refuse what does not go together."""
+        from snn_deploy.errors import ConfigError
+
+        if self.workers is not None and self.cluster is not None:
+            raise ConfigError(
+                "--workers and --cluster exclude each other: a cluster has its workers"
+            )
+        if self.cluster is None and any((self.tls_ca, self.tls_cert, self.tls_key)):
+            raise ConfigError("--tls-ca, --tls-cert and --tls-key need --cluster ADDRESS")
+
+    def place(self) -> int | Cluster | None:
+        """Where to run: local workers, a cluster, or here."""
+        from snn_deploy.evaluation.workers import Cluster
+
+        if self.cluster is None:
+            return self.workers
+        return Cluster(self.cluster, self.tls_ca, self.tls_cert, self.tls_key)
 
 
 @click.command(short_help="Evaluate a whole test set, resumably.")
@@ -42,46 +82,28 @@ CONFUSION_SHOWN = 12  # classes up to which the terminal shows the confusion mat
 @click.option("--tls-cert", metavar="FILE", help="With --cluster: our certificate.")
 @click.option("--tls-key", metavar="FILE", help="With --cluster: our certificate's key.")
 @click.option("--fresh", is_flag=True, help="Forget what an unfinished earlier run left.")
-def evaluate(
-    deployment_file: str,
-    data_path: str,
-    output: str,
-    backend: str,
-    shard_size: int,
-    workers: int | None,
-    cluster: str | None,
-    tls_ca: str | None,
-    tls_cert: str | None,
-    tls_key: str | None,
-    fresh: bool,
-) -> None:
+@gathered(EvaluateRequest)
+def evaluate(asked: EvaluateRequest) -> None:
     """Run a whole test set; killed at any moment, the same command goes on where it was."""
-    from snn_deploy.errors import ConfigError
+    asked.check()
+    from snn_deploy.api import load
     from snn_deploy.evaluation import evaluate as run
     from snn_deploy.evaluation.dataset import open_dataset
 
-    if workers is not None and cluster is not None:
-        raise ConfigError("--workers and --cluster exclude each other: a cluster has its workers")
-    if cluster is None and any((tls_ca, tls_cert, tls_key)):
-        raise ConfigError("--tls-ca, --tls-cert and --tls-key need --cluster ADDRESS")
-    from snn_deploy.api import load
-    from snn_deploy.evaluation.workers import Cluster
-
-    total = len(open_dataset(data_path, load(deployment_file).network))
+    total = len(open_dataset(asked.data_path, load(asked.deployment_file).network))
     with progress_bar("evaluating", total) as progress:
         outcome = run(
-            deployment_file,
-            data_path,
-            output,
-            backend=backend,
-            shard_size=shard_size,
-            workers=workers,
-            cluster=Cluster(cluster, tls_ca, tls_cert, tls_key) if cluster else None,
-            fresh=fresh,
+            asked.deployment_file,
+            asked.data_path,
+            asked.output,
+            backend=asked.backend,
+            shard_size=asked.shard_size,
+            workers=asked.place(),
+            fresh=asked.fresh,
             progress=progress,
         )
     _print(outcome)
-    echo(f"wrote {output}")
+    echo(f"wrote {asked.output}")
 
 
 def _print(outcome: Any) -> None:

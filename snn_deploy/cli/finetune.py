@@ -3,19 +3,60 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
-from snn_deploy.cli.options import config_option, family_option, parse_pairs
+from snn_deploy.cli.options import config_option, family_option, gathered, parse_pairs
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
     from snn_deploy.training.finetune import Evaluation, FineTuned
 
-__all__ = ["finetune"]
+__all__ = ["FinetuneRequest", "finetune"]
+
+
+@dataclass(frozen=True)
+class FinetuneRequest:
+    """What was asked for, by the names of the options."""
+
+    checkpoint: str
+    data: str
+    target: str
+    settings: dict[str, str]
+    formats: str | None
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    validation: str | None
+    seed: int
+    config: str | None
+    family: str | None
+    output: str
+
+    def chosen(self) -> dict[str, Any]:
+        """All settings; those of the command line go before those of a file."""
+        from snn_deploy.quantize.config import read_formats
+
+        return {**(read_formats(self.formats) if self.formats else {}), **self.settings}
+
+    def check(self) -> None:
+        """Refuse an output that is one of the inputs, or cannot be."""
+        from snn_deploy.training.writing import check_output
+
+        inputs = {"checkpoint": self.checkpoint, "configuration": self.config}
+        data = {"training data": self.data, "validation data": self.validation}
+        check_output(Path(self.output), {**inputs, **data})
+
+    def convert_command(self) -> str:
+        """The command that deploys what comes out."""
+        pairs = [f"--set {key}={value}" for key, value in self.settings.items()]
+        words = [f"--formats {self.formats}"] if self.formats else []
+        command = f"snn-deploy convert {Path(self.output)} --target {self.target}"
+        return " ".join([f"{command} --calibration {self.data}", *words, *pairs])
 
 
 @click.command(short_help="Train a checkpoint for its number formats (needs torch).")
@@ -59,21 +100,8 @@ __all__ = ["finetune"]
     required=True,
     help="The best epoch's checkpoint, for convert.",
 )
-def finetune(
-    checkpoint: str,
-    data: str,
-    target: str,
-    settings: dict[str, str],
-    formats: str | None,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    validation: str | None,
-    seed: int,
-    config: str | None,
-    family: str | None,
-    output: str,
-) -> None:
+@gathered(FinetuneRequest)
+def finetune(asked: FinetuneRequest) -> None:
     """Train CHECKPOINT further with the target's own integers in the forward pass.
 
     OUT is written whenever an epoch is the best so far, so that Ctrl-C leaves the best one.
@@ -81,29 +109,25 @@ def finetune(
     from snn_deploy.training.availability import require_torch
 
     require_torch()
-    from snn_deploy.quantize.config import read_formats
     from snn_deploy.training.finetune import prepare_finetuning
     from snn_deploy.training.loop import Schedule
-    from snn_deploy.training.writing import check_output
 
-    out = Path(output)
-    inputs = {"checkpoint": checkpoint, "configuration": config}
-    check_output(out, {**inputs, "training data": data, "validation data": validation})
-    chosen: dict[str, Any] = {**(read_formats(formats) if formats else {}), **settings}
+    asked.check()
+    out, chosen = Path(asked.output), asked.chosen()
     job = prepare_finetuning(
-        checkpoint,
-        data,
-        target,
+        asked.checkpoint,
+        asked.data,
+        asked.target,
         settings=chosen,
-        schedule=Schedule(epochs, learning_rate, batch_size, seed),
-        validation=validation,
-        config=config,
-        family=family,
+        schedule=Schedule(asked.epochs, asked.learning_rate, asked.batch_size, asked.seed),
+        validation=asked.validation,
+        config=asked.config,
+        family=asked.family,
     )
-    origin = {"checkpoint": Path(checkpoint).name, "target": target, "settings": chosen}
-    report = _Report(out, epochs, {**origin, "seed": seed})
+    origin = {"checkpoint": Path(asked.checkpoint).name, "target": asked.target}
+    report = _Report(out, asked.epochs, {**origin, "settings": chosen, "seed": asked.seed})
     try:
-        with progress_bar("training", epochs * len(job.training)) as progress:
+        with progress_bar("training", asked.epochs * len(job.training)) as progress:
             tuned = job.run(report, progress)
     except KeyboardInterrupt:
         if report.saved is not None:
@@ -113,10 +137,7 @@ def finetune(
         report.save(tuned.best, tuned.checkpoint)
         echo("warning: no epoch was better than the checkpoint as it was", err=True)
     _print_summary(out, tuned, len(job.held_out))
-    pairs = [f"--set {key}={value}" for key, value in settings.items()]
-    words = [f"--formats {formats}"] if formats else []
-    command = f"snn-deploy convert {out} --target {target} --calibration {data}"
-    echo(f"convert it with: {' '.join([command, *words, *pairs])}")
+    echo(f"convert it with: {asked.convert_command()}")
 
 
 class _Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -16,6 +16,7 @@ __all__ = [
     "data_option",
     "device_option",
     "family_option",
+    "gathered",
     "limit_option",
     "output_steps_option",
     "parse_pairs",
@@ -68,6 +69,24 @@ def parse_pairs(ctx: Any, param: Any, pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 Decorator = Callable[[Any], Any]
+Request = TypeVar("Request")
+Outcome = TypeVar("Outcome")
+
+
+def gathered(
+    request: Callable[..., Request],
+) -> Callable[[Callable[[Request], Outcome]], Callable[..., Outcome]]:
+    """Give a command one thing, made of its arguments and options by their names."""
+
+    def decorate(command: Callable[[Request], Outcome]) -> Callable[..., Outcome]:
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> Outcome:
+            return command(request(**given))
+
+        return wrapped
+
+    return decorate
+
 
 config_option: Decorator = click.option(
     "--config",

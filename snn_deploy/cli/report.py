@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +15,46 @@ from snn_deploy.cli.options import (
     config_option,
     data_option,
     family_option,
+    gathered,
     limit_option,
     parse_pairs,
     set_model_option,
 )
 
-__all__ = ["report"]
+if TYPE_CHECKING:
+    from snn_deploy.data.inputs import Data
+    from snn_deploy.deployment import Deployment
+    from snn_deploy.page.data import PageData
+
+__all__ = ["ReportRequest", "report"]
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What was asked for, by the names of the options."""
+
+    deployment_file: str
+    data_path: str
+    limit: int | None
+    json_path: str | None
+    html_path: str | None
+    against: str | None
+    config: Any
+    family: str | None
+    settings: dict[str, str]
+
+    def check(self) -> None:
+        """Refuse what does not go together, and files that cannot be."""
+        from snn_deploy.cli.convert import refuse_deployment
+        from snn_deploy.errors import ConfigError
+        from snn_deploy.io.files import check_outputs
+
+        if self.against is not None and self.html_path is None:
+            raise ConfigError("--against needs --html OUT.html; on the terminal, verify compares")
+        if self.against is not None:
+            refuse_deployment(self.against)
+        read = (self.deployment_file, self.data_path, self.against, config_file(self.config))
+        check_outputs((self.json_path, self.html_path), *read)
 
 
 @click.command(short_help="Account for activity, memory and energy.")
@@ -42,53 +77,51 @@ __all__ = ["report"]
     callback=parse_pairs,
     help="Try another number of the profile, e.g. energy.ac_pj=20. Can be repeated.",
 )
-def report(
-    deployment_file: str,
-    data_path: str,
-    limit: int | None,
-    json_path: str | None,
-    html_path: str | None,
-    against: str | None,
-    config: Any,
-    family: str | None,
-    settings: dict[str, str],
-) -> None:
+@gathered(ReportRequest)
+def report(asked: ReportRequest) -> None:
     """Run DATA and account for what the deployed network does and costs on its chip."""
     from snn_deploy.api import load
-    from snn_deploy.cli.convert import refuse_deployment
     from snn_deploy.data.inputs import load_data
-    from snn_deploy.errors import ConfigError
-    from snn_deploy.io.files import check_outputs
-    from snn_deploy.page.data import gather_page
     from snn_deploy.reports.table import render_report
 
-    if against is not None and html_path is None:
-        raise ConfigError("--against needs --html OUT.html; on the terminal, verify compares")
-    if against is not None:
-        refuse_deployment(against)
-    check_outputs((json_path, html_path), deployment_file, data_path, against, config_file(config))
-    deployment = load(deployment_file).with_profile_settings(settings)
-    data = load_data(data_path, deployment.network).first(limit)
-    page = None
-    with progress_bar("running", len(data) * (1 if against is None else 2)) as progress:
-        if html_path:
-            page = gather_page(
-                deployment,
-                data,
-                name=Path(deployment_file).name,
-                data_name=Path(data_path).name,
-                against=against,
-                config=config,
-                family=family,
-                progress=progress,
-            )
-            outcome = page.report
-        else:
+    asked.check()
+    deployment = load(asked.deployment_file).with_profile_settings(asked.settings)
+    data = load_data(asked.data_path, deployment.network).first(asked.limit)
+    page = _gather(asked, deployment, data) if asked.html_path else None
+    if page is not None:
+        outcome = page.report
+    else:
+        with progress_bar("running", len(data)) as progress:
             outcome = deployment.report(data, progress=progress)
     render_report(outcome, make_console())
-    if json_path:
-        write_text(json_path, json.dumps(outcome.to_json(), indent=2))
-    if html_path and page is not None:
+    if asked.json_path:
+        write_text(asked.json_path, json.dumps(outcome.to_json(), indent=2))
+    if asked.html_path and page is not None:
         from snn_deploy.page.html import render_page
 
-        write_text(html_path, render_page(page))
+        write_text(asked.html_path, render_page(page))
+
+
+def _gather(asked: ReportRequest, deployment: Deployment, data: Data) -> PageData:
+    from snn_deploy.page.data import gather_page
+
+    runs = 1 if asked.against is None else 2
+    with progress_bar("running", len(data) * runs) as progress:
+        compared = None
+        if asked.against is not None:
+            compared = deployment.verify(
+                data,
+                backends=["native"],
+                against=asked.against,
+                config=asked.config,
+                family=asked.family,
+                progress=progress,
+            ).accuracy
+        return gather_page(
+            deployment,
+            data,
+            name=Path(asked.deployment_file).name,
+            data_name=Path(asked.data_path).name,
+            comparison=compared,
+            progress=progress,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from snn_deploy.cli.options import (
     config_option,
     device_option,
     family_option,
+    gathered,
     limit_option,
     output_steps_option,
     set_model_option,
@@ -31,12 +33,49 @@ if TYPE_CHECKING:
     from snn_deploy.ir.network import Network
     from snn_deploy.run.streaming import Stream
 
-__all__ = ["make_engine", "simulate"]
+__all__ = ["SimulateRequest", "make_engine", "simulate"]
 
 Outcome = tuple[Any, Any, Mapping[str, Any], Mapping[str, int], Any]
 """Logits (None if too large), predictions, spike counts by layer, clipped values, and the data."""
 
 FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
+
+
+@dataclass(frozen=True)
+class SimulateRequest:
+    """What was asked for, by the names of the options."""
+
+    network_file: str
+    data_path: str
+    backend: str
+    device: str
+    config: Any
+    family: str | None
+    output_steps: Any
+    limit: int | None
+    chunk: int | None
+    save_state: str | None
+    resume: str | None
+    trace: TraceRequest
+    output: str | None
+
+    @property
+    def stream(self) -> StreamRequest:
+        """Those of the options that make it a stream."""
+        piped = self.data_path == STANDARD_INPUT
+        return StreamRequest(self.chunk, self.save_state, self.resume, piped)
+
+    def check(self) -> None:
+        """Refuse files that cannot be written, or would be read and written."""
+        from snn_deploy.io.files import check_distinct, check_writable
+
+        read = (self.network_file, self.data_path)
+        check_distinct(self.trace.path, self.output, self.save_state)
+        self.trace.check(*read, self.resume)
+        if self.output:
+            check_writable(self.output, *read, self.resume)
+        if self.save_state:  # over the one that was resumed is fine
+            check_writable(self.save_state, *read)
 
 
 @click.command(short_help="Run data through a network.")
@@ -72,57 +111,48 @@ FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
 @click.option("--resume", metavar="STATE", help="Go on from a stream's saved state.")
 @trace_options
 @click.option("-o", "--output", metavar="OUT.npz", help="Write logits, predictions, spike counts.")
-def simulate(
-    network_file: str,
-    data_path: str,
-    backend: str,
-    device: str,
-    config: Any,
-    family: str | None,
-    output_steps: Any,
-    limit: int | None,
-    chunk: int | None,
-    save_state: str | None,
-    resume: str | None,
-    trace: TraceRequest,
-    output: str | None,
-) -> None:
+@gathered(SimulateRequest)
+def simulate(asked: SimulateRequest) -> None:
     """Run DATA through a deployment (bit-exactly), or through a checkpoint's float network."""
-    from snn_deploy.io.files import check_distinct, check_writable
+    asked.check()
+    stream = asked.stream
+    if stream.wanted:
+        _stream(asked, stream)
+    else:
+        _simulate(asked)
 
-    check_distinct(trace.path, output, save_state)
-    trace.check(network_file, data_path, resume)
-    if output:
-        check_writable(output, network_file, data_path, resume)
-    if save_state:  # over the one that was resumed is fine
-        check_writable(save_state, network_file, data_path)
-    request = StreamRequest(chunk, save_state, resume, data_path == STANDARD_INPUT)
-    if request.wanted:
-        request.check(backend, trace.path, output)
-        _refuse_checkpoint_options()
-        make_engine(backend, device)  # refuses a device that it has not
-        _check_deployment(network_file)
-        if request.piped:
-            stream, steps = simulate_piped(network_file, request)
-            _print_stream(stream, steps, None, err=True)
-            return
-        stream, recording = simulate_stream(network_file, data_path, request, limit, trace, output)
-        _print_stream(stream, recording.steps, recording.labels)
+
+def _stream(asked: SimulateRequest, request: StreamRequest) -> None:
+    request.check(asked.backend, asked.trace.path, asked.output)
+    _refuse_checkpoint_options()
+    make_engine(asked.backend, asked.device)  # refuses a device that it has not
+    _check_deployment(asked.network_file)
+    if request.piped:
+        stream, steps = simulate_piped(asked.network_file, request)
+        _print_stream(stream, steps, None, err=True)
         return
-    if backend in FLOAT_BACKENDS:
-        network = _read_float(network_file, backend, config, family, output_steps)
-        outcome = _simulate_float(network, data_path, backend, limit, trace)
+    stream, recording = simulate_stream(
+        asked.network_file, asked.data_path, request, asked.limit, asked.trace, asked.output
+    )
+    _print_stream(stream, recording.steps, recording.labels)
+
+
+def _simulate(asked: SimulateRequest) -> None:
+    path, data_path, limit, trace = asked.network_file, asked.data_path, asked.limit, asked.trace
+    if asked.backend in FLOAT_BACKENDS:
+        network = _read_float(path, asked.backend, asked.config, asked.family, asked.output_steps)
+        outcome = _simulate_float(network, data_path, asked.backend, limit, trace)
     else:
         _refuse_checkpoint_options()
-        outcome = _simulate_integer(network_file, data_path, backend, device, limit, trace)
+        outcome = _simulate_integer(path, data_path, asked.backend, asked.device, limit, trace)
     logits, predictions, counts, saturated, data = outcome
-    if output:
+    if asked.output:
         arrays = {"predictions": predictions}
         if logits is None:
             echo(TOO_LARGE)
         else:
             arrays["logits"] = logits
-        _save(output, {**arrays, **{f"spike_counts/{k}": v for k, v in counts.items()}})
+        _save(asked.output, {**arrays, **{f"spike_counts/{k}": v for k, v in counts.items()}})
     echo(f"{len(data)} sequences of {data.inputs.shape[1]} steps")
     _print_outcome(predictions, data.labels, counts, data.inputs.shape[1], saturated)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,11 +16,64 @@ from snn_deploy.cli.options import (
     data_option,
     device_option,
     family_option,
+    gathered,
     limit_option,
     set_model_option,
 )
 
-__all__ = ["verify"]
+if TYPE_CHECKING:
+    from snn_deploy.compare.verification import Verification
+    from snn_deploy.deployment import Deployment
+
+__all__ = ["VerifyRequest", "verify"]
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """What was asked for, by the names of the options."""
+
+    deployment_file: str
+    data_path: str
+    against: str | None
+    config: Any
+    family: str | None
+    backends: str
+    device: str
+    min_agreement: float | None
+    limit: int | None
+    json_path: str | None
+    html_path: str | None
+
+    @property
+    def engines(self) -> list[str]:
+        """Names of the engines."""
+        return [name.strip() for name in self.backends.split(",")]
+
+    def check(self) -> None:
+        """Refuse what does not go together, and files that cannot be."""
+        from snn_deploy.cli.convert import refuse_deployment
+        from snn_deploy.io.files import check_outputs
+
+        if self.against is None:
+            self._check_without_float()
+        else:
+            refuse_deployment(self.against)
+        read = (self.deployment_file, self.data_path, self.against, config_file(self.config))
+        check_outputs((self.json_path, self.html_path), *read)
+
+    def _check_without_float(self) -> None:
+        from snn_deploy.errors import ConfigError
+
+        if len(self.engines) < 2:
+            raise ConfigError(
+                f"--backends {','.join(self.engines)}: name at least two engines to compare"
+            )
+        if self.min_agreement is not None:
+            raise ConfigError("--min-agreement needs --against CHECKPOINT")
+        if self.html_path is not None:
+            raise ConfigError(
+                "--html needs --against CHECKPOINT: the page shows errors against float"
+            )
 
 
 @click.command(short_help="Compare engines bit by bit.")
@@ -51,82 +105,64 @@ __all__ = ["verify"]
     metavar="OUT.html",
     help="With --against: write a page of where error enters, with charts.",
 )
-def verify(
-    deployment_file: str,
-    data_path: str,
-    against: str | None,
-    config: Any,
-    family: str | None,
-    backends: str,
-    device: str,
-    min_agreement: float | None,
-    limit: int | None,
-    json_path: str | None,
-    html_path: str | None,
-) -> int:
+@gathered(VerifyRequest)
+def verify(asked: VerifyRequest) -> int:
     """Compare every output of every node at every step between engines; exit code 1 if any differs.
 
     With --against, also compare accuracy and every signal with the float network.
     """
     from snn_deploy.api import load
-    from snn_deploy.cli.convert import refuse_deployment
-    from snn_deploy.cli.simulate import make_engine
-    from snn_deploy.data.inputs import load_data
-    from snn_deploy.io.files import check_outputs
     from snn_deploy.reports.error_table import error_table
 
-    names = [name.strip() for name in backends.split(",")]
-    if against is None:
-        _check_without_float(names, min_agreement, html_path)
-    else:
-        refuse_deployment(against)
-    check_outputs((json_path, html_path), deployment_file, data_path, against, config_file(config))
-    deployment = load(deployment_file)
-    engines = [make_engine(name, device if name == "lava" else "cpu") for name in names]
-    data = load_data(data_path, deployment.network).first(limit)
-    runs = len(engines) if len(engines) > 1 else 0
-    total = len(data) * (runs + (against is not None))
-    with progress_bar("verifying", total) as progress:
-        outcome = deployment.verify(
-            data,
-            backends=engines,
-            against=against,
-            config=config,
-            family=family,
-            progress=progress,
-        )
+    asked.check()
+    deployment = load(asked.deployment_file)
+    outcome = _run(asked, deployment)
     for comparison in outcome.engines:
         echo(str(comparison))
     passed = outcome.passed
     if outcome.accuracy is not None:
         echo(error_table(outcome.accuracy, make_console().width))
-        passed &= min_agreement is None or outcome.accuracy.agreement >= min_agreement
-    if json_path:
-        write_text(json_path, json.dumps(outcome.to_json(), indent=2))
-    if html_path and outcome.accuracy is not None:
-        from snn_deploy.page.error_page import ErrorPage, render_error_page
-
-        page = ErrorPage(
-            outcome=outcome,
-            compared=outcome.accuracy,
-            target=deployment.origin.profile,
-            name=Path(deployment_file).name,
-            data_name=Path(data_path).name,
-            against_name=Path(against or "").name,
-        )
-        write_text(html_path, render_error_page(page))
+        least = asked.min_agreement
+        passed &= least is None or outcome.accuracy.agreement >= least
+    if asked.json_path:
+        write_text(asked.json_path, json.dumps(outcome.to_json(), indent=2))
+    if asked.html_path:
+        write_text(asked.html_path, _page(asked, deployment, outcome))
     return 0 if passed else 1
 
 
-def _check_without_float(
-    names: list[str], min_agreement: float | None, html_path: str | None
-) -> None:
-    """Refuse options that need a float network to compare with."""
-    from snn_deploy.errors import ConfigError
+def _run(asked: VerifyRequest, deployment: Deployment) -> Verification:
+    from snn_deploy.cli.simulate import make_engine
+    from snn_deploy.data.inputs import load_data
 
-    if len(names) < 2:
-        raise ConfigError(f"--backends {','.join(names)}: name at least two engines to compare")
-    if min_agreement is not None:
-        raise ConfigError("--min-agreement needs --against CHECKPOINT")
-    if html_path is not None:
-        raise ConfigError("--html needs --against CHECKPOINT: the page shows errors against float")
+    names = asked.engines
+    engines = [make_engine(name, asked.device if name == "lava" else "cpu") for name in names]
+    data = load_data(asked.data_path, deployment.network).first(asked.limit)
+    runs = len(engines) if len(engines) > 1 else 0
+    total = len(data) * (runs + (asked.against is not None))
+    with progress_bar("verifying", total) as progress:
+        return deployment.verify(
+            data,
+            backends=engines,
+            against=asked.against,
+            config=asked.config,
+            family=asked.family,
+            progress=progress,
+        )
+
+
+def _page(asked: VerifyRequest, deployment: Deployment, outcome: Verification) -> str:
+    from snn_deploy.page.error_page import ErrorPage, render_error_page
+
+    assert asked.against is not None  # else --html was refused
+    assert outcome.accuracy is not None
+    return render_error_page(
+        ErrorPage(
+            outcome=outcome,
+            compared=outcome.accuracy,
+            target=deployment.origin.profile,
+            name=Path(asked.deployment_file).name,
+            data_name=Path(asked.data_path).name,
+            against_name=Path(asked.against).name,
+        )
+    )

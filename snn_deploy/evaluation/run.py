@@ -90,8 +90,7 @@ def evaluate(
     *,
     backend: str = "native",
     shard_size: int = SHARD_SIZE,
-    cluster: Cluster | None = None,
-    workers: int | None = None,
+    workers: int | Cluster | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -108,16 +107,17 @@ def evaluate(
         The engine, by name.
     shard_size
         Sequences run and recorded at a time.
-    cluster, workers
-        A dask scheduler, or a number of local worker processes; else this process.
+    workers
+        A number of local worker processes, or a dask scheduler; else this process.
     fresh
         Forget what an earlier run left.
     progress
         Called with how many sequences were done since the last call.
     """
     check_writable(output, deployment, data)
-    if cluster is not None:
-        cluster.check()
+    remote = isinstance(workers, Cluster)
+    if isinstance(workers, Cluster):
+        workers.check()
     stamp = Stamp.of(deployment) if Path(deployment).exists() else None
     network = load(deployment).network
     dataset = open_dataset(data, network)
@@ -138,7 +138,7 @@ def evaluate(
         sequences=len(dataset),
         shard_size=shard_size,
         stamps=tuple(
-            (_absolute(file), stamp.anywhere() if cluster else stamp)
+            (_absolute(file), stamp.anywhere() if remote else stamp)
             for file, stamp in stamps.items()
         ),
     )
@@ -148,7 +148,7 @@ def evaluate(
     with open_journal(Path(f"{output}.journal"), identity, values, fresh) as journal:
         _report(progress, task, journal.done)
         missing = [shard for shard in shards if shard not in journal.done]
-        for shard, record in _run(task, missing, cluster, workers):
+        for shard, record in _run(task, missing, workers):
             journal.add(shard, record)
             _report(progress, task, [shard])
         parts = [Tally.from_json(journal.done[shard]) for shard in shards]
@@ -160,12 +160,12 @@ def evaluate(
 
 
 def _run(
-    task: Task, shards: list[int], cluster: Cluster | None, workers: int | None
+    task: Task, shards: list[int], workers: int | Cluster | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     if not shards:
         return iter(())
-    if cluster is not None:
-        return run_on_cluster(task, shards, cluster)
+    if isinstance(workers, Cluster):
+        return run_on_cluster(task, shards, workers)
     if workers is not None:
         return run_in_processes(task, shards, workers)
     return run_here(task, shards)

@@ -6,7 +6,6 @@ run over a few sequences traces every process, to set each signal's range beside
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,11 +17,12 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.compare.metrics import share_of_right
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.head import predict
-from snn_deploy.engines.registry import get_engine
+from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
+from snn_deploy.reports.deployed import report_deployment
 from snn_deploy.run.simulation import Progress, output_format, run_batches
 
 if TYPE_CHECKING:
@@ -113,44 +113,35 @@ class PageData:
 def gather_page(
     deployment: Deployment,
     data: Data,
+    engine: Engine | None = None,
     *,
     name: str = "deployment",
     data_name: str = "data",
-    against: Any = None,
-    config: str | os.PathLike[str] | None = None,
-    family: str | None = None,
+    comparison: AccuracyComparison | None = None,
     progress: Progress | None = None,
 ) -> PageData:
     """Run a deployment on data and gather what the page shows.
 
     Parameters
     ----------
-    against, config, family
-        The checkpoint (or what else :func:`snn_deploy.convert` takes) to compare with.
+    engine
+        That runs it, by default the native one.
+    comparison
+        With the float network, as :meth:`Deployment.verify` gives it for the same data.
     progress
-        Called with how many sequences were done since the last call; the comparison counts them
-        once more.
+        Called with how many sequences were done since the last call.
 
     Raises
     ------
-    TargetError, DataError, CheckpointError
-        As :meth:`Deployment.report` and :meth:`Deployment.verify` do.
+    TargetError
+        As :func:`report_deployment` does.
     """
+    engine = engine or get_engine("native")
     gathering = _Gathering(deployment.network)
-    report = deployment.report(data, watch=gathering.add, progress=progress)
-    comparison = None
-    if against is not None:
-        comparison = deployment.verify(
-            data,
-            backends=("native",),
-            against=against,
-            config=config,
-            family=family,
-            progress=progress,
-        ).accuracy
+    report = report_deployment(deployment, data, engine, watch=gathering.add, progress=progress)
     predictions = gathering.predictions()
     share = share_of_right(predictions, data.labels) if predictions.ndim == 1 else None
-    signals, spikes, sampled = observe_signals(deployment.network, data)
+    signals, spikes, sampled = observe_signals(deployment.network, data, engine)
     return PageData(
         name=name,
         data_name=data_name,
@@ -188,8 +179,9 @@ class _Gathering:
     def by_step(self) -> dict[str, Shares]:
         sequences = sum(len(output) for output in self.outputs)
         return {
-            name: count / (sequences * self.network[name].width)
-            for name, count in self.sent.items()
+            node.name: self.sent[node.name] / (sequences * node.width)
+            for node in self.network
+            if node.name in self.sent
         }
 
 
@@ -205,7 +197,7 @@ class _Range:
 
 
 def observe_signals(
-    network: Network, data: Data
+    network: Network, data: Data, engine: Engine
 ) -> tuple[tuple[Signal, ...], dict[str, npt.NDArray[np.bool_]], int]:
     """Trace the first few sequences: ranges of all signals, the spikes of the first sequence, and
     how many sequences those were.
@@ -217,7 +209,7 @@ def observe_signals(
     count = int(np.clip(room // sum(node.width for node in network), 1, SAMPLE_SEQUENCES))
     sample = data[:count]
     for group in _groups(network, room // count):
-        (done,) = run_batches(network, sample, get_engine("native"), group, batch=count)
+        (done,) = run_batches(network, sample, engine, group, batch=count)
         for name in group:
             _observe(network[name], network, done.result, seen, spikes)
     return tuple(_signals(network, seen)), spikes, len(sample)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from snn_deploy.converters.overrides import Overridden
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network, OutputSteps
 
-__all__ = ["ReadOptions", "Reader", "Source", "SourceProvenance"]
+__all__ = ["ReadOptions", "Reader", "Reading", "Source", "SourceProvenance"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,14 @@ class Source:
 
     network: Network
     provenance: SourceProvenance
+
+
+class Reading(TypedDict, total=False):
+    """The options of :class:`ReadOptions`, as arguments of a function."""
+
+    config: str | os.PathLike[str] | Mapping[str, Any] | Overridden | None
+    output_steps: OutputSteps
+    family: str | None
 
 
 @dataclass(frozen=True)
