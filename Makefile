@@ -3,6 +3,7 @@
 #
 #   make test PYTHON=python3.12        another Python (a command or a path)
 #   make test ARGS="-k fixedpoint"     further options of pytest, the demo or the benchmarks
+#   make test WORKERS=0                all tests in one process
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -10,6 +11,8 @@
 .NOTPARALLEL:
 
 ARGS ?=
+# tests run side by side, on as many cores as there are, up to 4
+WORKERS ?= auto
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
 INTERPRETER := $(shell sh scripts/find-python $(PYTHON))
@@ -40,7 +43,7 @@ demo: $(CORE)/$(STAMP)
 	$(CORE)/bin/python -m snn_deploy demo $(ARGS)
 
 test: $(TEST)/$(STAMP)
-	$(TEST)/bin/python -m pytest -q -rs $(ARGS)
+	$(TEST)/bin/python -m pytest -q -rs -n $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(TEST)/$(STAMP)
 	$(TEST)/bin/python -m ruff check .

@@ -24,7 +24,7 @@ from snn_deploy.ir.float_nodes import (
 )
 from snn_deploy.mapping.profile import load_profile
 from snn_deploy.quantize.config import QuantizationConfig, read_formats
-from snn_deploy.tune.format_search import search_formats
+from snn_deploy.tune.format_search import Search, search_formats
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 CHECKPOINT = EXAMPLE / "seqdigits_uni.ckpt"
@@ -40,12 +40,23 @@ def data() -> Data:
     return Data(inputs, labels, np.full(32, inputs.shape[1]))
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_found_formats_keep_the_limit_and_save_memory(data: Data, labelled: bool) -> None:
+def searched(data: Data) -> tuple[Search, list[float]]:
     source = snn_deploy.load_float_network(CHECKPOINT)
-    given = data if labelled else Data(data.inputs, None, data.lengths)
     parts: list[float] = []
-    outcome = search_formats(source, given, NARROW, max_loss=0.05, progress=parts.append)
+    return search_formats(source, data, NARROW, max_loss=0.05, progress=parts.append), parts
+
+
+@pytest.fixture(scope="module")
+def found(data: Data) -> tuple[Search, list[float]]:
+    """A search by accuracy, and what it said of its progress."""
+    return searched(data)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_found_formats_keep_the_limit_and_save_memory(
+    data: Data, labelled: bool, found: tuple[Search, list[float]]
+) -> None:
+    outcome, parts = found if labelled else searched(Data(data.inputs, None, data.lengths))
     assert outcome.score_name == ("accuracy" if labelled else "agreement")
     assert outcome.score >= outcome.limit == outcome.float_score - 0.05
     assert outcome.after < outcome.before
@@ -62,9 +73,10 @@ def only_readouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DiagonalSsm, "narrowable", ("readout_bits",))
 
 
-def test_the_deployment_is_the_network_that_was_judged(data: Data) -> None:
-    source = snn_deploy.load_float_network(CHECKPOINT)
-    outcome = search_formats(source, data, NARROW, max_loss=0.05)
+def test_the_deployment_is_the_network_that_was_judged(
+    data: Data, found: tuple[Search, list[float]]
+) -> None:
+    outcome, _ = found
     deployment = snn_deploy.convert(
         CHECKPOINT, calibration=data, settings=outcome.config.model_dump()
     )
