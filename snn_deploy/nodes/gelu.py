@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ def gelu(x: Signal) -> Signal:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gelu(FloatNode):
     """``y = x Φ(x) = x / 2 · (1 + erf(x / √2))``."""
+
+    pointwise: ClassVar[bool] = True
 
     channels: int
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from snn_deploy.nodes.float_node import FloatNode, Signal
 
@@ -17,6 +17,8 @@ __all__ = ["Product"]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Product(FloatNode):
     """``y[t] = x_0[t] * x_1[t]``, channel by channel."""
+
+    pointwise: ClassVar[bool] = True
 
     channels: int
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ __all__ = ["Silu"]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Silu(FloatNode):
     """``y = x · sigmoid(x)``."""
+
+    pointwise: ClassVar[bool] = True
 
     channels: int
 

@@ -29,6 +29,7 @@ class Ternary(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    pointwise: ClassVar[bool] = True
 
     channels: int
     fraction: float

@@ -22,6 +22,7 @@ class Threshold(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    pointwise: ClassVar[bool] = True
 
     level: Signal
     inclusive: bool
