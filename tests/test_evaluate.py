@@ -409,13 +409,53 @@ def test_a_cluster_gives_the_same_file(deployed: Path, expected: bytes, tmp_path
     assert (tmp_path / "out.json").read_bytes() == expected
 
 
-def test_tls_takes_all_its_files(deployed: Path, tmp_path: Path) -> None:
-    half = Cluster("tls://x:1", ca_file="ca.pem")
-    with pytest.raises(ConfigError, match="all of --tls-ca, --tls-cert and --tls-key"):
-        _evaluate(deployed, tmp_path / "out.json", workers=half)
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
+def test_a_cluster_with_tls(deployed: Path, expected: bytes, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
+    for words in (
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=ca",
+        "req -newkey rsa:2048 -nodes -keyout key.pem -out request -subj /CN=node",
+        "x509 -req -in request -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem",
+    ):
+        subprocess.run(["openssl", *words.split()], cwd=tmp_path, check=True, capture_output=True)
+    ca, cert, key = (str(tmp_path / name) for name in ("ca.pem", "cert.pem", "key.pem"))
+    both = {
+        f"tls_{who}_{what}": file
+        for who in ("client", "scheduler", "worker")
+        for what, file in (("cert", cert), ("key", key))
+    }
+    security = distributed.Security(tls_ca_file=ca, require_encryption=True, **both)
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address=None,
+        processes=False,
+        protocol="tls://",
+        security=security,
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert address.startswith("tls://")
+        _evaluate(deployed, tmp_path / "out.json", workers=Cluster(address, ca, cert, key))
+    assert (tmp_path / "out.json").read_bytes() == expected
 
 
-TLS = Cluster("tls://x:1", "ca.pem", "cert.pem", "key.pem")
+WRONG_TLS = [
+    (Cluster("tls://x:1", ca_file=os.devnull), "all of --tls-ca, --tls-cert and --tls-key"),
+    (Cluster("tls://x:1", os.devnull, "b", "c"), "cannot read /dev/null, for TLS: it is not a reg"),
+    (Cluster("tls://x:1", "no.pem", "b", "c"), "cannot read no.pem, for TLS: No such file"),
+    (Cluster("tcp://x:1", "a", "b", "c"), "tcp://x:1: with TLS an address begins with tls://"),
+]
+
+
+@pytest.mark.parametrize(("cluster", "told"), WRONG_TLS)
+def test_half_of_tls_is_refused(
+    deployed: Path, tmp_path: Path, cluster: Cluster, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        _evaluate(deployed, tmp_path / "out.json", workers=cluster)
+
+
+TLS = Cluster("tls://x:1", *[__file__] * 3)
 
 
 def test_a_lost_scheduler_is_named(
@@ -463,9 +503,9 @@ def test_a_cluster_that_does_not_answer_is_named(
         @staticmethod
         def Client(address: str, **options: object) -> None:  # noqa: N802 - dask's name
             assert options["security"] == {
-                "tls_ca_file": "ca.pem",
-                "tls_client_cert": "cert.pem",
-                "tls_client_key": "key.pem",
+                "tls_ca_file": __file__,
+                "tls_client_cert": __file__,
+                "tls_client_key": __file__,
                 "require_encryption": True,
             }
             raise OSError("timed out")

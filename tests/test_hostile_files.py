@@ -49,6 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, deployment: Deployment) -> 
     (folder / "many.toml").write_text("# " + "x" * (1 << 20))
     (folder / "null.toml").write_text('extends = "a\\u0000b.toml"')
     (folder / "other.toml").write_text('extends = "/dev/zero.toml"')
+    (folder / "above.toml").write_text('extends = "../fifo.toml"')
+    (folder / "beside.toml").write_text('extends = "fifo.toml"')
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': " + b"(" * 9000
     _write_npz(
         folder / "brackets.npz", b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header
@@ -95,7 +97,9 @@ REFUSED = [
     ("convert CKPT --target deep.toml", "nested too deeply"),
     ("convert CKPT --target keys.toml", "nested too deeply"),
     ("convert CKPT --target null.toml", "no file can have this name"),
-    ("convert CKPT --target other.toml", "cannot read the profile /dev/zero.toml"),
+    ("convert CKPT --target other.toml", "'extends' names a profile, or a file beside it"),
+    ("convert CKPT --target above.toml", "'extends' names a profile, or a file beside it"),
+    ("convert CKPT --target beside.toml", "cannot read the profile fifo.toml: it is not a reg"),
     (f"convert CKPT --set weight_bits={'9' * 400}", "weight_bits="),
     (f"convert CKPT --set lean_modes={'9' * 400}", "lean_modes="),
     (f"convert CKPT --set weight_bits={'9' * 5000}", "weight_bits="),

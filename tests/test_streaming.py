@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tracemalloc
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from random_networks import Limits, random_network, random_run
 import snn_deploy
 from snn_deploy import examples
 from snn_deploy.data.inputs import Data, vocabulary_of
+from snn_deploy.data.recordings import open_recording
 from snn_deploy.engines.native import session
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
@@ -413,3 +415,30 @@ def test_nothing_is_left_where_a_state_cannot_be_written(
     with pytest.raises(OutputError, match="No such file or directory"):
         deployment.stream().save(tmp_path / "nowhere" / "state")
     assert json.dumps(sorted(p.name for p in tmp_path.iterdir())) == "[]"
+
+
+def test_a_recording_that_is_cut_short_meanwhile(
+    deployment: snn_deploy.Deployment, tmp_path: Path, inputs: np.ndarray
+) -> None:
+    """Read, not mapped: a page that is gone is an error, and no SIGBUS."""
+    path = tmp_path / "long.npy"
+    np.save(path, np.repeat(inputs, 200, axis=1))
+    chunks = open_recording(path, deployment.network).chunks(64)
+    next(chunks)
+    os.truncate(path, 4096)
+    with pytest.raises(DataError, match=r"long\.npy was changed while it was read: run again"):
+        next(chunks)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_recording_is_read_as_numpy_would_slice_it(tmp_path: Path, order: Any) -> None:
+    from snn_deploy.io.array_file import ArrayFile
+
+    array = np.arange(5 * 7 * 3).reshape(5, 7, 3).astype(np.float32, order=order)
+    np.save(tmp_path / "a.npy", array)
+    stored = ArrayFile(tmp_path / "a.npy")
+    rows: list[Any] = [slice(None), slice(1, 3), slice(0, 5, 2), np.array([4, 0, 4]), slice(2, 2)]
+    for chosen in rows:
+        np.testing.assert_array_equal(stored[chosen], array[chosen])
+        np.testing.assert_array_equal(stored[chosen, 2:5], array[chosen, 2:5])
+        np.testing.assert_array_equal(stored[chosen, 6:99], array[chosen, 6:99])

@@ -14,9 +14,11 @@ from snn_deploy.errors import BackendError, BackendUnavailableError, ConfigError
 from snn_deploy.evaluation.dataset import Dataset, check_unchanged, open_dataset
 from snn_deploy.evaluation.processes import RETRIES, map_in_processes
 from snn_deploy.evaluation.tally import count
-from snn_deploy.io.reading import Stamp
+from snn_deploy.io.reading import Stamp, read_regular
 
 __all__ = ["Cluster", "Task", "run_here", "run_in_processes", "run_on_cluster", "run_shard"]
+
+MAX_PEM_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,15 @@ class Cluster:
         Raises
         ------
         ConfigError
-            If some of the three files are missing.
+            If some of the three files are missing, or cannot be read, or the address is no TLS one.
         """
         given = [self.ca_file, self.certificate, self.key]
         if any(given) and not self.encrypted:
             raise ConfigError("TLS takes all of --tls-ca, --tls-cert and --tls-key")
+        if self.encrypted and not self.address.startswith("tls://"):
+            raise ConfigError(f"{self.address}: with TLS an address begins with tls://")
+        for file in filter(None, given):
+            _check_readable(file)
         if not self.encrypted:
             warnings.warn(
                 f"{self.address} is reached without TLS: whoever else reaches it can run code on "
@@ -82,6 +88,13 @@ class Cluster:
                 SnnDeployWarning,
                 stacklevel=3,
             )
+
+
+def _check_readable(file: str) -> None:
+    try:
+        read_regular(file, MAX_PEM_BYTES)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}, for TLS: {error.strerror}") from error
 
 
 @lru_cache(maxsize=1)

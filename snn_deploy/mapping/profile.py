@@ -240,6 +240,10 @@ def _read(name: str, depth: int) -> dict[str, Any]:
     if depth >= MAX_DEPTH:
         raise TargetError(f"{shown}: more than {MAX_DEPTH} profiles extend one another")
     if base.endswith(".toml"):
+        if Path(base).name != base:  # who wrote it need not be who named it
+            raise TargetError(
+                f"{shown}: 'extends' names a profile, or a file beside it by its name"
+            )
         base = str(Path(name).parent / base)
     return _merge(_read(base, depth + 1), data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from snn_deploy.checkpoint import Checkpoint, read_checkpoint
 from snn_deploy.errors import ConfigError, OutputError, SnnDeployError
 from snn_deploy.io.files import atomic_write, check_writable
+from snn_deploy.io.reading import read_regular
 
 __all__ = ["RECORD", "check_output", "write_checkpoint"]
 
@@ -83,12 +85,20 @@ def _was_trained_here(path: Path) -> bool:
     return RECORD in extras or RECORD in extras.get("__metadata__", {})
 
 
+def _holds(path: Path, text: bytes) -> bool:
+    """Whether a file says just this."""
+    try:
+        return read_regular(path, len(text)) == text
+    except OSError:  # larger, no regular file, or a link to nothing
+        return False
+
+
 def _write_safetensors(path: Path, checkpoint: Checkpoint, record: Mapping[str, Any]) -> None:
     from safetensors.numpy import save
 
     text = json.dumps(checkpoint.config, indent=1, sort_keys=True).encode()
     beside = path.with_name(_CONFIG_NAME)
-    if beside.exists() and beside.read_bytes() != text:
+    if os.path.lexists(beside) and not _holds(beside, text):
         raise OutputError(
             f"{beside} exists and says something else than the configuration of {path}, which "
             "would have to stand there; choose another folder, or write a .ckpt"
