@@ -288,7 +288,7 @@ def test_chunks_are_checked(deployment: snn_deploy.Deployment, inputs: np.ndarra
     with pytest.raises(DataError, match="steps from 10: 10 values are NaN"):
         stream.step(np.full((2, 5, 1), np.nan, np.float32))
     assert stream.steps == 10
-    with pytest.raises(ConfigError, match="at least one sequence, not 0"):
+    with pytest.raises(ConfigError, match="whole number of sequences, at least one, not 0"):
         deployment.stream(0)
     with pytest.raises(ConfigError, match="no node 'nothing' to trace"):
         deployment.stream(trace=["nothing"])

@@ -17,7 +17,7 @@ from snn_deploy.engines.native.plan import MESSAGES, plan_network
 from snn_deploy.engines.native.session import NativeSession, Snapshot
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import DataError
-from snn_deploy.fixedpoint import MEMBRANE_BITS, limit_of
+from snn_deploy.fixedpoint import limit_of
 from snn_deploy.io.checksummed import Contents, ForeignFileError, read_checksummed, with_checksum
 from snn_deploy.io.files import atomic_write
 from snn_deploy.io.schema import (
@@ -33,6 +33,7 @@ from snn_deploy.io.schema import (
 )
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.program import Program
 from snn_deploy.ir.storage import network_digest
 from snn_deploy.printable import shown
 from snn_deploy.version import __version__
@@ -46,8 +47,7 @@ RECENT, LENGTHS = "recent", "lengths"
 
 MAX_STEPS = 2**48
 MAX_SAMPLES = 2**20
-MOST_CLIPS = 4  # values that a node clips for each channel in one step, beside its compartments
-WIDEST_STATE_BITS = 49  # a sum's two words; no state of any node is wider
+MOST_CLIPS = 4  # values that a node may clip for each channel in one step besides: the host's
 
 
 @dataclass(frozen=True)
@@ -190,10 +190,10 @@ def _check_counts(network: Network, document: dict[str, Any], steps: int) -> Non
 
 
 def _clips(node: Node) -> int:
-    """How many values a node can clip in one step: its compartments, and what it computes."""
-    bank = getattr(node, "bank", None)
-    modes = 0 if bank is None else bank.modes
-    return node.width * (2 * modes + MOST_CLIPS)
+    """How many values a node can clip in one step: what its program saturates, in every mode."""
+    program = _program(node)
+    saturated = [v.modes or 1 for v in program or () if v.operation == "saturate"]
+    return node.width * (sum(saturated) + MOST_CLIPS)
 
 
 def _limit(network: Network, name: str, steps: int) -> int:
@@ -202,14 +202,22 @@ def _limit(network: Network, name: str, steps: int) -> int:
     if what == MESSAGES:
         return steps
     node = network[owner] if owner in network.names else network.input
-    if what in ("u", "v"):
-        return limit_of(node.bank.state_bits)  # type: ignore[attr-defined]  # a dendrite's
-    if what == "membrane":
-        return limit_of(MEMBRANE_BITS)
-    entering = network.sources(node)[0] if node.inputs else node
-    largest: int = entering.output.limit  # type: ignore[attr-defined]  # lowered stage
-    sums = what == "gathered" and getattr(node, "mode", "sum") in ("mean", "sum")
-    return min(largest * max(steps, 1), limit_of(WIDEST_STATE_BITS)) if sums else largest
+    program = _program(node)
+    if program is not None and what in program.words:
+        limit = limit_of(program.words[what].bits)
+        entering = network.sources(node)[0].output.limit  # type: ignore[attr-defined]
+        return min(limit, entering * max(steps, 1)) if what == "gathered" else limit
+    largest: int = node.output.limit  # type: ignore[attr-defined]  # past inputs
+    return largest
+
+
+def _program(node: Node) -> Program | None:
+    """Give the program of a node that the chip computes."""
+    try:
+        program: Program = node.program  # type: ignore[attr-defined]  # lowered stage
+    except NotImplementedError:
+        return None
+    return program
 
 
 def _read(path: str | os.PathLike[str]) -> Contents:

@@ -241,9 +241,7 @@ def _read(name: str, depth: int) -> dict[str, Any]:
         raise TargetError(f"{shown}: more than {MAX_DEPTH} profiles extend one another")
     if base.endswith(".toml"):
         if Path(base).name != base:  # who wrote it need not be who named it
-            raise TargetError(
-                f"{shown}: 'extends' names a profile, or a file beside it by its name"
-            )
+            raise TargetError(f"{shown}: 'extends' names a profile, or a file beside it")
         base = str(Path(name).parent / base)
     return _merge(_read(base, depth + 1), data)
 
