@@ -11,7 +11,8 @@
 .NOTPARALLEL:
 
 ARGS ?=
-# tests run side by side, on as many cores as there are, up to 4
+# tests run side by side, on as many cores as there are, up to 4; BLAS has one thread in each, since
+# threads of several processes wait for each other
 WORKERS ?= auto
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
@@ -43,7 +44,8 @@ demo: $(CORE)/$(STAMP)
 	$(CORE)/bin/python -m snn_deploy demo $(ARGS)
 
 test: $(TEST)/$(STAMP)
-	$(TEST)/bin/python -m pytest -q -rs -n $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(TEST)/bin/python -m pytest -q -rs \
+		-n $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(TEST)/$(STAMP)
 	$(TEST)/bin/python -m ruff check .
