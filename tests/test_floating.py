@@ -107,13 +107,13 @@ def tiny() -> tuple[Network, Array]:
     )
 
 
-def test_blocks_do_not_change_the_answer(
+def test_batches_do_not_change_the_answer(
     tiny: tuple[Network, Array], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, inputs = tiny
     names = ["encoder", "layers.1.lif", "decoder"]
     whole = run_float(network, inputs, record=names)
-    monkeypatch.setattr(floating, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(floating, "_BATCH_BYTES", 1)
     pieces = run_float(network, inputs, record=names)
     np.testing.assert_allclose(pieces.logits, whole.logits, rtol=1e-12)
     for name in names:
@@ -121,11 +121,11 @@ def test_blocks_do_not_change_the_answer(
     np.testing.assert_array_equal(whole.signals["decoder"], whole.logits)
 
 
-def test_a_function_sees_every_node_of_every_block(
+def test_a_function_sees_every_node_of_every_batch(
     tiny: tuple[Network, Array], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, inputs = tiny
-    monkeypatch.setattr(floating, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(floating, "_BATCH_BYTES", 1)
     seen: list[tuple[str, tuple[int, ...]]] = []
     result = run_float(network, inputs, record=lambda name, x: seen.append((name, x.shape)))
     assert [name for name, _ in seen] == list(network.names) * 5
@@ -141,7 +141,7 @@ def test_spikes_are_zeros_and_ones(tiny: tuple[Network, Array]) -> None:
     np.testing.assert_array_equal(np.unique(spikes), [0.0, 1.0])
 
 
-def test_pairs_stay_together_over_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_stay_together_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     tensors, config = tiny_spikingssm_state(d_model=4, n_layers=1, vocabulary=9)
     rng = np.random.default_rng(0)
     tensors = {key: value for key, value in tensors.items() if not key.startswith("decoder")}
@@ -154,7 +154,7 @@ def test_pairs_stay_together_over_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
     names = ["layers.0.residual", "decoder", "decoder.retrieval"]
 
     whole = run_float(network, inputs, lengths, record=names)
-    monkeypatch.setattr(floating, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(floating, "_BATCH_BYTES", 1)
     pieces = run_float(network, inputs, lengths, record=names)
 
     assert whole.logits.shape == (5, 3)

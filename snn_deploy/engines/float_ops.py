@@ -18,10 +18,10 @@ Neuron = Literal["exact", "surrogate"]
 
 @dataclass(frozen=True)
 class Context:
-    """What holds for a block of sequences: valid steps of each, int64 (B,), and the neuron.
+    """What holds for a batch of sequences: valid steps of each, int64 (B,), and the neuron.
 
-    ``spectra``, where it is given, keeps the SSMs' spectra for the next block, by node name.
-    ``draws`` are the block's random numbers.
+    ``spectra``, where it is given, keeps the SSMs' spectra for the next batch, by node name.
+    ``draws`` are the batch's random numbers.
     """
 
     lengths: npt.NDArray[np.int64]

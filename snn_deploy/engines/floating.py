@@ -30,17 +30,17 @@ from snn_deploy.nodes.nplr_ssm import NplrSsm
 __all__ = ["FloatResult", "Record", "delayed", "run_float"]
 
 Record = Callable[[str, Signal], None]
-"""Called with a node's name and its signal for one block of sequences, (b, L, width)."""
+"""Called with a node's name and its signal for one batch of sequences, (b, L, width)."""
 
-# About what one block of sequences may take; small enough for a laptop, large enough that numpy's
+# About what one batch of sequences may take; small enough for a laptop, large enough that numpy's
 # overhead a step does not count.
-_BLOCK_BYTES = 256 * 2**20
-_SPECTRA_BYTES = 1024 * 2**20  # of spectra, kept from block to block
+_BATCH_BYTES = 256 * 2**20
+_SPECTRA_BYTES = 1024 * 2**20  # of spectra, kept from batch to batch
 # Signals of a layer that live at once: stream, input, drive, FFT work, spikes, mix.
 _LIVE_SIGNALS = 12
 _SURROGATE_SIGNALS = 24
 
-_WARNED: weakref.WeakSet[Network] = weakref.WeakSet()  # data runs in blocks; one warning is enough
+_WARNED: weakref.WeakSet[Network] = weakref.WeakSet()  # data runs in batches; one warning is enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def run_float(
         ``exact`` for the LIF neuron, ``surrogate`` for the one that training used.
     record
         Names of the nodes whose signals are wanted; or a function that is called with the name and
-        the signal of every node, block by block of sequences, and must not change it.
+        the signal of every node, batch by batch of sequences, and must not change it.
     progress
         Called with the share of the work done since the last call.
     draws
@@ -112,10 +112,10 @@ def run_float(
         network[name]
     recorded: dict[str, Signal] = {}
     answers: list[Signal] = []
-    blocks = list(_blocks(len(batch), _block_size(network, batch, neuron), network.pairs))
+    batches = list(_batches(len(batch), _batch_size(network, batch, neuron), network.pairs))
     draws = _checked_draws(draws, len(batch))
-    spectra = _room_for_spectra(network, batch.shape[1]) if len(blocks) > 1 else None
-    for rows in blocks:
+    spectra = _room_for_spectra(network, batch.shape[1]) if len(batches) > 1 else None
+    for rows in batches:
         numbers = Draws(draws, rows)
         context = Context(valid[rows], neuron, spectra, numbers)
         for node, signal in _evaluate(network, batch[rows], context):
@@ -219,21 +219,21 @@ def _answer(network: Network, signal: Signal, context: Context) -> Signal:
     return answer[:, 0] if network.output_steps == "one" else answer
 
 
-def _blocks(batch: int, size: int, paired: bool) -> Iterator[npt.NDArray[np.int64]]:
-    """Give the rows of each block; the two documents of a pair go together."""
+def _batches(batch: int, size: int, paired: bool) -> Iterator[npt.NDArray[np.int64]]:
+    """Give the rows of each batch; the two documents of a pair go together."""
     if not paired:
         for start in range(0, batch, size):
             yield np.arange(start, min(start + size, batch))
         return
     pairs = batch // 2
-    for first in _blocks(pairs, max(1, size // 2), paired=False):
+    for first in _batches(pairs, max(1, size // 2), paired=False):
         yield np.concatenate([first, first + pairs])
 
 
-def _block_size(network: Network, batch: Signal, neuron: Neuron) -> int:
+def _batch_size(network: Network, batch: Signal, neuron: Neuron) -> int:
     widest = max(node.width for node in network)
     live = _LIVE_SIGNALS + (_SURROGATE_SIGNALS if neuron == "surrogate" else 0)
-    return max(1, _BLOCK_BYTES // (batch.shape[1] * widest * 8 * live))
+    return max(1, _BATCH_BYTES // (batch.shape[1] * widest * 8 * live))
 
 
 def _room_for_spectra(network: Network, steps: int) -> dict[str, npt.NDArray[np.complex128]] | None:

@@ -36,7 +36,7 @@ MAGIC = b"\x93NUMPY"
 MAX_HEADER = 10_000  # bytes, as numpy allows
 MAX_DIMENSIONS = 32
 MAX_MEMBERS = 100_000
-PIECE_BYTES = 2**24  # at a time
+READ_BYTES = 2**24  # at a time
 DEFLATE_RATIO = 1032  # nothing is compressed more by deflate
 
 _ITEM = (
@@ -169,8 +169,8 @@ class Archive:
             if self._left < 0:
                 raise MalformedArrayError(f"its arrays need more memory than there is: '{name}'")
             content = bytearray()
-            while piece := member.read(PIECE_BYTES):  # the checksum is compared at the end
-                content += piece
+            while part := member.read(READ_BYTES):  # the checksum is compared at the end
+                content += part
             if len(content) != header.size:
                 raise MalformedArrayError(f"'{name}' ends early")
         return header.array(content)

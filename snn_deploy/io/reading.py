@@ -15,7 +15,7 @@ from typing import IO
 
 __all__ = ["Stamp", "file_digest", "open_regular", "read_regular"]
 
-PIECE_BYTES = 2**24  # at a time
+READ_BYTES = 2**24  # at a time
 
 PathLike = str | os.PathLike[str]
 
@@ -80,8 +80,8 @@ def file_digest(path: PathLike) -> str:
     """Give the SHA-256 of a regular file in hexadecimal; raises as ``open_regular``."""
     sha = hashlib.sha256()
     with open_regular(path) as file:
-        while piece := file.read(PIECE_BYTES):
-            sha.update(piece)
+        while part := file.read(READ_BYTES):
+            sha.update(part)
     return sha.hexdigest()
 
 

@@ -73,7 +73,7 @@ class _Scaled:
     bank: nodes.ModeBank
     odd: bool
     state_exponent: npt.NDArray[np.int64]  # (H, N)
-    heard: Real  # (H, N), the most of it that a readout of modulus 1 hears, in units
+    largest: Real  # (H, N), the most that a readout of modulus 1 gives, in units
 
 
 def quantize_ssm(
@@ -200,7 +200,7 @@ def _sum_exponent(
         [float(np.abs(skip).max(initial=0.0))]
         + [float(p.max(initial=0.0)) * coarsest for p in per_unit]
     )
-    worst = np.abs(skip) * x + sum((p * scaled.heard).sum(axis=1) for p in per_unit)
+    worst = np.abs(skip) * x + sum((p * scaled.largest).sum(axis=1) for p in per_unit)
     # one unit of rounding a contribution, and the coefficients' own rounding
     terms = 1 + sum(p.shape[1] for p in per_unit)
     room = fp.limit_of(config.sum_bits) - 2 * terms
@@ -262,5 +262,5 @@ def _odd_readout(
 def _worst_sum(scaled: _Scaled, parts: Real) -> Real:
     """Give the largest sums (H,) to which readouts can bring it, real and imaginary (H, 2 N)."""
     real, imag = np.split(parts, 2, axis=1)
-    worst: Real = (np.hypot(real, imag) * scaled.heard).sum(axis=1)
+    worst: Real = (np.hypot(real, imag) * scaled.largest).sum(axis=1)
     return worst

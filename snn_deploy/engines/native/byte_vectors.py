@@ -2,7 +2,7 @@
 
 Two columns of weights share a 16-bit lane: one in its high byte, and one in its low byte, moved up
 by 128 so that it is positive. Lanes are added up as they are, as long as the high bytes are added
-up, too: what they brought is taken off at the end, and the low bytes' sums remain. That is three
+up, too: what they added is taken off at the end, and the low bytes' sums remain. That is three
 instructions for two lots of columns, where widening each would take four.
 
 All of this is modulo 2**16, so that only the last sums need to fit. Any 258 columns' do.
