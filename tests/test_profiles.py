@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from snn_deploy.errors import TargetError
-from snn_deploy.ir import integer_nodes
 from snn_deploy.mapping.profile import Profile, list_profiles, load_profile, parse_profile
 from snn_deploy.mapping.schema import Limit, Quantity
 
@@ -43,10 +42,6 @@ def test_every_number_has_a_unit_a_source_and_a_kind(profile: Profile) -> None:
         assert number.known, key
         if number.known == "assumed":
             assert number.note or number.source == "davies2018", f"{key}: why is it assumed?"
-
-
-def test_supported_nodes_are_processes(profile: Profile) -> None:
-    assert set(profile.supports.nodes) <= set(integer_nodes.__all__)
 
 
 def test_plain_data_reads_back(profile: Profile) -> None:

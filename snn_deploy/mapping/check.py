@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import TargetError
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.host import chip_part, host_part
-from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import path_delay
@@ -22,10 +19,23 @@ from snn_deploy.mapping.profile import Profile
 
 __all__ = ["Violation", "check_target", "find_notices", "find_violations"]
 
-NO_DENDRITE = (
+SUCH_AS = "choose a target that can, such as loihi2"
+NO_PROGRAM = (
     "it has no programmable neurons and no graded spikes, so a complex dendrite cannot run there"
 )
-SUCH_AS = "choose a target that can, such as loihi2"
+_LACKS = {
+    "programmable_neurons": (
+        NO_PROGRAM,
+        SUCH_AS,
+    ),
+    "lif_neurons": ("the target has no such neuron", SUCH_AS),
+    "tables": ("its neurons cannot look a table up", SUCH_AS),
+    "reversed_time": (
+        "the target cannot run a dendrite backwards over a buffered sequence",
+        "convert a causal network (bidirectional: false)",
+    ),
+}
+"""By capability: what a target lacks without it, and what to do."""
 MOST_NODES_NAMED = 3
 
 
@@ -78,7 +88,7 @@ def find_violations(network: Network, profile: Profile) -> tuple[Violation, ...]
     entry = host_part(network)[-1]
     network = chip_part(network)
     # what no setting can change comes first
-    most_telling_first = sorted(network, key=lambda node: node.kind != "Dendrite")
+    most_telling_first = sorted(network, key=lambda node: node.modes is None)  # type: ignore[attr-defined]
     return (
         *(v for node in most_telling_first for v in _check_kind(node, profile)),
         *(v for node in network for v in _check_messages(network, node, profile)),
@@ -93,16 +103,16 @@ def find_notices(network: Network, profile: Profile) -> tuple[str, ...]:
     at_host = host_work(network)
     if at_host:
         told.append(f"on the host: {', '.join(map(str, at_host))}")
-    backwards = [node.name for node in network.of_kind(nodes.Dendrite) if node.reversed_time]
+    backwards = [node.name for node in network if node.runs_backwards]  # type: ignore[attr-defined]
     if backwards:
         told.append(
             f"{_name_some(backwards)}: run backwards in time, so the network cannot stream; "
             "each sequence is buffered and these layers take two passes over it"
         )
-    norms = [node.name for node in network.of_kind(nodes.Normalize)]
-    if norms and profile.cores is not None:
+    reducing = [node.name for node in network if node.reductions]  # type: ignore[attr-defined]
+    if reducing and profile.cores is not None:
         told.append(
-            f"{_name_some(norms)}: that layer norms can run as neuron programs, with sums over "
+            f"{_name_some(reducing)}: that layer norms can run as neuron programs, with sums over "
             f"channels as messages, is assumed: none is known to have run on {profile.name}"
         )
     return tuple(told)
@@ -124,17 +134,11 @@ def _name_some(names: list[str]) -> str:
 
 
 def _check_kind(node: Any, profile: Profile) -> Iterator[Violation]:
-    if node.kind in profile.supports.nodes:
-        if getattr(node, "reversed_time", False) and not profile.supports.reversed_time:
-            yield Violation(
-                "supports.reversed_time",
-                node.name,
-                "the target cannot run a dendrite backwards over a buffered sequence",
-                "convert a causal network (bidirectional: false)",
-            )
-        return
-    why = NO_DENDRITE if node.kind == "Dendrite" else "the target has no such neuron"
-    yield Violation("supports.nodes", node.name, f"{node.kind}: {why}", SUCH_AS)
+    for capability in node.needs:
+        if not getattr(profile.supports, capability):
+            told, advice = _LACKS[capability]
+            yield Violation(f"supports.{capability}", node.name, f"{node.kind}: {told}", advice)
+            return
 
 
 def _check_messages(network: Network, node: Any, profile: Profile) -> Iterator[Violation]:
@@ -172,39 +176,17 @@ def _widths(network: Network, node: Any, entry: Node) -> Iterator[tuple[str, str
     """
     if _sends(network, node) and node.output != SPIKE:
         setting = "message_bits"
-        if isinstance(node, nodes.Input):
-            encodes = isinstance(entry, nodes.Input | Window)
+        if node.is_input:
+            encodes = entry.is_input or not entry.clips  # type: ignore[attr-defined]  # integer
             setting = "input_bits" if encodes else "residual_bits"
         yield "message_bits", setting, node.output.bits
-    if isinstance(node, nodes.Synapses):
-        yield "weight_bits", "weight_bits", node.weight_bits
-        yield "sum_bits", "sum_bits", node.output.bits
-    elif isinstance(node, nodes.Dendrite):
-        yield "coefficient_bits", "decay_bits readout_bits", node.bank.coefficient_bits
-        yield "state_bits", "state_bits", node.bank.state_bits
-        yield "sum_bits", "sum_bits", node.sum_bits
-    elif isinstance(node, nodes.LifSoma):
-        (source,) = network.sources(node)
-        yield "drive_bits", "drive_bits", source.output.bits  # type: ignore[attr-defined]
-    elif isinstance(node, nodes.Gate):
-        yield "coefficient_bits", "gain_bits", node.rescale.bits
-        yield "coefficient_bits", "table_bits", node.sigmoid.table_bits
-        yield "state_bits", "gate_bits", node.value_bits
-    elif isinstance(node, nodes.Normalize):
-        yield "coefficient_bits", "gain_bits", max(node.rescale.bits, node.reciprocal_bits)
-        yield "coefficient_bits", "", fp.ROOT_BITS
-        yield "state_bits", "message_bits", node.state_bits
-    elif isinstance(node, nodes.Requantize):
-        yield "state_bits", "residual_bits", node.output.bits
-        if node.rescale is not None:
-            yield "coefficient_bits", "gain_bits", node.rescale.bits
+    yield from node.widths(network)
 
 
 def _sends(network: Network, node: Any) -> bool:
     """Whether a node's output leaves its neuron, so that its width is a message's."""
     return any(
-        edge.source == node.name
-        and (isinstance(reader, nodes.Synapses) or path_delay(reader, edge) > 0)
+        edge.source == node.name and (reader.synaptic or path_delay(reader, edge) > 0)  # type: ignore[attr-defined]
         for reader in network.consumers(node.name)
         for edge in reader.inputs
     )

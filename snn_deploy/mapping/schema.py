@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -76,17 +76,43 @@ class Supports(Data):
 
     Parameters
     ----------
-    nodes
-        Kinds of lowered processes that can run (class names in ``snn_deploy.ir.integer_nodes``).
+    lif_neurons
+        Whether there are leaky integrate-and-fire neurons with Loihi's arithmetic.
+    programmable_neurons
+        Whether a neuron can run a program (``ir/program.py``).
+    tables
+        Whether such a program can look a table up.
     graded_messages
         Whether a message may carry a number rather than be a bare spike.
     reversed_time
         Whether a dendrite may run backwards over a sequence that was buffered for it.
     """
 
-    nodes: tuple[str, ...] = Field(strict=False)
+    lif_neurons: bool
+    programmable_neurons: bool
+    tables: bool
     graded_messages: bool
     reversed_time: bool
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_names(cls, data: Any) -> Any:
+        """Read a profile of before schema 3, which named the kinds of node that can run."""
+        if not isinstance(data, dict) or not isinstance(data.get("nodes"), list | tuple):
+            return data
+        names = data["nodes"]
+        told = {
+            "lif_neurons": "LifSoma" in names,
+            "programmable_neurons": "Dendrite" in names,
+            "tables": "Gate" in names,
+        }
+        return told | {key: value for key, value in data.items() if key != "nodes"}
+
+    @property
+    def words(self) -> str:
+        """What it supports, for people."""
+        names = [name for name, value in self if value]
+        return ", ".join(name.replace("_", " ") for name in names) or "nothing but synapses"
 
 
 _LARGEST_SYSTEM = {"chips": 2**32, "cores_per_chip": 2**16}

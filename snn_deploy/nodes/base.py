@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -108,6 +108,27 @@ class IntegerNode(Node):
     def modes(self) -> int | None:
         """Complex modes a channel, each of which could be a neuron; None: it has no such."""
         return None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What a chip must support to run it, as ``[supports]`` of a profile names it."""
+        looks_up = any(value.operation == "lookup" for value in self.program)
+        return (
+            "programmable_neurons",
+            *(["tables"] if looks_up else []),
+            *(["reversed_time"] if self.runs_backwards else []),
+        )
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        """Give each width that a limit is set for: the limit, the settings that chose it, the bits.
+
+        A parameter is a coefficient; a word of state, or what is saturated on the way, is a state.
+        """
+        for value in self.program:
+            if value.operation == "parameter" and value.content[0].ndim and value.content[1] > 6:
+                yield "coefficient_bits", "", value.content[1]
+        for word in self.program.words.values():
+            yield "state_bits", "state_bits", word.bits
 
     def check(self, network: Network) -> None:
         """Check the rules of this kind.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -241,6 +241,11 @@ class Dendrite(_Driven):
     @property
     def banks(self) -> tuple[ModeBank, ...]:
         return (self.bank,)
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        yield "coefficient_bits", "decay_bits readout_bits", self.bank.coefficient_bits
+        yield "state_bits", "state_bits", self.bank.state_bits
+        yield "sum_bits", "sum_bits", self.sum_bits
 
     def step(self, t: Tracer) -> Value:
         x = t.input()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snn_deploy.ir.network import Network
@@ -116,6 +117,11 @@ class Gate(IntegerNode):
     @property
     def input_width(self) -> int:
         return 2 * self.channels
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        yield "coefficient_bits", "gain_bits", self.rescale.bits
+        yield "coefficient_bits", "table_bits", self.sigmoid.table_bits
+        yield "state_bits", "gate_bits", self.value_bits
 
     def check(self, network: Network) -> None:
         require_range(self, "value_bits", self.value_bits, 2, 48)

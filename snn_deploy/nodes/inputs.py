@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,13 @@ class Input(IntegerNode):
     @property
     def width(self) -> int:
         return self.channels
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ()
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        yield from ()
 
     def check(self, network: Network) -> None:
         require(network.nodes[0] is self, self, "is not the first node")

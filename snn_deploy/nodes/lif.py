@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snn_deploy import fixedpoint as fp
@@ -33,6 +34,14 @@ class LifSoma(IntegerNode):
     @property
     def width(self) -> int:
         return self.channels
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("lif_neurons",)
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        (form,) = self.source_formats(network)
+        yield "drive_bits", "drive_bits", form.bits
 
     def check(self, network: Network) -> None:
         (form,) = self.source_formats(network)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +81,11 @@ class Normalize(IntegerNode):
     @property
     def width(self) -> int:
         return int(self.rescale.mantissa.shape[0])
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        yield "coefficient_bits", "gain_bits", max(self.rescale.bits, self.reciprocal_bits)
+        yield "coefficient_bits", "", fp.ROOT_BITS
+        yield "state_bits", "message_bits", self.state_bits
 
     def check(self, network: Network) -> None:
         check_rescale(self, self.rescale, self.width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +68,9 @@ class Accumulator(IntegerNode):
     @property
     def width(self) -> int:
         return self.channels
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        yield from ()
 
     def check(self, network: Network) -> None:
         (form,) = self.source_formats(network)
@@ -157,6 +160,9 @@ class RunningSum(IntegerNode):
     @property
     def width(self) -> int:
         return self.channels
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        yield from ()
 
     def check(self, network: Network) -> None:
         (form,) = self.source_formats(network)

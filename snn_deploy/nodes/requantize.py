@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snn_deploy.ir.network import Network
@@ -31,6 +32,11 @@ class Requantize(IntegerNode):
     @property
     def width(self) -> int:
         return self.channels
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        yield "state_bits", "residual_bits", self.output.bits
+        if self.rescale is not None:
+            yield "coefficient_bits", "gain_bits", self.rescale.bits
 
     def check(self, network: Network) -> None:
         if self.rescale is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,14 @@ class Synapses(_Weighted):
     crossing = 1
     synaptic = True
     clips = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ()
+
+    def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
+        yield "weight_bits", "weight_bits", self.weight_bits
+        yield "sum_bits", "sum_bits", self.output.bits
 
     def step(self, t: Tracer) -> Value:
         return self.weighted(t)

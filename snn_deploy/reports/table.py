@@ -59,7 +59,7 @@ def render_profile(profile: Profile, console: Console) -> None:
     """Print a profile: every number with its unit, how well it is known, and its source."""
     console.print(f"[bold]{_plain(profile.name)}[/] {profile.version}", highlight=False)
     console.print(_plain(profile.summary), highlight=False)
-    console.print(_plain(f"runs: {', '.join(profile.supports.nodes)}"), highlight=False)
+    console.print(_plain(f"supports: {profile.supports.words}"), highlight=False)
     marks = {source: number for number, source in enumerate(profile.sources, start=1)}
     for section in ("limits", "energy", "time", "power", "mesh"):
         numbers = [
