@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from snn_deploy.errors import BackendError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["groups", "is_recurrent"]
+__all__ = ["groups", "is_recurrent", "refuse_steps_back"]
 
 
 def groups(network: Network) -> tuple[tuple[Node, ...], ...]:
@@ -31,3 +32,21 @@ def groups(network: Network) -> tuple[tuple[Node, ...], ...]:
 def is_recurrent(group: tuple[Node, ...]) -> bool:
     """Tell whether a group's nodes must take turns at every step."""
     return len(group) > 1 or any(edge.source == group[0].name for edge in group[0].inputs)
+
+
+def refuse_steps_back(network: Network, engine: str) -> None:
+    """Refuse a network that reads earlier steps, for an engine that cannot.
+
+    Raises
+    ------
+    BackendError
+        Naming the engine, the node, and the engine that can.
+    """
+    for node in network:
+        for edge in node.inputs:
+            if edge.steps_back:
+                raise BackendError(
+                    f"node '{node.name}' reads '{edge.source}' of {edge.steps_back} steps before: "
+                    f"the {engine} engine does not run recurrent networks yet; use the backend "
+                    "'reference'"
+                )

@@ -44,9 +44,8 @@ def stages_of(network: Network) -> dict[str, int]:
     """
     stages: dict[str, int] = {}
     for node in network:
-        stages[node.name] = max(
-            (stages[s.name] + _is_reversed(s) for s in network.sources(node)), default=0
-        )
+        earlier = [s for s in network.sources(node) if s.name in stages]  # a loop is one stage
+        stages[node.name] = max((stages[s.name] + _is_reversed(s) for s in earlier), default=0)
     for node in network.of_kind(Dendrite):
         # rather read its buffered input again than buffer its drive, which is wider
         consumers = network.consumers(node.name)

@@ -15,6 +15,7 @@ from snn_deploy.engines.lava.segments import cut_network, recorded_nodes
 from snn_deploy.engines.lava.supervisor import run_supervised
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.errors import BackendError, NetworkError
+from snn_deploy.ir.loops import refuse_steps_back
 from snn_deploy.ir.network import Network
 
 __all__ = ["LavaEngine"]
@@ -50,6 +51,7 @@ class LavaEngine:
         NetworkError
             If the network is not lowered, or sends messages that are too wide for Lava's ports.
         """
+        refuse_steps_back(network, "lava")
         check_available(self.device)
         host = Host(network)
         _check_network(host.chip)

@@ -9,6 +9,7 @@ from snn_deploy.engines.host import Host
 from snn_deploy.engines.native.schedule import Sweep, plan_sweeps
 from snn_deploy.engines.result import IntArray, senders
 from snn_deploy.ir.integer_nodes import Accumulator, Gate, Normalize, Requantize, Synapses
+from snn_deploy.ir.loops import refuse_steps_back
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
@@ -77,6 +78,7 @@ class Plan:
 @lru_cache(maxsize=REMEMBERED)
 def plan_network(network: Network) -> Plan:
     """Take a lowered network apart."""
+    refuse_steps_back(network, "native")
     host = Host(network)
     network = host.chip
     closing = _closing_nodes(network)
