@@ -51,7 +51,7 @@ CONVERT = [
     ("CKPT --target loihi3", "unknown target 'loihi3'; there are: algorithm_45nm, alia_point, cpu"),
     ("CKPT --target profile.toml", "profile 'profile.toml': key 'schema_version' is missing"),
     ("CKPT --target nothing.toml", "cannot read the profile nothing.toml: No such file"),
-    ("CKPT --target loihi1 --calibration data.npz", "supports.programmable_neurons: 'layers.0.ssm'"),
+    ("CKPT --target loihi1 --calibration data.npz", "supports.programmable_neurons: 'layers"),
     ("CKPT --config nothing.yaml", "cannot read the configuration nothing.yaml: no such file"),
     ("CKPT --config no_model.yaml", "has no section 'model'; give the training run's complete"),
     ("CKPT --config other_size.yaml", "'encoder.0.weight' has shape (64, 1), expected (32, any)"),
