@@ -23,8 +23,13 @@ from snn_deploy.nodes.threshold import Threshold
 def kinds() -> list[type[FloatNode]]:
     for module in pkgutil.iter_modules(nodes.__path__):
         importlib.import_module(f"{nodes.__name__}.{module.name}")
-    found = [k for k in FloatNode.__subclasses__() if k.__module__.startswith(nodes.__name__)]
-    return sorted(found, key=lambda kind: kind.__name__)
+    found = [k for k in below(FloatNode) if k.__module__.startswith(nodes.__name__)]
+    bases = FloatNode.__module__
+    return sorted((k for k in found if k.__module__ != bases), key=lambda kind: kind.__name__)
+
+
+def below(kind: type[FloatNode]) -> list[type[FloatNode]]:
+    return [k for child in kind.__subclasses__() for k in (child, *below(child))]
 
 
 def neurons() -> list[type[FloatNode]]:

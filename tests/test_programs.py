@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pytest
 
 from snn_deploy import fixedpoint as fp
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Run
+from snn_deploy.errors import NetworkError
+from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.cost import program_cost
-from snn_deploy.ir.program import Tracer, listing, pseudo_random
+from snn_deploy.ir.formats import SPIKE, Edge, Format
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.program import (
+    Tracer,
+    Value,
+    decay_towards_zero,
+    listing,
+    pseudo_random,
+    saturate,
+    select,
+)
 from snn_deploy.ir.program_step import ProgramStep, run_program
-from snn_deploy.mapping.cost import LIF_OPERATIONS
+from snn_deploy.ir.storage import network_from_document, network_to_document
+from snn_deploy.ir.verifier import verify_network
+from snn_deploy.mapping.cost import LIF_OPERATIONS, cost_network
+from snn_deploy.nodes.base import IntegerNode
+from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.registry import with_kind
 
 BITS = 24
 PRIMES = (3, 5, 7, 13, 17, 241)  # of 2**24 - 1
@@ -75,3 +97,57 @@ def test_pseudo_random_words_have_their_full_period() -> None:
     assert not any(np.array_equal(power(period // p), np.eye(BITS)) for p in PRIMES)
     words = np.random.default_rng(1).integers(1, 2**BITS, 1000)
     assert (stepped(words) < 2**BITS).all()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AdaptiveSoma(IntegerNode):
+    """``a = trunc(a · 3900 / 4096) + jump y``; ``y = x > a``: a level that its spikes raise."""
+
+    spikes = True
+
+    channels: int
+    jump: int
+    output: Format = SPIKE
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+    def check_output(self) -> None:
+        assert self.output == SPIKE
+
+    def step(self, t: Tracer) -> Value:
+        level = t.state("level", BITS)
+        spike = t.input() > level
+        jump = t.parameter("jump", self.jump, BITS)
+        raised = decay_towards_zero(level, 3900, 12) + select(spike, jump, 0)
+        t.next(level, saturate(raised, BITS, "level"))
+        return spike
+
+
+def test_a_new_kind_is_one_class() -> None:
+    """Legal, bounded, costed, run by the reference engine and stored, with nothing else touched."""
+    source = Input(name="input", output=Format(16, 0), channels=3)
+    node = AdaptiveSoma(name="soma", inputs=(Edge("input"),), channels=3, jump=4000)
+    network = Network("lowered", (source, node), "all")
+    with pytest.raises(NetworkError, match="not legal in stage 'lowered'"):
+        verify_network(network)
+    x = np.random.default_rng(2).integers(-(2**15) + 1, 2**15, (2, 40, 3))
+    with with_kind(AdaptiveSoma):
+        verify_network(network)
+        result = ReferenceEngine().run(network, Run(x, np.array([40, 40]), ("soma",)))
+        document, tensors = network_to_document(network)
+        again = network_from_document(document, tensors)
+        cost = cost_network(network)["soma"]
+        bound = bound_network(network)["soma"]
+    assert again["soma"].kind == "AdaptiveSoma"
+    assert cost.operations == 6
+    assert cost.memory.state == BITS
+    assert not bound.can_exceed("level")
+    level, expected = np.zeros((2, 3), np.int64), np.empty_like(x)
+    for t in range(x.shape[1]):
+        expected[:, t] = x[:, t] > level
+        level = level * 3900 // 4096 + 4000 * expected[:, t]
+    np.testing.assert_array_equal(result.trace["soma"], expected)
+    assert result.messages["soma"].sum() == expected.sum()
+    assert 0.1 < expected.mean() < 0.9

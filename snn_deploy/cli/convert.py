@@ -216,11 +216,11 @@ def _same(output: Path, checkpoint: str) -> bool:
 
 
 def _summary(deployment: Any) -> str:
-    from snn_deploy.ir.integer_nodes import Dendrite, LifSoma
+    from snn_deploy.ir.integer_nodes import Dendrite
     from snn_deploy.reports.rounding import dendrite_rounding
 
     network = deployment.network
-    somas = network.of_kind(LifSoma)
+    somas = network.spiking
     compartments = sum(2 * d.width * d.bank.modes for d in network.of_kind(Dendrite))
     rounding = dendrite_rounding(network)
     rounded = f", {rounding}" if rounding.odd else ""

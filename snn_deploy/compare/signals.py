@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.float_ops import Context
-from snn_deploy.engines.floating import delayed
 from snn_deploy.engines.result import IntArray
-from snn_deploy.ir.integer_nodes import LifSoma
+from snn_deploy.ir.loops import delayed
 from snn_deploy.ir.network import Network
 
 __all__ = ["SignalError", "SignalErrors", "advise"]
@@ -84,7 +83,7 @@ class SignalErrors:
         self.network = network
         shared = [name for name in source.names if name in network.names]
         self.shared = tuple(name for name in shared if name != network.output.name)
-        self.somas = tuple(name for name in self.shared if isinstance(network[name], LifSoma))
+        self.somas = tuple(name for name in self.shared if network[name].spikes)
         self._sums = {name: _Sums() for name in self.shared}
 
     def add(

@@ -21,13 +21,13 @@ from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import BackendError, DataError, NetworkError, SnnDeployWarning
 from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm, TokenInput
-from snn_deploy.ir.loops import groups, is_recurrent
+from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.stability import unstable_nodes
 from snn_deploy.nodes.nplr_ssm import NplrSsm
 
-__all__ = ["FloatResult", "Record", "delayed", "run_float"]
+__all__ = ["FloatResult", "Record", "run_float"]
 
 Record = Callable[[str, Signal], None]
 """Called with a node's name and its signal for one batch of sequences, (b, L, width)."""
@@ -164,17 +164,8 @@ def _run_loop(group: tuple[Node, ...], signals: dict[str, Signal], context: Cont
     """Run nodes that read each other's past, one step of all of them after another."""
     outside = {e.source for node in group for e in node.inputs} - {node.name for node in group}
     batch, steps = signals[next(iter(outside))].shape[:2]
-    step = {node.name: node.start(batch, context) for node in group}  # type: ignore[attr-defined]
-    for node in group:
-        signals[node.name] = np.zeros((batch, steps, node.width))
-    for t in range(steps):
-        for node in group:
-            sources = [_at(signals[e.source], t - e.steps_back) for e in node.inputs]
-            signals[node.name][:, t] = step[node.name](sources)
-
-
-def _at(signal: Signal, t: int) -> Signal:
-    return signal[:, t] if t >= 0 else np.zeros_like(signal[:, 0])
+    running = {node.name: node.start(batch, context) for node in group}  # type: ignore[attr-defined]
+    run_loop(group, signals, (batch, steps), lambda node, ports, t: running[node.name](ports))
 
 
 def _check_surrogate(network: Network) -> None:
@@ -191,14 +182,6 @@ def _inputs_of(node: Node, signals: Mapping[str, Signal]) -> list[Signal]:
     if late:
         raise NetworkError(f"{node.name} reads {late[0]}; edges of a float network have no delay")
     return [delayed(signals[edge.source], edge.steps_back) for edge in node.inputs]
-
-
-def delayed(signal: Signal, steps: int) -> Signal:
-    """Give a signal as it was some steps before, 0 before its start."""
-    if steps == 0:
-        return signal
-    silence = np.zeros_like(signal[:, :steps])
-    return np.concatenate([silence, signal[:, : max(signal.shape[1] - steps, 0)]], axis=1)
 
 
 def _answer(network: Network, signal: Signal, context: Context) -> Signal:

@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
-
 from snn_deploy.engines.result import IntArray, Result, Run
-from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.loops import groups, is_recurrent
+from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.program_step import ProgramStep, run_program
@@ -38,7 +35,8 @@ class ReferenceEngine:
                 _run_loop(group, signals, saturated, place)
             else:
                 (node,) = group
-                sources = [_delayed(signals[e.source], e) for e in node.inputs] or [run.inputs]
+                read = [delayed(signals[e.source], e.steps_back) for e in node.inputs]
+                sources = read or [run.inputs]
                 signals[node.name], clipped = run_node(node, sources, place)
                 _count(saturated, node, clipped)
             run.progress(len(group) / len(network))
@@ -54,14 +52,6 @@ def run_node(node: Any, sources: list[IntArray], place: Place) -> tuple[IntArray
     return run_program(node.program, sources, clock, node.runs_backwards)
 
 
-def _delayed(signal: IntArray, edge: Edge) -> IntArray:
-    """Give what an edge reads of a signal: earlier steps, silence before the first."""
-    k, steps = edge.steps_back, signal.shape[1]
-    if k == 0:
-        return signal
-    return np.concatenate([np.zeros_like(signal[:, :k]), signal[:, : max(steps - k, 0)]], axis=1)
-
-
 def _count(saturated: Counter[str], node: Any, clipped: int) -> None:
     if node.clips:
         saturated[node.name] += clipped
@@ -74,16 +64,11 @@ def _run_loop(
     batch, steps = len(place.lengths), place.steps
     running = {node.name: ProgramStep(node.program, batch) for node in group}  # type: ignore[attr-defined]
     clocks = {node.name: node.clock(place, steps) for node in group}  # type: ignore[attr-defined]
-    for node in group:
-        signals[node.name] = np.zeros((batch, steps, node.width), dtype=np.int64)
-    for t in range(steps):
-        for node in group:
-            ports = [_at(signals[edge.source], t - edge.steps_back) for edge in node.inputs]
-            clock = {name: word[:, t] for name, word in clocks[node.name].items()}
-            signals[node.name][:, t] = running[node.name](ports, clock)
+
+    def step(node: Node, ports: list[IntArray], t: int) -> IntArray:
+        clock = {name: word[:, t] for name, word in clocks[node.name].items()}
+        return running[node.name](ports, clock)
+
+    run_loop(group, signals, (batch, steps), step)
     for node in group:
         _count(saturated, node, running[node.name].clipped)
-
-
-def _at(signal: IntArray, t: int) -> IntArray:
-    return signal[:, t] if t >= 0 else np.zeros_like(signal[:, 0])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.ir.host import chip_part
-from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
+from snn_deploy.ir.integer_nodes import Accumulator, Synapses
 from snn_deploy.ir.network import Network
 
 __all__ = ["IntArray", "Record", "Result", "Run", "answer_steps", "no_progress", "senders"]
@@ -108,9 +108,7 @@ def senders(network: Network) -> tuple[str, ...]:
     """
     chip = chip_part(network)
     into_synapses = {e.source for node in chip.of_kind(Synapses) for e in node.inputs}
-    return tuple(
-        node.name for node in chip if node.name in into_synapses or isinstance(node, LifSoma)
-    )
+    return tuple(node.name for node in chip if node.name in into_synapses or node.spikes)
 
 
 def answer_steps(network: Network, signal: IntArray, lengths: IntArray) -> IntArray:

@@ -20,7 +20,6 @@ from snn_deploy.io.schema import (
     Text,
     Whole,
 )
-from snn_deploy.ir.integer_nodes import LifSoma
 from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Simulation
 
@@ -122,7 +121,7 @@ class TallySchema:
         network, steps = self.network, self.sequences * self.steps
         classes = (network.head or network.nodes)[-1].width
         at_most = Whole(0, steps)
-        layers = {soma.name.removesuffix(".lif"): soma.width for soma in network.of_kind(LifSoma)}
+        layers = {soma.name.removesuffix(".lif"): soma.width for soma in network.spiking}
         return Record(
             {
                 "sequences": Choice((self.sequences,)),

@@ -107,6 +107,11 @@ class Network:
         """All nodes of the given classes, in order."""
         return tuple(node for node in self.nodes if isinstance(node, kinds))
 
+    @property
+    def spiking(self) -> tuple[Node, ...]:
+        """All nodes that send binary spikes, in order."""
+        return tuple(node for node in self.nodes if node.spikes)
+
     def rewrite(
         self, replacements: Mapping[str, tuple[Node, ...]], stage: Stage | None = None
     ) -> Network:

@@ -28,6 +28,8 @@ class Node(ABC):
     """Whether it sends binary spikes."""
     on_host: ClassVar[bool] = False
     """Whether no core can compute it."""
+    once: ClassVar[bool] = False
+    """Whether it speaks once a sequence."""
     compares_pairs: ClassVar[bool] = False
     """Whether it gives one answer for two sequences: of a batch, first all first ones."""
 
@@ -38,6 +40,11 @@ class Node(ABC):
     @abstractmethod
     def width(self) -> int:
         """Channels of the output signal."""
+
+    @property
+    def runs_backwards(self) -> bool:
+        """Whether it runs from a sequence's last step to its first."""
+        return False
 
     @property
     def first_steps(self) -> int | None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.program import Program, Value
 
-__all__ = ["Interval", "ProgramBounds", "bound_program"]
+__all__ = ["Interval", "ProgramBounds", "bound_program", "weighted_sum_interval"]
 
 Real = npt.NDArray[np.float64]
 _STEPS = 64  # of iteration, before a limit is guessed, and between two guesses
@@ -285,7 +285,12 @@ def _saturate(value: Value, x: Interval) -> Interval:
 
 
 def _weighted_sum(value: Value, weight: Interval, x: Interval) -> Interval:
-    excites, inhibits = np.maximum(weight.low, 0.0), np.minimum(weight.low, 0.0)
+    return weighted_sum_interval(weight.low, x)
+
+
+def weighted_sum_interval(weight: npt.NDArray[Any], x: Interval) -> Interval:
+    """Bound ``weight · x``, weight (out, in): the worst takes weights of one sign for spikes."""
+    excites, inhibits = np.maximum(weight.astype(float), 0.0), np.minimum(weight.astype(float), 0.0)
     return Interval(excites @ x.low + inhibits @ x.high, excites @ x.high + inhibits @ x.low)
 
 

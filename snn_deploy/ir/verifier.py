@@ -149,7 +149,7 @@ def _check_loops(network: Network) -> None:
     """Check that nodes which read each other's past can take turns, step by step."""
     for group in groups(network):
         for node in group if is_recurrent(group) else ():
-            backwards = node.runs_backwards  # type: ignore[attr-defined]  # integer stage
+            backwards = node.runs_backwards
             require(not backwards, node, "runs backwards in time, so it cannot be in a loop")
             require(not hasattr(node, "run"), node, "has no step of its own, to be in a loop")
 

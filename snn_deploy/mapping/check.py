@@ -103,7 +103,7 @@ def find_notices(network: Network, profile: Profile) -> tuple[str, ...]:
     at_host = host_work(network)
     if at_host:
         told.append(f"on the host: {', '.join(map(str, at_host))}")
-    backwards = [node.name for node in network if node.runs_backwards]  # type: ignore[attr-defined]
+    backwards = [node.name for node in network if node.runs_backwards]
     if backwards:
         told.append(
             f"{_name_some(backwards)}: run backwards in time, so the network cannot stream; "

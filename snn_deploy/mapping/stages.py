@@ -45,7 +45,7 @@ def stages_of(network: Network) -> dict[str, int]:
     stages: dict[str, int] = {}
     for node in network:
         earlier = [s for s in network.sources(node) if s.name in stages]  # a loop is one stage
-        stages[node.name] = max((stages[s.name] + _is_reversed(s) for s in earlier), default=0)
+        stages[node.name] = max((stages[s.name] + s.runs_backwards for s in earlier), default=0)
     for node in network.of_kind(Dendrite):
         # rather read its buffered input again than buffer its drive, which is wider
         consumers = network.consumers(node.name)
@@ -56,7 +56,7 @@ def stages_of(network: Network) -> dict[str, int]:
 
 def count_passes(network: Network) -> int:
     """How often the sequence is run through, the reversed passes included."""
-    reversed_passes = sum(_is_reversed(node) for node in network)
+    reversed_passes = sum(node.runs_backwards for node in network)
     return 1 + max(stages_of(network).values(), default=0) + reversed_passes
 
 
@@ -68,13 +68,9 @@ def buffered_signals(network: Network) -> tuple[BufferedSignal, ...]:
         readers = tuple(
             reader.name
             for reader in network.consumers(node.name)
-            if stages[reader.name] > stages[node.name] or _is_reversed(reader)
+            if stages[reader.name] > stages[node.name] or reader.runs_backwards
         )
         if readers and not isinstance(node, Input):
             output: Any = node
             found.append(BufferedSignal(node.name, node.width, output.output.bits, readers))
     return tuple(found)
-
-
-def _is_reversed(node: Any) -> bool:
-    return isinstance(node, Dendrite) and node.reversed_time

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["Affine"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Affine(FloatNode):
     """``y[t] = scale * x[t] + shift``: a folded batch-norm; scale and shift (width,)."""
 
+    stream: ClassVar[str | None] = "norm_bits"
+    pointwise: ClassVar[bool] = True
     governed_by: ClassVar[str] = "norm_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("norm_bits",)
 
@@ -37,10 +38,6 @@ class Affine(FloatNode):
     @property
     def width(self) -> int:
         return int(self.scale.shape[0])
-
-    stream: ClassVar[str | None] = "norm_bits"
-
-    pointwise: ClassVar[bool] = True
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return self.scale * sources[0] + self.shift

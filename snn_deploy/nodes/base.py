@@ -70,8 +70,7 @@ class IntegerNode(Node):
     them the value does not travel, but stays in the neuron. ``spikes``: it sends binary spikes.
     ``synaptic``: it is the synapses between neurons, no neuron. ``on_host``: no core can compute
     it. ``host_capable``: the host can. ``adds``: it takes any number of inputs. ``reductions``: it
-    exchanges messages within its layer. ``once``: it speaks once a sequence.
-    ``clips``: values can be clipped, and are counted.
+    exchanges messages within its layer. ``clips``: values can be clipped, and are counted.
     """
 
     crossing: ClassVar[int] = 0
@@ -80,7 +79,6 @@ class IntegerNode(Node):
     host_capable: ClassVar[bool] = False
     adds: ClassVar[bool] = False
     reductions: ClassVar[bool] = False
-    once: ClassVar[bool] = False
     clips: ClassVar[bool] = True
     is_input: ClassVar[bool] = False
     reads_tokens: ClassVar[bool] = False
@@ -90,19 +88,9 @@ class IntegerNode(Node):
     output: Format
 
     @property
-    def runs_backwards(self) -> bool:
-        """Whether it runs from a sequence's last step to its first."""
-        return False
-
-    @property
     def input_width(self) -> int:
         """Channels of each of its inputs."""
         return self.width
-
-    @property
-    def has_state(self) -> bool:
-        """Whether something lives from step to step."""
-        return not self.on_host and bool(self.program.words)
 
     @property
     def modes(self) -> int | None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Conv1d"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["AdaptiveEmbedding", "Embedding", "tokens_of"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Embedding(FloatNode):
     """``y[t] = table[token[t]]``; table (vocabulary, width)."""
 
+    from_tables: ClassVar[bool] = True
     narrowable: ClassVar[tuple[str, ...]] = ("residual_bits",)
 
     table: Real
@@ -33,8 +33,6 @@ class Embedding(FloatNode):
     @property
     def width(self) -> int:
         return int(self.table.shape[1])
-
-    from_tables: ClassVar[bool] = True
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return self.table[tokens_of(sources[0])]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.float_node import FloatNode, Signal
@@ -18,14 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CountInput", "FloatInput", "TokenInput"]
 
-Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FloatInput(FloatNode):
     """``y[t] = inputs[t]``, (width,) real numbers a step."""
 
+    stream: ClassVar[str | None] = "input_bits"
     governed_by: ClassVar[str] = "input_bits"
     counts: ClassVar[bool] = False
 
@@ -34,8 +31,6 @@ class FloatInput(FloatNode):
     @property
     def width(self) -> int:
         return self.channels
-
-    stream: ClassVar[str | None] = "input_bits"
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return sources[0]
@@ -61,14 +56,14 @@ class CountInput(FloatInput):
 class TokenInput(FloatNode):
     """``y[t] = inputs[t]``, one token of 0 … vocabulary - 1 a step."""
 
+    stream: ClassVar[str | None] = None
+    from_tables: ClassVar[bool] = True
+
     vocabulary: int
 
     @property
     def width(self) -> int:
         return 1
-
-    stream: ClassVar[str | None] = None
-    from_tables: ClassVar[bool] = True
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return sources[0]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Lif", "SurrogateWeights"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ class Lif(FloatNode):
     ``net(x / threshold)[t] + x[t] / threshold >= 1`` instead.
     """
 
+    stream: ClassVar[str | None] = None
+    driven: ClassVar[bool] = True
     governed_by: ClassVar[str] = "drive_bits"
 
     spikes: ClassVar[bool] = True
@@ -61,9 +62,6 @@ class Lif(FloatNode):
     @property
     def width(self) -> int:
         return int(self.threshold.shape[0])
-
-    stream: ClassVar[str | None] = None
-    driven: ClassVar[bool] = True
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         from snn_deploy.engines.float_dynamics import fire_exact, fire_surrogate

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
     from snn_deploy.quantize.builder import Builder
 
-__all__ = ["FloatNode", "Signal", "Step"]
+__all__ = ["Channelwise", "FloatNode", "Signal", "Step", "no_integer_form"]
 
 Signal = npt.NDArray[np.float64]
 Step = Callable[[Sequence[Signal]], Signal]
@@ -97,12 +97,28 @@ class FloatNode(Node):
         UnsupportedNetworkError
             If it has none.
         """
-        raise UnsupportedNetworkError(
-            f"node '{self.name}': {self.kind} has no integer form yet; the float backends "
-            "run this network (simulate --backend float)"
-        )
+        raise no_integer_form(self)
 
     @property
     def quantizable(self) -> bool:
         """Whether it has an integer form."""
         return type(self).quantize is not FloatNode.quantize
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Channelwise(FloatNode):
+    """A node of ``channels`` channels that holds nothing else."""
+
+    channels: int
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+
+def no_integer_form(node: Node) -> UnsupportedNetworkError:
+    """Say that a node can be run in float only."""
+    return UnsupportedNetworkError(
+        f"node '{node.name}': {node.kind} has no integer form yet; the float backends "
+        "run this network (simulate --backend float)"
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import Channelwise, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -25,16 +25,10 @@ def gelu(x: Signal) -> Signal:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gelu(FloatNode):
+class Gelu(Channelwise):
     """``y = x Φ(x) = x / 2 · (1 + erf(x / √2))``."""
 
     pointwise: ClassVar[bool] = True
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return gelu(sources[0])

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from snn_deploy.ir.formats import Format
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import Channelwise, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,23 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Glu", "sigmoid"]
 
-Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Glu(FloatNode):
+class Glu(Channelwise):
     """``y = x[:H] * sigmoid(x[H:])``: a gated linear unit, value half first; input (2 H,)."""
 
-    governed_by: ClassVar[str] = "weight_bits (then gate_bits and table_index_bits)"
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
-
     pointwise: ClassVar[bool] = True
+    governed_by: ClassVar[str] = "weight_bits (then gate_bits and table_index_bits)"
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         value, gate = sources[0][..., : self.channels], sources[0][..., self.channels :]

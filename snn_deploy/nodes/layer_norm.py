@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["LayerNorm"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerNorm(FloatNode):
     """``y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias`` over channels, biased var."""
 
+    stream: ClassVar[str | None] = "norm_bits"
+    pointwise: ClassVar[bool] = True
     governed_by: ClassVar[str] = "norm_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("norm_bits",)
 
@@ -36,10 +37,6 @@ class LayerNorm(FloatNode):
     @property
     def width(self) -> int:
         return int(self.weight.shape[0])
-
-    stream: ClassVar[str | None] = "norm_bits"
-
-    pointwise: ClassVar[bool] = True
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         centred = sources[0] - sources[0].mean(axis=-1, keepdims=True)

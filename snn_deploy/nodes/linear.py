@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["Linear"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Linear(FloatNode):
     """``y[t] = weight · x[t] + bias``; weight (out, in), bias (out,)."""
 
+    pointwise: ClassVar[bool] = True
     governed_by: ClassVar[str] = "weight_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("weight_bits",)
 
@@ -34,8 +34,6 @@ class Linear(FloatNode):
     @property
     def width(self) -> int:
         return int(self.weight.shape[0])
-
-    pointwise: ClassVar[bool] = True
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         y: Signal = sources[0] @ self.weight.T

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import Channelwise, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -17,14 +17,8 @@ __all__ = ["PaddingMask"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PaddingMask(FloatNode):
+class PaddingMask(Channelwise):
     """``y[t] = x[t]`` in the valid steps of a sequence, ``t < length``, and 0 in its padding."""
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.ir.bounds import WIDEST, Bound
+from snn_deploy.ir.bounds import Bound, saturating
 from snn_deploy.ir.cost import Memory, NodeCost
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import (
@@ -110,9 +110,9 @@ class Accumulator(IntegerNode):
             "last": (at == lengths[:, None] - 1).astype(np.int64),
         }
         if self.mode == "mean":
-            for index, name in enumerate(("pre_shift", "mantissa", "shift")):
-                divisors = np.array([self.divisor(int(n))[index] for n in lengths], np.int64)
-                words[name] = np.repeat(divisors[:, None], steps, axis=1)
+            divisors = np.array([self.divisor(int(n)) for n in lengths], np.int64)
+            for name, column in zip(("pre_shift", "mantissa", "shift"), divisors.T, strict=True):
+                words[name] = np.repeat(column[:, None], steps, axis=1)
         return {name: word[..., None] for name, word in words.items()}
 
     def divisor(self, steps: int) -> fp.Reciprocal:
@@ -128,11 +128,7 @@ class Accumulator(IntegerNode):
             # the reciprocal's own rounding, and that of the sum when it is shifted before
             gain = 2.0**self.guard_bits * (1.0 + 2.0 ** (1 - self.reciprocal_bits))
             reached = np.floor((worst + 2.0**-self.headroom_bits) * gain + 0.5)
-        limit = self.output.limit
-        output = np.minimum(reached, float(limit))
-        return Bound(
-            {"output": reached, "product": worst}, {"output": limit, "product": WIDEST}, output
-        )
+        return saturating(self.output.limit, reached, worst)
 
     def cost(self, network: Network) -> NodeCost:
         """Beside the sum, a core counts steps and keeps the reciprocal."""
@@ -180,8 +176,4 @@ class RunningSum(IntegerNode):
     def bound(self, sources: Sequence[Interval]) -> Bound:
         longest = sources[0].magnitude * MAX_POOLED_STEPS  # it grows with the sequence
         reached = np.floor(longest * 2.0**self.guard_bits + 0.5)
-        limit = self.output.limit
-        output = np.minimum(reached, float(limit))
-        return Bound(
-            {"output": reached, "product": longest}, {"output": limit, "product": WIDEST}, output
-        )
+        return saturating(self.output.limit, reached, longest)

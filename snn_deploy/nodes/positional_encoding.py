@@ -19,20 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["PositionalEncoding"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PositionalEncoding(FloatNode):
     """``y[t] = x[t] + table[t]``; table (max_steps, width). Longer sequences are refused."""
 
+    from_tables: ClassVar[bool] = True
+
     table: Real
 
     @property
     def width(self) -> int:
         return int(self.table.shape[1])
-
-    from_tables: ClassVar[bool] = True
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         steps = sources[0].shape[1]

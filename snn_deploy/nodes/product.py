@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import Channelwise, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -15,16 +15,10 @@ __all__ = ["Product"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Product(FloatNode):
+class Product(Channelwise):
     """``y[t] = x_0[t] * x_1[t]``, channel by channel."""
 
     pointwise: ClassVar[bool] = True
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         left, right = sources

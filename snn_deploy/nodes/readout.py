@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["CumulativeReadout", "Readout", "ReadoutMode"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
 
 ReadoutMode = Literal["mean", "sum", "last", "first", "every"]
 
@@ -32,6 +31,7 @@ class Readout(FloatNode):
     each sequence are valid, else all.
     """
 
+    stream: ClassVar[str | None] = "message_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("weight_bits",)
 
     mode: ReadoutMode
@@ -42,8 +42,6 @@ class Readout(FloatNode):
     @property
     def width(self) -> int:
         return int(self.weight.shape[0])
-
-    stream: ClassVar[str | None] = "message_bits"
 
     @property
     def grows(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import Channelwise, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -17,16 +17,10 @@ __all__ = ["Relu"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Relu(FloatNode):
+class Relu(Channelwise):
     """``y = max(x, 0)``."""
 
     pointwise: ClassVar[bool] = True
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return np.maximum(sources[0], 0.0)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import Channelwise, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -17,23 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Residual"]
 
-Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Residual(FloatNode):
+class Residual(Channelwise):
     """``y = x_0 + x_1``: the residual stream and a layer's output."""
 
-    narrowable: ClassVar[tuple[str, ...]] = ("residual_bits",)
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
-
     pointwise: ClassVar[bool] = True
+    narrowable: ClassVar[tuple[str, ...]] = ("residual_bits",)
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return sources[0] + sources[1]

@@ -33,6 +33,7 @@ class DiagonalSsm(FloatNode):
     strictly the future. Shapes: a, b, c, c_reverse (H, N) complex; d (H,). To be deployed, |a| < 1.
     """
 
+    stream: ClassVar[str | None] = None
     governed_by: ClassVar[str] = "decay_bits, readout_bits or state_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("decay_bits", "readout_bits", "state_bits")
 
@@ -50,8 +51,6 @@ class DiagonalSsm(FloatNode):
     def modes(self) -> int:
         """Complex modes a channel."""
         return int(self.a.shape[1])
-
-    stream: ClassVar[str | None] = None
 
     @property
     def moduli(self) -> Real:

@@ -12,7 +12,7 @@ from snn_deploy.ir.bounds import Bound, rescaled_bound, saturating
 from snn_deploy.ir.cost import SUM_SLOTS, Memory, NodeCost
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, saturate, weighted_sum
-from snn_deploy.ir.program_bounds import Interval
+from snn_deploy.ir.program_bounds import Interval, weighted_sum_interval
 from snn_deploy.nodes.base import Int8, IntegerNode, Rescale, check_rescale, rescaled
 from snn_deploy.nodes.rules import fits, require, require_range
 
@@ -109,12 +109,7 @@ class QuantizedLinear(_Weighted):
 
     def bound(self, sources: Sequence[Interval]) -> Bound:
         """Bound it as the two processes that it becomes."""
-        (x,) = sources
-        w = self.weight.astype(np.float64)
-        excites, inhibits = np.maximum(w, 0.0), np.minimum(w, 0.0)
-        total = Interval(
-            excites @ x.low + inhibits @ x.high, excites @ x.high + inhibits @ x.low
-        ).magnitude
+        total = weighted_sum_interval(self.weight, sources[0]).magnitude
         output, product = rescaled_bound(total, self.rescale)
         sums = (total, fp.limit_of(self.sum_bits))
         return saturating(self.output.limit, output, product, sum=sums)

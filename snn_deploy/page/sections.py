@@ -9,7 +9,6 @@ import numpy as np
 from markupsafe import Markup
 
 from snn_deploy.ir.formats import SPIKE
-from snn_deploy.ir.integer_nodes import Accumulator, LifSoma
 from snn_deploy.page import charts
 from snn_deploy.page.chip import LEVELS, MOST_CHIPS, Measure, chip_map, core_measures
 from snn_deploy.page.data import PageData, Signal
@@ -98,7 +97,7 @@ def time_section(page: PageData) -> TimeSection:
         node = page.network[name]
         if getattr(node, "output", None) == SPIKE:
             spikes.append(name)
-        elif not isinstance(node, Accumulator):  # those speak once a sequence
+        elif not node.once:  # those speak once a sequence
             graded.append(name)
     dense = [name for name in graded if float(page.by_step[name].min()) >= DENSE]
     top = max((float(page.by_step[name].max()) for name in spikes), default=0.0)
@@ -148,7 +147,7 @@ def layer_sections(page: PageData) -> tuple[LayerSection, ...]:
     top = _most_bits(page.signals)
     judged = {saturation.node: saturation for saturation in page.report.saturation}
     axis = render(charts.bit_axis(top))
-    drives = {edge.source for soma in page.network.of_kind(LifSoma) for edge in soma.inputs}
+    drives = {edge.source for soma in page.network.spiking for edge in soma.inputs}
     return tuple(
         LayerSection(
             layer=layer,

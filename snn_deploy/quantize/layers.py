@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from snn_deploy.errors import ConfigError, UnsupportedNetworkError
+from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.float_node import no_integer_form
 from snn_deploy.quantize.builder import Builder
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.formats import plan_formats
@@ -54,7 +55,4 @@ def check_quantizable(network: Network) -> None:
     """
     for node in network:
         if not node.quantizable:  # type: ignore[attr-defined]  # float stage
-            raise UnsupportedNetworkError(
-                f"node '{node.name}': {node.kind} has no integer form yet; the float backends "
-                "run this network (simulate --backend float)"
-            )
+            raise no_integer_form(node)

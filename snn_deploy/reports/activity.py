@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.host import chip_part
-from snn_deploy.ir.integer_nodes import Accumulator, LifSoma, Synapses
+from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import path_delay
@@ -94,7 +94,7 @@ def message_sources(network: Network) -> tuple[Node, ...]:
         or path_delay(node, edge) > 0
         or edge.source == chip.input.name
     }
-    return tuple(node for node in chip if node.name in sources or isinstance(node, LifSoma))
+    return tuple(node for node in chip if node.name in sources or node.spikes)
 
 
 def gather_activity(network: Network, results: Iterable[Counted], steps: int) -> Activity:
@@ -118,12 +118,9 @@ def gather_activity(network: Network, results: Iterable[Counted], steps: int) ->
     sequences = gathering.sequences
     if not sequences or steps < 1:
         raise DataError("a report needs at least one sequence of at least one step")
-    chances = {
-        node.name: sequences * (1 if isinstance(node, Accumulator) else steps)
-        for node in gathering.sources
-    }
+    chances = {node.name: sequences * (1 if node.once else steps) for node in gathering.sources}
     messages, bounded = gathering.totals(chances)
-    somas = [node.name for node in network.of_kind(LifSoma)]
+    somas = [node.name for node in network.spiking]
     return Activity(
         sequences=sequences,
         steps=steps,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.ir.integer_nodes import LifSoma, Synapses
+from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
 from snn_deploy.mapping.flows import Flow, find_flows, is_buffered, only_buffered
@@ -120,7 +120,7 @@ def _updates(node: Any, population: Population, activity: Activity, has_cores: b
     return Events(
         neuron_updates=updates,
         compartment_updates=cost.channels * cost.compartments * steps,
-        membrane_updates=updates if isinstance(node, LifSoma) else 0,
+        membrane_updates=updates if node.spikes else 0,
         lif_updates=cost.channels * cost.operations * steps / LIF_OPERATIONS,
         neuron_macs=cost.channels * cost.macs * steps,
         macs=own * cost.own_synops,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from snn_deploy.ir.host import chip_part
-from snn_deploy.ir.integer_nodes import LifSoma, Synapses
+from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.check import find_notices
 from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_network
@@ -254,7 +254,7 @@ class _Context:
         costs = [self.costs[node] for node in nodes]
         synapses = sum(cost.synapses * cost.channels for cost in costs)
         nonzero = sum(cost.nonzero_synapses for cost in costs)
-        somas = [node for node in nodes if isinstance(self.network[node], LifSoma)]
+        somas = [node for node in nodes if self.network[node].spikes]
         events = sum((self.events[node] for node in nodes), Events())
         return LayerReport(
             name=name,

@@ -19,7 +19,7 @@ from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Record, Result, Run
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.ir.formats import Format
-from snn_deploy.ir.integer_nodes import IntegerNode, LifSoma
+from snn_deploy.ir.integer_nodes import IntegerNode
 from snn_deploy.ir.network import Network
 
 __all__ = [
@@ -152,9 +152,7 @@ def simulate(
 
 def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str, IntArray]:
     """Pick the somas' messages, by layer."""
-    return {
-        soma.name.removesuffix(".lif"): messages[soma.name] for soma in network.of_kind(LifSoma)
-    }
+    return {soma.name.removesuffix(".lif"): messages[soma.name] for soma in network.spiking}
 
 
 def warn_of_clipped(network: Network, clipped: int, values: int, stacklevel: int) -> None:

@@ -20,7 +20,7 @@ from snn_deploy.engines.lava import models, processes
 from snn_deploy.engines.lava.clock import Clock
 from snn_deploy.engines.lava.job import Device, Job, JobFolder, Pulse
 from snn_deploy.engines.lava.recorder import RecorderModel, Tape
-from snn_deploy.engines.lava.segments import Feed, Segment, is_reversed
+from snn_deploy.engines.lava.segments import Feed, Segment
 from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.node import Node
@@ -124,7 +124,7 @@ class _Bench:
             Tape(
                 self.folder.fill_signal(self.job, node.name),
                 self.clock(node.name),
-                is_reversed(node),
+                node.runs_backwards,
             )
             for node in recorded
         ]

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 from snn_deploy.engines.result import senders
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import latencies
 
-__all__ = ["Feed", "Segment", "cut_network", "is_reversed", "recorded_nodes"]
+__all__ = ["Feed", "Segment", "cut_network", "recorded_nodes"]
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,13 @@ class Segment:
 
     def feed_of(self, node: Node, edge: Edge) -> Feed | None:
         """The feed through which ``node`` reads ``edge``; None if its source runs here too."""
-        feed = Feed(edge.source, is_reversed(node))
+        feed = Feed(edge.source, node.runs_backwards)
         return feed if feed in self.feeds else None
 
     @property
     def delay(self) -> int:
         """Steps from the run's first input to the first answer of its slowest node."""
         return max(self.latency[node.name] for node in self.nodes)
-
-
-def is_reversed(node: Node) -> bool:
-    """Whether the node runs from a sequence's last step to its first."""
-    return isinstance(node, Dendrite) and node.reversed_time
 
 
 def cut_network(network: Network) -> tuple[Segment, ...]:
@@ -84,7 +78,7 @@ def _levels(network: Network) -> dict[str, int]:
     for node in network:
         level[node.name] = max(
             (
-                level[edge.source] + (is_reversed(node) or is_reversed(network[edge.source]))
+                level[edge.source] + (node.runs_backwards or network[edge.source].runs_backwards)
                 for edge in node.inputs
             ),
             default=0,
@@ -94,7 +88,7 @@ def _levels(network: Network) -> dict[str, int]:
 
 def _feeds(nodes: tuple[Node, ...], level: dict[str, int], wanted: int) -> tuple[Feed, ...]:
     feeds = {
-        Feed(edge.source, is_reversed(node)): None
+        Feed(edge.source, node.runs_backwards): None
         for node in nodes
         for edge in node.inputs
         if level[edge.source] < wanted

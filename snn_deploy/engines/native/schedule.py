@@ -57,7 +57,7 @@ def _turns(network: Network) -> dict[str, int]:
     turn: dict[str, int] = {}
     for node in network:
         earliest = max((turn[e.source] for e in node.inputs), default=0)
-        backwards = isinstance(node, Dendrite) and node.reversed_time
+        backwards = node.runs_backwards
         turn[node.name] = earliest + (earliest % 2 != backwards)
     for node in network:
         if isinstance(node, Dendrite) and not node.reversed_time:
