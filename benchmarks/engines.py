@@ -31,8 +31,8 @@ from snn_deploy.engines.native.session import SweepRunner
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
 from snn_deploy.errors import BackendUnavailableError
-from snn_deploy.ir.integer_nodes import LifSoma
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.lif import LifSoma
 
 Row = dict[str, Any]
 KINDS = {

@@ -15,8 +15,10 @@ import torch
 from torch import nn
 from torch.nn.functional import conv1d, glu, linear, relu
 
-from snn_deploy.ir import float_nodes as nodes
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 Neuron = Literal["surrogate", "exact"]
 TAPS = 8  # of the surrogate's first convolution, as many as it has hidden channels
@@ -32,7 +34,7 @@ class Convolution(nn.Module):
     The kernel's spectrum is computed once and kept: the least that a convolution can take.
     """
 
-    def __init__(self, ssm: nodes.DiagonalSsm, steps: int) -> None:
+    def __init__(self, ssm: DiagonalSsm, steps: int) -> None:
         super().__init__()
         self.size = 2 * steps
         kernel = np.zeros((ssm.width, self.size))
@@ -99,11 +101,11 @@ class Peer(nn.Module):
 
     def __init__(self, network: Network, steps: int, neuron: Neuron) -> None:
         super().__init__()
-        self.encoder, *mixes = (_weights(node) for node in network.of_kind(nodes.Linear))
+        self.encoder, *mixes = (_weights(node) for node in network.of_kind(Linear))
         self.mixes = mixes
-        (readout,) = network.of_kind(nodes.Readout)
+        (readout,) = network.of_kind(Readout)
         self.decoder = _weights(readout)
-        ssms = network.of_kind(nodes.DiagonalSsm)
+        ssms = network.of_kind(DiagonalSsm)
         self.convolutions = nn.ModuleList(Convolution(ssm, steps) for ssm in ssms)
         self.neuron = SurrogateLif() if neuron == "surrogate" else ExactLif()
 
@@ -122,7 +124,7 @@ def _weights(node: Any) -> tuple[torch.Tensor, torch.Tensor]:
 def peers(network: Network, batch: int, steps: int) -> dict[str, Callable[[], torch.Tensor]]:
     """Give the float network's forms as calls, on random data of (batch, steps)."""
     data = torch.rand((batch, steps, 1), generator=torch.Generator().manual_seed(0))
-    stream = torch.rand((batch, network.of_kind(nodes.DiagonalSsm)[0].width, steps))
+    stream = torch.rand((batch, network.of_kind(DiagonalSsm)[0].width, steps))
     models = {
         "torch, surrogate neuron": (Peer(network, steps, "surrogate"), data),
         "torch, exact neuron": (Peer(network, steps, "exact"), data),

@@ -11,11 +11,17 @@ import numpy as np
 import snn_deploy
 from snn_deploy import examples
 from snn_deploy.engines.result import Run
-from snn_deploy.ir import float_nodes as nodes
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.glu import Glu
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
@@ -61,8 +67,8 @@ def float_network(shape: Shape) -> Network:
     rng = np.random.default_rng(0)
     H = shape.channels
     members: list[Node] = [
-        nodes.FloatInput(name="input", channels=1),
-        nodes.Linear(
+        FloatInput(name="input", channels=1),
+        Linear(
             name="encoder",
             inputs=(Edge("input"),),
             weight=rng.normal(size=(H, 1)),
@@ -71,7 +77,7 @@ def float_network(shape: Shape) -> Network:
     ]
     for layer in range(shape.layers):
         members += _layer(f"layers.{layer}", members[-1].name, shape, rng)
-    decoder = nodes.Readout(
+    decoder = Readout(
         name="decoder",
         inputs=(Edge(members[-1].name),),
         mode="mean",
@@ -89,7 +95,7 @@ def _layer(name: str, source: str, shape: Shape, rng: np.random.Generator) -> li
     c = shape.gain * (rng.normal(size=(2, H, N)) + 1j * rng.normal(size=(2, H, N)))
     edges = {part: (Edge(f"{name}.{part}"),) for part in ("ssm", "lif", "mix")}
     return [
-        nodes.DiagonalSsm(
+        DiagonalSsm(
             name=f"{name}.ssm",
             inputs=(Edge(source),),
             a=a,
@@ -98,17 +104,15 @@ def _layer(name: str, source: str, shape: Shape, rng: np.random.Generator) -> li
             d=0.5 * rng.normal(size=H),
             c_reverse=c[1] if shape.bidirectional else None,
         ),
-        nodes.Lif(name=f"{name}.lif", inputs=edges["ssm"], threshold=np.ones(H)),
-        nodes.Linear(
+        Lif(name=f"{name}.lif", inputs=edges["ssm"], threshold=np.ones(H)),
+        Linear(
             name=f"{name}.mix",
             inputs=edges["lif"],
             weight=1.5 * rng.normal(size=(2 * H, H)) / np.sqrt(H),
             bias=0.1 * rng.normal(size=2 * H),
         ),
-        nodes.Glu(name=f"{name}.glu", inputs=edges["mix"], channels=H),
-        nodes.Residual(
-            name=f"{name}.residual", inputs=(Edge(source), Edge(f"{name}.glu")), channels=H
-        ),
+        Glu(name=f"{name}.glu", inputs=edges["mix"], channels=H),
+        Residual(name=f"{name}.residual", inputs=(Edge(source), Edge(f"{name}.glu")), channels=H),
     ]
 
 

@@ -17,11 +17,11 @@ from pydantic import BaseModel, Field
 from snn_deploy.converters.s4_backbone import Place, convert_backbone
 from snn_deploy.converters.s4_config import parse_options
 from snn_deploy.converters.s4_parts import linear, refuse_overflow
-from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.adaptive_threshold import AdaptiveThreshold
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint

@@ -20,11 +20,11 @@ from snn_deploy.converters.s4_config import KernelOptions, parse_options
 from snn_deploy.converters.s4_parts import norm
 from snn_deploy.converters.s4d import s4d_ssm
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import Linear
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.gelu import Gelu
+from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.product import Product
 from snn_deploy.nodes.relu import Relu
 from snn_deploy.nodes.ternary import Ternary, ternarise

@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from snn_deploy.converters.s4_config import S4Config
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, AdaptiveLogSoftmax
-from snn_deploy.ir.float_nodes import Embedding, Readout, TokenInput
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.embedding import AdaptiveEmbedding, Embedding
+from snn_deploy.nodes.float_inputs import TokenInput
+from snn_deploy.nodes.heads import AdaptiveLogSoftmax
+from snn_deploy.nodes.readout import Readout
 
 __all__ = [
     "AdaptiveTask",

@@ -20,10 +20,10 @@ from snn_deploy.converters.spikingssm import Layout, convert_stack
 from snn_deploy.converters.spikingssm_config import LayerConfig, ModelConfig, SpikingSsmConfig
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint

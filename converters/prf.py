@@ -20,10 +20,11 @@ from snn_deploy.converters.s4_backbone import Place, convert_backbone
 from snn_deploy.converters.s4_config import parse_options
 from snn_deploy.converters.s4_parts import linear, linear_of_two
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import Affine, Residual
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.threshold import Threshold
 
 if TYPE_CHECKING:

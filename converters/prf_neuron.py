@@ -18,11 +18,12 @@ from pydantic import BaseModel, Field
 from snn_deploy.converters.s4_config import parse_options
 from snn_deploy.converters.s4_parts import refuse_overflow
 from snn_deploy.converters.weights import Weights, strip_wrappers
-from snn_deploy.ir.float_nodes import DiagonalSsm, FloatInput
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.soft_reset import SoftReset
+from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.nodes.threshold import Threshold
 
 if TYPE_CHECKING:

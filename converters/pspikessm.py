@@ -19,10 +19,10 @@ from snn_deploy.converters.s4_backbone import Place, convert_backbone
 from snn_deploy.converters.s4_block import BlockOptions, block_ssm
 from snn_deploy.converters.s4_config import parse_options
 from snn_deploy.converters.s4_parts import linear, linear_of_two
-from snn_deploy.ir.float_nodes import Affine
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.gelu import Gelu
 from snn_deploy.nodes.padding_mask import PaddingMask
 from snn_deploy.nodes.stochastic_spikes import StochasticSpikes

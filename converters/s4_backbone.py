@@ -23,10 +23,12 @@ from snn_deploy.converters.s4_encoders import named_options, read_encoder
 from snn_deploy.converters.s4_parts import norm
 from snn_deploy.converters.weights import Weights, strip_wrappers
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import Affine, Residual, TokenInput
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.float_inputs import TokenInput
+from snn_deploy.nodes.residual import Residual
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint

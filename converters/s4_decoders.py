@@ -13,11 +13,11 @@ from snn_deploy.converters.s4_config import S4Config
 from snn_deploy.converters.s4_encoders import named_options
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import ConfigError, UnsupportedNetworkError
-from snn_deploy.ir.encoder_decoder_nodes import CumulativeReadout, FirstSteps, RetrievalHead
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import OutputSteps
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.readout import Readout, ReadoutMode
+from snn_deploy.nodes.heads import FirstSteps, RetrievalHead
+from snn_deploy.nodes.readout import CumulativeReadout, Readout, ReadoutMode
 
 __all__ = ["Ending", "read_decoder"]
 

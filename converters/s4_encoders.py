@@ -12,10 +12,13 @@ from snn_deploy.converters.language_models import read_adaptive_embedding, read_
 from snn_deploy.converters.s4_config import S4Config
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir.encoder_decoder_nodes import Conv1d, PositionalEncoding
-from snn_deploy.ir.float_nodes import Embedding, FloatInput, Linear, TokenInput
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.convolution import Conv1d
+from snn_deploy.nodes.embedding import Embedding
+from snn_deploy.nodes.float_inputs import FloatInput, TokenInput
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.positional_encoding import PositionalEncoding
 
 __all__ = ["backbone_input", "named_options", "read_encoder"]
 

@@ -62,7 +62,7 @@ def discretise(ssm: ContinuousSsm, disc: str) -> Discrete:
     """Turn steps of length dt into steps of length 1: zero-order hold, bilinear, or DSS.
 
     DSS (Gupta et al. 2022) further divides c by ``pole * (a**L - 1)``, which needs the number of
-    steps L: see :class:`~snn_deploy.ir.float_nodes.DssSsm`.
+    steps L: see :class:`~snn_deploy.nodes.ssm.DssSsm`.
     """
     step = ssm.dt * ssm.pole
     if disc == "dss":

@@ -8,9 +8,14 @@ import numpy.typing as npt
 from snn_deploy.converters.s4_kernels import ContinuousSsm, discretise
 from snn_deploy.converters.weights import Weights
 from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, Glu, LayerNorm, Linear, Residual
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.glu import Glu
+from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 __all__ = [
     "batch_norm",

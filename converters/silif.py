@@ -23,11 +23,13 @@ from snn_deploy.converters.s4_parts import batch_norm
 from snn_deploy.converters.silif_neurons import Neuron, read_neuron, recognise_neuron
 from snn_deploy.converters.weights import Weights, strip_wrappers
 from snn_deploy.errors import ConfigError, UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import CountInput, DiagonalSsm, Linear
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.float_inputs import CountInput
+from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.softmax_sum import SoftmaxSum
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint

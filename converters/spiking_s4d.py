@@ -19,10 +19,15 @@ from snn_deploy.converters.s4_kernels import read_kernel
 from snn_deploy.converters.s4_parts import diagonal_ssm, glu_mix, norm
 from snn_deploy.converters.weights import Weights, strip_wrappers
 from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import Affine, Embedding, Lif, Readout, Residual, TokenInput
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.embedding import Embedding
+from snn_deploy.nodes.float_inputs import TokenInput
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.silu import Silu
 from snn_deploy.nodes.ternary_lif import TernaryLif
 

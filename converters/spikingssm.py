@@ -29,15 +29,12 @@ from snn_deploy.converters.spikingssm_config import (
 )
 from snn_deploy.converters.weights import Weights, strip_wrappers
 from snn_deploy.errors import CheckpointError, SnnDeployWarning
-from snn_deploy.ir.float_nodes import (
-    DssSsm,
-    Lif,
-    Residual,
-    SurrogateWeights,
-)
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.float_lif import Lif, SurrogateWeights
+from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.ssm import DssSsm
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint

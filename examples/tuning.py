@@ -14,9 +14,11 @@ from snn_deploy.checkpoint import Checkpoint
 from snn_deploy.converters.registry import to_float_network
 from snn_deploy.engines.float_ops import Context
 from snn_deploy.examples.random_spikingssm import Tensors
-from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, Lif
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 __all__ = ["tune_to_spike"]
 

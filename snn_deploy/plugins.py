@@ -36,6 +36,7 @@ GROUPS = {
     "readers": "snn_deploy.readers.registry:reader_names",
     "profiles": "snn_deploy.mapping.profile:list_profiles",
     "engines": "snn_deploy.engines.registry:engine_names",
+    "nodes": "snn_deploy.nodes.registry:kind_names",
 }
 """Group -> the function that names all in it, which refuses a name that is there twice."""
 

@@ -10,16 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from networks import float_inputs, float_network
 
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir.encoder_decoder_nodes import (
-    AdaptiveLogSoftmax,
-    CumulativeReadout,
-    FirstSteps,
-    RetrievalHead,
-)
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.heads import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
+from snn_deploy.nodes.readout import CumulativeReadout, Readout
+from snn_deploy.nodes.ssm import DssSsm
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
@@ -46,7 +42,7 @@ def deployed(network: Network, **settings: Any) -> Network:
 
 def readout(mode: Any, classes: int = 3, name: str = "decoder", **fields: Any) -> Any:
     rng = np.random.default_rng(7)
-    return float_nodes.Readout(
+    return Readout(
         name=name,
         mode=mode,
         weight=rng.normal(size=(classes, WIDTH)),
@@ -57,9 +53,7 @@ def readout(mode: Any, classes: int = 3, name: str = "decoder", **fields: Any) -
 
 def pool(mode: Any = "mean", **fields: Any) -> Any:
     """What precedes a comparison: the pooled stream itself."""
-    return float_nodes.Readout(
-        name="decoder", mode=mode, weight=np.eye(WIDTH), bias=np.zeros(WIDTH), **fields
-    )
+    return Readout(name="decoder", mode=mode, weight=np.eye(WIDTH), bias=np.zeros(WIDTH), **fields)
 
 
 def comparison(differences: bool = True, activation: Any = "gelu") -> RetrievalHead:
@@ -105,7 +99,7 @@ def dss(reverse: bool) -> Network:
     """A network whose kernel depends on the sequences' length."""
     network = float_network(width=WIDTH, layers=1, reverse=reverse)
     ssm: Any = network["layers.0.ssm"]
-    kernel = float_nodes.DssSsm(
+    kernel = DssSsm(
         name=ssm.name,
         inputs=ssm.inputs,
         a=ssm.a,

@@ -7,19 +7,22 @@ from typing import Any
 import numpy as np
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host_nodes import Cluster, EmbeddingTable, Positions, Projection, Table, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.embedding_table import Cluster, EmbeddingTable, Projection, Table
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.window import Window
 
 Random = np.random.Generator
 
 
-def token_input(vocabulary: int, spare: int = 0) -> nodes.Input:
+def token_input(vocabulary: int, spare: int = 0) -> Input:
     """Give an input of tokens, with ``spare`` bits more than they need."""
     bits = max((vocabulary - 1).bit_length(), 1) + spare
-    return nodes.Input(name="input", output=Format(bits, 0, signed=False), channels=1)
+    return Input(name="input", output=Format(bits, 0, signed=False), channels=1)
 
 
 def highest_mantissa(network: Network) -> int:
@@ -49,7 +52,7 @@ def random_cluster(rng: Random, output: Format, width: int, factorised: bool) ->
     inner = int(rng.integers(1, 5))
     bits = int(rng.integers(2, 25))
     limit = fp.limit_of(bits)
-    rescale = nodes.Rescale(
+    rescale = Rescale(
         mantissa=rng.integers(-limit, limit + 1, width).astype(np.int32),
         shift=rng.integers(max(0, bits - 4), bits + 20, width).astype(np.int8),
         bias=rng.integers(-99, 100, width).astype(np.int32),
@@ -74,7 +77,7 @@ def make_lookup(rng: Random) -> tuple[Node, ...]:
 
 def make_positions(rng: Random) -> tuple[Node, ...]:
     width = int(rng.integers(1, 5))
-    source = nodes.Input(name="input", output=random_format(rng, width), channels=width)
+    source = Input(name="input", output=random_format(rng, width), channels=width)
     exponents = source.output.exponents(width)
     align = rng.integers(-6, 7, width) if rng.integers(2) else np.zeros(width, np.int64)
     output = Format(int(rng.integers(4, 25)), tuple(int(e) for e in exponents + align))
@@ -91,7 +94,7 @@ def make_positions(rng: Random) -> tuple[Node, ...]:
 
 def make_window(rng: Random) -> tuple[Node, ...]:
     width = int(rng.integers(1, 4))
-    source = nodes.Input(name="input", output=random_format(rng, width), channels=width)
+    source = Input(name="input", output=random_format(rng, width), channels=width)
     before, after = (int(n) for n in rng.integers(0, 4, 2))
     exponents = np.tile(source.output.exponents(width), before + 1 + after)
     node = Window(

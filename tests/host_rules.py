@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 from host_makers import token_input
 
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host_nodes import Cluster, EmbeddingTable, Positions, Projection, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.embedding_table import Cluster, EmbeddingTable, Projection
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.window import Window
 
 FORM = Format(8, 0)
 TABLE = np.arange(12, dtype=np.int16).reshape(4, 3)
 PROJECTION = Projection(
     weight=np.ones((3, 3), np.int16),
-    rescale=nodes.Rescale(np.ones(3, np.int32), np.zeros(3, np.int8), np.zeros(3, np.int32), 8),
+    rescale=Rescale(np.ones(3, np.int32), np.zeros(3, np.int8), np.zeros(3, np.int32), 8),
 )
 
 
@@ -27,8 +32,8 @@ def chain(*members: Node) -> Network:
     return Network("lowered", members, "all")
 
 
-def plain(width: int = 3) -> nodes.Input:
-    return nodes.Input(name="input", output=FORM, channels=width)
+def plain(width: int = 3) -> Input:
+    return Input(name="input", output=FORM, channels=width)
 
 
 def tokens(**changes: Any) -> Network:
@@ -58,12 +63,12 @@ def window(**changes: Any) -> Network:
     return chain(plain(), replace(node, **changes))
 
 
-def relay(name: str, *sources: Edge) -> nodes.Requantize:
-    return nodes.Requantize(name=name, inputs=sources, output=FORM, channels=3)
+def relay(name: str, *sources: Edge) -> Requantize:
+    return Requantize(name=name, inputs=sources, output=FORM, channels=3)
 
 
 def soma_before_positions() -> Network:
-    soma = nodes.LifSoma(name="lif", inputs=(Edge("input"),), channels=3, threshold=1, decay=0)
+    soma = LifSoma(name="lif", inputs=(Edge("input"),), channels=3, threshold=1, decay=0)
     return chain(plain(), soma, positions(inputs=(Edge("lif"),)).output)
 
 

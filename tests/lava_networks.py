@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.base import IntegerNode, Rescale
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
+from snn_deploy.nodes.gate import Gate, SigmoidGate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 WIDTH = 4
 SUM, DRIVE, MESSAGE = Format(24, 0), Format(18, 0), Format(16, 0)
@@ -21,32 +28,30 @@ def reads(*sources: Source) -> tuple[Edge, ...]:
     return tuple(Edge(s) if isinstance(s, str) else Edge(*s) for s in sources)
 
 
-def synapses(name: str, source: Source, weight: Any, output: Format = SUM) -> nodes.Synapses:
+def synapses(name: str, source: Source, weight: Any, output: Format = SUM) -> Synapses:
     matrix = np.asarray(weight, dtype=np.int8)
-    return nodes.Synapses(
-        name=name, inputs=reads(source), output=output, weight=matrix, weight_bits=8
-    )
+    return Synapses(name=name, inputs=reads(source), output=output, weight=matrix, weight_bits=8)
 
 
-def rescale(mantissa: Any, shift: Any, bias: Any, width: int = WIDTH) -> nodes.Rescale:
+def rescale(mantissa: Any, shift: Any, bias: Any, width: int = WIDTH) -> Rescale:
     def full(value: Any, dtype: Any) -> Any:
         return np.broadcast_to(np.asarray(value, dtype=dtype), (width,)).copy()
 
-    return nodes.Rescale(full(mantissa, np.int32), full(shift, np.int8), full(bias, np.int32), 16)
+    return Rescale(full(mantissa, np.int32), full(shift, np.int8), full(bias, np.int32), 16)
 
 
-def relay(name: str, *sources: Source, **options: Any) -> nodes.Requantize:
+def relay(name: str, *sources: Source, **options: Any) -> Requantize:
     options = {"output": MESSAGE, "channels": WIDTH, **options}
-    return nodes.Requantize(name=name, inputs=reads(*sources), **options)
+    return Requantize(name=name, inputs=reads(*sources), **options)
 
 
 def dendrite(
     name: str, source: Source, rng: np.random.Generator, reversed_time: bool = False
-) -> nodes.Dendrite:
+) -> Dendrite:
     shape, shift = (WIDTH, 3), 12
     modulus, angle = rng.uniform(0.5, 0.999, shape), rng.uniform(0, 3.1, shape)
     decay = modulus * np.exp(1j * angle) * 2**shift
-    bank = nodes.ModeBank(
+    bank = ModeBank(
         decay_real=np.trunc(decay.real).astype(np.int32),
         decay_imag=np.trunc(decay.imag).astype(np.int32),
         decay_shift=shift,
@@ -57,7 +62,7 @@ def dendrite(
         coefficient_bits=16,
         state_bits=18,
     )
-    return nodes.Dendrite(
+    return Dendrite(
         name=name,
         inputs=reads(source),
         output=DRIVE,
@@ -70,20 +75,20 @@ def dendrite(
     )
 
 
-def soma(name: str, source: Source, threshold: int, decay: int = 3584) -> nodes.LifSoma:
-    return nodes.LifSoma(
+def soma(name: str, source: Source, threshold: int, decay: int = 3584) -> LifSoma:
+    return LifSoma(
         name=name, inputs=reads(source), channels=WIDTH, threshold=threshold, decay=decay
     )
 
 
-def gate(name: str, source: Source) -> nodes.Gate:
-    sigmoid = nodes.SigmoidGate(
+def gate(name: str, source: Source) -> Gate:
+    sigmoid = SigmoidGate(
         table=fp.sigmoid_table(6, 9, 8.0),
         table_bits=9,
         index_shift=2,
         out_shift=np.full(WIDTH, 6, dtype=np.int8),
     )
-    return nodes.Gate(
+    return Gate(
         name=name,
         inputs=reads(source),
         output=MESSAGE,
@@ -96,8 +101,8 @@ def gate(name: str, source: Source) -> nodes.Gate:
 
 def accumulator(
     name: str, source: str, mode: Any, use_lengths: bool, guard_bits: int = 3
-) -> nodes.Accumulator:
-    return nodes.Accumulator(
+) -> Accumulator:
+    return Accumulator(
         name=name,
         inputs=reads(source),
         output=MESSAGE,
@@ -110,17 +115,17 @@ def accumulator(
     )
 
 
-def running_sum(name: str, source: str, guard_bits: int = -3) -> nodes.RunningSum:
-    return nodes.RunningSum(
+def running_sum(name: str, source: str, guard_bits: int = -3) -> RunningSum:
+    return RunningSum(
         name=name, inputs=reads(source), output=MESSAGE, channels=WIDTH, guard_bits=guard_bits
     )
 
 
-def source(channels: int = 3) -> nodes.Input:
-    return nodes.Input(name="input", output=Format(12, 0), channels=channels)
+def source(channels: int = 3) -> Input:
+    return Input(name="input", output=Format(12, 0), channels=channels)
 
 
-def lowered(*members: nodes.IntegerNode, output_steps: Any = "all") -> Network:
+def lowered(*members: IntegerNode, output_steps: Any = "all") -> Network:
     network = Network("lowered", members, output_steps)
     verify_network(network)
     return network

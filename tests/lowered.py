@@ -8,18 +8,26 @@ import numpy as np
 
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
+from snn_deploy.nodes.gate import Gate, SigmoidGate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 S16 = Format(16, 0)
 
 
-def rescale(width: int, bits: int = 16) -> nodes.Rescale:
+def rescale(width: int, bits: int = 16) -> Rescale:
     """Keep the value: times 2**10, shifted right by 10."""
-    return nodes.Rescale(
+    return Rescale(
         mantissa=np.full(width, 1 << 10, np.int32),
         shift=np.full(width, 10, np.int8),
         bias=np.zeros(width, np.int32),
@@ -27,10 +35,10 @@ def rescale(width: int, bits: int = 16) -> nodes.Rescale:
     )
 
 
-def bank(channels: int, modes: int) -> nodes.ModeBank:
+def bank(channels: int, modes: int) -> ModeBank:
     """Modes that halve in each step and turn a little."""
     shape = (channels, modes)
-    return nodes.ModeBank(
+    return ModeBank(
         decay_real=np.full(shape, 1 << 13, np.int32),
         decay_imag=np.full(shape, 1 << 10, np.int32),
         decay_shift=14,
@@ -43,8 +51,8 @@ def bank(channels: int, modes: int) -> nodes.ModeBank:
     )
 
 
-def dendrite(name: str, source: str, channels: int, modes: int, reverse: bool) -> nodes.Dendrite:
-    return nodes.Dendrite(
+def dendrite(name: str, source: str, channels: int, modes: int, reverse: bool) -> Dendrite:
+    return Dendrite(
         name=name,
         inputs=(Edge(source),),
         output=Format(18, 0),
@@ -57,8 +65,8 @@ def dendrite(name: str, source: str, channels: int, modes: int, reverse: bool) -
     )
 
 
-def synapses(name: str, source: str, weight: np.ndarray) -> nodes.Synapses:
-    return nodes.Synapses(
+def synapses(name: str, source: str, weight: np.ndarray) -> Synapses:
+    return Synapses(
         name=name,
         inputs=(Edge(source, delay=1),),
         output=Format(24, 0),
@@ -67,8 +75,8 @@ def synapses(name: str, source: str, weight: np.ndarray) -> nodes.Synapses:
     )
 
 
-def relay(name: str, *inputs: Edge, width: int, scaled: bool = False) -> nodes.Requantize:
-    return nodes.Requantize(
+def relay(name: str, *inputs: Edge, width: int, scaled: bool = False) -> Requantize:
+    return Requantize(
         name=name,
         inputs=inputs,
         output=S16,
@@ -77,17 +85,17 @@ def relay(name: str, *inputs: Edge, width: int, scaled: bool = False) -> nodes.R
     )
 
 
-def norm(name: str, source: str, width: int) -> nodes.Normalize:
-    return nodes.Normalize(
+def norm(name: str, source: str, width: int) -> Normalize:
+    return Normalize(
         name=name,
-        inputs=(Edge(source, nodes.Normalize.crossing),),
+        inputs=(Edge(source, Normalize.crossing),),
         output=S16,
         align=np.full(width, 7, np.int8),
         square_shift=12,
         epsilon=1,
         reciprocal_bits=16,
         state_bits=24,
-        rescale=nodes.Rescale(
+        rescale=Rescale(
             mantissa=np.full(width, 1 << 10, np.int32),
             shift=np.full(width, 20, np.int8),
             bias=np.zeros(width, np.int32),
@@ -96,14 +104,14 @@ def norm(name: str, source: str, width: int) -> nodes.Normalize:
     )
 
 
-def gate(name: str, source: str, width: int) -> nodes.Gate:
-    sigmoid = nodes.SigmoidGate(
+def gate(name: str, source: str, width: int) -> Gate:
+    sigmoid = SigmoidGate(
         table=np.linspace(0, 32767, 16).astype(np.int32),
         table_bits=16,
         index_shift=2,
         out_shift=np.full(width, 15, np.int8),
     )
-    return nodes.Gate(
+    return Gate(
         name=name,
         inputs=(Edge(source),),
         output=S16,
@@ -129,7 +137,7 @@ def network(
     random = np.random.default_rng(0)
     h = channels
     made: list[Node] = [
-        nodes.Input(name="input", output=S16, channels=1),
+        Input(name="input", output=S16, channels=1),
         synapses("encoder.synapses", "input", random.integers(1, 9, (h, 1))),
         relay("encoder", Edge("encoder.synapses"), width=h, scaled=True),
     ]
@@ -138,7 +146,7 @@ def network(
         made += _layer(f"layers.{index}", stream, h, modes, reverse, normed, random)
         stream = f"layers.{index}.residual"
     made += [
-        nodes.Accumulator(
+        Accumulator(
             name="decoder.pool",
             inputs=(Edge(stream),),
             output=Format(8, 0),  # narrow, so that the sum over 1,024 channels fits 24 bits
@@ -177,11 +185,11 @@ def _layer(
         ]
         joined = relay(f"{name}.ssm", *(Edge(part.name) for part in parts), width=h)
         ssm = [*parts, joined]
-    crossing = nodes.Normalize.crossing if normed else 0
+    crossing = Normalize.crossing if normed else 0
     return [
         *([norm(entry, stream, h)] if normed else []),
         *ssm,
-        nodes.LifSoma(
+        LifSoma(
             name=f"{name}.lif",
             inputs=(Edge(f"{name}.ssm"),),
             channels=h,
@@ -198,7 +206,7 @@ def _layer(
 def spiking_network(widths: tuple[int, ...], decay: int = 512) -> Network:
     """Somas and synapses alone: what Loihi 1 can run once its input is spikes."""
     random = np.random.default_rng(1)
-    made: list[Node] = [nodes.Input(name="input", output=SPIKE, channels=widths[0])]
+    made: list[Node] = [Input(name="input", output=SPIKE, channels=widths[0])]
     source = "input"
     for index, (before, width) in enumerate(itertools.pairwise(widths)):
         name = f"layers.{index}"
@@ -206,7 +214,7 @@ def spiking_network(widths: tuple[int, ...], decay: int = 512) -> Network:
         # a soma takes 18 bits; the sum of spikes through 8-bit weights stays far below
         made[-1] = _narrowed(made[-1])
         made.append(
-            nodes.LifSoma(
+            LifSoma(
                 name=f"{name}.lif",
                 inputs=(Edge(f"{name}.synapses"),),
                 channels=width,
@@ -220,9 +228,9 @@ def spiking_network(widths: tuple[int, ...], decay: int = 512) -> Network:
     return made_network
 
 
-def _narrowed(node: Node) -> nodes.Synapses:
-    assert isinstance(node, nodes.Synapses)
-    return nodes.Synapses(
+def _narrowed(node: Node) -> Synapses:
+    assert isinstance(node, Synapses)
+    return Synapses(
         name=node.name,
         inputs=node.inputs,
         output=Format(18, 0),

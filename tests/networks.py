@@ -20,19 +20,38 @@ from random_networks import random_norm
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
-from snn_deploy.ir import float_nodes, host_nodes
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.registry import integer_kinds
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.base import IntegerNode, Rescale
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
+from snn_deploy.nodes.embedding_table import EmbeddingTable
+from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
+from snn_deploy.nodes.glu import Glu
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.readout import Readout, ReadoutMode
+from snn_deploy.nodes.registry import legal_kinds
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.ssm import DiagonalSsm
+from snn_deploy.nodes.synapses import QuantizedLinear, Synapses
+from snn_deploy.nodes.window import Window
 
 Random = np.random.Generator
 Norm = Literal[False, True, "layer"]
 """Before each layer: none, a folded batch norm, or a layer norm."""
 
 INTEGER_KINDS: tuple[type[Node], ...] = tuple(
-    dict.fromkeys(integer_kinds().values()),
+    dict.fromkeys(legal_kinds("integer").values()),
 )
 
 
@@ -46,7 +65,7 @@ def float_network(
     reverse: bool = False,
     norm: Norm = False,
     threshold: bool = True,
-    readout: float_nodes.ReadoutMode = "mean",
+    readout: ReadoutMode = "mean",
     use_lengths: bool = False,
     modulus: tuple[float, float] = (0.5, 0.99),
     drive: float = 2.0,
@@ -55,8 +74,8 @@ def float_network(
     """Make a random float network: |a| within ``modulus``, somas driven as hard as ``drive``."""
     rng = np.random.default_rng(seed)
     made: list[Node] = [
-        float_nodes.FloatInput(name="input", channels=d_in),
-        float_nodes.Linear(
+        FloatInput(name="input", channels=d_in),
+        Linear(
             name="encoder",
             inputs=(Edge("input"),),
             weight=rng.normal(size=(width, d_in)),
@@ -67,7 +86,7 @@ def float_network(
         ssm = _ssm(rng, width, modes, modulus, drive, reverse)
         made += _layer(f"layers.{index}", made[-1].name, width, norm, threshold, ssm, rng)
     made.append(
-        float_nodes.Readout(
+        Readout(
             name="decoder",
             inputs=(Edge(made[-1].name),),
             mode=readout,
@@ -107,14 +126,12 @@ def _layer(
         u = f"{name}.norm"
         weight, bias = rng.normal(1.0, 0.3, h), rng.normal(size=h) * 0.3
         made.append(
-            float_nodes.LayerNorm(
-                name=u, inputs=(Edge(stream),), weight=weight, bias=bias, epsilon=1e-5
-            )
+            LayerNorm(name=u, inputs=(Edge(stream),), weight=weight, bias=bias, epsilon=1e-5)
         )
     elif norm:
         u = f"{name}.norm"
         made.append(
-            float_nodes.Affine(
+            Affine(
                 name=u,
                 inputs=(Edge(stream),),
                 scale=rng.uniform(0.5, 2, h) * rng.choice([-1, 1], h),
@@ -123,22 +140,20 @@ def _layer(
         )
     return [
         *made,
-        float_nodes.DiagonalSsm(name=f"{name}.ssm", inputs=(Edge(u),), **ssm),
-        float_nodes.Lif(
+        DiagonalSsm(name=f"{name}.ssm", inputs=(Edge(u),), **ssm),
+        Lif(
             name=f"{name}.lif",
             inputs=(Edge(f"{name}.ssm"),),
             threshold=np.exp(rng.normal(size=h) * 0.3) if threshold else np.ones(h),
         ),
-        float_nodes.Linear(
+        Linear(
             name=f"{name}.mix",
             inputs=(Edge(f"{name}.lif"),),
             weight=rng.normal(size=(2 * h, h)) / np.sqrt(h),
             bias=rng.normal(size=2 * h) * 0.3,
         ),
-        float_nodes.Glu(name=f"{name}.glu", inputs=(Edge(f"{name}.mix"),), channels=h),
-        float_nodes.Residual(
-            name=f"{name}.residual", inputs=(Edge(stream), Edge(f"{name}.glu")), channels=h
-        ),
+        Glu(name=f"{name}.glu", inputs=(Edge(f"{name}.mix"),), channels=h),
+        Residual(name=f"{name}.residual", inputs=(Edge(stream), Edge(f"{name}.glu")), channels=h),
     ]
 
 
@@ -153,7 +168,7 @@ def float_inputs(
 def encoded(network: Network, inputs: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Give inputs as mantissas of an integer network's input node."""
     source = network.input
-    assert isinstance(source, nodes.IntegerNode)
+    assert isinstance(source, IntegerNode)
     return source.output.encode(inputs)[0]
 
 
@@ -171,7 +186,7 @@ def extreme_inputs(
 ) -> npt.NDArray[np.int64]:
     """Give mantissas (batch, steps, d_in): full scale and constant, flipping, random, mostly 0."""
     source = network.input
-    assert isinstance(source, nodes.IntegerNode)
+    assert isinstance(source, IntegerNode)
     high = highest_mantissa(network)
     low = -high if source.output.signed else 0
     size = (batch, steps, source.width)
@@ -191,15 +206,15 @@ def around(kind: type[Node], rng: Random) -> Network:
     """
     stage: Stage = "lowered" if kind.lowered else "integer"
     made = MAKERS[kind](rng)
-    if isinstance(made[-1], nodes.Accumulator):
+    if isinstance(made[-1], Accumulator):
         return Network(stage, made, "one")
     return Network(stage, made, "all")
 
 
-def _source(rng: Random, width: int, bits: tuple[int, int] = (2, 24)) -> nodes.Input:
+def _source(rng: Random, width: int, bits: tuple[int, int] = (2, 24)) -> Input:
     exponent = int(rng.integers(-3, 12))
     form = Format(int(rng.integers(*bits, endpoint=True)), exponent)
-    return nodes.Input(name="input", output=form, channels=width)
+    return Input(name="input", output=form, channels=width)
 
 
 def _width(rng: Random) -> int:
@@ -213,10 +228,10 @@ def _output(rng: Random, width: int, bits: tuple[int, int] = (4, 24)) -> Format:
     return Format(int(rng.integers(*bits, endpoint=True)), exponent)
 
 
-def random_rescale(rng: Random, width: int) -> nodes.Rescale:
+def random_rescale(rng: Random, width: int) -> Rescale:
     bits = int(rng.integers(2, 24, endpoint=True))
     limit = fp.limit_of(bits)
-    return nodes.Rescale(
+    return Rescale(
         mantissa=rng.integers(-limit, limit + 1, width).astype(np.int32),
         shift=rng.integers(0, bits + 8, width).astype(np.int8),
         bias=rng.integers(-5000, 5001, width).astype(np.int32),
@@ -224,9 +239,9 @@ def random_rescale(rng: Random, width: int) -> nodes.Rescale:
     )
 
 
-def random_sigmoid(rng: Random, width: int) -> nodes.SigmoidGate:
+def random_sigmoid(rng: Random, width: int) -> SigmoidGate:
     index_bits, bits = int(rng.integers(1, 9)), int(rng.integers(3, 17))
-    return nodes.SigmoidGate(
+    return SigmoidGate(
         table=fp.sigmoid_table(index_bits, bits, 8.0),
         table_bits=bits,
         index_shift=int(rng.integers(0, 12)),
@@ -234,11 +249,11 @@ def random_sigmoid(rng: Random, width: int) -> nodes.SigmoidGate:
     )
 
 
-def random_bank(rng: Random, width: int, modes: int, modulus: float = 0.999) -> nodes.ModeBank:
+def random_bank(rng: Random, width: int, modes: int, modulus: float = 0.999) -> ModeBank:
     shape, bits = (width, modes), int(rng.integers(4, 20))
     limit, decay_shift = fp.limit_of(bits), bits - 1
     a = rng.uniform(0, modulus, shape) * np.exp(1j * rng.uniform(-np.pi, np.pi, shape))
-    return nodes.ModeBank(
+    return ModeBank(
         decay_real=np.trunc(a.real * limit).astype(np.int32),
         decay_imag=np.trunc(a.imag * limit).astype(np.int32),
         decay_shift=decay_shift,
@@ -269,11 +284,11 @@ def _make_input(rng: Random) -> tuple[Node, ...]:
 def _make_synapses(rng: Random) -> tuple[Node, ...]:
     source = _source(rng, _width(rng), (2, 12))
     if rng.integers(2):
-        source = nodes.Input(name="input", output=SPIKE, channels=source.width)
+        source = Input(name="input", output=SPIKE, channels=source.width)
     weight_bits = int(rng.integers(2, 9))
     limit = fp.limit_of(weight_bits)
     weight = rng.integers(-limit, limit + 1, (_width(rng), source.width)).astype(np.int8)
-    node = nodes.Synapses(
+    node = Synapses(
         name="node",
         inputs=(Edge("input", 1),),
         output=Format(24, 0),
@@ -285,8 +300,8 @@ def _make_synapses(rng: Random) -> tuple[Node, ...]:
 
 def _make_linear(rng: Random) -> tuple[Node, ...]:
     source, synapses = _make_synapses(rng)
-    assert isinstance(synapses, nodes.Synapses)
-    node = nodes.QuantizedLinear(
+    assert isinstance(synapses, Synapses)
+    node = QuantizedLinear(
         name="node",
         inputs=(Edge("input"),),
         output=_output(rng, synapses.width),
@@ -309,14 +324,14 @@ def _make_relay(rng: Random) -> tuple[Node, ...]:
         aligned = tuple(int(e) for e in source.output.exponents(width) + align)
         output = Format(_output(rng, width).bits, aligned)
         shifts = np.stack([align, align]).astype(np.int8)
-        made = nodes.Requantize(
+        made = Requantize(
             name="node", inputs=inputs, output=output, channels=width, rescale=rescale, align=shifts
         )
         return source, made
     output = _output(rng, width)
     if rescale is None:
         output = Format(output.bits, source.output.exponent)
-    relay = nodes.Requantize(
+    relay = Requantize(
         name="node", inputs=(Edge("input"),), output=output, channels=width, rescale=rescale
     )
     return source, relay
@@ -324,7 +339,7 @@ def _make_relay(rng: Random) -> tuple[Node, ...]:
 
 def _make_dendrite(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
-    node = nodes.Dendrite(
+    node = Dendrite(
         name="node",
         bank=random_bank(rng, width, int(rng.integers(0, 4))),
         reversed_time=bool(rng.integers(2)),
@@ -336,7 +351,7 @@ def _make_dendrite(rng: Random) -> tuple[Node, ...]:
 def _make_ssm(rng: Random) -> tuple[Node, ...]:
     width, modes = _width(rng), int(rng.integers(0, 4))
     reverse = random_bank(rng, width, modes) if rng.integers(2) else None
-    node = nodes.QuantizedSsm(
+    node = QuantizedSsm(
         name="node",
         forward=random_bank(rng, width, modes),
         reverse=reverse,
@@ -347,7 +362,7 @@ def _make_ssm(rng: Random) -> tuple[Node, ...]:
 
 def _make_lif(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
-    node = nodes.LifSoma(
+    node = LifSoma(
         name="node",
         inputs=(Edge("input"),),
         channels=width,
@@ -359,7 +374,7 @@ def _make_lif(rng: Random) -> tuple[Node, ...]:
 
 def _make_glu(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
-    node = nodes.QuantizedGlu(
+    node = QuantizedGlu(
         name="node",
         inputs=(Edge("input"),),
         output=_output(rng, width),
@@ -371,7 +386,7 @@ def _make_glu(rng: Random) -> tuple[Node, ...]:
 
 def _make_gate(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
-    node = nodes.Gate(
+    node = Gate(
         name="node",
         inputs=(Edge("input"),),
         output=_output(rng, width),
@@ -399,7 +414,7 @@ def _make_norm(rng: Random) -> tuple[Node, ...]:
 def _make_accumulator(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
     reciprocal_bits = int(rng.integers(4, 25))
-    node = nodes.Accumulator(
+    node = Accumulator(
         name="node",
         inputs=(Edge("input"),),
         output=_output(rng, width),
@@ -415,7 +430,7 @@ def _make_accumulator(rng: Random) -> tuple[Node, ...]:
 
 def _make_running_sum(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
-    node = nodes.RunningSum(
+    node = RunningSum(
         name="node",
         inputs=(Edge("input"),),
         output=_output(rng, width),
@@ -426,19 +441,19 @@ def _make_running_sum(rng: Random) -> tuple[Node, ...]:
 
 
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
-    nodes.Input: _make_input,
-    host_nodes.EmbeddingTable: make_lookup,
-    host_nodes.Positions: make_positions,
-    host_nodes.Window: make_window,
-    nodes.Synapses: _make_synapses,
-    nodes.QuantizedLinear: _make_linear,
-    nodes.Requantize: _make_relay,
-    nodes.Dendrite: _make_dendrite,
-    nodes.QuantizedSsm: _make_ssm,
-    nodes.LifSoma: _make_lif,
-    nodes.QuantizedGlu: _make_glu,
-    nodes.Gate: _make_gate,
-    nodes.Accumulator: _make_accumulator,
-    nodes.Normalize: _make_norm,
-    nodes.RunningSum: _make_running_sum,
+    Input: _make_input,
+    EmbeddingTable: make_lookup,
+    Positions: make_positions,
+    Window: make_window,
+    Synapses: _make_synapses,
+    QuantizedLinear: _make_linear,
+    Requantize: _make_relay,
+    Dendrite: _make_dendrite,
+    QuantizedSsm: _make_ssm,
+    LifSoma: _make_lif,
+    QuantizedGlu: _make_glu,
+    Gate: _make_gate,
+    Accumulator: _make_accumulator,
+    Normalize: _make_norm,
+    RunningSum: _make_running_sum,
 }

@@ -15,12 +15,20 @@ from typing import Any
 import numpy as np
 
 from snn_deploy.errors import TargetError
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.gate import Gate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["CoreUse", "audit_placement"]
 
@@ -95,7 +103,7 @@ def _locate(network: Network, placement: Placement) -> dict[tuple[int, int], Cor
 
 def _check_complete(network: Network, uses: dict[tuple[int, int], CoreUse]) -> None:
     for node in network:
-        if isinstance(node, nodes.Input):
+        if isinstance(node, Input):
             continue
         homes = [use.channels[node.name] for use in uses.values() if node.name in use.channels]
         placed, different = sum(map(len, homes)), len(set().union(*homes))
@@ -110,7 +118,7 @@ def _check_joined(network: Network, uses: dict[tuple[int, int], CoreUse]) -> Non
         for name, channels in use.channels.items():
             for edge in network[name].inputs:
                 source: Any = network[edge.source]
-                if _waits(network[name], edge) or isinstance(source, nodes.Input):
+                if _waits(network[name], edge) or isinstance(source, Input):
                     continue
                 if {c % network[name].width for c in use.channels.get(edge.source, ())} != channels:
                     raise TargetError(f"'{name}' and '{edge.source}' are on different cores")
@@ -120,13 +128,13 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
     held, shared = BITS[type(node)](network, node, rows)
     for edge in node.inputs:
         source: Any = network[edge.source]
-        if not isinstance(node, nodes.Synapses):
+        if not isinstance(node, Synapses):
             held += len(rows) * _waits(node, edge) * source.output.bits
-    if isinstance(node, nodes.Synapses):
+    if isinstance(node, Synapses):
         weights = node.weight[rows]
         use.synapses += weights.size
         use.synapse_bits += weights.size * node.weight_bits
-    elif isinstance(node, nodes.Dendrite):
+    elif isinstance(node, Dendrite):
         if lowering == "mode":
             modes = node.bank.decay_real[rows].size
             use.neurons += modes
@@ -135,14 +143,14 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
             held += 2 * len(rows) * node.sum_bits
     else:
         use.neurons += len(rows)
-    if isinstance(node, nodes.Normalize):
+    if isinstance(node, Normalize):
         use.synapse_bits += (_half_words(node) + 2) * len(rows) * 8
     use.bits += held + shared
 
 
 def _waits(node: Any, edge: Edge) -> int:
     """Steps of delay on the way; a norm's six are its own."""
-    return edge.delay - (6 if isinstance(node, nodes.Normalize) else 0)
+    return edge.delay - (6 if isinstance(node, Normalize) else 0)
 
 
 def _source_bits(network: Network, node: Any) -> int:
@@ -150,17 +158,17 @@ def _source_bits(network: Network, node: Any) -> int:
     return int(source.output.bits)
 
 
-def _synapse_bits(network: Network, node: nodes.Synapses, rows: Any) -> tuple[int, int]:
+def _synapse_bits(network: Network, node: Synapses, rows: Any) -> tuple[int, int]:
     slots = 1 + node.inputs[0].delay
     return node.weight[rows].size * node.weight_bits + len(rows) * slots * node.output.bits, 0
 
 
-def _rescale_bits(rescale: nodes.Rescale, rows: Any, bias_bits: int) -> int:
+def _rescale_bits(rescale: Rescale, rows: Any, bias_bits: int) -> int:
     mantissa, shift, bias = rescale.mantissa[rows], rescale.shift[rows], rescale.bias[rows]
     return int(mantissa.size * rescale.bits + shift.size * _SHIFT_BITS + bias.size * bias_bits)
 
 
-def _relay_bits(network: Network, node: nodes.Requantize, rows: Any) -> tuple[int, int]:
+def _relay_bits(network: Network, node: Requantize, rows: Any) -> tuple[int, int]:
     bits = 0
     if node.align is not None:
         bits += node.align[:, rows].size * _SHIFT_BITS
@@ -169,7 +177,7 @@ def _relay_bits(network: Network, node: nodes.Requantize, rows: Any) -> tuple[in
     return bits, 0
 
 
-def _dendrite_bits(network: Network, node: nodes.Dendrite, rows: Any) -> tuple[int, int]:
+def _dendrite_bits(network: Network, node: Dendrite, rows: Any) -> tuple[int, int]:
     bank = node.bank
     coefficients = (bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag)
     bits = sum(array[rows].size for array in coefficients) * bank.coefficient_bits
@@ -180,22 +188,22 @@ def _dendrite_bits(network: Network, node: nodes.Dendrite, rows: Any) -> tuple[i
     return bits, 2 * _SHIFT_BITS  # decay_shift and drive_shift
 
 
-def _lif_bits(network: Network, node: nodes.LifSoma, rows: Any) -> tuple[int, int]:
+def _lif_bits(network: Network, node: LifSoma, rows: Any) -> tuple[int, int]:
     return len(rows) * 24, 17 + 12  # the membrane; threshold and decay
 
 
-def _gate_bits(network: Network, node: nodes.Gate, rows: Any) -> tuple[int, int]:
+def _gate_bits(network: Network, node: Gate, rows: Any) -> tuple[int, int]:
     both = np.concatenate([rows, rows + node.width])
     bits = _rescale_bits(node.rescale, both, node.value_bits)
     bits += node.sigmoid.out_shift[rows].size * _SHIFT_BITS
     return bits, node.sigmoid.table.size * node.sigmoid.table_bits + _SHIFT_BITS
 
 
-def _accumulator_bits(network: Network, node: nodes.Accumulator, rows: Any) -> tuple[int, int]:
+def _accumulator_bits(network: Network, node: Accumulator, rows: Any) -> tuple[int, int]:
     return len(rows) * 48, node.reciprocal_bits + 2 * _SHIFT_BITS + 24
 
 
-def _normalize_bits(network: Network, node: nodes.Normalize, rows: Any) -> tuple[int, int]:
+def _normalize_bits(network: Network, node: Normalize, rows: Any) -> tuple[int, int]:
     word = node.state_bits
     bits = _rescale_bits(node.rescale, rows, node.output.bits)
     bits += node.align[rows].size * _SHIFT_BITS
@@ -207,25 +215,25 @@ def _normalize_bits(network: Network, node: nodes.Normalize, rows: Any) -> tuple
     return bits, sent * 2 * word + 2 * word + node.reciprocal_bits + 3 * _SHIFT_BITS + 384 * 16
 
 
-def _half_words(node: nodes.Normalize) -> int:
+def _half_words(node: Normalize) -> int:
     """How many messages of half a word a value and its square, as large as they get, are."""
     largest = int((2 ** (node.state_bits - 1) - 1) ** 2) >> node.square_shift
     return 2 + max(1, math.ceil(largest.bit_length() / max(node.state_bits // 2, 1)))
 
 
-def _running_sum_bits(network: Network, node: nodes.RunningSum, rows: Any) -> tuple[int, int]:
+def _running_sum_bits(network: Network, node: RunningSum, rows: Any) -> tuple[int, int]:
     return len(rows) * 48, _SHIFT_BITS
 
 
 BITS: dict[type, Any] = {
-    nodes.Synapses: _synapse_bits,
-    nodes.Requantize: _relay_bits,
-    nodes.Dendrite: _dendrite_bits,
-    nodes.LifSoma: _lif_bits,
-    nodes.Gate: _gate_bits,
-    nodes.Accumulator: _accumulator_bits,
-    nodes.Normalize: _normalize_bits,
-    nodes.RunningSum: _running_sum_bits,
+    Synapses: _synapse_bits,
+    Requantize: _relay_bits,
+    Dendrite: _dendrite_bits,
+    LifSoma: _lif_bits,
+    Gate: _gate_bits,
+    Accumulator: _accumulator_bits,
+    Normalize: _normalize_bits,
+    RunningSum: _running_sum_bits,
 }
 
 
@@ -240,9 +248,9 @@ def _count_axons(network: Network, uses: dict[tuple[int, int], CoreUse]) -> None
         for name, channels in use.channels.items():
             for edge in network[name].inputs:
                 source: Any = network[edge.source]
-                if isinstance(network[name], nodes.Synapses):
+                if isinstance(network[name], Synapses):
                     arriving[edge.source] |= set(range(source.width))
-                elif _waits(network[name], edge) or isinstance(source, nodes.Input):
+                elif _waits(network[name], edge) or isinstance(source, Input):
                     arriving[edge.source] |= channels
         for name, channels in arriving.items():
             use.in_axons += len(channels)

@@ -18,13 +18,23 @@ from host_makers import highest_mantissa, random_cluster, random_table, token_in
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.result import Run
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import bound_network, bound_node
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.host import host_part
-from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
+from snn_deploy.nodes.embedding_table import EmbeddingTable
+from snn_deploy.nodes.gate import Gate, SigmoidGate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
+from snn_deploy.nodes.window import Window
 from snn_deploy.passes.balance_delays import BalanceDelays
 
 __all__ = ["Limits", "random_network", "random_norm", "random_run"]
@@ -178,7 +188,7 @@ def _corners(rng: np.random.Generator, limit: int, shape: Any) -> npt.NDArray[np
 
 def _plain_input(b: _Builder) -> None:
     width = b.choice(WIDTHS)
-    b.add(nodes.Input(name="input", output=b.format(width, b.bits()), channels=width))
+    b.add(Input(name="input", output=b.format(width, b.bits()), channels=width))
 
 
 def _tokens(b: _Builder) -> None:
@@ -197,7 +207,7 @@ def _tokens(b: _Builder) -> None:
 
 def _window(b: _Builder) -> None:
     width = b.choice((1, 2, 5))
-    form = b.add(nodes.Input(name="input", output=b.format(width, b.bits()), channels=width)).output
+    form = b.add(Input(name="input", output=b.format(width, b.bits()), channels=width)).output
     before, after = b.between(0, 3), 0 if b.limits.causal else b.between(0, 3)
     exponents = np.tile(form.exponents(width), before + 1 + after)
     b.add(
@@ -247,7 +257,7 @@ def _synapses(b: _Builder, width: int) -> None:
     weight = b.signed(bits, (width, source.width)).astype(np.int8)
     if b.chance(0.3):
         weight[b.rng.random(weight.shape) < 0.7] = 0
-    node = nodes.Synapses(
+    node = Synapses(
         name=b.name("synapses"),
         inputs=(Edge(source.name),),
         output=Format(48, 0),
@@ -258,12 +268,12 @@ def _synapses(b: _Builder, width: int) -> None:
     b.add(replace(node, output=Format(min(max(worst.bit_length() + 1, 2), 48), 0)))
 
 
-def _rescale(b: _Builder, width: int, worst: int, bits: int) -> nodes.Rescale:
+def _rescale(b: _Builder, width: int, worst: int, bits: int) -> Rescale:
     """Draw a gain that brings ``worst`` to about ``bits`` bits, or a little beyond."""
     gain_bits = b.between(2, min(24, max(62 - worst.bit_length(), 2)))
     excess = worst.bit_length() + gain_bits - 1 - bits
     shift = b.shifts(max(0, min(excess - 2, 47)), max(0, min(excess + 6, 47)), width)
-    return nodes.Rescale(b.signed(gain_bits, width), shift, b.signed(bits, width), gain_bits)
+    return Rescale(b.signed(gain_bits, width), shift, b.signed(bits, width), gain_bits)
 
 
 def _relay(b: _Builder) -> None:
@@ -271,7 +281,7 @@ def _relay(b: _Builder) -> None:
     output = b.format(source.width, b.bits())
     worst = int(b.bound(source).output.max()) if len(b.nodes) > 1 else source.output.limit
     b.add(
-        nodes.Requantize(
+        Requantize(
             name=b.name("relay"),
             inputs=(Edge(source.name),),
             output=output,
@@ -294,7 +304,7 @@ def _adder(b: _Builder) -> None:
     shift = np.stack([output.exponents(width) - e for e in exponents])
     if np.any(shift > 24) or np.any(shift < -47):
         return
-    node = nodes.Requantize(
+    node = Requantize(
         name=b.name("adder"),
         inputs=tuple(Edge(n.name) for n in chosen),
         output=output,
@@ -309,7 +319,7 @@ def _adder(b: _Builder) -> None:
     b.add(node)
 
 
-def _bank(b: _Builder, width: int) -> nodes.ModeBank:
+def _bank(b: _Builder, width: int) -> ModeBank:
     shape = (width, b.choice(MODES))
     bits = b.between(4, b.limits.coefficient_bits)
     k = b.between(1, bits - 1)
@@ -318,7 +328,7 @@ def _bank(b: _Builder, width: int) -> nodes.ModeBank:
     angle = b.rng.uniform(0, 2 * np.pi, shape)
     if b.chance(0.3):
         angle = np.round(angle / (np.pi / 2)) * (np.pi / 2)
-    return nodes.ModeBank(
+    return ModeBank(
         decay_real=np.trunc(radius * np.cos(angle)).astype(np.int32),
         decay_imag=np.trunc(radius * np.sin(angle)).astype(np.int32),
         decay_shift=k,
@@ -331,7 +341,7 @@ def _bank(b: _Builder, width: int) -> nodes.ModeBank:
     )
 
 
-def _lean(b: _Builder, node: nodes.Dendrite, largest: int) -> nodes.Dendrite:
+def _lean(b: _Builder, node: Dendrite, largest: int) -> Dendrite:
     """Make a dendrite's coefficients odd, all of one shift, and scale its compartments so that none
     saturates: what the native engine runs in single precision, if sums have room.
     """
@@ -356,9 +366,9 @@ def _lean(b: _Builder, node: nodes.Dendrite, largest: int) -> nodes.Dendrite:
     return replace(node, bank=bank, skip_mantissa=node.skip_mantissa | (node.skip_mantissa != 0))
 
 
-def _dendrite(b: _Builder, source: Any, output: Format, reversed_time: bool) -> nodes.Dendrite:
+def _dendrite(b: _Builder, source: Any, output: Format, reversed_time: bool) -> Dendrite:
     width = source.width
-    node = nodes.Dendrite(
+    node = Dendrite(
         name=b.name("dendrite"),
         inputs=(Edge(source.name),),
         output=output,
@@ -386,7 +396,7 @@ def _drive(b: _Builder) -> None:
     partial = b.format(source.width, b.bits(8))
     pair = [_dendrite(b, source, partial, reversed_time) for reversed_time in (False, True)]
     b.add(
-        nodes.Requantize(
+        Requantize(
             name=b.name("drive"),
             inputs=tuple(Edge(node.name) for node in pair),
             output=b.format(source.width, bits),
@@ -401,7 +411,7 @@ def _soma(b: _Builder) -> None:
         _drive(b)
     source = b.nodes[-1]
     b.add(
-        nodes.LifSoma(
+        LifSoma(
             name=b.name("lif"),
             inputs=(Edge(source.name),),
             channels=source.width,
@@ -433,14 +443,14 @@ def _gate(b: _Builder, width: int) -> None:
         table = b.signed(table_bits, 1 << index_bits)
     output = b.format(width, b.bits())
     excess = max(0, bits + table_bits - 2 - output.bits)
-    sigmoid = nodes.SigmoidGate(
+    sigmoid = SigmoidGate(
         table=table,
         table_bits=table_bits,
         index_shift=b.between(0, 20),
         out_shift=b.shifts(max(0, excess - 2), min(47, excess + 5), width),
     )
     b.add(
-        nodes.Gate(
+        Gate(
             name=b.name("gate"),
             inputs=(Edge(source.name),),
             output=output,
@@ -464,13 +474,13 @@ def _norm(b: _Builder) -> None:
 
 def random_norm(
     rng: np.random.Generator, source: Any, largest: Any, output: Format
-) -> nodes.Normalize | None:
+) -> Normalize | None:
     """Make a norm without gains whose sums and squares fit for inputs up to ``largest``."""
     exponents = source.output.exponents(source.width)
     for exponent in range(int(exponents.min()) + int(rng.integers(-12, 25)), -40, -1):
         align = exponent - exponents
         square_shift = 2 * int(rng.integers(0, 24))
-        node = nodes.Normalize(
+        node = Normalize(
             name="norm",
             inputs=(Edge(source.name),),
             output=output,
@@ -488,16 +498,16 @@ def random_norm(
     return None
 
 
-def _no_gain(width: int) -> nodes.Rescale:
+def _no_gain(width: int) -> Rescale:
     nothing = np.zeros(width, np.int32)
-    return nodes.Rescale(nothing, nothing.astype(np.int8), nothing, 2)
+    return Rescale(nothing, nothing.astype(np.int8), nothing, 2)
 
 
 def _pool(b: _Builder) -> None:
     source = b.nodes[-1]
     reciprocal_bits = b.between(8, 20)
     b.add(
-        nodes.Accumulator(
+        Accumulator(
             name=b.name("pool"),
             inputs=(Edge(source.name),),
             output=b.format(source.width, b.bits()),
@@ -517,7 +527,7 @@ def _running_sum(b: _Builder) -> None:
         _relay(b)
         return
     b.add(
-        nodes.RunningSum(
+        RunningSum(
             name=b.name("running"),
             inputs=(Edge(source.name),),
             output=b.format(source.width, b.bits()),

@@ -13,11 +13,12 @@ import numpy as np
 
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
-from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.mesh import site_of
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile, load_profile
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.activity import message_sources
 from snn_deploy.reports.report import Report, build_report
 

@@ -25,15 +25,20 @@ from snn_deploy import fixedpoint
 from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.result import Result
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import Bound, bound_network
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host_nodes import Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes.base import Place
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
+from snn_deploy.nodes.gate import Gate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
+from snn_deploy.nodes.pooling import Accumulator
+from snn_deploy.nodes.synapses import Synapses
+from snn_deploy.nodes.window import Window
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -68,11 +73,11 @@ def watch(network: Network, mantissas: IntArray) -> dict[tuple[str, int], float]
 def clipped_widths(node: Any) -> dict[str, int]:
     """By the names of a bound's quantities: the width to which the node clips them."""
     widths = {"output": node.output.bits}
-    if isinstance(node, nodes.Gate):
+    if isinstance(node, Gate):
         widths["value"] = node.value_bits
-    if isinstance(node, nodes.Dendrite):
+    if isinstance(node, Dendrite):
         widths["state"] = node.bank.state_bits
-    if isinstance(node, nodes.QuantizedSsm):
+    if isinstance(node, QuantizedSsm):
         widths["state"] = node.forward.state_bits
         if node.reverse is not None:
             widths["state of the other half"] = node.reverse.state_bits
@@ -111,7 +116,7 @@ def test_no_node_exceeds_its_bound(kind: type[Node], seed: int) -> None:
 @kinds
 def test_random_nodes_reach_their_limits(kind: type[Node]) -> None:
     """The property above means something: both answers occur, and saturations are really seen."""
-    if kind in (nodes.Input, nodes.Synapses, Window):
+    if kind in (Input, Synapses, Window):
         pytest.skip("never clips")
     possible, seen, impossible = 0, 0, 0
     for seed in range(60):
@@ -130,9 +135,9 @@ def test_random_nodes_reach_their_limits(kind: type[Node]) -> None:
 def test_the_sum_before_a_drives_shift_is_bounded(seed: int) -> None:
     """With no shift and a wide output, a dendrite's output is the sum of its contributions."""
     rng = np.random.default_rng(seed)
-    network = around(nodes.Dendrite, rng)
+    network = around(Dendrite, rng)
     node = network.output
-    assert isinstance(node, nodes.Dendrite)
+    assert isinstance(node, Dendrite)
     bare = replace(
         network, nodes=(network.input, replace(node, drive_shift=0, output=Format(48, 0)))
     )
@@ -143,7 +148,7 @@ def test_the_sum_before_a_drives_shift_is_bounded(seed: int) -> None:
 
 def clipped_dendrite() -> Network:
     """Both compartments of a mode are driven to their limits, and read out with opposite signs."""
-    bank = nodes.ModeBank(
+    bank = ModeBank(
         decay_real=np.array([[20000]], np.int32),
         decay_imag=np.array([[25000]], np.int32),
         decay_shift=15,
@@ -154,7 +159,7 @@ def clipped_dendrite() -> Network:
         coefficient_bits=16,
         state_bits=8,
     )
-    dendrite = nodes.Dendrite(
+    dendrite = Dendrite(
         name="node",
         inputs=(Edge("input"),),
         output=Format(40, 0),
@@ -164,7 +169,7 @@ def clipped_dendrite() -> Network:
         drive_shift=0,
         sum_bits=40,
     )
-    source = nodes.Input(name="input", output=Format(16, 0), channels=1)
+    source = Input(name="input", output=Format(16, 0), channels=1)
     return Network("lowered", (source, dendrite), "all")
 
 
@@ -179,9 +184,9 @@ def test_two_clipped_compartments_add_up() -> None:
 def test_state_bound_is_tight_for_a_real_decay() -> None:
     """A constant input drives h' = r h + x up to x / (1 - r); the bound adds only roundings."""
     rng = np.random.default_rng(0)
-    network = around(nodes.Dendrite, rng)
+    network = around(Dendrite, rng)
     node = network.output
-    assert isinstance(node, nodes.Dendrite)
+    assert isinstance(node, Dendrite)
     bank = replace(
         node.bank,
         decay_real=np.array([[4000]], np.int32),
@@ -203,7 +208,7 @@ def test_state_bound_is_tight_for_a_real_decay() -> None:
         reversed_time=False,
         output=Format(40, 0),
     )
-    source = nodes.Input(name="input", output=Format(16, 0), channels=1)
+    source = Input(name="input", output=Format(16, 0), channels=1)
     made = Network("lowered", (source, bare), "all")
     reached = int(run_reference(made, np.full((1, 2000, 1), 32767)).trace["node"].max())
     bound = float(state_bound(bank, np.array([32767.0]))[0, 0])
@@ -214,8 +219,8 @@ def test_state_bound_is_tight_for_a_real_decay() -> None:
 @pytest.mark.parametrize("angle", [0.0, 1e-3, 0.3, np.pi / 3, np.pi / 2, 2.0, np.pi])
 def test_a_readout_of_any_phase_hears_no_more_than_its_bound(modulus: float, angle: float) -> None:
     """The worst input for a phase has the sign of what the phase hears of each step."""
-    node = around(nodes.Dendrite, np.random.default_rng(0)).output
-    assert isinstance(node, nodes.Dendrite)
+    node = around(Dendrite, np.random.default_rng(0)).output
+    assert isinstance(node, Dendrite)
     turned = np.rint(4096 * modulus * np.exp(1j * angle))
     bank = replace(
         node.bank,
@@ -233,8 +238,8 @@ def test_a_readout_of_any_phase_hears_no_more_than_its_bound(modulus: float, ang
 
 
 def test_a_membrane_without_leak_has_no_bound() -> None:
-    source = nodes.Input(name="input", output=Format(6, 0), channels=1)
-    soma = nodes.LifSoma(name="node", inputs=(Edge("input"),), channels=1, threshold=5, decay=0)
+    source = Input(name="input", output=Format(6, 0), channels=1)
+    soma = LifSoma(name="node", inputs=(Edge("input"),), channels=1, threshold=5, decay=0)
     network = Network("lowered", (source, soma), "all")
     bound = bound_network(network)["node"]
     assert bound.can_exceed("membrane")
@@ -244,10 +249,8 @@ def test_a_membrane_without_leak_has_no_bound() -> None:
 
 
 def test_a_membrane_that_leaks_slowly_reaches_its_bound() -> None:
-    source = nodes.Input(name="input", output=Format(5, 0), channels=1)
-    soma = nodes.LifSoma(
-        name="node", inputs=(Edge("input"),), channels=1, threshold=2**17 - 1, decay=8
-    )
+    source = Input(name="input", output=Format(5, 0), channels=1)
+    soma = LifSoma(name="node", inputs=(Edge("input"),), channels=1, threshold=2**17 - 1, decay=8)
     network = Network("lowered", (source, soma), "all")
     bound = bound_network(network)["node"].reached["membrane"][0]
     v = 0
@@ -257,8 +260,8 @@ def test_a_membrane_that_leaks_slowly_reaches_its_bound() -> None:
 
 
 def test_the_sum_over_a_sequence_has_no_bound() -> None:
-    source = nodes.Input(name="input", output=Format(4, 0), channels=2)
-    pool = nodes.Accumulator(
+    source = Input(name="input", output=Format(4, 0), channels=2)
+    pool = Accumulator(
         name="node",
         inputs=(Edge("input"),),
         output=Format(8, 0),
@@ -277,11 +280,11 @@ def test_the_sum_over_a_sequence_has_no_bound() -> None:
 def test_spikes_excite_or_inhibit_but_never_both() -> None:
     """0 or 1 a spike: the worst sum takes all weights of one sign, not all magnitudes."""
     weight = np.array([[100, -90, 3], [-1, -2, 5]], np.int8)
-    synapses = nodes.Synapses(
+    synapses = Synapses(
         name="node", inputs=(Edge("input", 1),), output=Format(24, 0), weight=weight, weight_bits=8
     )
-    spikes = nodes.Input(name="input", output=Format(1, 0, signed=False), channels=3)
-    graded = nodes.Input(name="input", output=Format(2, 0), channels=3)
+    spikes = Input(name="input", output=Format(1, 0, signed=False), channels=3)
+    graded = Input(name="input", output=Format(2, 0), channels=3)
     spiking = bound_network(Network("lowered", (spikes, synapses), "all"))["node"]
     np.testing.assert_array_equal(spiking.output, [103, 5])
     full = bound_network(Network("lowered", (graded, synapses), "all"))["node"]
@@ -357,7 +360,7 @@ def test_dendrites_never_saturate_and_their_bounds_prove_it() -> None:
     source = float_network(width=6, modes=4, layers=3, modulus=(0.9, 0.9999), reverse=True)
     network = compile_network(source, QuantizationConfig(), Calibration(float_inputs(source)))
     bounds = bound_network(network)
-    for node in network.of_kind(nodes.Dendrite):
+    for node in network.of_kind(Dendrite):
         assert not bounds[node.name].can_exceed("state")
         assert not bounds[node.name].can_exceed("sum")
 

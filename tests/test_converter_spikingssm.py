@@ -14,17 +14,15 @@ from synthetic import checkpoint_of, random_inputs, tiny_spikingssm_state
 from snn_deploy.converters.registry import FAMILIES, to_float_network
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import (
-    Affine,
-    DiagonalSsm,
-    FloatInput,
-    Glu,
-    LayerNorm,
-    Lif,
-    Linear,
-    Readout,
-    Residual,
-)
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.glu import Glu
+from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 layouts = st.fixed_dictionaries(
     {

@@ -16,9 +16,9 @@ from snn_deploy.errors import (
     SnnDeployWarning,
     UnsupportedNetworkError,
 )
-from snn_deploy.ir.float_nodes import Lif
 from snn_deploy.ir.network import OutputSteps
 from snn_deploy.ir.stability import unstable_nodes
+from snn_deploy.nodes.float_lif import Lif
 
 KERNEL = "model.s4_layers.1.kernel."
 

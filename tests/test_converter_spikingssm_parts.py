@@ -15,10 +15,10 @@ from synthetic import Tensors, checkpoint_of, tiny_spikingssm_state
 from snn_deploy.converters.registry import to_float_network
 from snn_deploy.engines.float_dynamics import ssm_kernel
 from snn_deploy.engines.floating import run_float
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding
-from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm
 from snn_deploy.ir.network import OutputSteps
 from snn_deploy.ir.text import format_network
+from snn_deploy.nodes.embedding import AdaptiveEmbedding
+from snn_deploy.nodes.ssm import DiagonalSsm, DssSsm
 
 Array = npt.NDArray[Any]
 STEPS = 12

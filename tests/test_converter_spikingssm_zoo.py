@@ -15,9 +15,10 @@ from snn_deploy.checkpoint import read_checkpoint
 from snn_deploy.converters.registry import to_float_network
 from snn_deploy.engines.floating import FloatResult, run_float
 from snn_deploy.errors import SnnDeployWarning
-from snn_deploy.ir.float_nodes import Lif, Residual
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.residual import Residual
 
 TRAINED = ("seqdigits_uni", "seqdigits_bi", "listops_bi")
 # Sequences are independent; a part of the larger test sets says as much in less time.

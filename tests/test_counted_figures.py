@@ -20,12 +20,12 @@ from plain_count import PlainCount
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.host_nodes import Cluster, EmbeddingTable
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping import cost, populations
 from snn_deploy.mapping.cost import Memory, NodeCost
 from snn_deploy.mapping.profile import Profile, load_profile
+from snn_deploy.nodes.embedding_table import Cluster, EmbeddingTable
 from snn_deploy.reports import energy, events, report, timing
 from snn_deploy.reports.events import Events
 from snn_deploy.reports.loads import PassLoads

@@ -15,9 +15,10 @@ from networks import float_inputs, float_network
 
 from snn_deploy.data.inputs import Data, check_data, load_data
 from snn_deploy.errors import DataError
-from snn_deploy.ir import float_nodes
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.embedding import Embedding
+from snn_deploy.nodes.float_inputs import TokenInput
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
@@ -26,8 +27,8 @@ REAL = float_network(d_in=2, layers=0)
 TOKENS = Network(
     "float",
     (
-        float_nodes.TokenInput(name="input", vocabulary=5),
-        float_nodes.Embedding(name="encoder", inputs=(Edge("input"),), table=np.zeros((5, 3))),
+        TokenInput(name="input", vocabulary=5),
+        Embedding(name="encoder", inputs=(Edge("input"),), table=np.zeros((5, 3))),
     ),
     "all",
 )

@@ -282,7 +282,7 @@ SIGNED: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "an unknown node": (
         lambda d: d["network"]["nodes"][3].update(kind="Perceptron"),
-        "not a valid deployment: unknown node kind 'Perceptron'; there are: Input, ",
+        "not a valid deployment: unknown node kind 'Perceptron'; there are: Accumulator, ",
     ),
     "a missing field": (
         lambda d: d["network"]["nodes"][0].pop("channels"),

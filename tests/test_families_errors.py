@@ -25,10 +25,10 @@ from snn_deploy.errors import (
     DataError,
     UnsupportedNetworkError,
 )
-from snn_deploy.ir.float_nodes import FloatInput
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.stability import unstable_nodes
+from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.stochastic_spikes import StochasticSpikes
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.quantize.config import QuantizationConfig

@@ -11,8 +11,8 @@ from family_cases import Case, cases
 
 from snn_deploy.converters.registry import to_float_network
 from snn_deploy.engines.floating import run_float
-from snn_deploy.ir.float_nodes import Residual
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.residual import Residual
 
 
 def spiking(network: Network) -> list[str]:

@@ -17,13 +17,14 @@ from snn_deploy.engines import floating
 from snn_deploy.engines.float_dynamics import convolve, fire_exact, kernel_spectrum, ssm_kernel
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import BackendError, DataError, NetworkError
-from snn_deploy.ir import encoder_decoder_nodes, float_nodes
-from snn_deploy.ir.encoder_decoder_nodes import PositionalEncoding
-from snn_deploy.ir.float_nodes import DiagonalSsm, FloatInput, Linear
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.node import Node
+from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_node import FloatNode
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.positional_encoding import PositionalEncoding
+from snn_deploy.nodes.registry import legal_kinds
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 Array = npt.NDArray[Any]
 
@@ -174,13 +175,7 @@ def test_lengths_choose_the_valid_steps() -> None:
 
 
 def test_every_float_node_can_be_run() -> None:
-    public = [
-        getattr(module, name)
-        for module in (float_nodes, encoder_decoder_nodes)
-        for name in module.__all__
-    ]
-    kinds = {kind for kind in public if issubclass(kind, Node)}
-    for kind in kinds:
+    for kind in legal_kinds("float").values():
         assert kind.evaluate is not FloatNode.evaluate
 
 

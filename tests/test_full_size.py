@@ -13,8 +13,10 @@ from snn_deploy.data.inputs import load_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.examples.full_size import CONFIGURATIONS, make_checkpoint, make_data, write
 from snn_deploy.examples.measuring import run_command
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, RetrievalHead
-from snn_deploy.ir.float_nodes import DiagonalSsm, Lif, TokenInput
+from snn_deploy.nodes.float_inputs import TokenInput
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.heads import AdaptiveLogSoftmax, RetrievalHead
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 SMALLEST = "dvs128gesture"
 

@@ -35,14 +35,14 @@ from snn_deploy.errors import ConfigError, DataError, DeploymentError, NetworkEr
 from snn_deploy.evaluation.dataset import open_dataset
 from snn_deploy.evaluation.tally import count
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
-from snn_deploy.ir.encoder_decoder_nodes import FirstSteps
-from snn_deploy.ir.float_nodes import Affine
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.text import format_network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping.host import host_work
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.heads import FirstSteps
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.run import simulation
 from snn_deploy.run.simulation import Simulation, simulate

@@ -28,12 +28,8 @@ from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run, senders
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.host import chip_part, host_part
-from snn_deploy.ir.host_nodes import Cluster
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import latencies
@@ -41,6 +37,13 @@ from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping.check import check_target, find_notices
 from snn_deploy.mapping.host import host_work
 from snn_deploy.mapping.profile import load_profile
+from snn_deploy.nodes.convolution import Conv1d
+from snn_deploy.nodes.embedding import AdaptiveEmbedding, Embedding
+from snn_deploy.nodes.embedding_table import Cluster
+from snn_deploy.nodes.float_inputs import FloatInput, TokenInput
+from snn_deploy.nodes.positional_encoding import PositionalEncoding
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.page.data import gather_page
 from snn_deploy.page.html import render_page
 from snn_deploy.passes.pipeline import compile_network
@@ -96,7 +99,7 @@ def test_any_steps_are_those_of_the_whole(seed: int, data: st.DataObject) -> Non
 
 
 def test_the_hosts_own_synapses_send_no_messages() -> None:
-    before = nodes.Synapses(
+    before = Synapses(
         name="synapses",
         inputs=(Edge("input"),),
         output=Format(24, 0),
@@ -191,10 +194,8 @@ def spiking_tokens() -> tuple[Network, Network]:
     network = float_network(norm=True)
     rng = np.random.default_rng(5)
     stages: tuple[Node, ...] = (
-        float_nodes.TokenInput(name="input", vocabulary=9),
-        float_nodes.Embedding(
-            name="encoder.0", inputs=(Edge("input"),), table=rng.normal(size=(9, 4))
-        ),
+        TokenInput(name="input", vocabulary=9),
+        Embedding(name="encoder.0", inputs=(Edge("input"),), table=rng.normal(size=(9, 4))),
         PositionalEncoding(
             name="encoder", inputs=(Edge("encoder.0"),), table=rng.normal(size=(30, 4))
         ),
@@ -250,7 +251,7 @@ def test_a_search_narrows_the_stream_behind_a_table() -> None:
 def answering(*stages: Node) -> Network:
     """A network that reads out every step of what ``stages`` give."""
     width = stages[-1].width
-    readout = float_nodes.Readout(
+    readout = Readout(
         name="decoder",
         inputs=(Edge(stages[-1].name),),
         mode="every",
@@ -268,17 +269,17 @@ def adaptive(rng: np.random.Generator, scale: float) -> tuple[Node, ...]:
         tables=tuple(rng.normal(size=(n, e)) * scale for n, e in zip(rows, widths, strict=True)),
         projections=tuple(rng.normal(size=(6, e)) for e in widths),
     )
-    return float_nodes.TokenInput(name="input", vocabulary=sum(rows)), encoder
+    return TokenInput(name="input", vocabulary=sum(rows)), encoder
 
 
 def embedded(rng: np.random.Generator, scale: float) -> tuple[Node, ...]:
     table = rng.normal(size=(7, 5)) * scale * 2.0 ** rng.integers(-3, 4, 5)
-    embedding = float_nodes.Embedding(name="embedding", inputs=(Edge("input"),), table=table)
+    embedding = Embedding(name="embedding", inputs=(Edge("input"),), table=table)
     # nothing is left of the first row
     places = PositionalEncoding(
         name="encoder", inputs=(Edge("embedding"),), table=rng.normal(size=(9, 5)) - table[0]
     )
-    return float_nodes.TokenInput(name="input", vocabulary=7), embedding, places
+    return TokenInput(name="input", vocabulary=7), embedding, places
 
 
 def _error_of_factors(node: Node) -> Any:
@@ -321,7 +322,7 @@ def test_tables_are_as_fine_as_their_format(
 def test_a_convolution_is_a_window_and_a_linear_layer(taps: int) -> None:
     rng = np.random.default_rng(1)
     source = answering(
-        float_nodes.FloatInput(name="input", channels=2),
+        FloatInput(name="input", channels=2),
         Conv1d(
             name="encoder",
             inputs=(Edge("input"),),

@@ -15,14 +15,18 @@ from hypothesis import strategies as st
 from networks import INTEGER_KINDS, around, float_network
 
 from snn_deploy.errors import ConfigError, NetworkError
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.text import format_network, format_node
 from snn_deploy.ir.timing import latencies
-from snn_deploy.ir.verifier import legal_kinds
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.glu import Glu
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.registry import legal_kinds
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.residual import Residual
 
 # --- formats
 
@@ -118,7 +122,7 @@ def test_networks_find_their_nodes() -> None:
         "layers.0.residual",
     ]
     assert network.consumers("decoder") == ()
-    assert [node.name for node in network.of_kind(float_nodes.Lif, float_nodes.Glu)] == [
+    assert [node.name for node in network.of_kind(Lif, Glu)] == [
         "layers.0.lif",
         "layers.0.glu",
     ]
@@ -133,7 +137,7 @@ def test_a_node_that_is_not_there() -> None:
 def test_rewriting_keeps_the_order() -> None:
     network = float_network(layers=1)
     first, second = (
-        float_nodes.Residual(name=name, inputs=(Edge("input"),), channels=1) for name in ("a", "b")
+        Residual(name=name, inputs=(Edge("input"),), channels=1) for name in ("a", "b")
     )
     made = network.rewrite({"encoder": (first, second), "decoder": ()}, stage="integer")
     assert made.names == ("input", "a", "b", *network.names[2:-1])
@@ -207,7 +211,7 @@ def test_a_whole_network_as_text() -> None:
 
 def test_arrays_as_text() -> None:
     def line(**weights: Any) -> str:
-        return format_node(float_nodes.Linear(name="n", **weights))
+        return format_node(Linear(name="n", **weights))
 
     assert "weight=float64[0x3] " in line(weight=np.zeros((0, 3)), bias=np.zeros(0))
     assert "weight=int8[1x2]:-3…7" in line(weight=np.array([[-3, 7]], np.int8), bias=np.zeros(1))
@@ -221,10 +225,10 @@ def test_arrays_as_text() -> None:
 
 
 def test_latencies_add_up_along_the_slowest_path() -> None:
-    source = nodes.Input(name="input", output=Format(8, 0), channels=1)
+    source = Input(name="input", output=Format(8, 0), channels=1)
 
-    def relay(name: str, *inputs: Edge) -> nodes.Requantize:
-        return nodes.Requantize(name=name, inputs=inputs, output=Format(8, 0), channels=1)
+    def relay(name: str, *inputs: Edge) -> Requantize:
+        return Requantize(name=name, inputs=inputs, output=Format(8, 0), channels=1)
 
     network = Network(
         "lowered",

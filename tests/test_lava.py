@@ -20,8 +20,8 @@ from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.formats import Format
-from snn_deploy.ir.integer_nodes import LifSoma
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig

@@ -27,14 +27,16 @@ from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.bounds import bound_network
-from snn_deploy.ir.float_nodes import FloatInput, LayerNorm
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.integer_nodes import Input, Normalize
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.timing import latencies
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping.check import find_notices
 from snn_deploy.mapping.profile import load_profile
+from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings

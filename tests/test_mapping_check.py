@@ -10,15 +10,15 @@ import placement_audit as audit
 import pytest
 
 from snn_deploy.errors import NetworkError, TargetError
-from snn_deploy.ir.float_nodes import FloatInput
 from snn_deploy.ir.formats import Format
-from snn_deploy.ir.integer_nodes import Input
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import list_profiles, load_profile, parse_profile
 from snn_deploy.nodes.base import IntegerNode
-from snn_deploy.nodes.registry import integer_kinds
+from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.registry import legal_kinds
 
 
 def changed(network: Network, name: str, **fields: Any) -> Network:
@@ -129,7 +129,7 @@ def test_float_network_has_no_cost() -> None:
 
 def test_every_process_is_recounted() -> None:
     """Kinds whose cost is not their program's alone need a recount in the audit."""
-    lowered_kinds = integer_kinds(lowered=True).values()
+    lowered_kinds = legal_kinds("lowered").values()
     kinds = {kind for kind in lowered_kinds if not kind.on_host} | {Input}
     assert set(audit.BITS) <= kinds - {Input}
     own = {kind for kind in kinds if kind.cost is not IntegerNode.cost}

@@ -28,10 +28,15 @@ from snn_deploy.engines.native.vectors import HAS_FLOATS
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.errors import ConfigError, DataError
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 
 def network_of(*members: Any, output_steps: Any = "all") -> Network:
@@ -62,13 +67,13 @@ def test_every_small_product_rounds_half_up() -> None:
     mantissa, shift = (grid.ravel() for grid in np.meshgrid(np.arange(-17, 18), np.arange(8)))
     width = len(mantissa)
     network = network_of(
-        nodes.Input(name="input", output=Format(16, 0), channels=width),
-        nodes.Requantize(
+        Input(name="input", output=Format(16, 0), channels=width),
+        Requantize(
             name="relay",
             inputs=(Edge("input"),),
             output=Format(16, 0),
             channels=width,
-            rescale=nodes.Rescale(
+            rescale=Rescale(
                 mantissa.astype(np.int32), shift.astype(np.int8), np.zeros(width, np.int32), 6
             ),
         ),
@@ -85,7 +90,7 @@ def test_every_small_decay_rounds_half_up() -> None:
     width, modes = len(pairs), 9
     rng = np.random.default_rng(0)
     readout = rng.integers(-15, 16, (2, width, modes)).astype(np.int32)
-    bank = nodes.ModeBank(
+    bank = ModeBank(
         decay_real=np.repeat(pairs[:, :1], modes, axis=1).astype(np.int32),
         decay_imag=np.repeat(pairs[:, 1:], modes, axis=1).astype(np.int32),
         decay_shift=4,
@@ -98,8 +103,8 @@ def test_every_small_decay_rounds_half_up() -> None:
     )
     for reversed_time in (False, True):
         network = network_of(
-            nodes.Input(name="input", output=Format(8, 0), channels=width),
-            nodes.Dendrite(
+            Input(name="input", output=Format(8, 0), channels=width),
+            Dendrite(
                 name="dendrite",
                 inputs=(Edge("input"),),
                 output=Format(18, 0),
@@ -122,7 +127,7 @@ def test_readouts_with_more_bits_than_the_bias_are_guarded(guarded: bool) -> Non
     bits, shift = (24, 44) if guarded else (16, 18)
     readout = rng.integers(2 ** (bits - 2), 2 ** (bits - 1), (2, width, modes)) | 1
     decay = rng.integers(-600, 601, (2, width, modes)).astype(np.int32)
-    bank = nodes.ModeBank(
+    bank = ModeBank(
         decay_real=decay[0],
         decay_imag=decay[1],
         decay_shift=10,
@@ -133,7 +138,7 @@ def test_readouts_with_more_bits_than_the_bias_are_guarded(guarded: bool) -> Non
         coefficient_bits=24,
         state_bits=24,
     )
-    dendrite = nodes.Dendrite(
+    dendrite = Dendrite(
         name="dendrite",
         inputs=(Edge("input"),),
         output=Format(18, 0),
@@ -143,7 +148,7 @@ def test_readouts_with_more_bits_than_the_bias_are_guarded(guarded: bool) -> Non
         drive_shift=0,
         sum_bits=32,
     )
-    entry = nodes.Input(name="input", output=Format(16, 0), channels=width)
+    entry = Input(name="input", output=Format(16, 0), channels=width)
     network = network_of(entry, dendrite)
     layout = layout_of(network)
     filled = -(-width // layout.lanes)  # groups that hold a channel; some CPUs have more
@@ -156,14 +161,14 @@ def odd(mantissa: np.ndarray) -> np.ndarray:
     return np.asarray(mantissa | (mantissa != 0)).astype(np.int32)
 
 
-def lean_dendrite(width: int, modes: int, seed: int = 0, **changes: Any) -> nodes.Dendrite:
+def lean_dendrite(width: int, modes: int, seed: int = 0, **changes: Any) -> Dendrite:
     """A dendrite for single precision: decays and readouts odd, or 0, over ``2**15``."""
     rng = np.random.default_rng(seed)
     decay = rng.uniform(0.5, 0.99, (width, modes)) * np.exp(1j * rng.uniform(0, 6, (width, modes)))
     parts = np.trunc(np.stack([decay.real, decay.imag]) * 2**15).astype(np.int32)
     parts[:, rng.random((width, modes)) < 0.1] = 0
     readout = rng.integers(-(2**14), 2**14, (2, width, modes))
-    bank = nodes.ModeBank(
+    bank = ModeBank(
         decay_real=odd(parts[0]),
         decay_imag=odd(parts[1]),
         decay_shift=15,
@@ -182,7 +187,7 @@ def lean_dendrite(width: int, modes: int, seed: int = 0, **changes: Any) -> node
         "drive_shift": 2,
         "reversed_time": False,
     }
-    return nodes.Dendrite(
+    return Dendrite(
         name="dendrite",
         inputs=(Edge("input"),),
         output=Format(18, 0),
@@ -193,7 +198,7 @@ def lean_dendrite(width: int, modes: int, seed: int = 0, **changes: Any) -> node
 
 
 def lean_network(width: int, modes: int, seed: int = 0, **changes: Any) -> Network:
-    entry = nodes.Input(name="input", output=Format(13, 0), channels=width)
+    entry = Input(name="input", output=Format(13, 0), channels=width)
     return network_of(entry, lean_dendrite(width, modes, seed, **changes))
 
 
@@ -290,9 +295,9 @@ def test_more_spikes_than_a_16_bit_sum_holds(spiking: int) -> None:
     weight = np.full((targets, width), 127, np.int8)
     weight[1] = -127
     network = network_of(
-        nodes.Input(name="input", output=Format(4, 0), channels=width),
-        nodes.LifSoma(name="lif", inputs=(Edge("input"),), channels=width, threshold=0, decay=4095),
-        nodes.Synapses(
+        Input(name="input", output=Format(4, 0), channels=width),
+        LifSoma(name="lif", inputs=(Edge("input"),), channels=width, threshold=0, decay=4095),
+        Synapses(
             name="synapses",
             inputs=(Edge("lif", delay=1),),
             output=Format(18, 0),

@@ -11,10 +11,15 @@ from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.base import IntegerNode, Rescale
+from snn_deploy.nodes.gate import Gate, SigmoidGate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 WORD = Format(24, 0)
 
@@ -32,12 +37,12 @@ def check(network: Network, inputs: np.ndarray, traced: bool) -> None:
     assert given.saturated == expected.saturated
 
 
-def spiking(width: int, weight: np.ndarray) -> list[nodes.IntegerNode]:
+def spiking(width: int, weight: np.ndarray) -> list[IntegerNode]:
     """An input whose ones are spikes, and synapses that they reach."""
     return [
-        nodes.Input(name="input", output=Format(4, 0), channels=width),
-        nodes.LifSoma(name="lif", inputs=(Edge("input"),), channels=width, threshold=0, decay=4095),
-        nodes.Synapses(
+        Input(name="input", output=Format(4, 0), channels=width),
+        LifSoma(name="lif", inputs=(Edge("input"),), channels=width, threshold=0, decay=4095),
+        Synapses(
             name="synapses",
             inputs=(Edge("lif", delay=1),),
             output=WORD,
@@ -81,17 +86,15 @@ def test_relays_of_any_number_of_sources(
 ) -> None:
     width, rng = 37, np.random.default_rng(sources)
     align = rng.integers(-3, 3, (sources, width)).astype(np.int8)
-    members: list[nodes.IntegerNode] = [
-        nodes.Input(name="input", output=Format(12, 0), channels=width)
-    ]
+    members: list[IntegerNode] = [Input(name="input", output=Format(12, 0), channels=width)]
     for i, shift in enumerate(align if aligned else np.zeros_like(align)):
         members.append(
-            nodes.Requantize(
+            Requantize(
                 name=f"source.{i}",
                 inputs=(Edge("input"),),
                 output=Format(24, tuple(int(-k) for k in shift)),
                 channels=width,
-                rescale=nodes.Rescale(
+                rescale=Rescale(
                     np.full(width, i + 1, np.int32),
                     np.zeros(width, np.int8),
                     np.full(width, i, np.int32),
@@ -99,13 +102,13 @@ def test_relays_of_any_number_of_sources(
                 ),
             )
         )
-    rescale = nodes.Rescale(
+    rescale = Rescale(
         rng.integers(-127, 128, width).astype(np.int32),
         rng.integers(0, 8, width).astype(np.int8),
         rng.integers(-99, 100, width).astype(np.int32),
         8,
     )
-    total = nodes.Requantize(
+    total = Requantize(
         name="total",
         inputs=tuple(Edge(node.name) for node in members[1:]),
         output=Format(14, 0),
@@ -117,21 +120,21 @@ def test_relays_of_any_number_of_sources(
     check(Network("lowered", (*members, total), "all"), inputs, traced)
 
 
-def gated(channels: int, rng: np.random.Generator) -> nodes.Gate:
+def gated(channels: int, rng: np.random.Generator) -> Gate:
     """A gate that reads synapses."""
-    return nodes.Gate(
+    return Gate(
         name="gate",
         inputs=(Edge("synapses"),),
         output=Format(16, 0),
         channels=channels,
-        rescale=nodes.Rescale(
+        rescale=Rescale(
             rng.integers(-99, 100, 2 * channels).astype(np.int32),
             np.full(2 * channels, 5, np.int8),
             rng.integers(-99, 100, 2 * channels).astype(np.int32),
             8,
         ),
         value_bits=12,
-        sigmoid=nodes.SigmoidGate(
+        sigmoid=SigmoidGate(
             rng.integers(-127, 128, 64).astype(np.int32), 8, 3, np.full(channels, 4, np.int8)
         ),
     )
@@ -169,20 +172,20 @@ def test_gates_read_sums_of_every_number(width: int, channels: int, traced: bool
 def test_gates_round_their_arguments_to_rows(index_shift: int, value_bits: int) -> None:
     """Every argument of ±1,500, and so every tie; a half that may be clipped, or may not."""
     width, rng = 5, np.random.default_rng(index_shift)
-    entry = nodes.Input(name="input", output=Format(12, 0), channels=2 * width)
-    gate = nodes.Gate(
+    entry = Input(name="input", output=Format(12, 0), channels=2 * width)
+    gate = Gate(
         name="gate",
         inputs=(Edge("input"),),
         output=Format(12, 0),
         channels=width,
-        rescale=nodes.Rescale(
+        rescale=Rescale(
             np.ones(2 * width, np.int32),
             np.zeros(2 * width, np.int8),
             np.zeros(2 * width, np.int32),
             8,
         ),
         value_bits=value_bits,
-        sigmoid=nodes.SigmoidGate(
+        sigmoid=SigmoidGate(
             rng.integers(-127, 128, 256).astype(np.int32),
             8,
             index_shift,

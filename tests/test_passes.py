@@ -23,13 +23,22 @@ from networks import (
 
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.text import format_network
 from snn_deploy.ir.timing import latencies
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.dendrite import Dendrite, QuantizedSsm
+from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.gate import Gate, QuantizedGlu
+from snn_deploy.nodes.glu import Glu
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.ssm import DiagonalSsm
+from snn_deploy.nodes.synapses import QuantizedLinear, Synapses
 from snn_deploy.passes.balance_delays import BalanceDelays
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.fold_thresholds import FoldThresholds
@@ -161,7 +170,7 @@ def test_folding_thresholds_keeps_every_spike(reverse: bool) -> None:
     inputs = float_inputs(source, batch=4, steps=50)
     before, after = (run_float(n, inputs, record=source.names[:-1]) for n in (source, folded))
     np.testing.assert_allclose(before.logits, after.logits, rtol=1e-9)
-    for soma in source.of_kind(float_nodes.Lif):
+    for soma in source.of_kind(Lif):
         spikes = before.signals[soma.name]
         assert 0 < spikes.mean() < 1
         np.testing.assert_array_equal(spikes, after.signals[soma.name])
@@ -182,17 +191,17 @@ def test_thresholds_of_one_are_left_alone() -> None:
 
 def test_a_causal_ssm_becomes_one_dendrite() -> None:
     before, after = stages(float_network())[:2]
-    assert not after.of_kind(nodes.QuantizedSsm)
+    assert not after.of_kind(QuantizedSsm)
     ssm, dendrite = before["layers.1.ssm"], after["layers.1.ssm"]
-    assert isinstance(ssm, nodes.QuantizedSsm)
-    assert isinstance(dendrite, nodes.Dendrite)
+    assert isinstance(ssm, QuantizedSsm)
+    assert isinstance(dendrite, Dendrite)
     assert dendrite.bank is ssm.forward
     assert not dendrite.reversed_time
 
 
 def test_a_bidirectional_ssm_becomes_two_dendrites_and_a_relay() -> None:
     after = stages(float_network(layers=1, reverse=True))[1]
-    forward, reverse = after.of_kind(nodes.Dendrite)
+    forward, reverse = after.of_kind(Dendrite)
     assert (forward.name, reverse.name) == ("layers.0.ssm.forward", "layers.0.ssm.reverse")
     assert (forward.reversed_time, reverse.reversed_time) == (False, True)
     assert not reverse.skip_mantissa.any()
@@ -204,11 +213,11 @@ def test_a_bidirectional_ssm_becomes_two_dendrites_and_a_relay() -> None:
 
 def test_linear_layers_become_synapses_and_receivers() -> None:
     after = stages(float_network(layers=1))[2]
-    assert not after.of_kind(nodes.QuantizedLinear, nodes.QuantizedGlu)
-    synapses = [node.name for node in after.of_kind(nodes.Synapses)]
+    assert not after.of_kind(QuantizedLinear, QuantizedGlu)
+    synapses = [node.name for node in after.of_kind(Synapses)]
     assert synapses == ["encoder.synapses", "layers.0.mix.synapses", "decoder.synapses"]
     gate = after["layers.0.glu"]
-    assert isinstance(gate, nodes.Gate)
+    assert isinstance(gate, Gate)
     assert [edge.source for edge in gate.inputs] == ["layers.0.mix.synapses"]
     assert "layers.0.mix" not in after.names
 
@@ -223,7 +232,7 @@ def test_paths_into_a_node_take_equally_long(layers: int) -> None:
     for node in network:
         arrivals = {latency[edge.source] + edge.delay for edge in node.inputs}
         assert arrivals <= {latency[node.name]}
-        if isinstance(node, nodes.Synapses):
+        if isinstance(node, Synapses):
             assert [edge.delay for edge in node.inputs] == [1]
     # the encoder's synapses, one crossing a layer, and the decoder's
     assert latency["decoder"] == 2 + layers
@@ -332,20 +341,20 @@ def golden_network() -> Network:
     return Network(
         "float",
         (
-            float_nodes.FloatInput(name="input", channels=1),
-            float_nodes.Linear(
+            FloatInput(name="input", channels=1),
+            Linear(
                 name="encoder",
                 inputs=(Edge("input"),),
                 weight=real(1.0, -0.5)[:, None],
                 bias=real(0.0, 0.25),
             ),
-            float_nodes.Affine(
+            Affine(
                 name="layers.0.norm",
                 inputs=(Edge("encoder"),),
                 scale=real(2.0, 1.0),
                 shift=real(0.5, -0.5),
             ),
-            float_nodes.DiagonalSsm(
+            DiagonalSsm(
                 name="layers.0.ssm",
                 inputs=(Edge("layers.0.norm"),),
                 a=np.array([[0.75 + 0.25j], [0.5]]),
@@ -354,22 +363,20 @@ def golden_network() -> Network:
                 d=real(0.5, 0.0),
                 c_reverse=np.array([[0.125], [0.25j]]),
             ),
-            float_nodes.Lif(
-                name="layers.0.lif", inputs=(Edge("layers.0.ssm"),), threshold=real(1.0, 0.5)
-            ),
-            float_nodes.Linear(
+            Lif(name="layers.0.lif", inputs=(Edge("layers.0.ssm"),), threshold=real(1.0, 0.5)),
+            Linear(
                 name="layers.0.mix",
                 inputs=(Edge("layers.0.lif"),),
                 weight=np.array([[1.0, 0.5], [-1.0, 0.25], [0.5, 0.5], [2.0, -1.0]]),
                 bias=real(0.0, 0.5, -1.0, 1.0),
             ),
-            float_nodes.Glu(name="layers.0.glu", inputs=(Edge("layers.0.mix"),), channels=2),
-            float_nodes.Residual(
+            Glu(name="layers.0.glu", inputs=(Edge("layers.0.mix"),), channels=2),
+            Residual(
                 name="layers.0.residual",
                 inputs=(Edge("encoder"), Edge("layers.0.glu")),
                 channels=2,
             ),
-            float_nodes.Readout(
+            Readout(
                 name="decoder",
                 inputs=(Edge("layers.0.residual"),),
                 mode="mean",

@@ -14,12 +14,16 @@ from networks import Norm, encoded, extreme_inputs, float_inputs, float_network,
 
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import ConfigError, UnsupportedNetworkError
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_node import FloatNode
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.pooling import Accumulator
+from snn_deploy.nodes.ssm import DiagonalSsm
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -94,11 +98,11 @@ def test_decays_of_no_modes() -> None:
 # --- dendrites
 
 
-def ssm_of(a: complex, c: complex = 1.0, d: float = 0.0, width: int = 1) -> float_nodes.DiagonalSsm:
+def ssm_of(a: complex, c: complex = 1.0, d: float = 0.0, width: int = 1) -> DiagonalSsm:
     def full(value: complex) -> npt.NDArray[np.complex128]:
         return np.full((width, 1), value, dtype=complex)
 
-    return float_nodes.DiagonalSsm(
+    return DiagonalSsm(
         name="ssm",
         inputs=(Edge("input"),),
         a=full(a),
@@ -115,9 +119,7 @@ def test_states_are_proven_not_to_saturate(modulus: float, angle: float, drive: 
     worst = np.full(1, 32767.0)
     ssm = ssm_of(complex(modulus * np.exp(1j * angle)), c=3.0, d=0.5)
     node = quantize_ssm(ssm, source, worst, drive, QuantizationConfig())
-    network = Network(
-        "integer", (nodes.Input(name="input", output=source, channels=1), node), "all"
-    )
+    network = Network("integer", (Input(name="input", output=source, channels=1), node), "all")
     bound = bound_network(network)["ssm"]
     assert not bound.can_exceed("state")
     assert not bound.can_exceed("sum")
@@ -125,7 +127,7 @@ def test_states_are_proven_not_to_saturate(modulus: float, angle: float, drive: 
 
 def test_states_use_the_width_that_they_have() -> None:
     """The proof is not bought with a scale that wastes bits: it reaches a quarter at least."""
-    source = nodes.Input(name="input", output=Format(16, 12), channels=1)
+    source = Input(name="input", output=Format(16, 12), channels=1)
     for a in (0.5, 0.9 + 0.3j, 0.99, 0.999j, 0.9999):
         node = quantize_ssm(
             ssm_of(a), source.output, np.full(1, 32767.0), 1.0, QuantizationConfig()
@@ -136,14 +138,14 @@ def test_states_use_the_width_that_they_have() -> None:
 
 def test_a_slow_mode_in_a_narrow_state_still_hears_its_input() -> None:
     """Roundings alone might fill 12 bits here; the signal keeps half of them all the same."""
-    source = nodes.Input(name="input", output=Format(16, 12), channels=1)
+    source = Input(name="input", output=Format(16, 12), channels=1)
     config = QuantizationConfig(state_bits=12)
     node = quantize_ssm(ssm_of(0.999), source.output, np.full(1, 32767.0), 20.0, config)
     network = Network("integer", (source, node), "all")
     assert bound_network(network)["ssm"].can_exceed("state")  # and it is not hidden
     drive = run_reference(network, np.full((1, 3000, 1), 32767)).trace["ssm"]
     exact = run_float(
-        Network("float", (float_nodes.FloatInput(name="input", channels=1), ssm_of(0.999)), "all"),
+        Network("float", (FloatInput(name="input", channels=1), ssm_of(0.999)), "all"),
         np.full((1, 3000, 1), 32767 / 4096),
         record=("ssm",),
     ).signals["ssm"]
@@ -151,7 +153,7 @@ def test_a_slow_mode_in_a_narrow_state_still_hears_its_input() -> None:
 
 
 def test_an_ssm_without_any_weight_drives_nothing() -> None:
-    source = nodes.Input(name="input", output=Format(16, 12), channels=2)
+    source = Input(name="input", output=Format(16, 12), channels=2)
     silent = ssm_of(0.5, c=0.0, width=2)
     node = quantize_ssm(silent, source.output, np.full(2, 32767.0), 1.0, QuantizationConfig())
     network = Network("integer", (source, node), "all")
@@ -161,7 +163,7 @@ def test_an_ssm_without_any_weight_drives_nothing() -> None:
 
 
 def test_too_many_modes_for_the_sums() -> None:
-    ssm = float_nodes.DiagonalSsm(
+    ssm = DiagonalSsm(
         name="layers.0.ssm",
         inputs=(Edge("input"),),
         a=np.full((1, 1100), 0.5 + 0j),
@@ -218,9 +220,9 @@ def test_every_signal_gets_the_width_that_was_set() -> None:
     assert widths["encoder"] == widths["layers.0.glu"] == widths["layers.1.residual"] == 11
     assert widths["layers.0.norm"] == widths["layers.1.norm"] == 13
     assert widths["layers.0.ssm"] == widths["layers.1.ssm"] == 15
-    for linear in lowered.of_kind(nodes.Synapses):
+    for linear in lowered.of_kind(Synapses):
         assert linear.weight_bits == 8
-    for dendrite in lowered.of_kind(nodes.Dendrite):
+    for dendrite in lowered.of_kind(Dendrite):
         assert (dendrite.bank.state_bits, dendrite.sum_bits) == (24, 24)
 
 
@@ -351,7 +353,7 @@ def test_analytic_ranges_are_reached_where_they_can_be() -> None:
     network = Network(
         "float",
         (
-            float_nodes.FloatInput(name="input", channels=1),
+            FloatInput(name="input", channels=1),
             ssm_of(0.9, c=2.0, d=0.5),
         ),
         "all",
@@ -539,7 +541,7 @@ def test_sums_of_wide_layers_drop_low_bits_until_there_are_none() -> None:
     narrow = {"sum_bits": 16, "message_bits": 14, "norm_bits": 14, "input_bits": 8}
     made = quantized(network, residual_bits=12, **narrow)
     pool = made["decoder.pool"]
-    assert isinstance(pool, nodes.Accumulator)
+    assert isinstance(pool, Accumulator)
     assert pool.guard_bits < 0
     assert not bound_network(made)["decoder"].can_exceed("sum")
     told = r"node 'decoder': a weighted sum of its messages would need accumulators of \d+ bits"

@@ -14,8 +14,9 @@ from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import DataError, UnsupportedNetworkError
-from snn_deploy.ir.integer_nodes import Accumulator, RunningSum, Synapses
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.run.simulation import Simulation, simulate

@@ -32,12 +32,22 @@ from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import ENGINES, get_engine
 from snn_deploy.engines.result import Run, answer_steps, senders
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.registry import integer_kinds
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
+from snn_deploy.nodes.embedding_table import EmbeddingTable
+from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.registry import legal_kinds
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import QuantizedLinear, Synapses
+from snn_deploy.nodes.window import Window
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
@@ -76,7 +86,7 @@ class Clip:
         return clipped
 
 
-def rescaled(x: int, rescale: nodes.Rescale, i: int) -> int:
+def rescaled(x: int, rescale: Rescale, i: int) -> int:
     return ms(x, int(rescale.mantissa[i]), int(rescale.shift[i])) + int(rescale.bias[i])
 
 
@@ -84,7 +94,7 @@ def dot(weight: Any, x: Step) -> Step:
     return [sum(int(w) * value for w, value in zip(row, x, strict=True)) for row in weight]
 
 
-def same(node: nodes.Input, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def same(node: Input, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return x
 
 
@@ -122,18 +132,18 @@ def window(node: Window, x: Sequence, valid: int, clip: Clip) -> Sequence:
     ]
 
 
-def synapses(node: nodes.Synapses, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def synapses(node: Synapses, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [dot(node.weight, step) for step in x]
 
 
-def linear(node: nodes.QuantizedLinear, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def linear(node: QuantizedLinear, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [
         [clip(rescaled(total, node.rescale, i), node.output.bits) for i, total in enumerate(sums)]
         for sums in (dot(node.weight, step) for step in x)
     ]
 
 
-def relay(node: nodes.Requantize, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def relay(node: Requantize, x: Sequence, valid: int, clip: Clip) -> Sequence:
     """Of one source, as often as the node reads it."""
 
     def one(value: int, i: int) -> int:
@@ -146,7 +156,7 @@ def relay(node: nodes.Requantize, x: Sequence, valid: int, clip: Clip) -> Sequen
     return [[one(value, i) for i, value in enumerate(step)] for step in x]
 
 
-def compartments(bank: nodes.ModeBank, x: Step, i: int, n: int, clip: Clip) -> list[int]:
+def compartments(bank: ModeBank, x: Step, i: int, n: int, clip: Clip) -> list[int]:
     """What mode n of channel i adds to the drive at every step."""
     k, bits = bank.decay_shift, bank.state_bits
     r, s = int(bank.decay_real[i, n]), int(bank.decay_imag[i, n])
@@ -164,7 +174,7 @@ def compartments(bank: nodes.ModeBank, x: Step, i: int, n: int, clip: Clip) -> l
     return contributions
 
 
-def contributions(bank: nodes.ModeBank, x: Sequence, backwards: bool, clip: Clip) -> Sequence:
+def contributions(bank: ModeBank, x: Sequence, backwards: bool, clip: Clip) -> Sequence:
     """The sum over modes, (steps, channels); backwards: from the steps after each."""
     steps, channels = len(x), len(x[0])
     total = [[0] * channels for _ in range(steps)]
@@ -189,18 +199,18 @@ def driven(node: Any, x: Sequence, parts: list[Sequence], clip: Clip) -> Sequenc
     return [[one(t, i) for i in range(node.width)] for t in range(len(x))]
 
 
-def dendrite(node: nodes.Dendrite, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def dendrite(node: Dendrite, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return driven(node, x, [contributions(node.bank, x, node.reversed_time, clip)], clip)
 
 
-def ssm(node: nodes.QuantizedSsm, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def ssm(node: QuantizedSsm, x: Sequence, valid: int, clip: Clip) -> Sequence:
     parts = [contributions(node.forward, x, False, clip)]
     if node.reverse is not None:
         parts.append(contributions(node.reverse, x, True, clip))
     return driven(node, x, parts, clip)
 
 
-def lif(node: nodes.LifSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def lif(node: LifSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
     membranes = [0] * node.width
     spikes = []
     for step in x:
@@ -215,18 +225,18 @@ def lif(node: nodes.LifSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
 
 
 def gated(node: Any, value: int, gate: int, i: int, clip: Clip) -> int:
-    sigmoid: nodes.SigmoidGate = node.sigmoid
+    sigmoid: SigmoidGate = node.sigmoid
     size = len(sigmoid.table)
     row = max(0, min(size - 1, rs(gate, sigmoid.index_shift) + size // 2))
     return clip(ms(value, int(sigmoid.table[row]), int(sigmoid.out_shift[i])), node.output.bits)
 
 
-def glu(node: nodes.QuantizedGlu, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def glu(node: QuantizedGlu, x: Sequence, valid: int, clip: Clip) -> Sequence:
     h = node.width
     return [[gated(node, step[i], step[h + i], i, clip) for i in range(h)] for step in x]
 
 
-def gate(node: nodes.Gate, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def gate(node: Gate, x: Sequence, valid: int, clip: Clip) -> Sequence:
     h = node.width
     halves = [
         [clip(rescaled(value, node.rescale, i), node.value_bits) for i, value in enumerate(step)]
@@ -235,14 +245,14 @@ def gate(node: nodes.Gate, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [[gated(node, step[i], step[h + i], i, clip) for i in range(h)] for step in halves]
 
 
-def normalize(node: nodes.Normalize, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def normalize(node: Normalize, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [
         [clip(rescaled(z, node.rescale, i), node.output.bits) for i, z in enumerate(quotients)]
         for quotients in (normalized(node, step) for step in x)
     ]
 
 
-def normalized(node: nodes.Normalize, x: Step) -> Step:
+def normalized(node: Normalize, x: Step) -> Step:
     """``docs/arithmetic.md``'s layer norm, before the gain."""
     aligned = [shifted(v, int(k)) for v, k in zip(x, node.align, strict=True)]
     h, b = len(aligned), node.reciprocal_bits
@@ -261,7 +271,7 @@ def normalized(node: nodes.Normalize, x: Step) -> Step:
     return [shifted(d * y, 8 - node.square_shift // 2 - t) for d in centred]
 
 
-def accumulator(node: nodes.Accumulator, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def accumulator(node: Accumulator, x: Sequence, valid: int, clip: Clip) -> Sequence:
     length = valid if node.use_lengths else len(x)
     heard = x[:length]
 
@@ -277,7 +287,7 @@ def accumulator(node: nodes.Accumulator, x: Sequence, valid: int, clip: Clip) ->
     return [answer if t == length - 1 else silent for t in range(len(x))]
 
 
-def running_sum(node: nodes.RunningSum, x: Sequence, valid: int, clip: Clip) -> Sequence:
+def running_sum(node: RunningSum, x: Sequence, valid: int, clip: Clip) -> Sequence:
     total = [0] * node.width
     spoken = []
     for step in x:
@@ -286,7 +296,7 @@ def running_sum(node: nodes.RunningSum, x: Sequence, valid: int, clip: Clip) -> 
     return spoken
 
 
-def mean(node: nodes.Accumulator, total: int, length: int) -> int:
+def mean(node: Accumulator, total: int, length: int) -> int:
     """``docs/arithmetic.md``'s division: shift, multiply, shift."""
     octaves = 0
     while 2**octaves < length:
@@ -299,21 +309,21 @@ def mean(node: nodes.Accumulator, total: int, length: int) -> int:
 
 
 PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
-    nodes.Input: same,
+    Input: same,
     EmbeddingTable: lookup,
     Positions: positions,
     Window: window,
-    nodes.Synapses: synapses,
-    nodes.QuantizedLinear: linear,
-    nodes.Requantize: relay,
-    nodes.Dendrite: dendrite,
-    nodes.QuantizedSsm: ssm,
-    nodes.LifSoma: lif,
-    nodes.QuantizedGlu: glu,
-    nodes.Gate: gate,
-    nodes.Accumulator: accumulator,
-    nodes.Normalize: normalize,
-    nodes.RunningSum: running_sum,
+    Synapses: synapses,
+    QuantizedLinear: linear,
+    Requantize: relay,
+    Dendrite: dendrite,
+    QuantizedSsm: ssm,
+    LifSoma: lif,
+    QuantizedGlu: glu,
+    Gate: gate,
+    Accumulator: accumulator,
+    Normalize: normalize,
+    RunningSum: running_sum,
 }
 
 
@@ -334,7 +344,7 @@ def test_every_node_computes_its_equation(kind: type[Node], seed: int) -> None:
 
 
 def test_every_legal_node_has_an_equation() -> None:
-    assert set(integer_kinds().values()) == set(PLAIN)
+    assert set(legal_kinds("integer").values()) == set(PLAIN)
 
 
 # --- what a run is made of
@@ -374,9 +384,9 @@ def test_a_causal_network_does_not_see_the_future() -> None:
 
 def test_a_reversed_dendrite_sees_the_future_only() -> None:
     rng = np.random.default_rng(3)
-    network = around(nodes.Dendrite, rng)
+    network = around(Dendrite, rng)
     node = network.output
-    assert isinstance(node, nodes.Dendrite)
+    assert isinstance(node, Dendrite)
     backwards = replace(
         node,
         bank=random_bank(rng, node.width, 3),
@@ -449,8 +459,8 @@ def test_progress_adds_up_to_one() -> None:
 
 
 def test_saturation_is_counted_value_by_value() -> None:
-    source = nodes.Input(name="input", output=Format(8, 0), channels=2)
-    narrow = nodes.Requantize(name="node", inputs=(Edge("input"),), output=Format(4, 0), channels=2)
+    source = Input(name="input", output=Format(8, 0), channels=2)
+    narrow = Requantize(name="node", inputs=(Edge("input"),), output=Format(4, 0), channels=2)
     network = Network("lowered", (source, narrow), "all")
     mantissas = np.array([[[8, 7], [-8, -7], [127, 0]], [[0, 0], [-127, 1], [7, 9]]])
     result = run_reference(network, mantissas)

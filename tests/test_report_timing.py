@@ -10,13 +10,15 @@ import pytest
 
 from snn_deploy.engines.result import Result
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.integer_nodes import Input, Normalize, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.mapping.cost import LIF_OPERATIONS, Lowering, cost_node
 from snn_deploy.mapping.mesh import HOST_SITE, Site, links_between, site_of
 from snn_deploy.mapping.placement import Objective, Placement, place_network
 from snn_deploy.mapping.profile import Profile, load_profile
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.activity import gather_activity, message_sources
 from snn_deploy.reports.events import count_events
 from snn_deploy.reports.report import Report, build_report

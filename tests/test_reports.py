@@ -13,9 +13,10 @@ from rich.console import Console
 
 from snn_deploy.engines.result import Result
 from snn_deploy.errors import DataError
-from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.profile import list_profiles, load_profile
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.activity import gather_activity, message_sources
 from snn_deploy.reports.energy import Range
 from snn_deploy.reports.quantities import count, kibibytes, quantity, quantity_range

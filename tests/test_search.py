@@ -13,16 +13,14 @@ from snn_deploy import examples
 from snn_deploy.cli.main import main
 from snn_deploy.data.inputs import Data
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir.float_nodes import (
-    Affine,
-    DiagonalSsm,
-    Embedding,
-    LayerNorm,
-    Linear,
-    Readout,
-    Residual,
-)
 from snn_deploy.mapping.profile import load_profile
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.embedding import Embedding
+from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.quantize.config import QuantizationConfig, read_formats
 from snn_deploy.tune.format_search import Search, search_formats
 

@@ -11,12 +11,17 @@ import pytest
 import snn_deploy
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import BackendError, SnnDeployWarning, UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import Affine, FloatInput, Lif, Linear, Readout, Residual
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import load_profile
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.residual import Residual
 
 STEPS, BATCH, CHANNELS, HIDDEN = 24, 12, 3, 8
 Real = npt.NDArray[np.float64]

@@ -169,11 +169,11 @@ DAMAGE: dict[str, tuple[Callable[[Document, Tensors], None], str]] = {
     "a node without kind": (drop(LIF, "kind"), "a node: 'kind' is missing"),
     "an unknown kind": (
         put(LIF, "kind", value="Izhikevich"),
-        "unknown node kind 'Izhikevich'; there are: Input, Synapses, Dendrite,",
+        "unknown node kind 'Izhikevich'; there are: Accumulator, Dendrite,",
     ),
     "a kind of another stage": (
         put(LIF, "kind", value="QuantizedLinear"),
-        "unknown node kind 'QuantizedLinear'; there are: Input,",
+        "unknown node kind 'QuantizedLinear'; there are: Accumulator,",
     ),
     "a list as kind": (put(LIF, "kind", value=[]), "unknown node kind []; there are: "),
     "a missing field": (

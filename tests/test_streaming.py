@@ -29,11 +29,11 @@ from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.errors import ConfigError, DataError, NetworkError, OutputError, SnnDeployWarning
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host_nodes import Window
-from snn_deploy.ir.integer_nodes import Input
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_digest
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.window import Window
 from snn_deploy.run.simulation import output_format, simulate
 from snn_deploy.run.streaming import Stream
 

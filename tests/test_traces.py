@@ -17,7 +17,7 @@ from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, NetworkError, OutputError
 from snn_deploy.io.npz import Spool, write_npz
 from snn_deploy.ir.formats import SPIKE, Format
-from snn_deploy.ir.integer_nodes import LifSoma
+from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.traces import TraceWriter, choose_nodes, choose_steps, read_trace
 from snn_deploy.traces.writer import Signal, narrowest
 

@@ -21,8 +21,8 @@ from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, UnsupportedNetworkError
-from snn_deploy.ir.integer_nodes import QuantizedLinear
 from snn_deploy.nodes.base import Place
+from snn_deploy.nodes.synapses import QuantizedLinear
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.run.simulation import simulate

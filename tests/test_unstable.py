@@ -18,10 +18,10 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import DataError, SnnDeployWarning, UnsupportedNetworkError
 from snn_deploy.examples.torch_file import state_dict, write_zip
-from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.stability import grows, unstable_nodes
 from snn_deploy.nodes.nplr_ssm import NplrSsm
+from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.tune.format_search import search_formats
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from abc import ABCMeta
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -18,14 +17,17 @@ from host_rules import HOST
 from networks import INTEGER_KINDS, MAKERS, around, float_inputs, float_network
 
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir import float_nodes, verifier
-from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.ir import verifier
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.verifier import legal_kinds, verify_network
+from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes import base, rules
-from snn_deploy.nodes.registry import integer_kinds
+from snn_deploy.nodes.base import IntegerNode, Rescale
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.pooling import RunningSum
+from snn_deploy.nodes.registry import legal_kinds
+from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.pipeline import compile_network, run_passes
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -88,23 +90,8 @@ def test_compiled_networks_are_legal() -> None:
 def test_every_legal_kind_is_known_everywhere(stage: Any) -> None:
     """A step or a run of its own, and a maker for the tests."""
     for kind in legal_kinds(stage).values():
-        assert hasattr(kind, "run") or kind.step is not nodes.IntegerNode.step
+        assert hasattr(kind, "run") or kind.step is not IntegerNode.step
         assert kind in MAKERS
-
-
-def test_every_float_node_is_legal() -> None:
-    for name in float_nodes.__all__:
-        value = getattr(float_nodes, name)
-        if isinstance(value, type) and issubclass(value, Node):
-            assert value in legal_kinds("float").values()
-
-
-def test_every_integer_node_is_legal_somewhere() -> None:
-    for name in nodes.__all__:
-        value = getattr(nodes, name)
-        is_kind = isinstance(value, ABCMeta) and issubclass(value, Node)
-        if is_kind and value is not nodes.IntegerNode:
-            assert value in INTEGER_KINDS
 
 
 @pytest.mark.parametrize("kind", INTEGER_KINDS, ids=lambda kind: kind.__name__)
@@ -122,7 +109,7 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "illegal node": (
         lambda: replace(integer(), stage="lowered"),
-        "node 'encoder' (QuantizedLinear): not legal in stage 'lowered' (Input, Synapses, ",
+        "node 'encoder' (QuantizedLinear): not legal in stage 'lowered' (Accumulator, Dendrite, ",
     ),
     "integer node in a float network": (
         lambda: replace(lowered(), stage="float"),
@@ -157,7 +144,7 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
             lowered(),
             nodes=(
                 *lowered().nodes,
-                nodes.Input(name="more", inputs=(Edge("input"),), output=Format(8, 0), channels=1),
+                Input(name="more", inputs=(Edge("input"),), output=Format(8, 0), channels=1),
             ),
         ),
         "node 'more' (Input): reads another node",
@@ -167,7 +154,7 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
             lowered(),
             nodes=(
                 *lowered().nodes,
-                nodes.Input(name="more", output=Format(8, 0), channels=1),
+                Input(name="more", output=Format(8, 0), channels=1),
             ),
         ),
         "node 'more' (Input): is not the first node",
@@ -306,12 +293,12 @@ RELAYS: dict[str, tuple[Callable[[], Network], str]] = {
             {
                 "encoder.synapses": (
                     of(lowered(), "encoder.synapses"),
-                    nodes.Requantize(
+                    Requantize(
                         name="wide",
                         inputs=(Edge("encoder.synapses"),),
                         output=Format(40, -15),
                         channels=3,
-                        rescale=nodes.Rescale(
+                        rescale=Rescale(
                             np.full(3, 2**17, np.int32),
                             np.zeros(3, np.int8),
                             np.zeros(3, np.int32),
@@ -530,7 +517,7 @@ NORM = "layers.0.norm"
 
 def norm_of_loud_channels() -> Network:
     """Each input fits the state, but not its distance from the mean."""
-    source = nodes.Input(name="input", output=Format(16, 0), channels=WIDTH)
+    source = Input(name="input", output=Format(16, 0), channels=WIDTH)
     norm = replace(of(normed(), NORM), inputs=(Edge("input", 6),), align=np.full(WIDTH, 8, np.int8))
     return Network("lowered", (source, norm), "all")
 
@@ -592,7 +579,7 @@ def summing(**values: Any) -> Network:
     network = changed(lowered(), "layers.0.residual", **values)
     stream: Any = network["layers.0.residual"]
     members = network.nodes[: network.names.index("decoder.pool")]
-    running = nodes.RunningSum(
+    running = RunningSum(
         name="sum", inputs=(Edge(stream.name),), output=stream.output, channels=WIDTH, guard_bits=0
     )
     return replace(network, nodes=(*members, running), output_steps="all")
@@ -614,7 +601,7 @@ def looped(network: Network) -> Network:
     """Put in a node that adds the first layer's output of an earlier step to the encoder's."""
     encoder, late = network["encoder"], of(network, "layers.0.residual")
     zero = np.zeros((2, encoder.width), np.int8)
-    ahead = nodes.Requantize(
+    ahead = Requantize(
         name="ahead",
         inputs=(Edge("encoder"), Edge(late.name, 0, 2)),
         output=late.output,
@@ -699,7 +686,7 @@ def test_a_broken_rule_is_told(rule: tuple[Callable[[], Network], str]) -> None:
 def requirements() -> dict[tuple[Path, int], str]:
     """Give every place that requires something, by file and each of its lines."""
     places: dict[tuple[Path, int], str] = {}
-    kinds = {inspect.getmodule(kind) for kind in integer_kinds().values()}
+    kinds = {inspect.getmodule(kind) for kind in legal_kinds("integer").values()}
     for module in (verifier, rules, base, *kinds):
         for function in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(function, ast.FunctionDef) and not _requires(function.name):
@@ -728,5 +715,5 @@ def test_every_rule_is_broken_by_a_test() -> None:
 
 
 def test_spikes_may_enter_a_network() -> None:
-    source = nodes.Input(name="input", output=SPIKE, channels=2)
+    source = Input(name="input", output=SPIKE, channels=2)
     verify_network(Network("lowered", (source,), "all"))

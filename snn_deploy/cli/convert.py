@@ -216,7 +216,7 @@ def _same(output: Path, checkpoint: str) -> bool:
 
 
 def _summary(deployment: Any) -> str:
-    from snn_deploy.ir.integer_nodes import Dendrite
+    from snn_deploy.nodes.dendrite import Dendrite
     from snn_deploy.reports.rounding import dendrite_rounding
 
     network = deployment.network

@@ -20,8 +20,8 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.head import head_batches, predict
 from snn_deploy.engines.registry import Engine
-from snn_deploy.ir.float_nodes import Lif
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.passes.pipeline import prepare_network
 from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.run.simulation import Progress, batch_size, output_format, run_batches

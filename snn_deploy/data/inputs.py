@@ -13,9 +13,9 @@ import numpy.typing as npt
 from snn_deploy.errors import DataError
 from snn_deploy.io.arrays import MalformedArrayError, open_archive
 from snn_deploy.io.reading import open_regular
-from snn_deploy.ir.float_nodes import TokenInput
-from snn_deploy.ir.host_nodes import EmbeddingTable
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.embedding_table import EmbeddingTable
+from snn_deploy.nodes.float_inputs import TokenInput
 
 __all__ = ["Data", "check_data", "check_inputs", "load_data", "rows_of", "vocabulary_of"]
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DataError
-from snn_deploy.ir.float_nodes import DiagonalSsm, SurrogateWeights
+from snn_deploy.nodes.float_lif import SurrogateWeights
+from snn_deploy.nodes.ssm import DiagonalSsm
 
 __all__ = [
     "convolve",

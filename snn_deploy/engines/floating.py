@@ -20,12 +20,13 @@ from snn_deploy.engines.float_ops import Context, Neuron, Signal
 from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import BackendError, DataError, NetworkError, SnnDeployWarning
-from snn_deploy.ir.float_nodes import DiagonalSsm, DssSsm, TokenInput
 from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.stability import unstable_nodes
+from snn_deploy.nodes.float_inputs import TokenInput
 from snn_deploy.nodes.nplr_ssm import NplrSsm
+from snn_deploy.nodes.ssm import DiagonalSsm, DssSsm
 
 __all__ = ["FloatResult", "Record", "run_float"]
 

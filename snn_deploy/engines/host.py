@@ -16,9 +16,11 @@ from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import DataError
 from snn_deploy.ir.host import chip_part, host_part
-from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.base import Place
+from snn_deploy.nodes.embedding_table import EmbeddingTable
+from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.window import Window
 
 __all__ = ["Host", "HostSignals", "HostStream", "check_mantissas"]
 

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.ir.host import chip_part
-from snn_deploy.ir.integer_nodes import Accumulator, Synapses
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.pooling import Accumulator
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["IntArray", "Record", "Result", "Run", "answer_steps", "no_progress", "senders"]
 

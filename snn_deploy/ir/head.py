@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
-from snn_deploy.ir.float_nodes import Readout
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.heads import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
+from snn_deploy.nodes.readout import Readout
 
 __all__ = ["HEAD", "POINTWISE", "check_head", "stored"]
 

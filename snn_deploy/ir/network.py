@@ -29,7 +29,7 @@ class Network:
         Each after all that it reads.
     output_steps
         Which steps of the last node's signal are the network's answer. ``"one"`` is the step at
-        which an :class:`~snn_deploy.ir.integer_nodes.Accumulator` (or float ``Readout``) speaks.
+        which an :class:`~snn_deploy.nodes.pooling.Accumulator` (or float ``Readout``) speaks.
     head
         Float nodes, a chain, that the host computes on the answer: see ``snn_deploy.ir.head``.
         Engines never see them.

@@ -23,7 +23,7 @@ from snn_deploy.errors import ConfigError, DeploymentError
 from snn_deploy.ir.head import HEAD, stored
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.verifier import legal_kinds
+from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.printable import is_plain, shown
 
 __all__ = ["network_digest", "network_from_document", "network_to_document"]

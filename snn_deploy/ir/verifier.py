@@ -13,7 +13,6 @@ from collections.abc import Collection
 from typing import Any
 
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir import encoder_decoder_nodes, float_nodes
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.head import check_head
 from snn_deploy.ir.host import host_part
@@ -22,22 +21,10 @@ from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import arrival, latencies
 from snn_deploy.nodes.float_node import FloatNode
-from snn_deploy.nodes.registry import integer_kinds
+from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.rules import require, within
 
-__all__ = ["legal_kinds", "verify_network"]
-
-
-def legal_kinds(stage: Stage) -> dict[str, type[Node]]:
-    """Give the kinds of node that a stage may have, by name."""
-    if stage != "float":
-        return dict(integer_kinds(lowered=stage == "lowered"))
-    return {
-        name: value
-        for module in (float_nodes, encoder_decoder_nodes)
-        for name in module.__all__
-        if isinstance(value := getattr(module, name), type) and issubclass(value, Node)
-    }
+__all__ = ["verify_network"]
 
 
 MAX_EXPONENT = 1000  # beyond it a float64 cannot hold what one unit stands for

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.mesh import HOST_SITE, Site
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.populations import Path
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals, stages_of
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["Flow", "find_flows", "is_buffered", "only_buffered"]
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
-from snn_deploy.ir.float_nodes import Readout
 from snn_deploy.ir.head import POINTWISE, stored
 from snn_deploy.ir.host import host_part
-from snn_deploy.ir.host_nodes import EmbeddingTable, Positions, Window
-from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.embedding_table import EmbeddingTable
+from snn_deploy.nodes.heads import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
+from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.synapses import Synapses
+from snn_deploy.nodes.window import Window
 
 __all__ = ["HostWork", "host_work"]
 

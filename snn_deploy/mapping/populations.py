@@ -17,11 +17,12 @@ import networkx as nx
 
 from snn_deploy.errors import NetworkError, TargetError
 from snn_deploy.ir.formats import SPIKE
-from snn_deploy.ir.integer_nodes import Input, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.timing import path_delay
 from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_node
 from snn_deploy.mapping.profile import Profile
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = [
     "Load",

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from snn_deploy.ir.integer_nodes import Dendrite, Input
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.inputs import Input
 
 __all__ = ["BufferedSignal", "buffered_signals", "count_passes", "stages_of"]
 

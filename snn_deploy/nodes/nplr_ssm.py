@@ -25,7 +25,7 @@ Complex = npt.NDArray[np.complex128]
 class NplrSsm(FloatNode):
     """``h[t] = a h[t-1] + b u[t]``, ``y[t] = Re(c · h[t]) + d u[t]``: a matrix a for each channel.
 
-    Like :class:`~snn_deploy.ir.float_nodes.DiagonalSsm` with ``c_reverse`` for the strict future,
+    Like :class:`~snn_deploy.nodes.ssm.DiagonalSsm` with ``c_reverse`` for the strict future,
     but a mixes the M states (conjugate pairs, so no factor 2). With ``taps`` only the newest (and
     the nearest future) that many steps count. a (H, M, M); b, c, c_reverse (H, M); d (H,).
     """

@@ -1,4 +1,4 @@
-"""The kinds of node by name, imported on use; kinds of other packages are found by entry point.
+"""The kinds of node by name: each module of ``snn_deploy.nodes``, and what other packages add.
 
 A file names a node's kind by its class's name; so two kinds of one name cannot be told apart, and
 are refused.
@@ -7,52 +7,80 @@ are refused.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import pkgutil
+from abc import ABCMeta
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
+import snn_deploy.nodes as room
 from snn_deploy.errors import ConfigError
+from snn_deploy.ir.network import Stage
+from snn_deploy.ir.node import Node
 from snn_deploy.nodes.base import IntegerNode
+from snn_deploy.nodes.float_node import Channelwise, FloatNode
+from snn_deploy.plugins import Named, blaming, foreign, named
 
-__all__ = ["KINDS", "add_kind", "integer_kinds", "with_kind"]
+__all__ = ["add_kind", "kind_names", "legal_kinds", "with_kind"]
 
-KINDS: dict[str, str] = {
-    "Input": "inputs",
-    "Synapses": "synapses",
-    "Dendrite": "dendrite",
-    "LifSoma": "lif",
-    "Gate": "gate",
-    "Requantize": "requantize",
-    "Accumulator": "pooling",
-    "RunningSum": "pooling",
-    "EmbeddingTable": "embedding_table",
-    "Positions": "positions",
-    "Window": "window",
-    "Normalize": "normalize",
-    "QuantizedLinear": "synapses",
-    "QuantizedSsm": "dendrite",
-    "QuantizedGlu": "gate",
-}
-"""Our own integer kinds, and the module of ``snn_deploy.nodes`` that each is in."""
-
-_added: dict[str, type[IntegerNode]] = {}
+_BASES = (Node, IntegerNode, FloatNode, Channelwise)
+_added: dict[str, type[Node]] = {}
 
 
-def integer_kinds(lowered: bool = False) -> dict[str, type[IntegerNode]]:
-    """Give the kinds that an integer network may have, or a ``lowered`` one, by name."""
-    kinds = {**_own(), **_added}
-    return {name: kind for name, kind in kinds.items() if kind.lowered or not lowered}
-
-
-@cache
-def _own() -> dict[str, type[IntegerNode]]:
+def legal_kinds(stage: Stage) -> dict[str, type[Node]]:
+    """Give the kinds of node that a stage may have, by name."""
+    kinds = {**_own(), **_foreign(), **_added}
+    if stage == "float":
+        return {name: kind for name, kind in kinds.items() if issubclass(kind, FloatNode)}
     return {
-        name: getattr(importlib.import_module(f"snn_deploy.nodes.{module}"), name)
-        for name, module in KINDS.items()
+        name: kind
+        for name, kind in kinds.items()
+        if issubclass(kind, IntegerNode) and (kind.lowered or stage == "integer")
     }
 
 
-def add_kind(kind: type[IntegerNode]) -> None:
+def kind_names() -> tuple[str, ...]:
+    """Name all kinds: ours, then those that other packages add."""
+    return tuple(named("nodes", {name: kind.__module__ for name, kind in _own().items()}))
+
+
+@cache
+def _own() -> Mapping[str, type[Node]]:
+    modules = [
+        importlib.import_module(f"{room.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(room.__path__)
+        if found.name != "registry"
+    ]
+    kinds = {
+        name: kind
+        for module in modules
+        for name in module.__all__
+        if type(kind := getattr(module, name)) is ABCMeta  # an alias passes for its class
+        and issubclass(kind, Node)
+        and kind not in _BASES
+    }
+    return dict(sorted(kinds.items()))
+
+
+def _foreign() -> dict[str, type[Node]]:
+    """Import other packages' kinds; an entry point has the name of its class."""
+    plugins = foreign("nodes")
+    if plugins:
+        kind_names()  # refuses a name that is there twice
+    return {plugin.name: _loaded(plugin) for plugin in plugins}
+
+
+def _loaded(plugin: Named) -> type[Node]:
+    kind: Any = plugin.load()
+    with blaming(plugin, "is no kind of node of that name"):
+        if not issubclass(kind, Node) or kind.__name__ != plugin.name:
+            raise TypeError(f"it is {kind!r}")
+        found: type[Node] = kind
+    return found
+
+
+def add_kind(kind: type[Node]) -> None:
     """Make a kind known.
 
     Raises
@@ -61,7 +89,7 @@ def add_kind(kind: type[IntegerNode]) -> None:
         If another kind has its name.
     """
     name = kind.__name__
-    known = integer_kinds().get(name)
+    known = {**_own(), **_foreign(), **_added}.get(name)
     if known is not None and known is not kind:
         raise ConfigError(
             f"two node kinds are called '{name}': {known.__module__} has one, and "
@@ -71,7 +99,7 @@ def add_kind(kind: type[IntegerNode]) -> None:
 
 
 @contextmanager
-def with_kind(kind: type[IntegerNode]) -> Iterator[None]:
+def with_kind(kind: type[Node]) -> Iterator[None]:
     """Make a kind known for a while."""
     add_kind(kind)
     try:

@@ -20,8 +20,9 @@ from snn_deploy.engines.head import predict
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.ir.bounds import bound_network
-from snn_deploy.ir.integer_nodes import LifSoma, Synapses
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.deployed import report_deployment
 from snn_deploy.run.simulation import Progress, output_format, run_batches
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.host import host_part
-from snn_deploy.ir.integer_nodes import IntegerNode
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.base import IntegerNode
 from snn_deploy.passes.base import Pass
 
 __all__ = ["BalanceDelays"]

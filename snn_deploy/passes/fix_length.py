@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir.encoder_decoder_nodes import CumulativeReadout
-from snn_deploy.ir.float_nodes import DssSsm
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.readout import CumulativeReadout
+from snn_deploy.nodes.ssm import DssSsm
 from snn_deploy.passes.base import Pass
 
 __all__ = ["FixLength"]

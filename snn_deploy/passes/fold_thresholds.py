@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.ir.float_nodes import Affine, DiagonalSsm, Lif
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.passes.base import Pass
 
 __all__ = ["FoldThresholds"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
-from snn_deploy.ir.float_nodes import Readout
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.heads import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
+from snn_deploy.nodes.readout import Readout
 from snn_deploy.passes.base import Pass
 
 __all__ = ["SplitHead"]

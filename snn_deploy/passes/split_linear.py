@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.integer_nodes import Gate, QuantizedGlu, QuantizedLinear, Requantize, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.gate import Gate, QuantizedGlu
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import QuantizedLinear, Synapses
 from snn_deploy.passes.base import Pass
 
 __all__ = ["SplitLinear"]

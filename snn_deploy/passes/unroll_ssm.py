@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.integer_nodes import Dendrite, ModeBank, QuantizedSsm, Requantize, Rescale
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
+from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.passes.base import Pass
 
 __all__ = ["UnrollSsm"]

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import Magnitude, bound_node
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT
 from snn_deploy.quantize.ranges import Ranges
@@ -31,11 +31,11 @@ class Builder:
     ranges: Ranges
     config: QuantizationConfig
     formats: dict[str, Format]
-    built: list[nodes.IntegerNode] = field(default_factory=list)
+    built: list[IntegerNode] = field(default_factory=list)
     bounds: dict[str, Magnitude] = field(default_factory=dict)
     outputs: dict[str, Format] = field(default_factory=dict)
 
-    def add(self, node: nodes.IntegerNode) -> None:
+    def add(self, node: IntegerNode) -> None:
         formats = [self.format_of(edge.source) for edge in node.inputs]
         sources = [
             # of a later node, all that its format holds
@@ -83,7 +83,7 @@ class Builder:
 
     def gain(
         self, name: str, value: Real, bias: Real, output: Format, mean: Real | float = 0.0
-    ) -> nodes.Rescale:
+    ) -> Rescale:
         """Represent ``value`` (in output mantissas per unit of input) and a real bias.
 
         What rounding the gain changes at the input's ``mean``, in units, goes into the bias.
@@ -107,4 +107,4 @@ class Builder:
                 f"node '{name}': an offset of {float(np.abs(bias).max()):.3g} needs more than "
                 f"{config.sum_bits} bits; set a larger sum_bits, or fewer bits for its output"
             )
-        return nodes.Rescale(mantissa, shift, offset.astype(np.int32), bits)
+        return Rescale(mantissa, shift, offset.astype(np.int32), bits)

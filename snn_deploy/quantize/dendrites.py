@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.float_nodes import DiagonalSsm
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.nodes.dendrite import ModeBank, QuantizedSsm
 from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
+from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.readout_correction import ReadoutCorrection
 
@@ -70,7 +70,7 @@ def quantize_decay(
 class _Scaled:
     """A bank without its readout, and what one unit of each compartment stands for."""
 
-    bank: nodes.ModeBank
+    bank: ModeBank
     odd: bool
     state_exponent: npt.NDArray[np.int64]  # (H, N)
     largest: Real  # (H, N), the most that a readout of modulus 1 gives, in units
@@ -83,7 +83,7 @@ def quantize_ssm(
     largest_drive: float,
     config: QuantizationConfig,
     steps: int | None = None,
-) -> nodes.QuantizedSsm:
+) -> QuantizedSsm:
     """Quantise an SSM whose thresholds are folded in, so that a drive of 1 is the soma's threshold.
 
     Parameters
@@ -129,7 +129,7 @@ def quantize_ssm(
     if scaled.odd:
         mantissa |= mantissa != 0  # odd, or 0
     drive_exponent = min(drive_exponent, sum_exponent)
-    return nodes.QuantizedSsm(
+    return QuantizedSsm(
         name=node.name,
         inputs=(Edge(node.inputs[0].source),),
         output=Format(config.drive_bits, drive_exponent),
@@ -162,7 +162,7 @@ def _scale_states(
     state_bits = min(config.state_bits, ODD_STATE_BITS) if odd else config.state_bits
     decay_real, decay_imag = quantize_decay(a, config.decay_bits, odd)
     empty = np.zeros(a.shape, dtype=np.int32)
-    bank = nodes.ModeBank(
+    bank = ModeBank(
         decay_real=decay_real,
         decay_imag=decay_imag,
         decay_shift=config.decay_bits - 1,
@@ -223,7 +223,7 @@ def _with_readout(
     sum_exponent: int,
     config: QuantizationConfig,
     refit: ReadoutCorrection | None,
-) -> nodes.ModeBank:
+) -> ModeBank:
     factor = readout * 2.0 ** (sum_exponent - scaled.state_exponent)
     if scaled.odd:
         shift = np.full(factor.shape, scaled.bank.decay_shift, dtype=np.int8)

@@ -7,11 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir import host_nodes as nodes
-from snn_deploy.ir.encoder_decoder_nodes import AdaptiveEmbedding, Conv1d, PositionalEncoding
 from snn_deploy.ir.formats import Format
-from snn_deploy.ir.integer_nodes import Rescale
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.convolution import Conv1d
+from snn_deploy.nodes.embedding import AdaptiveEmbedding, Embedding
+from snn_deploy.nodes.embedding_table import Cluster, EmbeddingTable, Projection, Table
+from snn_deploy.nodes.positional_encoding import PositionalEncoding
+from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.window import Window
 from snn_deploy.quantize.formats import choose_exponent
 from snn_deploy.quantize.weights import round_weights
 
@@ -32,23 +35,23 @@ POSITION_BITS = 32  # what a table can be stored in
 ROWS_AT_ONCE = 4096  # of a table at once: that of a vocabulary is large
 
 
-def quantize_embedding(node: float_nodes.Embedding, output: Format) -> nodes.EmbeddingTable:
+def quantize_embedding(node: Embedding, output: Format) -> EmbeddingTable:
     """Round a table to the output's format."""
-    return nodes.EmbeddingTable(
+    return EmbeddingTable(
         name=node.name,
         inputs=node.inputs,
         output=output,
         channels=node.width,
-        clusters=(nodes.Cluster(_mantissas(node.table, output)),),
+        clusters=(Cluster(_mantissas(node.table, output)),),
     )
 
 
 def quantize_adaptive_embedding(
     node: AdaptiveEmbedding, output: Format, gain: Gain
-) -> nodes.EmbeddingTable:
+) -> EmbeddingTable:
     """Round each cluster's table and projection: the product would not fit in memory."""
     pairs = zip(node.tables, node.projections, strict=True)
-    return nodes.EmbeddingTable(
+    return EmbeddingTable(
         name=node.name,
         inputs=node.inputs,
         output=output,
@@ -57,23 +60,23 @@ def quantize_adaptive_embedding(
     )
 
 
-def _factorised(table: Real, projection: Real, output: Format, gain: Gain) -> nodes.Cluster:
+def _factorised(table: Real, projection: Real, output: Format, gain: Gain) -> Cluster:
     """Round both factors; each row of the projection gets a scale of its own, as synapses do."""
     width, inner = projection.shape
     largest = np.maximum(table.max(axis=0), -table.min(axis=0))
     form = Format(FACTOR_BITS, tuple(map(int, choose_exponent(largest, FACTOR_BITS))))
     rounded = round_weights(projection * 2.0 ** -form.exponents(inner), FACTOR_BITS)
     rescale = gain(rounded.scale * 2.0 ** output.exponents(width))
-    return nodes.Cluster(_mantissas(table, form), nodes.Projection(rounded.weight, rescale))
+    return Cluster(_mantissas(table, form), Projection(rounded.weight, rescale))
 
 
-def quantize_positions(node: PositionalEncoding, source: Format, output: Format) -> nodes.Positions:
+def quantize_positions(node: PositionalEncoding, source: Format, output: Format) -> Positions:
     """Round a table of positions, and bring what it is added to to the sum's exponents."""
     width = node.width
     align = (output.exponents(width) - source.exponents(width)).astype(np.int8)
     # what is added may cancel it, so a position may exceed the sum's own range
     entries = Format(POSITION_BITS, output.exponent)
-    return nodes.Positions(
+    return Positions(
         name=node.name,
         inputs=node.inputs,
         output=output,
@@ -83,11 +86,11 @@ def quantize_positions(node: PositionalEncoding, source: Format, output: Format)
     )
 
 
-def convolution_window(node: Conv1d, source: Format) -> nodes.Window:
+def convolution_window(node: Conv1d, source: Format) -> Window:
     """Put the steps that a convolution looks at side by side."""
     _, channels, taps = node.weight.shape
     exponent = tuple(map(int, np.tile(source.exponents(channels), taps)))
-    return nodes.Window(
+    return Window(
         name=f"{node.name}.window",
         inputs=node.inputs,
         output=Format(source.bits, exponent),
@@ -102,7 +105,7 @@ def convolution_weights(node: Conv1d) -> Real:
     return node.weight.transpose(0, 2, 1).reshape(node.width, -1)
 
 
-def _mantissas(table: Real, form: Format) -> nodes.Table:
+def _mantissas(table: Real, form: Format) -> Table:
     rounded = np.empty(table.shape, np.int32)
     for start in range(0, len(table), ROWS_AT_ONCE):
         rounded[start : start + ROWS_AT_ONCE] = form.encode(table[start : start + ROWS_AT_ONCE])[0]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.ir import float_nodes as nodes
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.residual import Residual
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
 
@@ -48,7 +48,7 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
         for node in network
         if node.stream is not None  # type: ignore[attr-defined]  # float stage
     }
-    for residual in network.of_kind(nodes.Residual):
+    for residual in network.of_kind(Residual):
         added = [residual.name, *_layer_outputs(network, residual)]
         widest = np.max([largest[name] for name in added], axis=0)
         largest.update(dict.fromkeys(added, widest))
@@ -74,7 +74,7 @@ def _drives(
         drives = [s for s in network.sources(node) if getattr(node, "driven", False)]
         for drive in (s for s in drives if s.name in largest):
             parts = [drive.name]
-            if isinstance(drive, nodes.Residual):
+            if isinstance(drive, Residual):
                 parts += _layer_outputs(network, drive)
             bits = config.at(drive.name).drive_bits
             reach = [ranges.reach(n, config.at(n), bits, together=True).max() for n in parts]
@@ -84,7 +84,7 @@ def _drives(
     return formats
 
 
-def _layer_outputs(network: Network, residual: nodes.Residual) -> list[str]:
+def _layer_outputs(network: Network, residual: Residual) -> list[str]:
     """Name what only this residual connection reads: the layer's output, not the stream."""
     sources = network.sources(residual)
     return [source.name for source in sources if len(network.consumers(source.name)) == 1]

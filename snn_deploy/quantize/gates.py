@@ -8,9 +8,10 @@ import numpy as np
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import Format
+from snn_deploy.nodes.gate import QuantizedGlu, SigmoidGate
+from snn_deploy.nodes.glu import Glu
+from snn_deploy.nodes.linear import Linear
 from snn_deploy.quantize.builder import Builder
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT
@@ -19,7 +20,7 @@ from snn_deploy.quantize.formats import choose_exponent
 __all__ = ["gate_format", "quantize_glu"]
 
 
-def gate_format(builder: Builder, node: float_nodes.Linear, glu: str) -> Format:
+def gate_format(builder: Builder, node: Linear, glu: str) -> Format:
     """Give the format of a gated linear unit's two halves.
 
     The gate half has one exponent, at which the table's steps are a shift away; the value half one
@@ -40,7 +41,7 @@ def gate_format(builder: Builder, node: float_nodes.Linear, glu: str) -> Format:
 
 
 def _check_gate_range(
-    builder: Builder, node: float_nodes.Linear, exponent: Any, config: QuantizationConfig
+    builder: Builder, node: Linear, exponent: Any, config: QuantizationConfig
 ) -> None:
     """Check that the values that a gate scales fit at the exponents which its output needs."""
     largest = builder.ranges.reach(node.name, config, config.gate_bits)[: len(exponent)]
@@ -62,21 +63,21 @@ def _index_exponent(config: QuantizationConfig) -> int:
     return int(config.table_index_bits - 1 - span)
 
 
-def quantize_glu(builder: Builder, node: float_nodes.Glu) -> None:
+def quantize_glu(builder: Builder, node: Glu) -> None:
     """Add the sigmoid's table, and the shifts from the halves to its rows and to the output."""
     config = builder.config.at(node.name)
     output = builder.formats[node.name]
     halves = builder.outputs[node.inputs[0].source].exponents(2 * node.channels)
     shift = halves[: node.channels] + config.table_bits - 1 - output.exponents(node.channels)
     table = fp.sigmoid_table(config.table_index_bits, config.table_bits, config.table_span)
-    sigmoid = nodes.SigmoidGate(
+    sigmoid = SigmoidGate(
         table=table,
         table_bits=config.table_bits,
         index_shift=int(halves[-1]) - _index_exponent(config),
         out_shift=np.minimum(shift, MAX_SHIFT).astype(np.int8),
     )
     builder.add(
-        nodes.QuantizedGlu(
+        QuantizedGlu(
             name=node.name,
             inputs=node.inputs,
             output=output,

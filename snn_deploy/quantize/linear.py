@@ -7,8 +7,10 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE, Edge, Format
+from snn_deploy.nodes.base import Int8, Rescale
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import QuantizedLinear
 from snn_deploy.quantize.builder import Builder
 
 __all__ = ["add_linear", "excess_bits", "narrowed"]
@@ -32,7 +34,7 @@ def add_linear(
     gain = rounded.scale * 2.0 ** (output.exponents(len(weight)) + narrowed)
     bias = bias + rounded.bias_change
     builder.add(
-        nodes.QuantizedLinear(
+        QuantizedLinear(
             name=name,
             inputs=(Edge(source),),
             output=output,
@@ -44,7 +46,7 @@ def add_linear(
     )
 
 
-def _narrow(builder: Builder, name: str, source: str, weight: nodes.Int8) -> tuple[str, int]:
+def _narrow(builder: Builder, name: str, source: str, weight: Int8) -> tuple[str, int]:
     """Drop low bits of graded messages whose weighted sum could overflow an accumulator."""
     if builder.outputs[source] == SPIKE:
         return source, 0
@@ -55,14 +57,14 @@ def _narrow(builder: Builder, name: str, source: str, weight: nodes.Int8) -> tup
     wide = builder.outputs[source]
     width = weight.shape[1]
     exponent = tuple(int(e) for e in wide.exponents(width) - excess)
-    rescale = nodes.Rescale(
+    rescale = Rescale(
         mantissa=np.ones(width, np.int32),
         shift=np.full(width, excess, np.int8),
         bias=np.zeros(width, np.int32),
         bits=builder.config.at(name).gain_bits,
     )
     builder.add(
-        nodes.Requantize(
+        Requantize(
             name=f"{name}.narrow",
             inputs=(Edge(source),),
             output=Format(narrow, exponent),
@@ -73,7 +75,7 @@ def _narrow(builder: Builder, name: str, source: str, weight: nodes.Int8) -> tup
     return f"{name}.narrow", excess
 
 
-def excess_bits(builder: Builder, name: str, source: str, weight: nodes.Int8) -> int:
+def excess_bits(builder: Builder, name: str, source: str, weight: Int8) -> int:
     """Tell by how many bits the worst weighted sum of ``source`` exceeds the accumulators."""
     magnitude = np.abs(weight.astype(np.float64))
     worst = np.maximum(magnitude @ builder.bounds[source], 1.0)

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.float_nodes import LayerNorm
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.program_bounds import Interval
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.quantize.config import QuantizationConfig
 
 __all__ = ["quantize_layer_norm"]
@@ -33,9 +34,9 @@ def quantize_layer_norm(
     source: Format,
     source_bound: Real,
     output: Format,
-    rescale: nodes.Rescale,
+    rescale: Rescale,
     config: QuantizationConfig,
-) -> nodes.Normalize:
+) -> Normalize:
     """Quantise a layer norm.
 
     Parameters
@@ -60,7 +61,7 @@ def quantize_layer_norm(
         If messages are too narrow.
     """
     exponents = source.exponents(node.width)
-    coarsest = nodes.Normalize(
+    coarsest = Normalize(
         name=node.name,
         inputs=(Edge(node.inputs[0].source),),
         output=output,
@@ -91,10 +92,10 @@ def quantize_layer_norm(
         exponent -= 1  # epsilon alone would overflow the sum
 
 
-def _aligned(node: nodes.Normalize, align: npt.NDArray[np.int64]) -> nodes.Normalize:
+def _aligned(node: Normalize, align: npt.NDArray[np.int64]) -> Normalize:
     return replace(node, align=align.astype(np.int8))
 
 
-def _holds(node: nodes.Normalize, source_bound: Real) -> bool:
+def _holds(node: Normalize, source_bound: Real) -> bool:
     bound = node.bound([Interval(-source_bound, source_bound)])
     return not any(bound.can_exceed(quantity) for quantity in ("aligned", "centred", "total"))

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir import float_nodes as nodes
 from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.linear import Linear
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.histogram import MagnitudeHistogram
 from snn_deploy.quantize.weights import Moments
@@ -85,7 +85,7 @@ def measure_ranges(
     count = dict.fromkeys(network.names, 0)
     histograms: dict[str, MagnitudeHistogram] = {}
     spikes = {node.name for node in network if node.spikes}
-    read = {linear.inputs[0].source for linear in network.of_kind(nodes.Linear)}
+    read = {linear.inputs[0].source for linear in network.of_kind(Linear)}
 
     def record(name: str, signal: Real) -> None:
         if name in known:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_deploy.ir import float_nodes
-from snn_deploy.ir import integer_nodes as nodes
-from snn_deploy.ir.encoder_decoder_nodes import CumulativeReadout
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.readout import CumulativeReadout, Readout
 from snn_deploy.quantize.builder import Builder
 from snn_deploy.quantize.formats import choose_exponent
 from snn_deploy.quantize.linear import add_linear, excess_bits, narrowed
@@ -18,7 +17,7 @@ MAX_SUM_GUARD = 14  # a 48-bit sum shifted left by more would leave 62 bits
 FINEST_LOGIT_EXPONENT = 20  # more fractional bits of a logit mean nothing after 8-bit weights
 
 
-def quantize_readout(builder: Builder, node: float_nodes.Readout) -> None:
+def quantize_readout(builder: Builder, node: Readout) -> None:
     """Add a pool, unless every step is read, and the projection."""
     source = node.inputs[0].source
     if node.mode == "every":
@@ -37,7 +36,7 @@ def quantize_cumulative_readout(builder: Builder, node: CumulativeReadout) -> No
     guard = _finest_weighted_pool(builder, node)
     summed = _guard_of_sum(builder, guard)
     builder.add(
-        nodes.RunningSum(
+        RunningSum(
             name=name,
             inputs=(Edge(source),),
             output=_refined(builder, node.name, source, guard, summed),
@@ -48,12 +47,12 @@ def quantize_cumulative_readout(builder: Builder, node: CumulativeReadout) -> No
     _project(builder, node, name)
 
 
-def _project(builder: Builder, node: float_nodes.Readout | CumulativeReadout, source: str) -> None:
+def _project(builder: Builder, node: Readout | CumulativeReadout, source: str) -> None:
     output = _logit_format(builder, node, source)
     add_linear(builder, node.name, source, node.weight, node.bias, output)
 
 
-def _is_identity(node: float_nodes.Readout) -> bool:
+def _is_identity(node: Readout) -> bool:
     return np.array_equal(node.weight, np.eye(node.width)) and not node.bias.any()
 
 
@@ -64,7 +63,7 @@ def _finest_pool(builder: Builder, name: str, source: str) -> int:
     return min(config.message_bits - builder.outputs[source].bits, config.gain_bits - 2)
 
 
-def _finest_weighted_pool(builder: Builder, node: float_nodes.Readout | CumulativeReadout) -> int:
+def _finest_weighted_pool(builder: Builder, node: Readout | CumulativeReadout) -> int:
     """The same, as far as the weighted sum that follows leaves room."""
     source = node.inputs[0].source
     weight = builder.rounded(node.name, node.weight, source).weight
@@ -89,13 +88,13 @@ def _refined(builder: Builder, name: str, source: str, bits: int, guard: int) ->
     return Format(width, tuple(int(e) for e in exponents))
 
 
-def _add_pool(builder: Builder, node: float_nodes.Readout, name: str, guard: int) -> None:
+def _add_pool(builder: Builder, node: Readout, name: str, guard: int) -> None:
     """Pool over time, with ``guard`` more bits than the stream."""
     source = node.inputs[0].source
     config = builder.config.at(node.name)
     fraction = _guard_of_sum(builder, guard) if node.mode == "sum" else guard
     builder.add(
-        nodes.Accumulator(
+        Accumulator(
             name=name,
             inputs=(Edge(source),),
             output=_refined(builder, node.name, source, guard, fraction),
@@ -109,9 +108,7 @@ def _add_pool(builder: Builder, node: float_nodes.Readout, name: str, guard: int
     )
 
 
-def _logit_format(
-    builder: Builder, node: float_nodes.Readout | CumulativeReadout, source: str
-) -> Format:
+def _logit_format(builder: Builder, node: Readout | CumulativeReadout, source: str) -> Format:
     """Give the logits' format: one exponent, at which none can saturate."""
     stream = builder.outputs[source]
     largest = (builder.bounds[source] + 1.0) * 2.0 ** -stream.exponents(node.weight.shape[1])

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.host import chip_part
-from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import path_delay
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["Activity", "Counted", "gather_activity", "message_sources"]
 

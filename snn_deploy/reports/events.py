@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
 from snn_deploy.mapping.flows import Flow, find_flows, is_buffered, only_buffered
@@ -16,6 +15,7 @@ from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.populations import Path, Population
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals, stages_of
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.activity import Activity
 
 __all__ = ["Events", "count_events"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
 from snn_deploy.mapping.flows import Flow, find_flows, only_buffered
@@ -20,6 +19,7 @@ from snn_deploy.mapping.mesh import Link, links_between, site_of
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals, stages_of
+from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.reports.activity import Activity
 
 __all__ = ["PassLoads", "count_loads"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from snn_deploy.errors import TargetError
-from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.placement import Objective, place_network
 from snn_deploy.mapping.populations import find_populations, state_fits
 from snn_deploy.mapping.profile import Profile
+from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.reports.activity import Activity
 from snn_deploy.reports.energy import Range, add_ranges, dynamic_energy
 from snn_deploy.reports.events import Events, count_events

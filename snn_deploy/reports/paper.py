@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from snn_deploy.ir.formats import SPIKE
-from snn_deploy.ir.integer_nodes import Dendrite, Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.profile import Profile
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.events import Events
 
 __all__ = ["PaperCount", "count_as_papers_do"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from snn_deploy.ir.host import chip_part
-from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.check import find_notices
 from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_network
@@ -20,6 +19,7 @@ from snn_deploy.mapping.host import HostWork, host_work
 from snn_deploy.mapping.placement import Objective, Placement, place_network
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.activity import Activity, Counted, gather_activity
 from snn_deploy.reports.energy import (
     EnergyItem,

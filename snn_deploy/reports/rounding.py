@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snn_deploy.ir.integer_nodes import Dendrite, ModeBank
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.quantize.dendrites import ODD_STATE_BITS
 
 __all__ = ["DendriteRounding", "dendrite_rounding"]

@@ -16,11 +16,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.schema import Time
+from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.reports.activity import Activity
 from snn_deploy.reports.energy import Range
 from snn_deploy.reports.loads import PassLoads, count_loads

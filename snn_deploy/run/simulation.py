@@ -19,8 +19,8 @@ from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Record, Result, Run
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.ir.formats import Format
-from snn_deploy.ir.integer_nodes import IntegerNode
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.base import IntegerNode
 
 __all__ = [
     "Batch",

@@ -21,8 +21,8 @@ from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.io.stream_state import StreamState, read_state, write_state
-from snn_deploy.ir.encoder_decoder_nodes import FirstSteps
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.heads import FirstSteps
 from snn_deploy.run.simulation import (
     check_traced,
     encode,

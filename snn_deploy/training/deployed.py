@@ -21,8 +21,8 @@ from snn_deploy.converters.registry import to_float_network
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.ir.formats import SPIKE
-from snn_deploy.ir.integer_nodes import QuantizedLinear
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.synapses import QuantizedLinear
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize

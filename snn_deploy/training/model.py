@@ -18,8 +18,11 @@ from snn_deploy.converters.spikingssm_config import SpikingSsmConfig, parse_conf
 from snn_deploy.converters.weights import strip_wrappers
 from snn_deploy.data.inputs import Data
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.ir.float_nodes import Affine, Lif, Readout, TokenInput
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.float_inputs import TokenInput
+from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.readout import Readout
 from snn_deploy.passes.pipeline import prepare_network
 from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.training.kernels import discrete_ssm

@@ -12,18 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snn_deploy.ir.encoder_decoder_nodes import Conv1d, PositionalEncoding
-from snn_deploy.ir.float_nodes import (
-    Affine,
-    DiagonalSsm,
-    Embedding,
-    Glu,
-    LayerNorm,
-    Linear,
-    Readout,
-    Residual,
-)
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.affine import Affine
+from snn_deploy.nodes.convolution import Conv1d
+from snn_deploy.nodes.embedding import Embedding
+from snn_deploy.nodes.glu import Glu
+from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.positional_encoding import PositionalEncoding
+from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.training.kernels import convolve
 
 __all__ = ["OPERATIONS", "Fields"]

@@ -22,10 +22,10 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, TargetError
-from snn_deploy.ir.integer_nodes import Synapses
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import Profile
+from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize
 from snn_deploy.passes.split_head import SplitHead

@@ -21,9 +21,17 @@ from snn_deploy.engines.lava.clock import Clock
 from snn_deploy.engines.lava.job import Device, Job, JobFolder, Pulse
 from snn_deploy.engines.lava.recorder import RecorderModel, Tape
 from snn_deploy.engines.lava.segments import Feed, Segment
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.base import IntegerNode
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.gate import Gate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["Wiring", "wire_segment"]
 
@@ -105,14 +113,14 @@ class _Bench:
 
     def add(self, node: Node) -> None:
         """Add a node's process and connect it to what it reads."""
-        if isinstance(node, nodes.Input):
+        if isinstance(node, Input):
             self.sends[node.name] = self._player(node.name, self.job.inputs)
             return
         process, model, receives, sends = _PROCESSES[type(node)](self, node)
         self.models[process] = model
         self.sends[node.name] = sends
         # Dense answers a step later of itself; all other processes at once
-        realised = node.crossing if isinstance(node, nodes.Synapses) else 0
+        realised = node.crossing if isinstance(node, Synapses) else 0
         for edge, port in zip(node.inputs, receives, strict=True):
             source = self.segment.feed_of(node, edge) or edge.source
             self._late(source, edge.delay - realised).connect(port)
@@ -160,7 +168,7 @@ Parts = tuple[AbstractProcess, type[PyLoihiProcessModel], list[Any], Any]
 """A process, its model, its in ports and its out port."""
 
 
-def _synapses(bench: _Bench, node: nodes.Synapses) -> Parts:
+def _synapses(bench: _Bench, node: Synapses) -> Parts:
     """Stock Dense, exactly weight · x for every matrix of 8-bit weights.
 
     With mixed signs, Loihi's 8 bits are a sign and eight bits of magnitude, whose lowest is lost:
@@ -180,7 +188,7 @@ def _synapses(bench: _Bench, node: nodes.Synapses) -> Parts:
     return dense, PyDenseModelBitAcc, [dense.s_in], dense.a_out
 
 
-def _lif(bench: _Bench, node: nodes.LifSoma) -> Parts:
+def _lif(bench: _Bench, node: LifSoma) -> Parts:
     clock = bench.clock(node.name)
     lif = LIFReset(
         shape=(node.width,),
@@ -197,7 +205,7 @@ def _lif(bench: _Bench, node: nodes.LifSoma) -> Parts:
 def _own(
     process: type[processes.NodeProcess], model: type[models.NodeModel]
 ) -> Callable[[_Bench, Any], Parts]:
-    def make(bench: _Bench, node: nodes.IntegerNode) -> Parts:
+    def make(bench: _Bench, node: IntegerNode) -> Parts:
         widths = [source.width for source in bench.job.network.sources(node)]
         made = process(
             node=node,
@@ -212,8 +220,8 @@ def _own(
     return make
 
 
-def _extra(bench: _Bench, node: nodes.IntegerNode) -> dict[str, Any]:
-    if not isinstance(node, nodes.Accumulator):
+def _extra(bench: _Bench, node: IntegerNode) -> dict[str, Any]:
+    if not isinstance(node, Accumulator):
         return {}
     lengths = bench.job.lengths
     every = np.full_like(lengths, bench.job.inputs.shape[1])
@@ -221,12 +229,12 @@ def _extra(bench: _Bench, node: nodes.IntegerNode) -> dict[str, Any]:
 
 
 _PROCESSES: Mapping[type[Node], Callable[[_Bench, Any], Parts]] = {
-    nodes.Synapses: _synapses,
-    nodes.LifSoma: _lif,
-    nodes.Requantize: _own(processes.RelayProcess, models.RelayModel),
-    nodes.Dendrite: _own(processes.DendriteProcess, models.DendriteModel),
-    nodes.Gate: _own(processes.GateProcess, models.GateModel),
-    nodes.Normalize: _own(processes.NormalizeProcess, models.NormalizeModel),
-    nodes.Accumulator: _own(processes.AccumulatorProcess, models.AccumulatorModel),
-    nodes.RunningSum: _own(processes.RunningSumProcess, models.RunningSumModel),
+    Synapses: _synapses,
+    LifSoma: _lif,
+    Requantize: _own(processes.RelayProcess, models.RelayModel),
+    Dendrite: _own(processes.DendriteProcess, models.DendriteModel),
+    Gate: _own(processes.GateProcess, models.GateModel),
+    Normalize: _own(processes.NormalizeProcess, models.NormalizeModel),
+    Accumulator: _own(processes.AccumulatorProcess, models.AccumulatorModel),
+    RunningSum: _own(processes.RunningSumProcess, models.RunningSumModel),
 }

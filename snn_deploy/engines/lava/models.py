@@ -1,4 +1,4 @@
-"""What our own Lava processes do each step, bit for bit the equations of ``ir/integer_nodes.py``.
+"""What our own Lava processes do each step, bit for bit the equations of ``snn_deploy/nodes/``.
 
 All arithmetic is ``fixedpoint``'s. State lives here, between steps; it starts afresh whenever the
 process's clock begins another sequence.
@@ -31,7 +31,11 @@ from snn_deploy.engines.lava.processes import (
     RunningSumProcess,
 )
 from snn_deploy.engines.result import IntArray
-from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
+from snn_deploy.nodes.gate import Gate
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator
 
 __all__ = [
     "AccumulatorModel",
@@ -93,7 +97,7 @@ class NodeModel(PyLoihiProcessModel):
         return fp.saturate(x, self.node.output.bits, self.node.output.signed)[0]
 
 
-def _rescaled(x: IntArray, rescale: nodes.Rescale) -> IntArray:
+def _rescaled(x: IntArray, rescale: Rescale) -> IntArray:
     return fp.multiply_shift(x, rescale.mantissa, rescale.shift) + rescale.bias
 
 
@@ -120,7 +124,7 @@ class GateModel(NodeModel):
     """Gate: value × table."""
 
     def step(self, x: IntArray, sequence: int, step: int) -> IntArray:
-        node: nodes.Gate = self.node
+        node: Gate = self.node
         a, _ = fp.saturate(_rescaled(x, node.rescale), node.value_bits)
         sigmoid = node.sigmoid
         row = fp.sigmoid_index(a[node.width :], sigmoid.index_shift, len(sigmoid.table))
@@ -134,7 +138,7 @@ class NormalizeModel(NodeModel):
     """Normalize: mean and root over the channels of one step."""
 
     def step(self, x: IntArray, sequence: int, step: int) -> IntArray:
-        node: nodes.Normalize = self.node
+        node: Normalize = self.node
         z = fp.normalize(x, node.align, node.epsilon, node.square_shift, node.reciprocal_bits)
         return self.saturate(_rescaled(z, node.rescale))
 
@@ -145,7 +149,7 @@ class DendriteModel(NodeModel):
     """Dendrite: compartments u, v (H, N) live from step to step of one sequence."""
 
     def step(self, x: IntArray, sequence: int, step: int) -> IntArray:
-        node: nodes.Dendrite = self.node
+        node: Dendrite = self.node
         if step == 0:
             self.u = np.zeros_like(node.bank.decay_real, dtype=np.int64)
             self.v = np.zeros_like(self.u)
@@ -157,7 +161,7 @@ class DendriteModel(NodeModel):
         drive = drive + fp.multiply_shift(x, node.skip_mantissa, node.skip_shift)
         return self.saturate(fp.round_shift(drive, node.drive_shift))
 
-    def _advance(self, bank: nodes.ModeBank, x: IntArray) -> None:
+    def _advance(self, bank: ModeBank, x: IntArray) -> None:
         u, v, k = self.u, self.v, bank.decay_shift
         entering = fp.signed_shift(x[:, None], bank.input_shift)
         real = fp.multiply_shift(u, bank.decay_real, k) + fp.multiply_shift(v, -bank.decay_imag, k)
@@ -165,7 +169,7 @@ class DendriteModel(NodeModel):
         self.u, _ = fp.saturate(real + entering, bank.state_bits)
         self.v, _ = fp.saturate(imag, bank.state_bits)
 
-    def _contribution(self, bank: nodes.ModeBank) -> IntArray:
+    def _contribution(self, bank: ModeBank) -> IntArray:
         real = fp.multiply_shift(self.u, bank.readout_real, bank.readout_shift)
         imag = fp.multiply_shift(self.v, -bank.readout_imag, bank.readout_shift)
         return np.asarray((real + imag).sum(axis=1), dtype=np.int64)
@@ -181,7 +185,7 @@ class AccumulatorModel(NodeModel):
         self.lengths: IntArray = proc_params["lengths"]
 
     def step(self, x: IntArray, sequence: int, step: int) -> IntArray:
-        node: nodes.Accumulator = self.node
+        node: Accumulator = self.node
         if step == 0:
             self.held = x
         elif node.mode in {"mean", "sum"}:
@@ -191,7 +195,7 @@ class AccumulatorModel(NodeModel):
         length = int(self.lengths[sequence])
         return self.saturate(self._pooled(node, length)) if step == length - 1 else self.silence
 
-    def _pooled(self, node: nodes.Accumulator, length: int) -> IntArray:
+    def _pooled(self, node: Accumulator, length: int) -> IntArray:
         if node.mode != "mean":
             return fp.signed_shift(self.held, node.guard_bits)
         divisor = fp.reciprocal(length, node.reciprocal_bits, node.headroom_bits, node.guard_bits)

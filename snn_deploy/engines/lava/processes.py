@@ -9,7 +9,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 
 from snn_deploy.engines.lava.clock import Clock
-from snn_deploy.ir.integer_nodes import IntegerNode
+from snn_deploy.nodes.base import IntegerNode
 
 __all__ = [
     "AccumulatorProcess",

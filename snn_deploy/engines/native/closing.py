@@ -15,8 +15,8 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native.exact_steps import NEVER_CLIP, pool, prepare
 from snn_deploy.engines.native.plan import REMEMBERED, ChunkPosition
 from snn_deploy.engines.result import IntArray
-from snn_deploy.ir.integer_nodes import Accumulator
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.pooling import Accumulator
 
 __all__ = ["Closing", "Spoken", "close"]
 

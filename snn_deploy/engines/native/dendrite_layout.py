@@ -19,7 +19,7 @@ from snn_deploy.engines.native.exactness import (
 from snn_deploy.engines.native.packing import pitch_of
 from snn_deploy.engines.native.vectors import FLOAT_MAGIC, HAS_FLOATS, LANES, MAGIC
 from snn_deploy.ir.bounds import Bound, Magnitude
-from snn_deploy.ir.integer_nodes import Dendrite, ModeBank
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.mode_bounds import contribution_bound
 
 __all__ = ["DendriteLayout", "lay_out"]

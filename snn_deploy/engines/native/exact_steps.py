@@ -17,13 +17,21 @@ from snn_deploy.engines.native import exact_kernels as kernels
 from snn_deploy.engines.native.plan import ChunkPosition
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.gate import Gate
+from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["NEVER_CLIP", "Pool", "Step", "pool", "prepare"]
 
 
-NEVER_CLIP = (nodes.Input, nodes.Synapses)
+NEVER_CLIP = (Input, Synapses)
 """Kinds of nodes in which no value can be clipped, and so none is counted."""
 
 
@@ -72,17 +80,17 @@ def _output(x: IntArray, width: int) -> IntArray:
     return np.empty((*x.shape[:2], width), dtype=np.int64)
 
 
-def _rescaled(x: IntArray, rescale: nodes.Rescale, bits: int) -> tuple[IntArray, int]:
+def _rescaled(x: IntArray, rescale: Rescale, bits: int) -> tuple[IntArray, int]:
     y = np.empty_like(x)
     parameters = (_integers(p) for p in (rescale.mantissa, rescale.shift, rescale.bias))
     return y, kernels.rescale(x, *parameters, fp.limit_of(bits), y)
 
 
-def _input(node: nodes.Input, samples: int) -> Step:
+def _input(node: Input, samples: int) -> Step:
     return _Step(lambda sources, at: (sources[0], 0))
 
 
-def _synapses(node: nodes.Synapses, samples: int) -> Step:
+def _synapses(node: Synapses, samples: int) -> Step:
     weight = np.ascontiguousarray(node.weight.T.astype(np.int64))
 
     def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
@@ -93,10 +101,10 @@ def _synapses(node: nodes.Synapses, samples: int) -> Step:
     return _Step(step)
 
 
-def _relay(node: nodes.Requantize, samples: int) -> Step:
+def _relay(node: Requantize, samples: int) -> Step:
     unity = np.ones(node.width, np.int32)
     nothing = np.zeros_like(unity)
-    rescale = node.rescale or nodes.Rescale(unity, nothing.astype(np.int8), nothing, 2)
+    rescale = node.rescale or Rescale(unity, nothing.astype(np.int8), nothing, 2)
 
     def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         if node.align is not None:
@@ -107,7 +115,7 @@ def _relay(node: nodes.Requantize, samples: int) -> Step:
     return _Step(step)
 
 
-def _normalize(node: nodes.Normalize, samples: int) -> Step:
+def _normalize(node: Normalize, samples: int) -> Step:
     def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
         z = fp.normalize(
             sources[0], node.align, node.epsilon, node.square_shift, node.reciprocal_bits
@@ -117,7 +125,7 @@ def _normalize(node: nodes.Normalize, samples: int) -> Step:
     return _Step(step)
 
 
-def _dendrite(node: nodes.Dendrite, samples: int) -> Step:
+def _dendrite(node: Dendrite, samples: int) -> Step:
     bank = node.bank
     coefficients = _integers(bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag)
     shifts = _integers(bank.input_shift, bank.readout_shift)
@@ -145,7 +153,7 @@ def _dendrite(node: nodes.Dendrite, samples: int) -> Step:
     return _Step(step, {"u": u, "v": v})
 
 
-def _lif(node: nodes.LifSoma, samples: int) -> Step:
+def _lif(node: LifSoma, samples: int) -> Step:
     membrane = np.zeros((samples, node.width), dtype=np.int64)
     kept = (1 << fp.DECAY_UNITY_BITS) - node.decay
     limit = fp.limit_of(fp.MEMBRANE_BITS)
@@ -157,7 +165,7 @@ def _lif(node: nodes.LifSoma, samples: int) -> Step:
     return _Step(step, {"membrane": membrane})
 
 
-def _gate(node: nodes.Gate, samples: int) -> Step:
+def _gate(node: Gate, samples: int) -> Step:
     sigmoid = node.sigmoid
     table, out_shift = _integers(sigmoid.table), _integers(sigmoid.out_shift)
 
@@ -170,7 +178,7 @@ def _gate(node: nodes.Gate, samples: int) -> Step:
     return _Step(step)
 
 
-def _running_sum(node: nodes.RunningSum, samples: int) -> Step:
+def _running_sum(node: RunningSum, samples: int) -> Step:
     held = np.zeros((samples, node.width), dtype=np.int64)
 
     def step(sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
@@ -184,7 +192,7 @@ def _running_sum(node: nodes.RunningSum, samples: int) -> Step:
 class Pool:
     """The running sum, first and latest vector of each sequence; speaks at its last valid step."""
 
-    def __init__(self, node: nodes.Accumulator, samples: int) -> None:
+    def __init__(self, node: Accumulator, samples: int) -> None:
         self.node = node
         self.held = np.zeros((samples, node.width), dtype=np.int64)
         self.state = {"gathered": self.held}
@@ -212,7 +220,7 @@ class Pool:
             self.held[b] = x[0]
 
 
-def pool(node: nodes.Accumulator, held: IntArray, steps: int) -> IntArray:
+def pool(node: Accumulator, held: IntArray, steps: int) -> IntArray:
     """Give what an accumulator says after ``steps`` valid steps, before saturation.
 
     ``held`` is the sum over them, or the first or last of them, as the node's mode says.
@@ -224,13 +232,13 @@ def pool(node: nodes.Accumulator, held: IntArray, steps: int) -> IntArray:
 
 
 _STEPS: dict[type[Node], Callable[[Any, int], Step]] = {
-    nodes.Input: _input,
-    nodes.Synapses: _synapses,
-    nodes.Requantize: _relay,
-    nodes.Dendrite: _dendrite,
-    nodes.LifSoma: _lif,
-    nodes.Gate: _gate,
-    nodes.Accumulator: Pool,
-    nodes.Normalize: _normalize,
-    nodes.RunningSum: _running_sum,
+    Input: _input,
+    Synapses: _synapses,
+    Requantize: _relay,
+    Dendrite: _dendrite,
+    LifSoma: _lif,
+    Gate: _gate,
+    Accumulator: Pool,
+    Normalize: _normalize,
+    RunningSum: _running_sum,
 }

@@ -25,11 +25,17 @@ from snn_deploy.engines.native.exactness import (
 from snn_deploy.engines.native.normalize_kernel import LARGEST_LEFT_SHIFT, ROOT_NUDGE
 from snn_deploy.engines.native.packing import Pack, fill_up, pitch_of
 from snn_deploy.engines.native.vectors import LANES, MAGIC
-from snn_deploy.ir import integer_nodes as nodes
 from snn_deploy.ir.bounds import Bound, Magnitude
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.normalize import quotient_bound
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.gate import Gate
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.normalize import Normalize, quotient_bound
+from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["EMITTERS", "POOL_ROWS", "Fields", "Parts"]
 
@@ -71,19 +77,19 @@ class Parts:
 
 def _narrow(network: Network) -> frozenset[str]:
     """Name the synapses of spikes that only gates read, which take their sums as int32."""
-    read = {edge.source for n in network if not isinstance(n, nodes.Gate) for edge in n.inputs}
-    synapses = network.of_kind(nodes.Synapses)
+    read = {edge.source for n in network if not isinstance(n, Gate) for edge in n.inputs}
+    synapses = network.of_kind(Synapses)
     return frozenset(
         node.name for node in synapses if _reads_spikes(network, node) and node.name not in read
     )
 
 
-def _reads_spikes(network: Network, node: nodes.Synapses) -> bool:
+def _reads_spikes(network: Network, node: Synapses) -> bool:
     (source,) = network.sources(node)
     return bool(source.output == SPIKE)  # type: ignore[attr-defined]  # lowered stage
 
 
-def _synapses(parts: Parts, node: nodes.Synapses, sources: list[int]) -> Fields:
+def _synapses(parts: Parts, node: Synapses, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
     columns = fill_up(node.weight.T)
     require_room(np.abs(node.weight.astype(np.float64)) @ largest)
@@ -103,7 +109,7 @@ def _synapses(parts: Parts, node: nodes.Synapses, sources: list[int]) -> Fields:
     return {"kind": op.ADD_GRADED, "first": parts.params.add(columns), "size": len(columns)}
 
 
-def _rescale(parts: Parts, rescale: nodes.Rescale, largest: Magnitude, part: slice) -> int:
+def _rescale(parts: Parts, rescale: Rescale, largest: Magnitude, part: slice) -> int:
     """Lay a gain and offset out: factor, nudge, and bias + MAGIC."""
     factor, nudge = factor_and_nudge(rescale.mantissa, rescale.shift, largest)
     bias = rescale.bias.astype(np.float64)
@@ -112,13 +118,13 @@ def _rescale(parts: Parts, rescale: nodes.Rescale, largest: Magnitude, part: sli
     return parts.params.add(*rows)
 
 
-def _changes_nothing(rescale: nodes.Rescale) -> bool:
+def _changes_nothing(rescale: Rescale) -> bool:
     return bool(
         np.all(rescale.mantissa == 1) and not rescale.shift.any() and not rescale.bias.any()
     )
 
 
-def _relay(parts: Parts, node: nodes.Requantize, sources: list[int]) -> Fields:
+def _relay(parts: Parts, node: Requantize, sources: list[int]) -> Fields:
     largest = parts.largest_inputs(node)
     rescale, aligns = -1, [-1] * len(sources)
     if node.align is not None:
@@ -139,7 +145,7 @@ def _relay(parts: Parts, node: nodes.Requantize, sources: list[int]) -> Fields:
     }
 
 
-def _normalize(parts: Parts, node: nodes.Normalize, sources: list[int]) -> Fields:
+def _normalize(parts: Parts, node: Normalize, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
     bound = parts.bounds[node.name]
     align = shift_and_nudge(node.align, largest)
@@ -170,7 +176,7 @@ def _normalize(parts: Parts, node: nodes.Normalize, sources: list[int]) -> Field
     }
 
 
-def _dendrite(parts: Parts, node: nodes.Dendrite, sources: list[int]) -> Fields:
+def _dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
     bound, width = parts.bounds[node.name], pitch_of(node.width)
     (largest,) = parts.largest_inputs(node)
     layout = lay_out(node, largest, bound)
@@ -194,7 +200,7 @@ def _dendrite(parts: Parts, node: nodes.Dendrite, sources: list[int]) -> Fields:
     }
 
 
-def _soma(parts: Parts, node: nodes.LifSoma, sources: list[int]) -> Fields:
+def _soma(parts: Parts, node: LifSoma, sources: list[int]) -> Fields:
     parts.states[node.name] = parts.take_state(pitch_of(node.width))
     return {
         "kind": op.SOMA,
@@ -205,7 +211,7 @@ def _soma(parts: Parts, node: nodes.LifSoma, sources: list[int]) -> Fields:
     }
 
 
-def _gate(parts: Parts, node: nodes.Gate, sources: list[int]) -> Fields:
+def _gate(parts: Parts, node: Gate, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
     sigmoid, value_limit = node.sigmoid, fp.limit_of(node.value_bits)
     value = _rescale(parts, node.rescale, largest, slice(0, node.width))
@@ -231,9 +237,9 @@ def _gate(parts: Parts, node: nodes.Gate, sources: list[int]) -> Fields:
     }
 
 
-def _pool(parts: Parts, node: nodes.Accumulator, sources: list[int]) -> Fields:
+def _pool(parts: Parts, node: Accumulator, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
-    require_room(largest * nodes.MAX_POOLED_STEPS)
+    require_room(largest * MAX_POOLED_STEPS)
     parts.states[node.name] = parts.take_state(pitch_of(node.width))
     rows = "first" if node.mode == "first" else "by length" if node.use_lengths else "all"
     return {
@@ -244,9 +250,9 @@ def _pool(parts: Parts, node: nodes.Accumulator, sources: list[int]) -> Fields:
     }
 
 
-def _running_sum(parts: Parts, node: nodes.RunningSum, sources: list[int]) -> Fields:
+def _running_sum(parts: Parts, node: RunningSum, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
-    factor, nudge = shift_and_nudge(node.guard_bits, largest * nodes.MAX_POOLED_STEPS)
+    factor, nudge = shift_and_nudge(node.guard_bits, largest * MAX_POOLED_STEPS)
     parts.states[node.name] = parts.take_state(pitch_of(node.width))
     return {
         "kind": op.RUNNING_SUM,
@@ -258,12 +264,12 @@ def _running_sum(parts: Parts, node: nodes.RunningSum, sources: list[int]) -> Fi
 
 
 EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
-    nodes.Synapses: _synapses,
-    nodes.Requantize: _relay,
-    nodes.Dendrite: _dendrite,
-    nodes.LifSoma: _soma,
-    nodes.Gate: _gate,
-    nodes.Accumulator: _pool,
-    nodes.Normalize: _normalize,
-    nodes.RunningSum: _running_sum,
+    Synapses: _synapses,
+    Requantize: _relay,
+    Dendrite: _dendrite,
+    LifSoma: _soma,
+    Gate: _gate,
+    Accumulator: _pool,
+    Normalize: _normalize,
+    RunningSum: _running_sum,
 }

@@ -15,7 +15,9 @@ import numpy.typing as npt
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.packing import fill_up, pitch_of
 from snn_deploy.engines.result import IntArray
-from snn_deploy.ir import integer_nodes as nodes
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.pooling import Accumulator, RunningSum
 
 __all__ = ["STATES", "read_rows", "read_state", "write_rows", "write_state"]
 
@@ -23,10 +25,10 @@ Reals = npt.NDArray[np.float64]  # the program's packed state, from where the no
 
 
 STATES: Mapping[type, tuple[str, ...]] = {
-    nodes.Dendrite: ("u", "v"),
-    nodes.LifSoma: ("membrane",),
-    nodes.Accumulator: ("gathered",),
-    nodes.RunningSum: ("gathered",),
+    Dendrite: ("u", "v"),
+    LifSoma: ("membrane",),
+    Accumulator: ("gathered",),
+    RunningSum: ("gathered",),
 }
 """Kinds of nodes that carry something, and its names, as ``exact_steps.prepare`` has them."""
 
@@ -81,7 +83,7 @@ def _compartments(
 
 
 def _read_compartments(
-    node: nodes.Dendrite, packed: Reals, samples: int, layout: DendriteLayout
+    node: Dendrite, packed: Reals, samples: int, layout: DendriteLayout
 ) -> IntArray:
     """Give u and v, (2, samples, width, modes), modes in the bank's order."""
     lanes = _compartments(layout, packed, samples).transpose(3, 1, 0, 4, 2)
@@ -93,7 +95,7 @@ def _read_compartments(
 
 
 def _write_compartments(
-    node: nodes.Dendrite,
+    node: Dendrite,
     packed: Reals,
     samples: int,
     state: Mapping[str, IntArray],

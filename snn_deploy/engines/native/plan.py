@@ -8,10 +8,14 @@ from functools import lru_cache
 from snn_deploy.engines.host import Host
 from snn_deploy.engines.native.schedule import Sweep, plan_sweeps
 from snn_deploy.engines.result import IntArray, senders
-from snn_deploy.ir.integer_nodes import Accumulator, Gate, Normalize, Requantize, Synapses
 from snn_deploy.ir.loops import refuse_steps_back
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.gate import Gate
+from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.pooling import Accumulator
+from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["MESSAGES", "REMEMBERED", "ChunkPosition", "Plan", "plan_network"]
 

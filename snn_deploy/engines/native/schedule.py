@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.integer_nodes import Dendrite
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.dendrite import Dendrite
 
 __all__ = ["Sweep", "plan_sweeps"]
 

@@ -21,9 +21,10 @@ from snn_deploy.engines.native.plan import ChunkPosition, Plan, plan_network
 from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
-from snn_deploy.ir.host_nodes import Window
-from snn_deploy.ir.integer_nodes import MAX_POOLED_STEPS, Accumulator, Dendrite, RunningSum
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
+from snn_deploy.nodes.window import Window
 
 __all__ = ["NativeSession", "Snapshot", "SweepRunner", "batch_samples"]
 
