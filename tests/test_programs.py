@@ -24,6 +24,7 @@ from snn_deploy.ir.program import (
     saturate,
     select,
 )
+from snn_deploy.ir.program_bounds import Interval, bound_program
 from snn_deploy.ir.program_step import ProgramStep, run_program
 from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.verifier import verify_network
@@ -97,6 +98,17 @@ def test_pseudo_random_words_have_their_full_period() -> None:
     assert not any(np.array_equal(power(period // p), np.eye(BITS)) for p in PRIMES)
     words = np.random.default_rng(1).integers(1, 2**BITS, 1000)
     assert (stepped(words) < 2**BITS).all()
+
+
+def test_pseudo_random_words_are_bounded_by_their_bits() -> None:
+    tracer = Tracer(3)
+    word = tracer.state("noise", BITS, start=1)
+    following = pseudo_random(word)
+    tracer.next(word, following)
+    silence = Interval(np.zeros(3), np.zeros(3))
+    output = bound_program(tracer.program(following), [silence], {}).output
+    np.testing.assert_array_equal(output.low, np.zeros(3))
+    np.testing.assert_array_equal(output.high, np.full(3, 2.0**BITS - 1.0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

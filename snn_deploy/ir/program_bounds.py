@@ -255,7 +255,7 @@ def _multiply_shift(value: Value, a: Interval, b: Interval, by: Interval) -> Int
 def _and(value: Value, a: Interval, b: Interval) -> Interval:
     if np.all(b.low >= 0) or np.all(a.low >= 0):  # a mask keeps no more bits than it has
         positive = [i.high for i in (a, b) if np.all(i.low >= 0)]
-        high = np.minimum.reduce(positive)
+        high = np.minimum.reduce(np.broadcast_arrays(*positive))
         return Interval(np.zeros_like(high), high)
     return _bits(value, a, b)
 
