@@ -25,6 +25,7 @@ from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.base import IntegerNode, Rescale
+from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.float_inputs import FloatInput
@@ -39,11 +40,14 @@ from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.positions import Positions
 from snn_deploy.nodes.readout import Readout, ReadoutMode
+from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
 from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.nodes.synapses import QuantizedLinear, Synapses
+from snn_deploy.nodes.ternary_soma import TernarySoma
 from snn_deploy.nodes.window import Window
 
 Random = np.random.Generator
@@ -440,6 +444,60 @@ def _make_running_sum(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width), node
 
 
+def _soma(rng: Random, width: int) -> dict[str, Any]:
+    """Give what leaky somas have in common: their decays' and states' widths."""
+    decay_bits, state_bits = int(rng.integers(4, 17)), int(rng.integers(8, 25))
+    return {
+        "name": "node",
+        "inputs": (Edge("input"),),
+        "threshold": rng.integers(1, 1 << (state_bits - 2), width).astype(np.int32),
+        "decay_bits": decay_bits,
+        "state_bits": state_bits,
+        "align": int(rng.integers(0, 7)),
+    }
+
+
+def _make_refractory(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    made = _soma(rng, width)
+    node = RefractorySoma(
+        **made,
+        strength=rng.integers(0, 1 << (made["state_bits"] - 2), width).astype(np.int32),
+        kept=int(rng.integers(0, 1 << (made["decay_bits"] - 1))),
+        refractory_kept=int(rng.integers(0, 1 << (made["decay_bits"] - 1))),
+    )
+    return _source(rng, width, (2, 18)), node
+
+
+def _make_ternary(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    made = _soma(rng, width)
+    return _source(rng, width, (2, 18)), TernarySoma(
+        **made, kept=int(rng.integers(0, 1 << (made["decay_bits"] - 1)))
+    )
+
+
+def _make_soft_reset(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    made = _soma(rng, width)
+    kept = rng.integers(0, 1 << (made["decay_bits"] - 1), width).astype(np.int32)
+    node = SoftResetSoma(**made, kept=kept, backwards=bool(rng.integers(2)))
+    return _source(rng, width, (2, 18)), node
+
+
+def _make_crossing(rng: Random) -> tuple[Node, ...]:
+    width, bits = _width(rng), int(rng.integers(4, 25))
+    size = (int(rng.integers(1, 6)), width)
+    node = CrossingSoma(
+        name="node",
+        inputs=(Edge("input"),),
+        base=rng.integers(-(1 << (bits - 3)), 1 << (bits - 3), width).astype(np.int32),
+        rise=rng.integers(0, 1 << (bits - 3), size).astype(np.int32),
+        level_bits=bits,
+    )
+    return _source(rng, width, (2, 18)), node
+
+
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Input: _make_input,
     EmbeddingTable: make_lookup,
@@ -451,6 +509,10 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Dendrite: _make_dendrite,
     QuantizedSsm: _make_ssm,
     LifSoma: _make_lif,
+    RefractorySoma: _make_refractory,
+    TernarySoma: _make_ternary,
+    SoftResetSoma: _make_soft_reset,
+    CrossingSoma: _make_crossing,
     QuantizedGlu: _make_glu,
     Gate: _make_gate,
     Accumulator: _make_accumulator,

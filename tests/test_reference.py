@@ -36,6 +36,7 @@ from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
@@ -44,9 +45,12 @@ from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
 from snn_deploy.nodes.synapses import QuantizedLinear, Synapses
+from snn_deploy.nodes.ternary_soma import TernarySoma
 from snn_deploy.nodes.window import Window
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
@@ -224,6 +228,54 @@ def lif(node: LifSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return spikes
 
 
+def refractory(node: RefractorySoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    k, bits = node.decay_bits - 1, node.state_bits
+    v, r, spikes = [0] * node.width, [0] * node.width, []
+    for step in x:
+        for i, drive in enumerate(step):
+            v[i] = clip(ms(v[i], node.kept, k) + drive * 2**node.align - r[i], bits)
+            rise = int(node.strength[i]) if v[i] >= node.threshold[i] else 0
+            r[i] = clip(ms(r[i], node.refractory_kept, k) + rise, bits)
+        spikes.append([int(v[i] >= node.threshold[i]) for i in range(node.width)])
+    return spikes
+
+
+def ternary(node: TernarySoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    v, sent = [0] * node.width, []
+    for step in x:
+        fired = []
+        for i, drive in enumerate(step):
+            v[i] = ms(v[i], node.kept, node.decay_bits - 1) + drive * 2**node.align
+            v[i] = clip(v[i], node.state_bits)
+            reached = abs(v[i]) >= node.threshold[i]
+            fired.append((1 if v[i] > 0 else -1) if reached else 0)
+            v[i] = 0 if reached else v[i]
+        sent.append(fired)
+    return sent
+
+
+def soft_reset(node: SoftResetSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    r, spikes = [0] * node.width, []
+    for step in reversed(x) if node.backwards else x:
+        fired = []
+        for i, drive in enumerate(step):
+            threshold = int(node.threshold[i])
+            fired.append(int(drive * 2**node.align >= r[i] + threshold))
+            raised = r[i] + threshold * fired[-1]
+            r[i] = clip(ms(raised, int(node.kept[i]), node.decay_bits - 1), node.state_bits)
+        spikes.append(fired)
+    return spikes[::-1] if node.backwards else spikes
+
+
+def crossing(node: CrossingSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    def fires(t: int, i: int) -> bool:
+        past = [x[t - k][i] >= node.base[i] for k in range(1, min(t, len(node.rise)) + 1)]
+        raised = sum(int(node.rise[k][i]) for k, crossed in enumerate(past) if crossed)
+        return bool(x[t][i] >= int(node.base[i]) + raised)
+
+    return [[int(fires(t, i)) for i in range(node.width)] for t in range(len(x))]
+
+
 def gated(node: Any, value: int, gate: int, i: int, clip: Clip) -> int:
     sigmoid: SigmoidGate = node.sigmoid
     size = len(sigmoid.table)
@@ -319,6 +371,10 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     Dendrite: dendrite,
     QuantizedSsm: ssm,
     LifSoma: lif,
+    RefractorySoma: refractory,
+    TernarySoma: ternary,
+    SoftResetSoma: soft_reset,
+    CrossingSoma: crossing,
     QuantizedGlu: glu,
     Gate: gate,
     Accumulator: accumulator,

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from host_rules import HOST
 from networks import INTEGER_KINDS, MAKERS, around, float_inputs, float_network
+from soma_rules import SOMA_RULES
 
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir import verifier
@@ -109,7 +110,7 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "illegal node": (
         lambda: replace(integer(), stage="lowered"),
-        "node 'encoder' (QuantizedLinear): not legal in stage 'lowered' (Accumulator, Dendrite, ",
+        "node 'encoder' (QuantizedLinear): not legal in stage 'lowered' (Accumulator, Crossing",
     ),
     "integer node in a float network": (
         lambda: replace(lowered(), stage="float"),
@@ -668,6 +669,7 @@ RULES = {
     **{f"relays: {name}": rule for name, rule in RELAYS.items()},
     **{f"dendrites: {name}": rule for name, rule in DENDRITES.items()},
     **{f"somas and gates: {name}": rule for name, rule in SOMAS_AND_GATES.items()},
+    **SOMA_RULES,
     **{f"pools: {name}": rule for name, rule in POOLS.items()},
     **{f"host: {name}": rule for name, rule in HOST.items()},
     **{f"norms: {name}": rule for name, rule in NORMS.items()},

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["AdaptiveThreshold"]
 
@@ -25,6 +26,9 @@ class AdaptiveThreshold(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    driven: ClassVar[bool] = True
+    governed_by: ClassVar[str] = "drive_bits"
 
     channels: int
     base: float
@@ -41,3 +45,35 @@ class AdaptiveThreshold(FloatNode):
         for lag, rise in enumerate(self.rise[: x.shape[1] - 1], start=1):
             threshold[:, lag:] += rise * crossed[:, :-lag]
         return (x >= threshold).astype(float)
+
+    def start(self, batch: int, context: Context) -> Step:
+        line = [np.zeros((batch, self.width)) for _ in self.rise]
+
+        def step(sources: Sequence[Signal]) -> Signal:
+            (x,) = sources
+            threshold = np.full_like(x, self.base)
+            for rise, crossed in zip(self.rise, line, strict=True):
+                threshold += rise * crossed
+            line[:] = [(x >= self.base).astype(float), *line][: len(line)]
+            return (x >= threshold).astype(float)
+
+        return step
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.crossing_soma import CrossingSoma
+        from snn_deploy.quantize.levels import level_of
+
+        config = builder.config.at(self.name)
+        units = 2.0 ** builder.format_of(self.inputs[0].source).exponents(self.width)
+        builder.add(
+            CrossingSoma(
+                name=self.name,
+                inputs=self.inputs,
+                base=level_of(self.base * units, config.state_bits),
+                rise=level_of(self.rise[:, None] * units, config.state_bits),
+                level_bits=config.state_bits,
+            )
+        )

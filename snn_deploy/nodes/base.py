@@ -14,7 +14,7 @@ from snn_deploy.ir.bounds import WIDEST, Bound
 from snn_deploy.ir.cost import NodeCost, program_cost
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.program import Program, Tracer, Value, multiply_shift
+from snn_deploy.ir.program import OPERATIONS, Program, Tracer, Value, multiply_shift
 from snn_deploy.ir.program_bounds import Interval, bound_program
 from snn_deploy.nodes.rules import (
     MAX_FACTOR_BITS,
@@ -110,11 +110,19 @@ class IntegerNode(Node):
     def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
         """Give each width that a limit is set for: the limit, the settings that chose it, the bits.
 
-        A parameter is a coefficient; a word of state, or what is saturated on the way, is a state.
+        A parameter is a coefficient, if it is a factor or a table; one that is compared with a word
+        of state, or added to it, is as wide as those, and is a state.
         """
+        factors = {
+            id(argument)
+            for value in self.program
+            if value.operation == "lookup" or OPERATIONS[value.operation].multiplies
+            for argument in value.arguments
+        }
         for value in self.program:
             if value.operation == "parameter" and value.content[0].ndim and value.content[1] > 6:
-                yield "coefficient_bits", "", value.content[1]
+                limit = "coefficient_bits" if id(value) in factors else "state_bits"
+                yield limit, "", value.content[1]
         for word in self.program.words.values():
             yield "state_bits", "state_bits", word.bits
 

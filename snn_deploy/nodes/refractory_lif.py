@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["RefractoryLif"]
 
@@ -25,6 +26,9 @@ class RefractoryLif(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    driven: ClassVar[bool] = True
+    governed_by: ClassVar[str] = "drive_bits"
 
     threshold: Signal
     strength: Signal
@@ -38,9 +42,47 @@ class RefractoryLif(FloatNode):
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources
         y = np.empty_like(x)
-        v = r = np.zeros_like(x[:, 0])
+        step = self.start(len(x), context)
         for t in range(x.shape[1]):
-            v = self.decay * v + x[:, t] - r
-            y[:, t] = v >= self.threshold
-            r = self.refractory_decay * r + self.strength * y[:, t]
+            y[:, t] = step([x[:, t]])
         return y
+
+    def start(self, batch: int, context: Context) -> Step:
+        v = r = np.zeros((batch, self.width))
+
+        def step(sources: Sequence[Signal]) -> Signal:
+            nonlocal v, r
+            v = self.decay * v + sources[0] - r
+            fired = (v >= self.threshold).astype(np.float64)
+            r = self.refractory_decay * r + self.strength * fired
+            return fired
+
+        return step
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.refractory_soma import RefractorySoma
+        from snn_deploy.quantize.levels import guard_bits, kept_of, level_of
+
+        source = self.inputs[0].source
+        config, exponents = builder.config.at(self.name), builder.format_of(source).exponents
+        units = 2.0 ** exponents(self.width)
+        held_back = self.strength * units / (1.0 - self.refractory_decay)
+        worst = (builder.bounds[source] + held_back) / (1.0 - self.decay)
+        align = guard_bits(worst, config.state_bits)
+        units = units * 2.0**align
+        builder.add(
+            RefractorySoma(
+                name=self.name,
+                inputs=self.inputs,
+                threshold=level_of(self.threshold * units, config.state_bits),
+                strength=level_of(self.strength * units, config.state_bits),
+                kept=int(kept_of(self.decay, config.decay_bits)),
+                refractory_kept=int(kept_of(self.refractory_decay, config.decay_bits)),
+                decay_bits=config.decay_bits,
+                state_bits=config.state_bits,
+                align=align,
+            )
+        )

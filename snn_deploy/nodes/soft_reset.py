@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["SoftReset"]
 
@@ -26,6 +27,9 @@ class SoftReset(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    driven: ClassVar[bool] = True
+    governed_by: ClassVar[str] = "drive_bits"
 
     threshold: float
     decay: Signal
@@ -38,9 +42,46 @@ class SoftReset(FloatNode):
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources
         y = np.empty_like(x)
-        r = np.zeros_like(x[:, 0])
+        step = self._start(len(x))
         steps = range(x.shape[1])
         for t in reversed(steps) if self.backwards else steps:
-            y[:, t] = x[:, t] >= self.threshold + r
-            r = self.decay * (r + self.threshold * y[:, t])
+            y[:, t] = step([x[:, t]])
         return y
+
+    def start(self, batch: int, context: Context) -> Step:
+        return super().start(batch, context) if self.backwards else self._start(batch)
+
+    def _start(self, batch: int) -> Step:
+        r = np.zeros((batch, self.width))
+
+        def step(sources: Sequence[Signal]) -> Signal:
+            nonlocal r
+            fired = (sources[0] >= self.threshold + r).astype(np.float64)
+            r = self.decay * (r + self.threshold * fired)
+            return fired
+
+        return step
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
+        from snn_deploy.quantize.levels import guard_bits, kept_of, level_of
+
+        source = self.inputs[0].source
+        config, exponents = builder.config.at(self.name), builder.format_of(source).exponents
+        align = guard_bits(builder.bounds[source], config.state_bits)
+        threshold = self.threshold * 2.0 ** (exponents(self.width) + align)
+        builder.add(
+            SoftResetSoma(
+                name=self.name,
+                inputs=self.inputs,
+                threshold=level_of(threshold, config.state_bits),
+                kept=kept_of(self.decay, config.decay_bits),
+                decay_bits=config.decay_bits,
+                state_bits=config.state_bits,
+                align=align,
+                backwards=self.backwards,
+            )
+        )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 from snn_deploy.nodes.ternary import ternarise
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["TernaryLif"]
 
@@ -25,6 +26,9 @@ class TernaryLif(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    driven: ClassVar[bool] = True
+    governed_by: ClassVar[str] = "drive_bits"
 
     threshold: Signal
     decay: float = 0.125
@@ -36,9 +40,43 @@ class TernaryLif(FloatNode):
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources
         y = np.empty_like(x)
-        v = np.zeros_like(x[:, 0])
+        step = self.start(len(x), context)
         for t in range(x.shape[1]):
-            v = self.decay * v + x[:, t]
-            y[:, t] = ternarise(v, self.threshold)
-            v = np.where(y[:, t] != 0, 0.0, v)
+            y[:, t] = step([x[:, t]])
         return y
+
+    def start(self, batch: int, context: Context) -> Step:
+        v = np.zeros((batch, self.width))
+
+        def step(sources: Sequence[Signal]) -> Signal:
+            nonlocal v
+            v = self.decay * v + sources[0]
+            fired = ternarise(v, self.threshold)
+            v = np.where(fired != 0, 0.0, v)
+            return fired
+
+        return step
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.ternary_soma import TernarySoma
+        from snn_deploy.quantize.levels import guard_bits, kept_of, level_of
+
+        source = self.inputs[0].source
+        config, exponents = builder.config.at(self.name), builder.format_of(source).exponents
+        units = 2.0 ** exponents(self.width)
+        # what stays after a step is below the threshold
+        align = guard_bits(builder.bounds[source] + self.threshold * units, config.state_bits)
+        builder.add(
+            TernarySoma(
+                name=self.name,
+                inputs=self.inputs,
+                threshold=level_of(self.threshold * units * 2.0**align, config.state_bits),
+                kept=int(kept_of(self.decay, config.decay_bits)),
+                decay_bits=config.decay_bits,
+                state_bits=config.state_bits,
+                align=align,
+            )
+        )

@@ -1,0 +1,72 @@
+"""Broken rules of somas that hold themselves back, and what is told: see ``test_verifier``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from networks import Network, around
+
+from snn_deploy.ir.formats import Format
+from snn_deploy.nodes.crossing_soma import CrossingSoma
+from snn_deploy.nodes.refractory_soma import RefractorySoma
+from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
+from snn_deploy.nodes.ternary_soma import TernarySoma
+
+__all__ = ["SOMA_RULES"]
+
+HUGE, WIDE = 1 << 30, np.ones(9, np.int32)
+
+
+def broken(kind: Any, told: str, **fields: Any) -> tuple[Callable[[], Network], str]:
+    def make() -> Network:
+        network = around(kind, np.random.default_rng(0))
+        node: Any = network["node"]
+        made = {k: v(node) if callable(v) else v for k, v in fields.items()}
+        return network.rewrite({"node": (replace(node, **made),)})
+
+    return make, f"node 'node' ({kind.__name__}): {told}"
+
+
+def _huge(node: Any) -> Any:
+    return np.full(node.width, HUGE, np.int32)
+
+
+SOMA_RULES: dict[str, tuple[Callable[[], Network], str]] = {}
+for _kind in (RefractorySoma, TernarySoma, SoftResetSoma):
+    SOMA_RULES |= {
+        f"{_kind.__name__}: {name}": broken(_kind, told, **fields)
+        for name, told, fields in (
+            ("no decay", "decay_bits 1 is outside 2 … 24", {"decay_bits": 1}),
+            ("a state too wide", "state_bits 33 is outside 2 … 32", {"state_bits": 33}),
+            ("a shift to the right", "align -1 is outside 0 … 24", {"align": -1}),
+            ("a level too high", "threshold ", {"threshold": _huge}),
+        )
+    }
+for _kind in (RefractorySoma, TernarySoma):
+    SOMA_RULES[f"{_kind.__name__}: a decay too large"] = broken(_kind, f"kept {HUGE} is", kept=HUGE)
+for _kind in (RefractorySoma, SoftResetSoma, CrossingSoma):
+    told = "its output must be spikes, u1e0"
+    SOMA_RULES[f"{_kind.__name__}: graded"] = broken(_kind, told, output=Format(8, 0))
+SOMA_RULES |= {
+    "strengths of a wrong shape": broken(RefractorySoma, "strength has shape (9,)", strength=WIDE),
+    "levels of two dimensions": broken(
+        TernarySoma, "threshold has shape", threshold=lambda node: node.threshold[:, None]
+    ),
+    "decays of a wrong shape": broken(SoftResetSoma, "kept has shape (9,)", kept=WIDE),
+    "decays too large": broken(SoftResetSoma, "kept is negative, or exceeds ", kept=_huge),
+    "more than a sign": broken(
+        TernarySoma, "its output must be -1, 0 or 1 of two bits", output=Format(8, 0)
+    ),
+    "levels too wide": broken(CrossingSoma, "level_bits 33 is outside 2 … 32", level_bits=33),
+    "a base of two dimensions": broken(
+        CrossingSoma, "base has shape", base=lambda node: node.base[:, None]
+    ),
+    "no taps": broken(CrossingSoma, "0 taps, not 1 to 30", rise=lambda node: node.rise[:0]),
+    "taps of a wrong shape": broken(
+        CrossingSoma, "rise has shape", rise=lambda node: node.rise[:, :, None]
+    ),
+    "a base too high": broken(CrossingSoma, "base or rise exceeds ", base=_huge),
+}
