@@ -34,6 +34,7 @@ from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.glu import Glu
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.normalize import Normalize
@@ -498,6 +499,18 @@ def _make_crossing(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width, (2, 18)), node
 
 
+def _make_level(rng: Random) -> tuple[Node, ...]:
+    width, bits = _width(rng), int(rng.integers(2, 25))
+    limit = fp.limit_of(bits)
+    node = LevelSoma(
+        name="node",
+        inputs=(Edge("input"),),
+        level=rng.integers(-limit, limit + 1, width).astype(np.int32),
+        level_bits=bits,
+    )
+    return _source(rng, width), node
+
+
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Input: _make_input,
     EmbeddingTable: make_lookup,
@@ -513,6 +526,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     TernarySoma: _make_ternary,
     SoftResetSoma: _make_soft_reset,
     CrossingSoma: _make_crossing,
+    LevelSoma: _make_level,
     QuantizedGlu: _make_glu,
     Gate: _make_gate,
     Accumulator: _make_accumulator,

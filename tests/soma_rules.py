@@ -11,6 +11,7 @@ from networks import Network, around
 
 from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.crossing_soma import CrossingSoma
+from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
 from snn_deploy.nodes.ternary_soma import TernarySoma
@@ -47,7 +48,7 @@ for _kind in (RefractorySoma, TernarySoma, SoftResetSoma):
     }
 for _kind in (RefractorySoma, TernarySoma):
     SOMA_RULES[f"{_kind.__name__}: a decay too large"] = broken(_kind, f"kept {HUGE} is", kept=HUGE)
-for _kind in (RefractorySoma, SoftResetSoma, CrossingSoma):
+for _kind in (RefractorySoma, SoftResetSoma, CrossingSoma, LevelSoma):
     told = "its output must be spikes, u1e0"
     SOMA_RULES[f"{_kind.__name__}: graded"] = broken(_kind, told, output=Format(8, 0))
 SOMA_RULES |= {
@@ -59,6 +60,11 @@ SOMA_RULES |= {
     "decays too large": broken(SoftResetSoma, "kept is negative, or exceeds ", kept=_huge),
     "more than a sign": broken(
         TernarySoma, "its output must be -1, 0 or 1 of two bits", output=Format(8, 0)
+    ),
+    "a level too wide": broken(LevelSoma, "level_bits 33 is outside 2 … 32", level_bits=33),
+    "a level beyond its width": broken(LevelSoma, "level exceeds ", level=_huge),
+    "a level of two dimensions": broken(
+        LevelSoma, "level has shape", level=lambda node: node.level[:, None]
     ),
     "levels too wide": broken(CrossingSoma, "level_bits 33 is outside 2 … 32", level_bits=33),
     "a base of two dimensions": broken(

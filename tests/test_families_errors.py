@@ -29,6 +29,8 @@ from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.stability import unstable_nodes
 from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.float_node import Channelwise
+from snn_deploy.nodes.registry import with_kind
 from snn_deploy.nodes.stochastic_spikes import StochasticSpikes
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.quantize.config import QuantizationConfig
@@ -221,10 +223,15 @@ def test_options_are_set_over_the_configuration_and_leave_it_alone() -> None:
     assert "layers.0.norm" not in convert((tensors, config)).names
 
 
+class Novel(Channelwise):
+    """A kind that says nothing of integers."""
+
+
 def test_neuron_kinds_without_an_integer_form_are_named() -> None:
-    network = convert(tiny_backbone("s4d"))
-    message = r"'layers\.0\.spike': Threshold has no integer form yet; the float backends"
-    with pytest.raises(UnsupportedNetworkError, match=message):
+    nodes = (FloatInput(name="input", channels=H), Novel(name="novel", channels=H))
+    network = Network("float", nodes, "all")
+    message = r"'novel': Novel has no integer form yet; the float backends"
+    with with_kind(Novel), pytest.raises(UnsupportedNetworkError, match=message):
         compile_network(network, QuantizationConfig(), None)
 
 

@@ -41,6 +41,7 @@ from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
@@ -276,6 +277,10 @@ def crossing(node: CrossingSoma, x: Sequence, valid: int, clip: Clip) -> Sequenc
     return [[int(fires(t, i)) for i in range(node.width)] for t in range(len(x))]
 
 
+def level(node: LevelSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return [[int(step[i] >= node.level[i]) for i in range(node.width)] for step in x]
+
+
 def gated(node: Any, value: int, gate: int, i: int, clip: Clip) -> int:
     sigmoid: SigmoidGate = node.sigmoid
     size = len(sigmoid.table)
@@ -375,6 +380,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     TernarySoma: ternary,
     SoftResetSoma: soft_reset,
     CrossingSoma: crossing,
+    LevelSoma: level,
     QuantizedGlu: glu,
     Gate: gate,
     Accumulator: accumulator,

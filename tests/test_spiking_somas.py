@@ -22,6 +22,7 @@ from snn_deploy.nodes.base import IntegerNode
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_node import FloatNode
+from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.refractory_lif import RefractoryLif
 from snn_deploy.nodes.refractory_soma import RefractorySoma
@@ -29,6 +30,7 @@ from snn_deploy.nodes.soft_reset import SoftReset
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
 from snn_deploy.nodes.ternary_lif import TernaryLif
 from snn_deploy.nodes.ternary_soma import TernarySoma
+from snn_deploy.nodes.threshold import Threshold
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
@@ -92,6 +94,14 @@ reset' = reset7  (24 bits)
 send t3
 """,
     ),
+    "level": (
+        LevelSoma(name="soma", level=LEVELS, level_bits=18),
+        """\
+t0 = subtract(level, 1)
+t1 = greater(x0, t0)
+send t1
+""",
+    ),
     "crossing": (
         CrossingSoma(name="soma", base=LEVELS, rise=np.stack([LEVELS, LEVELS]), level_bits=24),
         """\
@@ -130,6 +140,8 @@ NEURONS: dict[str, FloatNode] = {
     "ternary": TernaryLif(**PLACE, threshold=LEVEL, decay=0.5),
     "soft reset": SoftReset(**PLACE, threshold=0.5, decay=np.array([0.5, 0.9, 0.999])),
     "backwards": SoftReset(**PLACE, threshold=0.5, decay=np.array([0.5, 0.9, 0.9]), backwards=True),
+    "above": Threshold(**PLACE, level=LEVEL - 1.0, inclusive=False),
+    "reached": Threshold(**PLACE, level=LEVEL / 2, inclusive=True),
     "crossing": AdaptiveThreshold(
         **PLACE, channels=WIDTH, base=0.5, rise=np.array([0.9, 0.3, 0.2, 0.1])
     ),
@@ -171,12 +183,13 @@ def test_a_step_at_a_time_is_the_whole_signal(neuron: FloatNode) -> None:
     np.testing.assert_array_equal(stepped, neuron.evaluate([x], context))
 
 
-CASES = [c for c in cases("stan_rhodes") if c.id in ("drf", "spike_ssm", "none")]
+DEPLOYED = ("binary_s4d", "binary_s4d_bi", "drf", "spike_ssm", "none")
+CASES = [c for c in cases("stan_rhodes") if c.id in DEPLOYED]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_trained_networks_predict_as_in_float(case: Case) -> None:
-    """D-RF and the refractory neuron at default formats: within one sequence of all 360."""
+    """At default formats: within one sequence of all 360."""
     test, train, oracle = (case.arrays(name) for name in ("test", "train", "oracle"))
     network = case.network()
     calibration = check_data(network, inputs=train["inputs"][:256])

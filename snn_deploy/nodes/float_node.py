@@ -49,6 +49,13 @@ class FloatNode(Node):
         """Whether its signal grows with the length of the sequence."""
         return False
 
+    @property
+    def must_hold(self) -> Signal | None:
+        """Magnitudes that a format of what it reads must hold, (width,), whatever was measured:
+        levels that it is compared with, say.
+        """
+        return None
+
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         """Give the node's signal, (B, L, width), in float64; (B, width) of one vector a sequence.
 

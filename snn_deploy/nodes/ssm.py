@@ -84,15 +84,17 @@ class DiagonalSsm(FloatNode):
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.quantize.dendrites import quantize_ssm
+        from snn_deploy.quantize.formats import must_hold
 
         source, config = self.inputs[0].source, builder.config.at(self.name)
         largest = builder.ranges.reach(self.name, config, config.drive_bits, together=True)
+        level = float(np.max(must_hold(builder.network, self.name)))
         builder.add(
             quantize_ssm(
                 self,
                 builder.format_of(source),
                 builder.bounds[source],
-                max(float(largest[0]), 1.0),
+                max(float(largest[0]), level, 1.0),
                 config,
                 builder.ranges.steps,
             )

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from snn_deploy.nodes.float_node import FloatNode, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["Threshold"]
 
@@ -23,6 +26,8 @@ class Threshold(FloatNode):
 
     spikes: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    governed_by: ClassVar[str] = "drive_bits"
 
     level: Signal
     inclusive: bool
@@ -31,7 +36,30 @@ class Threshold(FloatNode):
     def width(self) -> int:
         return int(self.level.shape[0])
 
+    @property
+    def must_hold(self) -> Signal:
+        return np.abs(self.level)
+
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources
         fired = x >= self.level if self.inclusive else x > self.level
         return fired.astype(float)
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.level_soma import LevelSoma
+        from snn_deploy.quantize.levels import level_above, level_of
+
+        source = builder.format_of(self.inputs[0].source)
+        least = level_of if self.inclusive else level_above
+        units = 2.0 ** source.exponents(self.width)
+        builder.add(
+            LevelSoma(
+                name=self.name,
+                inputs=self.inputs,
+                level=least(self.level * units, source.bits),
+                level_bits=source.bits,
+            )
+        )

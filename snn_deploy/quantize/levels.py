@@ -8,7 +8,7 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.nodes.base import Int32
 
-__all__ = ["guard_bits", "kept_of", "level_of"]
+__all__ = ["guard_bits", "kept_of", "level_above", "level_of"]
 
 MOST_GUARD_BITS = 6  # as many as Loihi's membrane has beyond its drive
 
@@ -29,3 +29,9 @@ def level_of(level: npt.NDArray[np.float64], bits: int) -> Int32:
     """Give the least integers that reach ``level``; the largest where ``bits`` cannot hold it."""
     limit = fp.limit_of(bits)
     return np.ceil(np.clip(level, -limit, limit)).astype(np.int32)
+
+
+def level_above(level: npt.NDArray[np.float64], bits: int) -> Int32:
+    """Give the least integers strictly above ``level``, as :func:`level_of`."""
+    limit = fp.limit_of(bits)
+    return np.clip(np.floor(np.clip(level, -limit, limit)) + 1, -limit, limit).astype(np.int32)
