@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.float_ops import Context
-from snn_deploy.ir.head import POINTWISE
 from snn_deploy.ir.network import Network
 
 __all__ = ["Real", "answer_shape", "apply_head", "head_batches", "predict"]
@@ -53,7 +52,7 @@ def head_batches(network: Network, answer: Real) -> Iterator[tuple[slice, Real]]
     A row is a step of a sequence, or a sequence where there is one vector each: the rows of
     ``apply_head(…).reshape(-1, classes)``, which may be too large to be held at once.
     """
-    if not all(isinstance(node, POINTWISE) for node in network.head):
+    if not all(node.pointwise for node in network.head):  # type: ignore[attr-defined]  # float
         whole = _evaluate(network, answer)
         yield slice(0, whole[..., 0].size), whole.reshape(-1, whole.shape[-1])
         return

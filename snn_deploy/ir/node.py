@@ -32,6 +32,8 @@ class Node(ABC):
     """Whether it speaks once a sequence."""
     compares_pairs: ClassVar[bool] = False
     """Whether it gives one answer for two sequences: of a batch, first all first ones."""
+    in_head: ClassVar[bool] = False
+    """Whether a host may compute it on the chip's answer."""
 
     name: str
     inputs: tuple[Edge, ...] = field(default=())
@@ -50,6 +52,11 @@ class Node(ABC):
     def first_steps(self) -> int | None:
         """How many first steps it picks as the answer; None: it picks none."""
         return None
+
+    @property
+    def does(self) -> str:
+        """What it does, in a few words for people, e.g. ``table 18 × 128``."""
+        return self.kind.lower()
 
     @property
     def kind(self) -> str:

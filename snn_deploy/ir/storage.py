@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import ConfigError, DeploymentError
-from snn_deploy.ir.head import HEAD, stored
+from snn_deploy.ir.head import head_kinds, stored
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.registry import legal_kinds
@@ -37,7 +37,6 @@ MAX_DELAY = 2**16  # steps
 MAX_INTEGER = 2**62  # what 64 bits hold and still add
 MAX_NAME = 1000  # characters
 
-_HEAD = {kind.__name__: kind for kind in HEAD}
 _KEYS = {"stage", "output_steps", "nodes", "head", "steps", "use_lengths"}
 
 
@@ -102,7 +101,7 @@ def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]
         stage=stage,
         nodes=nodes,
         output_steps=steps,
-        head=_decode_nodes(document.get("head", []), _HEAD, tensors),
+        head=_decode_nodes(document.get("head", []), head_kinds(), tensors),
         steps=length,
         use_lengths=use_lengths,
     )

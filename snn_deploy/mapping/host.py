@@ -9,16 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.ir.head import POINTWISE, stored
+from snn_deploy.ir.head import stored
 from snn_deploy.ir.host import host_part
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.node import Node
-from snn_deploy.nodes.embedding_table import EmbeddingTable
-from snn_deploy.nodes.heads import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
-from snn_deploy.nodes.positions import Positions
-from snn_deploy.nodes.readout import Readout
-from snn_deploy.nodes.synapses import Synapses
-from snn_deploy.nodes.window import Window
 
 __all__ = ["HostWork", "host_work"]
 
@@ -71,46 +64,24 @@ def host_work(network: Network) -> tuple[HostWork, ...]:
     return (*encoding, *(_head_work(network, node) for node in network.head))
 
 
-def _encoding_work(node: Node) -> HostWork:
-    weights = node.weight.size if isinstance(node, Synapses) else 0
+def _encoding_work(node: Any) -> HostWork:
+    weights = node.weight.size if node.synaptic else 0
     size = sum(array.nbytes for array in _arrays(node))
-    return HostWork(node.name, node.kind, _describe(node), size, parameters=weights, macs=weights)
+    return HostWork(node.name, node.kind, node.does, size, parameters=weights, macs=weights)
 
 
-def _head_work(network: Network, node: Node) -> HostWork:
+def _head_work(network: Network, node: Any) -> HostWork:
     arrays = list(_arrays(node))
-    stepwise = isinstance(node, POINTWISE) and network.output_steps != "one"
+    stepwise = node.pointwise and network.output_steps != "one"
     return HostWork(
         node=node.name,
         kind=node.kind,
-        does=_describe(node),
+        does=node.does,
         bytes=sum(stored(array).nbytes for array in arrays),
         parameters=sum(array.size for array in arrays),
         macs=sum(array.size for array in arrays if array.ndim == 2),
         per="step" if stepwise else "answer",
     )
-
-
-def _describe(node: Node) -> str:
-    if isinstance(node, EmbeddingTable):
-        factors = " + ".join(
-            f"{len(cluster.table)} × {cluster.table.shape[1]}" for cluster in node.clusters
-        )
-        projected = any(cluster.projection is not None for cluster in node.clusters)
-        return f"table {factors}" + (f", projected to {node.width}" if projected else "")
-    if isinstance(node, Positions):
-        return f"{len(node.table)} positions × {node.width}"
-    if isinstance(node, Window):
-        return f"window of {node.steps} steps"
-    if isinstance(node, RetrievalHead):
-        return "comparison of pairs"
-    if isinstance(node, AdaptiveLogSoftmax):
-        return f"log-probabilities of {node.width:,} words"
-    if isinstance(node, FirstSteps):
-        return f"first {node.count} steps"
-    if isinstance(node, Readout):
-        return f"readout of {node.width:,} outputs"
-    return node.kind.lower()
 
 
 def _arrays(value: Any) -> Iterator[np.ndarray[Any, Any]]:

@@ -71,6 +71,12 @@ class EmbeddingTable(IntegerNode):
         return 1
 
     @property
+    def does(self) -> str:
+        factors = " + ".join(f"{len(c.table)} × {c.table.shape[1]}" for c in self.clusters)
+        projected = any(cluster.projection is not None for cluster in self.clusters)
+        return f"table {factors}" + (f", projected to {self.width}" if projected else "")
+
+    @property
     def vocabulary(self) -> int:
         """How many tokens there are."""
         return sum(len(cluster.table) for cluster in self.clusters)

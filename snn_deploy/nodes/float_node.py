@@ -14,6 +14,7 @@ from snn_deploy.ir.node import Node
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.ir.network import Network
     from snn_deploy.quantize.builder import Builder
 
 __all__ = ["Channelwise", "FloatNode", "Signal", "Step", "no_integer_form"]
@@ -31,18 +32,21 @@ class FloatNode(Node):
     values. ``stream`` names the setting that gives its signal's width in bits; None where the kind
     chooses its own format. ``from_tables``: the signal depends on tables only, if what it reads
     does, so that every value is known beforehand. ``driven``: what it reads is a drive, of one
-    exponent for all channels. ``pointwise``: a step's answer depends on that step alone.
-    ``governed_by`` says which settings govern the error of its integer form; ``narrowable`` names
-    those that a search for cheaper formats may narrow.
+    exponent for all channels. ``governed_by`` says which settings govern the error of its integer
+    form; ``narrowable`` names those that a search for cheaper formats may narrow.
     """
 
     spikes: ClassVar[bool] = False
     stream: ClassVar[str | None] = "residual_bits"
     from_tables: ClassVar[bool] = False
     driven: ClassVar[bool] = False
-    pointwise: ClassVar[bool] = False
     governed_by: ClassVar[str] = "residual_bits"
     narrowable: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether a step's answer depends on that step alone."""
+        return False
 
     @property
     def grows(self) -> bool:
@@ -95,6 +99,15 @@ class FloatNode(Node):
             f"node '{self.name}': how large {self.kind} gets has no bound that holds for every "
             "input: give calibration data (--calibration DATA.npz)"
         )
+
+    def check_head(self, network: Network, width: int) -> None:
+        """Check the rules of a node ``in_head``, which reads an answer of ``width`` channels.
+
+        Raises
+        ------
+        NetworkError
+            Naming the node and the rule.
+        """
 
     def quantize(self, builder: Builder) -> None:
         """Add its integer form.

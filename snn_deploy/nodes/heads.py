@@ -12,9 +12,11 @@ import numpy.typing as npt
 from snn_deploy.errors import DataError
 from snn_deploy.nodes.float_node import FloatNode, Signal
 from snn_deploy.nodes.gelu import gelu
+from snn_deploy.nodes.rules import require, require_array
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.ir.network import Network
 
 __all__ = ["AdaptiveLogSoftmax", "FirstSteps", "RetrievalHead"]
 
@@ -24,6 +26,9 @@ Real = npt.NDArray[np.float64]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FirstSteps(FloatNode):
     """``y = x[0 … count - 1]``: the first steps are the answer. Fewer are refused."""
+
+    on_host: ClassVar[bool] = True
+    in_head: ClassVar[bool] = True
 
     channels: int
     count: int
@@ -35,6 +40,16 @@ class FirstSteps(FloatNode):
     @property
     def width(self) -> int:
         return self.channels
+
+    @property
+    def does(self) -> str:
+        return f"first {self.count} steps"
+
+    def check_head(self, network: Network, width: int) -> None:
+        require(self.channels == width, self, f"takes {self.channels} channels, not {width}")
+        require(self.count >= 1, self, f"count {self.count} is below 1")
+        steps = network.output_steps
+        require(steps == "all", self, "picks steps, but the answer is not all of them")
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         steps = sources[0].shape[1]
@@ -55,6 +70,8 @@ class RetrievalHead(FloatNode):
     the exact one, x Φ(x)). weights[k] (out_k, in_k), biases[k] (out_k,); in_0 = 4 H or 2 H.
     """
 
+    on_host: ClassVar[bool] = True
+    in_head: ClassVar[bool] = True
     compares_pairs: ClassVar[bool] = True
 
     weights: tuple[Real, ...]
@@ -65,6 +82,24 @@ class RetrievalHead(FloatNode):
     @property
     def width(self) -> int:
         return int(self.weights[-1].shape[0])
+
+    @property
+    def does(self) -> str:
+        return "comparison of pairs"
+
+    def check_head(self, network: Network, width: int) -> None:
+        one = network.output_steps == "one"
+        require(one, self, "compares vectors, but the answer has steps")
+        require(self.activation in ("relu", "gelu"), self, f"activation {self.activation!r}")
+        layers = len(self.weights)
+        require(layers >= 1, self, "has no layer")
+        told = f"{layers} matrices, but {len(self.biases)} biases"
+        require(layers == len(self.biases), self, told)
+        reads = width * (4 if self.differences else 2)
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            require_array(self, f"weights[{k}]", weight, (None, reads))
+            reads = len(weight)
+            require_array(self, f"biases[{k}]", bias, (reads,))
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         a, b = np.split(sources[0], 2)
@@ -88,6 +123,10 @@ class AdaptiveLogSoftmax(FloatNode):
     (n_k,), cluster_weight (K - 1, e_0). (Grave et al. 2017, as coded in Transformer-XL and S4)
     """
 
+    on_host: ClassVar[bool] = True
+    in_head: ClassVar[bool] = True
+    pointwise: ClassVar[bool] = True
+
     weights: tuple[Real, ...]
     biases: tuple[Real, ...]
     projections: tuple[Real, ...]
@@ -97,6 +136,28 @@ class AdaptiveLogSoftmax(FloatNode):
     @property
     def width(self) -> int:
         return sum(len(weight) for weight in self.weights)
+
+    @property
+    def does(self) -> str:
+        return f"log-probabilities of {self.width:,} words"
+
+    def check_head(self, network: Network, width: int) -> None:
+        counts = (len(self.weights), len(self.biases), len(self.projections))
+        require(min(counts) >= 1, self, "has no cluster")
+        require(len(set(counts)) == 1, self, f"weights, biases, projections: {counts} clusters")
+        for k, (weight, bias, projection) in enumerate(
+            zip(self.weights, self.biases, self.projections, strict=True)
+        ):
+            require_array(self, f"projections[{k}]", projection, (width, None))
+            require_array(self, f"weights[{k}]", weight, (None, projection.shape[1]))
+            require_array(self, f"biases[{k}]", bias, (len(weight),))
+        tails, size = counts[0] - 1, self.projections[0].shape[1]
+        if tails:
+            require_array(self, "cluster_weight", self.cluster_weight, (tails, size))
+            require_array(self, "cluster_bias", self.cluster_bias, (tails,))
+        else:
+            require(self.cluster_weight.shape == (0, size), self, "cluster_weight is not empty")
+            require(self.cluster_bias.shape == (0,), self, "cluster_bias is not empty")
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources

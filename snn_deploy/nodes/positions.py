@@ -45,6 +45,10 @@ class Positions(IntegerNode):
     def width(self) -> int:
         return self.channels
 
+    @property
+    def does(self) -> str:
+        return f"{len(self.table)} positions × {self.width}"
+
     def check(self, network: Network) -> None:
         (form,) = self.source_formats(network)
         require_entries(self, self.table, MAX_FACTOR_BITS)

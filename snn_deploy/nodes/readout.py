@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.rules import require, require_array
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.ir.network import Network
     from snn_deploy.quantize.builder import Builder
 
 __all__ = ["CumulativeReadout", "Readout", "ReadoutMode"]
@@ -32,6 +34,7 @@ class Readout(FloatNode):
     """
 
     stream: ClassVar[str | None] = "message_bits"
+    in_head: ClassVar[bool] = True
     narrowable: ClassVar[tuple[str, ...]] = ("weight_bits",)
 
     mode: ReadoutMode
@@ -44,8 +47,21 @@ class Readout(FloatNode):
         return int(self.weight.shape[0])
 
     @property
+    def does(self) -> str:
+        return f"readout of {self.width:,} outputs"
+
+    @property
+    def pointwise(self) -> bool:
+        return self.mode == "every"
+
+    @property
     def grows(self) -> bool:
         return self.mode == "sum"
+
+    def check_head(self, network: Network, width: int) -> None:
+        require(self.pointwise, self, f"mode {self.mode!r}: the chip pools, not the host")
+        require_array(self, "weight", self.weight, (None, width))
+        require_array(self, "bias", self.bias, (self.width,))
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         signal = sources[0]

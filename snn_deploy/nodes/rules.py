@@ -20,6 +20,7 @@ __all__ = [
     "MAX_SHIFT",
     "fits",
     "require",
+    "require_array",
     "require_entries",
     "require_one_exponent",
     "require_product",
@@ -65,6 +66,17 @@ def require_range(node: Node, what: str, value: int, low: int, high: int) -> Non
 def require_shape(node: Node, what: str, value: Any, shape: tuple[int, ...]) -> None:
     """Refuse an array of another shape."""
     require(value.shape == shape, node, f"{what} has shape {value.shape}, not {shape}")
+
+
+def require_array(node: Node, what: str, value: Any, shape: tuple[int | None, ...]) -> None:
+    """Refuse all but finite numbers of a shape, of which None stands for any size but 0."""
+    fits = len(value.shape) == len(shape) and all(
+        size >= 1 if wanted is None else size == wanted
+        for size, wanted in zip(value.shape, shape, strict=True)
+    )
+    told = " × ".join("any" if size is None else str(size) for size in shape)
+    require(fits, node, f"{what} has shape {value.shape}, not ({told})")
+    require(bool(np.isfinite(value).all()), node, f"{what} holds NaN or infinity")
 
 
 def require_shifts(

@@ -43,6 +43,10 @@ class Window(IntegerNode):
         return self.channels * self.steps
 
     @property
+    def does(self) -> str:
+        return f"window of {self.steps} steps"
+
+    @property
     def input_width(self) -> int:
         return self.channels
 

@@ -8,16 +8,12 @@ more of the chip than the network, and a message a token and step to leave it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.node import Node
-from snn_deploy.nodes.heads import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
-from snn_deploy.nodes.readout import Readout
 from snn_deploy.passes.base import Pass
 
 __all__ = ["SplitHead"]
-
-HOST_ONLY = (AdaptiveLogSoftmax, FirstSteps, RetrievalHead)
 
 
 @dataclass(frozen=True)
@@ -41,10 +37,9 @@ class SplitHead(Pass):
             count += 1
         return _move_to_head(network, count)
 
-    def _is_for_host(self, node: Node) -> bool:
-        if isinstance(node, Readout):
-            return node.mode == "every" and node.width > self.outputs
-        return isinstance(node, HOST_ONLY)
+    def _is_for_host(self, node: Any) -> bool:
+        large = node.in_head and node.pointwise and node.width > self.outputs
+        return bool(node.on_host or large)
 
 
 def _move_to_head(network: Network, count: int) -> Network:
