@@ -17,13 +17,14 @@ from placement_audit import audit_placement
 from snn_deploy.errors import TargetError
 from snn_deploy.examples.full_size import CONFIGURATIONS
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.sweeps import plan_sweeps
 from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.layout import choose_sites
 from snn_deploy.mapping.mesh import HOST_SITE, Site, count_hops, links_between, site_of
 from snn_deploy.mapping.placement import Objective, Placement, choose_lowering, place_network
 from snn_deploy.mapping.populations import find_populations
 from snn_deploy.mapping.profile import Profile, load_profile
-from snn_deploy.mapping.stages import buffered_signals, count_passes, stages_of
+from snn_deploy.mapping.stages import buffered_signals, stages_of
 from snn_deploy.mapping.step_time import step_time
 from snn_deploy.mapping.traffic import Slice, expected_traffic
 
@@ -302,7 +303,7 @@ def test_layout_shortens_the_messages_way(layers: int) -> None:
 def test_a_causal_network_streams() -> None:
     network = lowered.network(layers=3)
     assert set(stages_of(network).values()) == {0}
-    assert count_passes(network) == 1
+    assert len(plan_sweeps(network)) == 1
     assert buffered_signals(network) == ()
 
 
@@ -313,7 +314,7 @@ def test_reversed_layers_split_the_network_into_stages() -> None:
     assert stages["layers.0.ssm.forward"] == stages["layers.0.lif"] == stages["layers.0.glu"] == 1
     assert stages["layers.1.ssm.reverse"] == stages["layers.0.residual"] == 1
     assert stages["layers.1.lif"] == stages["decoder"] == 2
-    assert count_passes(network) == 5
+    assert len(plan_sweeps(network)) == 5
     kept = {signal.name: signal.readers for signal in buffered_signals(network)}
     assert kept == {
         "encoder": ("layers.0.ssm.forward", "layers.0.ssm.reverse", "layers.0.residual"),

@@ -10,7 +10,6 @@
 ``dendrite_layout``    its coefficients, and the proof that they are exact
 ``vectors``            exact integers in vectors of doubles
 ``fast_state``         what is carried from chunk to chunk, in an order that all machines share
-``schedule``           which nodes run in which sweep over time, and what is kept between sweeps
 ``exact``              any network, in 64-bit integers
 ``exact_kernels``      its loops
 ``compilation``        how loops are compiled, and where the machine code is kept

@@ -9,10 +9,10 @@ import numpy as np
 
 from snn_deploy.engines.host import check_mantissas
 from snn_deploy.engines.native.plan import Plan, plan_network
-from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.native.session import SweepRunner, batch_samples
 from snn_deploy.engines.result import IntArray, Result, Run, answer_steps
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.sweeps import Sweep
 
 __all__ = ["NativeEngine"]
 

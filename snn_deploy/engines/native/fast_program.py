@@ -23,10 +23,10 @@ from snn_deploy.engines.native.operations import (
 )
 from snn_deploy.engines.native.packing import Slots, pitch_of
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
-from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
 
 __all__ = ["FastProgram", "SweepProgram", "assemble"]

@@ -18,10 +18,10 @@ from snn_deploy.engines.native.exact import ExactFlow
 from snn_deploy.engines.native.fast import FastFlow, Workspace
 from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import ChunkPosition, Plan, plan_network
-from snn_deploy.engines.native.schedule import Sweep
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
 from snn_deploy.nodes.window import Window
