@@ -30,6 +30,7 @@ from snn_deploy.engines.native.plan import ChunkPosition, Plan, plan_network
 from snn_deploy.engines.native.session import SweepRunner
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import BackendUnavailableError
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.lif import LifSoma
@@ -97,7 +98,7 @@ def _lava_works(network: Network, sequences: int) -> dict[str, Callable[[], obje
 
 
 def _runner(engine: Any, network: Network, run: Run) -> Callable[[], object]:
-    return lambda: engine.run(network, run)
+    return lambda: run_whole(engine, network, run)
 
 
 def native(network: Network, run: Run) -> Callable[[], object]:
@@ -137,7 +138,7 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
     network, samples = lowered(shape), 4
     plan = plan_network(network)
     run = random_inputs(network, samples, steps)
-    result = NativeEngine().run(network, run)
+    result = run_whole(NativeEngine(), network, run)
     spikes = np.mean(
         [
             result.messages[soma.name].sum(1) / soma.width / steps
@@ -236,7 +237,7 @@ def scaling(base: Shape, batch: int, steps: int, rounds: int) -> list[Row]:
 
 
 def _spike_rate(network: Network, run: Run) -> float:
-    messages = NativeEngine().run(network, run).messages
+    messages = run_whole(NativeEngine(), network, run).messages
     somas = [node.name for node in network.of_kind(LifSoma)]
     return float(np.mean([messages[name].mean() for name in somas]) / run.inputs.shape[1])
 

@@ -131,10 +131,11 @@ IMPORT = "import snn_deploy, snn_deploy.engines.native"
 FIRST_RUN = """
 from workloads import example, example_inputs
 from snn_deploy.engines.native import NativeEngine
+from snn_deploy.engines.session import run_whole
 network, run = example(), example_inputs(1)
 import time
 started = time.perf_counter()
-NativeEngine().run(network, run)
+run_whole(NativeEngine(), network, run)
 print(time.perf_counter() - started)
 """
 

@@ -13,6 +13,7 @@ import pytest
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import ENGINES
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import WholeEngine, run_whole
 from snn_deploy.ir.network import Network
 
 __all__ = ["CLIPS", "FAULTS", "NEURON", "SEQUENCE", "SOMA", "STEP", "register"]
@@ -27,7 +28,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(ENGINES, name, f"{__name__}:{engine.__name__}")
 
 
-class FaultyEngine:
+class FaultyEngine(WholeEngine):
     """The reference engine, but for :meth:`spoil`."""
 
     name = ""
@@ -35,9 +36,9 @@ class FaultyEngine:
     def __init__(self) -> None:
         self.begun = 0  # sequences, in the batches before
 
-    def run(self, network: Network, run: Run) -> Result:
+    def compute(self, network: Network, run: Run) -> Result:
         sequence, self.begun = SEQUENCE - self.begun, self.begun + len(run.inputs)
-        result = ReferenceEngine().run(network, run)
+        result = run_whole(ReferenceEngine(), network, run)
         return self.spoil(network, result, sequence) if 0 <= sequence < len(run.inputs) else result
 
     def spoil(self, network: Network, result: Result, sequence: int) -> Result:

@@ -8,6 +8,7 @@ import numpy as np
 
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -248,4 +249,4 @@ def simulate(
     top = 1 if binary else 60
     x = random.integers(0 if binary else -60, top + 1, (sequences, steps, made.input.width))
     lengths = np.full(sequences, steps)
-    return ReferenceEngine().run(made, Run(x.astype(np.int64), lengths, **run))  # type: ignore[arg-type]
+    return run_whole(ReferenceEngine(), made, Run(x.astype(np.int64), lengths, **run))  # type: ignore[arg-type]

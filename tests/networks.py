@@ -20,6 +20,7 @@ from random_networks import random_norm
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
@@ -183,7 +184,7 @@ def run_reference(
     """Run mantissas (B, L, d_in) on the reference engine with every node traced."""
     batch, steps = mantissas.shape[:2]
     valid = np.full(batch, steps) if lengths is None else np.asarray(lengths)
-    return ReferenceEngine().run(network, Run(mantissas, valid, network.names))
+    return run_whole(ReferenceEngine(), network, Run(mantissas, valid, network.names))
 
 
 def extreme_inputs(

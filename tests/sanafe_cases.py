@@ -13,6 +13,7 @@ import numpy as np
 
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.mesh import site_of
 from snn_deploy.mapping.placement import Placement
@@ -42,7 +43,7 @@ def simulate(network: Network) -> tuple[Result, Any]:
     inputs[:, -QUIET:] = 0
     names = tuple(node.name for node in message_sources(network))
     run = Run(inputs, np.array([STEPS]), trace=names)
-    return ReferenceEngine().run(network, run), inputs[0]
+    return run_whole(ReferenceEngine(), network, run), inputs[0]
 
 
 def task(

@@ -19,6 +19,7 @@ from plain_count import PlainCount
 
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
@@ -198,7 +199,7 @@ def case(name: str, target: str = "loihi2", small: bool = False, **settings: flo
     tokens = name == "tokens"
     inputs = random.integers(0, TOKENS, shape) if tokens else random.integers(-60, 61, shape)
     run = Run(inputs.astype(np.int64), np.full(SEQUENCES, STEPS), network.names)
-    return Case(network, profile, ReferenceEngine().run(network, run))
+    return Case(network, profile, run_whole(ReferenceEngine(), network, run))
 
 
 def dotted(settings: dict[str, float]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import encode_inputs
@@ -59,7 +60,7 @@ def test_native_equals_reference(seed: int, traced: bool, limits: Limits) -> Non
     network = drawn_network(seed, limits)
     run = random_run(network, seed)
     run = dataclasses.replace(run, trace=network.names if traced else ())
-    assert_same(ReferenceEngine().run(network, run), NativeEngine().run(network, run))
+    assert_same(run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run))
 
 
 @settings(max_examples=100)
@@ -89,8 +90,8 @@ def test_chunks_and_tiles_of_any_size(
         patch.setattr(exact.ExactFlow, "chunk_steps", chunk)
         if not quick:
             patch.setattr(session, "assemble", lambda plan, watched: None)
-        native = NativeEngine().run(network, run)
-    assert_same(ReferenceEngine().run(network, run), native)
+        native = run_whole(NativeEngine(), network, run)
+    assert_same(run_whole(ReferenceEngine(), network, run), native)
 
 
 @settings(max_examples=60)
@@ -98,7 +99,7 @@ def test_chunks_and_tiles_of_any_size(
 def test_numbers_too_wide_for_doubles(seed: int) -> None:
     network = drawn_network(seed, WIDE)
     run = random_run(network, seed)
-    assert_same(ReferenceEngine().run(network, run), NativeEngine().run(network, run))
+    assert_same(run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run))
 
 
 def test_both_programs_are_drawn() -> None:
@@ -122,7 +123,7 @@ def test_a_stream_cut_anywhere(seed: int, host: bool, data: st.DataObject) -> No
     edges = [0, *cuts, steps]
     parts = [stream.step(run.inputs[:, a:b]) for a, b in pairwise(edges)]
     closing = stream.finish()
-    expected = ReferenceEngine().run(network, run)
+    expected = run_whole(ReferenceEngine(), network, run)
     for name in network.names:
         signal = closing.signal(name) if name in closing.spoken else _joined(parts, name)
         np.testing.assert_array_equal(signal, expected.trace[name], err_msg=name)
@@ -182,5 +183,7 @@ def test_real_networks(name: str, shared: Path, backend: str) -> None:
     network = snn_deploy.convert(folder / f"{name}.ckpt", calibration=folder / "train.npz").network
     data = load_data(folder / "test.npz", network).first(5)
     run = Run(encode_inputs(network, data), data.lengths, trace=network.names)
-    assert_same(ReferenceEngine().run(network, run), get_engine(backend).run(network, run))
+    assert_same(
+        run_whole(ReferenceEngine(), network, run), run_whole(get_engine(backend), network, run)
+    )
     assert assemble(plan_network(network), frozenset()) is not None  # the fast program takes it

@@ -26,6 +26,7 @@ from snn_deploy.engines.host import Host, check_mantissas
 from snn_deploy.engines.native import NativeEngine, NativeSession
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run, senders
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.formats import Edge, Format
@@ -85,7 +86,7 @@ def test_any_steps_are_those_of_the_whole(seed: int, data: st.DataObject) -> Non
     run = random_run(network, seed)
     steps = run.inputs.shape[1]
     host = Host(network)
-    whole = ReferenceEngine().run(network, run)
+    whole = run_whole(ReferenceEngine(), network, run)
     cuts = sorted({0, steps, *data.draw(st.lists(st.integers(0, steps), max_size=4))})
     saturated = dict.fromkeys((node.name for node in host.nodes), 0)
     for start, stop in pairwise(cuts):
@@ -125,13 +126,13 @@ def test_tokens_that_are_not_known() -> None:
     with pytest.raises(DataError, match="this network takes integer tokens"):
         check_data(network, np.zeros((1, 2)))
     with pytest.raises(DataError, match=r"lookup: a token 9, but the network knows only 0 … 3"):
-        ReferenceEngine().run(network, Run(np.array([[[9]]]), np.array([1])))
+        run_whole(ReferenceEngine(), network, Run(np.array([[[9]]]), np.array([1])))
 
 
 @pytest.mark.parametrize(("token", "told"), [(-1, "magnitude 1 exceeds 0 … 3"), (4, "exceeds 0 …")])
 def test_mantissas_that_are_no_tokens(token: int, told: str) -> None:
     with pytest.raises(DataError, match=told):
-        NativeEngine().run(tokens(), Run(np.array([[[token]]]), np.array([1])))
+        run_whole(NativeEngine(), tokens(), Run(np.array([[[token]]]), np.array([1])))
 
 
 def test_a_token_within_the_bits_but_not_in_the_table() -> None:
@@ -144,7 +145,7 @@ def test_a_token_within_the_bits_but_not_in_the_table() -> None:
 def test_more_steps_than_positions(engine: Any) -> None:
     told = "positions: sequences have 5 steps, but the network knows only 4 positions"
     with pytest.raises(DataError, match=told):
-        engine.run(positions(), Run(np.zeros((1, 5, 3), np.int64), np.array([5])))
+        run_whole(engine, positions(), Run(np.zeros((1, 5, 3), np.int64), np.array([5])))
 
 
 def test_a_stream_knows_where_it_is() -> None:
@@ -310,7 +311,7 @@ def test_tables_are_as_fine_as_their_format(
     network = compile_network(source, QuantizationConfig(), few if calibrated else None)
     exact = run_float(source, every, record=["encoder"]).signals["encoder"]
     run = Run(every[..., None], np.array([every.shape[1]]), trace=["encoder"])
-    result = ReferenceEngine().run(network, run)
+    result = run_whole(ReferenceEngine(), network, run)
     form = output_format(network, "encoder")
     unit = np.exp2(-form.exponents(exact.shape[-1]).astype(float))
     allowed = 1.5 * unit + _error_of_factors(source["encoder"])
@@ -355,14 +356,16 @@ def test_zoo(variant: Variant, tmp_path: Path) -> None:
     check_target(network, load_profile("loihi2"))
     data = check_data(network, test["inputs"], lengths=test.get("lengths"))
     run = Run(encode_inputs(network, data), data.lengths, trace=network.names)
-    expected, given = (engine.run(network, run) for engine in (ReferenceEngine(), NativeEngine()))
+    expected, given = (
+        run_whole(engine, network, run) for engine in (ReferenceEngine(), NativeEngine())
+    )
     assert_same(given, expected)
     compared = compare_accuracy(network, source, data, NativeEngine())
     assert (1.0 - compared.agreement) * len(data) <= 1.0  # one sequence of eight, if it is close
     assert all(s.mismatch < 0.005 for s in compared.signals if s.mismatch is not None)
     write_deployment(tmp_path / "made.safetensors", network, ORIGIN)
     again, _ = read_deployment(tmp_path / "made.safetensors")
-    assert_same(NativeEngine().run(again, run), expected)
+    assert_same(run_whole(NativeEngine(), again, run), expected)
 
 
 def test_padding_is_part_of_the_input(tmp_path: Path, shared: Path) -> None:

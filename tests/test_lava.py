@@ -18,6 +18,7 @@ from snn_deploy.engines.lava.engine import LavaEngine
 from snn_deploy.engines.lava.segments import Feed, cut_network, recorded_nodes
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
@@ -31,7 +32,10 @@ on_lava = [pytest.mark.lava, pytest.mark.timeout(120)]
 
 
 def assert_equal(network: Network, run: Run) -> Result:
-    expected, found = ReferenceEngine().run(network, run), LavaEngine().run(network, run)
+    expected, found = (
+        run_whole(ReferenceEngine(), network, run),
+        run_whole(LavaEngine(), network, run),
+    )
     for name in network.names:
         assert np.array_equal(found.trace[name], expected.trace[name]), name
         assert found.trace[name].dtype == np.int64
@@ -133,7 +137,9 @@ class TestRun:
         )
         parts: list[float] = []
         inputs = np.arange(2 * 500 * 3).reshape(2, 500, 3) % 1000
-        result = LavaEngine().run(network, Run(inputs, np.full(2, 500), progress=parts.append))
+        result = run_whole(
+            LavaEngine(), network, Run(inputs, np.full(2, 500), progress=parts.append)
+        )
         assert result.trace == {}
         assert set(result.messages) == {"input"}
         assert np.array_equal(result.output[..., :3], inputs)
@@ -149,14 +155,14 @@ class TestRefusedNetworks:
     def test_not_lowered(self) -> None:
         network = Network("integer", (source(),), "all")
         with pytest.raises(NetworkError, match="stage 'lowered', not 'integer'"):
-            LavaEngine().run(network, random_run(network, (1, 1)))
+            run_whole(LavaEngine(), network, random_run(network, (1, 1)))
 
     def test_too_wide_messages(self) -> None:
         network = lowered(
             source(4), relay("narrow", "input"), relay("wide", "input", output=Format(32, 0))
         )
         with pytest.raises(NetworkError, match=r"'wide' sends 32 bits.* hold 31: take the backend"):
-            LavaEngine().run(network, random_run(network, (1, 1)))
+            run_whole(LavaEngine(), network, random_run(network, (1, 1)))
 
 
 class TestSegments:

@@ -23,6 +23,7 @@ from snn_deploy.engines.lava.engine import LavaEngine
 from snn_deploy.engines.lava.job import Device, Job, JobFolder
 from snn_deploy.engines.lava.supervisor import timeout_seconds
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import BackendError, BackendUnavailableError, ConfigError
 from snn_deploy.ir.network import Network
 
@@ -76,7 +77,7 @@ def broken(
 
     def run(fault: str, **options: Any) -> Result:
         monkeypatch.setattr(supervisor, "WORKER", (sys.executable, str(FAULTS), fault))
-        return LavaEngine().run(small(), steps(**options))
+        return run_whole(LavaEngine(), small(), steps(**options))
 
     yield run
     assert diary.noted("group")
@@ -214,7 +215,7 @@ def start_hanging(folders: Path) -> subprocess.Popen[bytes]:
         from test_lava_failures import *
         tempfile.tempdir = {str(folders)!r}
         supervisor.WORKER = (sys.executable, {str(FAULTS)!r}, "own model hangs")
-        LavaEngine().run(small(), steps())
+        run_whole(LavaEngine(), small(), steps())
         """
     lines = "\n".join(line.strip() for line in script.splitlines())
     return subprocess.Popen([sys.executable, "-c", lines])
@@ -236,7 +237,7 @@ class TestHardware:
             match=r"device loihi2 needs Intel's extension.*lava\.magma\.core\.model\.nc and no "
             r"module nxcore.*--device cpu",
         ):
-            LavaEngine(device="loihi2").run(small(), steps())
+            run_whole(LavaEngine(device="loihi2"), small(), steps())
 
     def test_processes_without_microcode_are_named(
         self, broken: Callable[[str], Result], monkeypatch: pytest.MonkeyPatch
@@ -274,7 +275,7 @@ class TestAvailability:
         with pytest.raises(
             BackendUnavailableError, match=r"not installed: pip install 'snn-deploy\[lava\]'"
         ) as caught:
-            LavaEngine().run(small(), steps())
+            run_whole(LavaEngine(), small(), steps())
         assert caught.value.exit_code == 3
 
     def test_another_python(self, installed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +322,7 @@ class TestJobFolder:
         monkeypatch.setattr("snn_deploy.engines.lava.engine.check_available", lambda device: None)
         monkeypatch.setattr(JobFolder, "write_job", full)
         with pytest.raises(BackendError, match=r"No space left on device; .* TMPDIR"):
-            LavaEngine().run(small(), steps())
+            run_whole(LavaEngine(), small(), steps())
 
     @pytest.mark.parametrize("what", ["folder", "room"])
     def test_a_full_temporary_folder(
@@ -336,5 +337,5 @@ class TestJobFolder:
         else:
             monkeypatch.setattr(os, "posix_fallocate", full)
         with pytest.raises(BackendError, match=r"No space left on device; .* TMPDIR"):
-            LavaEngine().run(small(), steps())
+            run_whole(LavaEngine(), small(), steps())
         assert list(folders.iterdir()) == []

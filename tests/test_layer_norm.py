@@ -25,6 +25,7 @@ from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge, Format
@@ -224,7 +225,9 @@ class TestEngines:
 
 def assert_engines_agree(network: Network, mantissas: IntArray) -> None:
     run = Run(mantissas, np.full(len(mantissas), mantissas.shape[1]), network.names)
-    expected, found = (get_engine(name).run(network, run) for name in ("reference", "native"))
+    expected, found = (
+        run_whole(get_engine(name), network, run) for name in ("reference", "native")
+    )
     assert np.array_equal(expected.output, found.output)
     assert expected.saturated.get("norm", 0) == found.saturated.get("norm", 0)
 
@@ -264,13 +267,15 @@ def test_zoo_on_every_engine(variant: Variant, tmp_path: Path) -> None:
     network = deployment.network
     assert network.of_kind(Normalize)
     run = Run(encode_inputs(network, data), data.lengths, network.names)
-    expected, found = (get_engine(name).run(network, run) for name in ("reference", "native"))
+    expected, found = (
+        run_whole(get_engine(name), network, run) for name in ("reference", "native")
+    )
     for name in network.names:
         assert np.array_equal(expected.trace[name], found.trace[name]), name
     assert expected.saturated == found.saturated
     deployment.save(tmp_path / "made.safetensors")
     again = snn_deploy.load(tmp_path / "made.safetensors").network
-    assert np.array_equal(get_engine("native").run(again, run).output, expected.output)
+    assert np.array_equal(run_whole(get_engine("native"), again, run).output, expected.output)
 
 
 @pytest.mark.lava
@@ -281,7 +286,7 @@ def test_zoo_on_lava(variant: Variant) -> None:
     network = deployment.network
     part = Data(data.inputs[:2, :12], None, np.array([12, 12]))
     run = Run(encode_inputs(network, part), part.lengths, network.names)
-    expected, found = (get_engine(name).run(network, run) for name in ("reference", "lava"))
+    expected, found = (run_whole(get_engine(name), network, run) for name in ("reference", "lava"))
     for name in network.names:
         assert np.array_equal(expected.trace[name], found.trace[name]), name
 

@@ -27,6 +27,7 @@ from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.native.vectors import HAS_FLOATS
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
@@ -48,7 +49,10 @@ def network_of(*members: Any, output_steps: Any = "all") -> Network:
 def check(network: Network, inputs: np.ndarray) -> None:
     """Compare with the reference, and require that the fast program was taken."""
     run = Run(inputs, np.full(len(inputs), inputs.shape[1]), trace=network.names)
-    expected, given = ReferenceEngine().run(network, run), NativeEngine().run(network, run)
+    expected, given = (
+        run_whole(ReferenceEngine(), network, run),
+        run_whole(NativeEngine(), network, run),
+    )
     for name in network.names:
         np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
     assert given.saturated == expected.saturated
@@ -284,7 +288,7 @@ def test_doubles_hold_what_floats_cannot(what: str) -> None:
 
 def test_the_cpu_rounds_as_before_afterwards() -> None:
     network = lean_network(9, 5)
-    NativeEngine().run(network, Run(np.ones((1, 70, 9), np.int64), np.full(1, 70)))
+    run_whole(NativeEngine(), network, Run(np.ones((1, 70, 9), np.int64), np.full(1, 70)))
     third = np.float32(1.0) / np.float32([3.0, 1.5])
     assert third.tolist() == [0.3333333432674408, 0.6666666865348816]  # both rounded up
 
@@ -315,11 +319,11 @@ def test_inputs_are_checked() -> None:
     network = random_network(0)
     run = random_run(network, 0)
     with pytest.raises(DataError, match=r"inputs of shape .* this network takes"):
-        NativeEngine().run(network, Run(run.inputs[:, :, :0], run.lengths))
+        run_whole(NativeEngine(), network, Run(run.inputs[:, :, :0], run.lengths))
     beyond = run.inputs.copy()
     beyond[0, 0, 0] = -network.input.output.limit - 1  # type: ignore[attr-defined]
     with pytest.raises(DataError, match=r"magnitude \d+ exceeds ±\d+, the format of node 'input'"):
-        NativeEngine().run(network, Run(beyond, run.lengths))
+        run_whole(NativeEngine(), network, Run(beyond, run.lengths))
 
 
 def first_seed(wanted: Callable[[Any], bool], limits: Limits | None = None) -> int:
@@ -340,7 +344,7 @@ def test_progress_adds_up_to_one(causal: bool) -> None:
     network = random_network(first_seed(lambda plan: plan.causal is causal))
     run = random_run(network, 3)
     parts: list[float] = []
-    NativeEngine().run(network, Run(run.inputs, run.lengths, progress=parts.append))
+    run_whole(NativeEngine(), network, Run(run.inputs, run.lengths, progress=parts.append))
     assert sum(parts) == pytest.approx(1.0)
 
 
@@ -352,7 +356,7 @@ def test_an_interrupt_between_chunks_gets_out() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        NativeEngine().run(network, Run(run.inputs, run.lengths, progress=interrupt))
+        run_whole(NativeEngine(), network, Run(run.inputs, run.lengths, progress=interrupt))
 
 
 def test_memory_does_not_grow_with_length() -> None:
@@ -364,9 +368,9 @@ def test_memory_does_not_grow_with_length() -> None:
     peaks = []
     for steps in (2_000, 20_000):
         run = random_run(network, 0, batch=2, steps=steps)
-        NativeEngine().run(network, Run(run.inputs, run.lengths))
+        run_whole(NativeEngine(), network, Run(run.inputs, run.lengths))
         tracemalloc.start()
-        NativeEngine().run(network, Run(run.inputs, run.lengths))
+        run_whole(NativeEngine(), network, Run(run.inputs, run.lengths))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0] + 100_000
@@ -408,11 +412,13 @@ from snn_deploy.engines.native import NativeEngine, NativeSession, session
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.session import run_whole
 assert LANES == 8
 for seed in range(40):
     network = random_network(seed)
     run = random_run(network, seed)
-    expected, given = ReferenceEngine().run(network, run), NativeEngine().run(network, run)
+    expected = run_whole(ReferenceEngine(), network, run)
+    given = run_whole(NativeEngine(), network, run)
     for name in network.names:
         assert np.array_equal(expected.trace[name], given.trace[name]), (seed, name)
     assert expected.saturated == given.saturated

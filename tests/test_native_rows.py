@@ -11,6 +11,7 @@ from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
@@ -30,7 +31,10 @@ def check(network: Network, inputs: np.ndarray, traced: bool) -> None:
     assert assemble(plan_network(network), frozenset(network.names)) is not None
     trace = network.names if traced else ()
     run = Run(inputs, np.full(len(inputs), inputs.shape[1]), trace=trace)
-    expected, given = ReferenceEngine().run(network, run), NativeEngine().run(network, run)
+    expected, given = (
+        run_whole(ReferenceEngine(), network, run),
+        run_whole(NativeEngine(), network, run),
+    )
     np.testing.assert_array_equal(given.output, expected.output)
     for name in trace:
         np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)

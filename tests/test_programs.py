@@ -10,6 +10,7 @@ import pytest
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.cost import program_cost
@@ -147,7 +148,7 @@ def test_a_new_kind_is_one_class() -> None:
     x = np.random.default_rng(2).integers(-(2**15) + 1, 2**15, (2, 40, 3))
     with with_kind(AdaptiveSoma):
         verify_network(network)
-        result = ReferenceEngine().run(network, Run(x, np.array([40, 40]), ("soma",)))
+        result = run_whole(ReferenceEngine(), network, Run(x, np.array([40, 40]), ("soma",)))
         document, tensors = network_to_document(network)
         again = network_from_document(document, tensors)
         cost = cost_network(network)["soma"]

@@ -31,6 +31,7 @@ from networks import (
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import ENGINES, get_engine
 from snn_deploy.engines.result import Run, answer_steps, senders
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
@@ -509,13 +510,15 @@ def test_only_what_was_asked_for_is_traced() -> None:
     network = network_of()
     mantissas = inputs_of(network)
     run = Run(mantissas, np.full(3, 12), trace=("layers.1.lif",))
-    assert list(ReferenceEngine().run(network, run).trace) == ["layers.1.lif"]
+    assert list(run_whole(ReferenceEngine(), network, run).trace) == ["layers.1.lif"]
 
 
 def test_progress_adds_up_to_one() -> None:
     network = network_of()
     parts: list[float] = []
-    ReferenceEngine().run(network, Run(inputs_of(network), np.full(3, 12), progress=parts.append))
+    run_whole(
+        ReferenceEngine(), network, Run(inputs_of(network), np.full(3, 12), progress=parts.append)
+    )
     assert sum(parts) == pytest.approx(1.0)
     assert all(part > 0 for part in parts)
 

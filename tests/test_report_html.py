@@ -30,6 +30,7 @@ from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.native import NativeEngine
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, OutputError
 from snn_deploy.io.deployment_file import Provenance
 from snn_deploy.ir.formats import Edge
@@ -363,7 +364,7 @@ def test_membranes_are_those_that_spike() -> None:
     signals, spikes, sampled = observe_signals(network, data, ReferenceEngine())
     assert sampled == SEQUENCES
     run = Run(encode_inputs(network, data), data.lengths, network.names)
-    trace = NativeEngine().run(network, run).trace
+    trace = run_whole(NativeEngine(), network, run).trace
     assert np.array_equal(spikes["layers.0.lif"], trace["layers.0.lif"][0] != 0)
     found = {(signal.node, signal.quantity): signal for signal in signals}
     membrane = found["layers.0.lif", "membrane"]
@@ -400,7 +401,7 @@ def test_activity_by_step_is_over_all_sequences(page: PageData) -> None:
     network = page.network
     data = data_for(network)
     run = Run(encode_inputs(network, data), data.lengths, network.names)
-    trace = NativeEngine().run(network, run).trace
+    trace = run_whole(NativeEngine(), network, run).trace
     for name, shares in page.by_step.items():
         assert np.allclose(shares, (trace[name] != 0).mean(axis=(0, 2)))
 

@@ -14,6 +14,7 @@ from snn_deploy.engines.float_ops import Context
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import listing
@@ -166,7 +167,7 @@ def test_integers_fire_as_the_float_neuron_does(neuron: FloatNode) -> None:
     lengths = np.full(len(x), x.shape[1])
     expected = run_float(network, x, record=("soma",)).signals["soma"]
     mantissas, _ = lowered["input"].output.encode(x)  # type: ignore[attr-defined]
-    result = ReferenceEngine().run(lowered, Run(mantissas, lengths, ("soma",)))
+    result = run_whole(ReferenceEngine(), lowered, Run(mantissas, lengths, ("soma",)))
     assert (result.trace["soma"] != expected).mean() < 5e-4
     assert 0.03 < np.abs(expected).mean() < 0.6
     assert not result.saturated.get("soma")

@@ -14,6 +14,7 @@ from random_networks import Limits, random_network, random_run
 
 from snn_deploy.engines.native import NativeEngine, exact, session
 from snn_deploy.engines.registry import get_engine
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, DataError, NetworkError, OutputError
 from snn_deploy.io.npz import Spool, write_npz
 from snn_deploy.ir.formats import SPIKE, Format
@@ -44,7 +45,9 @@ def test_a_trace_is_what_the_result_would_hold(
         assume(False)
     run = random_run(network, seed)
     samples, steps, _ = run.inputs.shape
-    expected = NativeEngine().run(network, dataclasses.replace(run, trace=network.names)).trace
+    expected = run_whole(
+        NativeEngine(), network, dataclasses.replace(run, trace=network.names)
+    ).trace
     path = tmp_path_factory.mktemp("trace") / "trace.npz"
     chosen = range(min(start, steps - 1), steps, every)
     signals = {node.name: Signal.of(node) for node in network}
@@ -56,7 +59,7 @@ def test_a_trace_is_what_the_result_would_hold(
         complete = chosen == range(steps)
         writer = TraceWriter(npz, signals, samples, chosen, form, complete)
         recording = dataclasses.replace(run, trace=network.names, record=writer.record)
-        assert NativeEngine().run(network, recording).trace == {}
+        assert run_whole(NativeEngine(), network, recording).trace == {}
     trace = read_trace(path)
     assert sorted(trace) == sorted(network.names)
     np.testing.assert_array_equal(trace.steps, chosen)
@@ -78,12 +81,14 @@ def test_a_trace_is_what_the_result_would_hold(
 def test_every_engine_records(backend: str, tmp_path: Path) -> None:
     network = random_network(3)
     run = random_run(network, 3, batch=3, steps=5)
-    expected = NativeEngine().run(network, dataclasses.replace(run, trace=network.names)).trace
+    expected = run_whole(
+        NativeEngine(), network, dataclasses.replace(run, trace=network.names)
+    ).trace
     with write_npz(tmp_path / "trace.npz") as npz:
         signals = {node.name: Signal.of(node) for node in network}
         writer = TraceWriter(npz, signals, 3, range(5))
         recording = dataclasses.replace(run, trace=network.names, record=writer.record)
-        assert get_engine(backend).run(network, recording).trace == {}
+        assert run_whole(get_engine(backend), network, recording).trace == {}
     with np.load(tmp_path / "trace.npz") as written:  # the plain contract
         assert sorted(written.files) == sorted(network.names)
         for name, signal in expected.items():

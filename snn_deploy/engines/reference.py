@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Any
 
 from snn_deploy.engines.result import IntArray, Result, Run
+from snn_deploy.engines.session import WholeEngine
 from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -20,12 +21,12 @@ from snn_deploy.nodes.base import Place
 __all__ = ["ReferenceEngine", "run_node"]
 
 
-class ReferenceEngine:
+class ReferenceEngine(WholeEngine):
     """Runs a network node by node over whole sequences."""
 
     name = "reference"
 
-    def run(self, network: Network, run: Run) -> Result:
+    def compute(self, network: Network, run: Run) -> Result:
         """Run mantissas ``run.inputs`` (B, L, d_input) through the network."""
         place = Place(run.lengths, run.inputs.shape[1])
         signals: dict[str, IntArray] = {}

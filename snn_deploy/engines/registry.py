@@ -1,15 +1,12 @@
-"""The engines by name, imported on use, and what each of them must do.
+"""The engines by name, imported on use; what each of them does is in ``session.py``.
 
 Other packages add engines as entry points of the group ``snn_deploy.engines``.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import Engine
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir.network import Network
 from snn_deploy.plugins import blaming, named, unknown_name
 
 __all__ = ["ENGINES", "Engine", "engine_names", "get_engine"]
@@ -19,23 +16,6 @@ ENGINES: dict[str, str] = {
     "reference": "snn_deploy.engines.reference:ReferenceEngine",
     "lava": "snn_deploy.engines.lava.engine:LavaEngine",
 }
-
-
-class Engine(Protocol):
-    """Runs a lowered network; every engine gives the same integers."""
-
-    name: str
-
-    def run(self, network: Network, run: Run) -> Result:
-        """Run one batch.
-
-        Raises
-        ------
-        BackendUnavailableError
-            If what the engine stands on is not installed.
-        BackendError
-            If it crashed or hung; the message holds its log.
-        """
 
 
 def get_engine(name: str) -> Engine:

@@ -72,12 +72,16 @@ class Result:
     trace
         By node name: the output at every step, (B, L, width), pipeline delays taken out. Empty
         where it was recorded.
+    late
+        By node name: what a stream knows of a traced signal only at its end, as if it had ended
+        here: a function of the first step and the one after the last, (B, steps, width).
     """
 
     output: IntArray
     messages: Mapping[str, IntArray]
     saturated: Mapping[str, int]
     trace: Mapping[str, IntArray]
+    late: Mapping[str, Callable[[int, int], IntArray]] = field(default_factory=dict)
 
     @classmethod
     def collect(

@@ -17,6 +17,7 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.head import Real, answer_shape, apply_head, head_batches, predict
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Record, Result, Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
@@ -210,7 +211,7 @@ def run_batches(
             record=None if record is None else _from_sample(record, start),
             progress=_scaled(progress, count),
         )
-        yield Batch(rows, engine.run(network, run), clipped)
+        yield Batch(rows, run_whole(engine, network, run), clipped)
 
 
 def check_traced(network: Network, trace: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from snn_deploy.engines.lava.job import Device, Job, JobFolder
 from snn_deploy.engines.lava.segments import cut_network, recorded_nodes
 from snn_deploy.engines.lava.supervisor import run_supervised
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import WholeEngine
 from snn_deploy.errors import BackendError, NetworkError
 from snn_deploy.ir.loops import refuse_steps_back
 from snn_deploy.ir.network import Network
@@ -23,7 +24,7 @@ __all__ = ["LavaEngine"]
 MESSAGE_BITS = 31  # what a signed 32-bit message holds, with room for Dense's doubled weights
 
 
-class LavaEngine:
+class LavaEngine(WholeEngine):
     """Runs a lowered network on Lava, in a supervised child process.
 
     Parameters
@@ -37,7 +38,7 @@ class LavaEngine:
     def __init__(self, device: Device = "cpu") -> None:
         self.device: Device = device
 
-    def run(self, network: Network, run: Run) -> Result:
+    def compute(self, network: Network, run: Run) -> Result:
         """Run one batch: its sequences one after the other, in one run of each segment.
 
         Saturated values are not counted: stock processes do not tell.

@@ -11,13 +11,14 @@ from snn_deploy.engines.host import check_mantissas
 from snn_deploy.engines.native.plan import Plan, plan_network
 from snn_deploy.engines.native.session import SweepRunner, batch_samples
 from snn_deploy.engines.result import IntArray, Result, Run, answer_steps
+from snn_deploy.engines.session import WholeEngine
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.sweeps import Sweep
 
 __all__ = ["NativeEngine"]
 
 
-class NativeEngine:
+class NativeEngine(WholeEngine):
     """Runs a network in chunks of time, so that memory does not grow with a causal one's length.
 
     What does grow: what was asked for (traces, the answer at every step), and for networks that
@@ -26,7 +27,7 @@ class NativeEngine:
 
     name = "native"
 
-    def run(self, network: Network, run: Run) -> Result:
+    def compute(self, network: Network, run: Run) -> Result:
         """Run mantissas ``run.inputs`` (B, L, d_input) through the network.
 
         Raises
