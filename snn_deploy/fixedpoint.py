@@ -80,7 +80,7 @@ def round_shift(x: npt.ArrayLike, shift: npt.ArrayLike) -> IntArray:
     """Divide by ``2**shift`` (shift >= 0), rounding half up."""
     value = np.asarray(x, dtype=np.int64)
     k = np.asarray(shift, dtype=np.int64)
-    half = np.where(k > 0, np.left_shift(np.int64(1), np.maximum(k - 1, 0)), 0)
+    half = np.left_shift(np.int64(1), k) >> 1
     return np.asarray((value + half) >> k, dtype=np.int64)
 
 

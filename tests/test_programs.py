@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +18,18 @@ from snn_deploy.ir.cost import program_cost
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import (
+    Program,
     Tracer,
     Value,
     decay_towards_zero,
     listing,
+    per_mode,
     pseudo_random,
     saturate,
     select,
+    send_when,
+    sum_channels,
+    sum_modes,
 )
 from snn_deploy.ir.program_bounds import Interval, bound_program
 from snn_deploy.ir.program_step import ProgramStep, run_program
@@ -70,6 +76,43 @@ def test_a_program_can_be_read() -> None:
         "membrane' = t5  (24 bits)",
         "send t4",
     ]
+
+
+def speaking(width: int, condition: Callable[[Tracer], Value]) -> Program:
+    """Send the input, clipped to four bits, where the condition says so."""
+    tracer = Tracer(width)
+    clipped = saturate(tracer.input(), 4, "output")
+    return tracer.program(send_when(condition(tracer), clipped))
+
+
+def test_what_is_not_sent_is_not_counted_as_clipped() -> None:
+    """Of each sequence on its own, however many others speak in the same step."""
+    x = np.array([[[9, 9, 0]], [[9, 0, 0]], [[-9, -9, -9]]])
+    program = speaking(3, lambda t: t.clock("last"))
+    clock = {"last": np.array([[[1]], [[0]], [[1]]])}
+    sent, clipped = run_program(program, [x], clock)
+    np.testing.assert_array_equal(sent[:, 0], [[7, 7, 0], [0, 0, 0], [-7, -7, -7]])
+    alone = [run_program(program, [x[[b]]], {"last": clock["last"][[b]]})[1] for b in range(3)]
+    assert clipped == sum(alone) == 5
+
+
+def test_a_neuron_that_is_silent_counts_nothing_as_clipped() -> None:
+    x = np.array([[[9, -9, 3, 5, -9]]])
+    sent, clipped = run_program(speaking(5, lambda t: t.input() > 4), [x], {})
+    np.testing.assert_array_equal(sent, [[[7, 0, 0, 5, 0]]])
+    assert clipped == 1
+
+
+def test_modes_of_a_silent_neuron_count_nothing_as_clipped() -> None:
+    """And a sum over the layer counts where any of its neurons speaks."""
+    tracer = Tracer(2)
+    x = tracer.input()
+    modes = saturate(per_mode(x, 3), 4, "state")
+    layer = saturate(sum_channels(x), 4, "sum")
+    program = tracer.program(send_when(x > 4, sum_modes(modes) + layer))
+    sent, clipped = run_program(program, [np.array([[[9, -9]], [[-9, -9]], [[9, 9]]])], {})
+    np.testing.assert_array_equal(sent[:, 0], [[21, 0], [0, 0], [28, 28]])
+    assert clipped == 3 + 0 + (3 + 3 + 1)
 
 
 def stepped(words: np.ndarray) -> np.ndarray:

@@ -25,6 +25,8 @@ Clock = Mapping[str, Any]
 class ProgramStep:
     """A program, ready to run; ``clipped`` counts what was saturated so far.
 
+    What is only computed to be sent (``send_when``) counts for the neurons that send it.
+
     Parameters
     ----------
     program
@@ -35,12 +37,14 @@ class ProgramStep:
 
     def __init__(self, program: Program, batch: int) -> None:
         self.program = program
-        self.clipped = 0
-        self._values = tuple(program)
         self._needed = program.every_step
-        self._constants = {
-            id(value): _constant(value) for value in self._values if not value.arguments
-        }
+        self._constants: dict[int, IntArray] = {}
+        self.clipped = 0
+        for value in program:
+            if value.constant:
+                self._evaluate(value, self._constants, (), {})
+        self.clipped = 0  # so far constants alone
+        self._values = tuple(value for value in program if id(value) not in self._constants)
         self.words: dict[str, IntArray] = {}
         for word in program.words.values():
             shape = (batch, program.width, *_axis(word.value))
@@ -48,8 +52,9 @@ class ProgramStep:
 
     def __call__(self, ports: Sequence[IntArray], clock: Clock) -> IntArray:
         """Take one step: what arrived at each port, (…, channels), gives what is sent."""
-        results: dict[int, IntArray] = {}
-        silent = self.program.output.operation == "send_when" and not np.any(
+        results = dict(self._constants)
+        sends = self.program.output.operation == "send_when"
+        silent = sends and not np.any(
             self._evaluate(self.program.output.arguments[0], results, ports, clock)
         )
         for value in self._values:
@@ -78,13 +83,29 @@ class ProgramStep:
             result = np.asarray(clock[value.name], dtype=np.int64)
         elif value.operation == "saturate":
             result, count = fp.saturate(arguments[0], *value.content)
+            if count and not value.constant and id(value) not in self._needed:
+                speaks = results[id(self.program.output.arguments[0])]
+                count = _count(result != arguments[0], speaks, value.modes is not None)
             self.clipped += count
         elif value.arguments:
             result = _FUNCTIONS[value.operation](*_aligned(value, arguments), *_extra(value))
         else:
-            result = self._constants[id(value)]
+            result = _constant(value)
         results[id(value)] = result
         return result
+
+
+def _count(clipped: Any, speaks: IntArray, per_mode: bool) -> int:
+    """Count what was clipped in neurons that speak.
+
+    ``clipped`` is (…, channels), with an axis of modes after it if ``per_mode``; ``speaks`` is
+    (…, channels) or (…, 1). What is not of one neuron alone counts where any speaks.
+    """
+    channels = clipped.shape[-2 if per_mode else -1]
+    sending = np.atleast_1d(speaks) != 0
+    if sending.shape[-1] != channels:
+        sending = sending.any(axis=-1, keepdims=True)
+    return int(np.count_nonzero(clipped & (sending[..., None] if per_mode else sending)))
 
 
 def _axis(value: Value) -> tuple[int, ...]:
@@ -92,9 +113,7 @@ def _axis(value: Value) -> tuple[int, ...]:
 
 
 def _constant(value: Value) -> Any:
-    if value.operation == "parameter":
-        return value.content[0]
-    return np.int64(value.content) if value.operation == "constant" else None
+    return value.content[0] if value.operation == "parameter" else np.int64(value.content)
 
 
 def _extra(value: Value) -> tuple[Any, ...]:
