@@ -184,7 +184,7 @@ def test_a_step_at_a_time_is_the_whole_signal(neuron: FloatNode) -> None:
     np.testing.assert_array_equal(stepped, neuron.evaluate([x], context))
 
 
-DEPLOYED = ("binary_s4d", "binary_s4d_bi", "drf", "spike_ssm", "none")
+DEPLOYED = ("binary_s4d", "binary_s4d_bi", "drf", "prf", "spike_ssm", "none")
 CASES = [c for c in cases("stan_rhodes") if c.id in DEPLOYED]
 
 

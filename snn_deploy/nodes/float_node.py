@@ -32,14 +32,16 @@ class FloatNode(Node):
     values. ``stream`` names the setting that gives its signal's width in bits; None where the kind
     chooses its own format. ``from_tables``: the signal depends on tables only, if what it reads
     does, so that every value is known beforehand. ``driven``: what it reads is a drive, of one
-    exponent for all channels. ``governed_by`` says which settings govern the error of its integer
-    form; ``narrowable`` names those that a search for cheaper formats may narrow.
+    exponent for all channels. ``adds``: it is the sum of what it reads. ``governed_by`` says which
+    settings govern the error of its integer form; ``narrowable`` names those that a search for
+    cheaper formats may narrow.
     """
 
     spikes: ClassVar[bool] = False
     stream: ClassVar[str | None] = "residual_bits"
     from_tables: ClassVar[bool] = False
     driven: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
     governed_by: ClassVar[str] = "residual_bits"
     narrowable: ClassVar[tuple[str, ...]] = ()
 
@@ -54,10 +56,8 @@ class FloatNode(Node):
         return False
 
     @property
-    def must_hold(self) -> Signal | None:
-        """Magnitudes that a format of what it reads must hold, (width,), whatever was measured:
-        levels that it is compared with, say.
-        """
+    def levels(self) -> Signal | None:
+        """The fixed levels that it compares what it reads with, (n, width); None: it has none."""
         return None
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:

@@ -22,6 +22,7 @@ class Residual(Channelwise):
     """``y = x_0 + x_1``: the residual stream and a layer's output."""
 
     pointwise: ClassVar[bool] = True
+    adds: ClassVar[bool] = True
     narrowable: ClassVar[tuple[str, ...]] = ("residual_bits",)
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:

@@ -84,11 +84,11 @@ class DiagonalSsm(FloatNode):
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.quantize.dendrites import quantize_ssm
-        from snn_deploy.quantize.formats import must_hold
+        from snn_deploy.quantize.formats import highest_level
 
         source, config = self.inputs[0].source, builder.config.at(self.name)
         largest = builder.ranges.reach(self.name, config, config.drive_bits, together=True)
-        level = float(np.max(must_hold(builder.network, self.name)))
+        level = float(np.max(highest_level(builder.network, self.name)))
         builder.add(
             quantize_ssm(
                 self,

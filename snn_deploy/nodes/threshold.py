@@ -37,8 +37,8 @@ class Threshold(FloatNode):
         return int(self.level.shape[0])
 
     @property
-    def must_hold(self) -> Signal:
-        return np.abs(self.level)
+    def levels(self) -> Signal:
+        return self.level[None]
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources

@@ -73,8 +73,10 @@ class Builder:
         """Round the weights (out, in) of node ``name`` for the mantissas that ``source`` sends."""
         unit = 2.0 ** -self.outputs[source].exponents(weight.shape[1])
         bits = self.config.at(name).weight_bits
-        moments = self.ranges.moments.get(source)
-        return round_weights(weight * unit, bits, moments and moments.in_units(unit))
+        moments, met = self.ranges.moments.get(source), self.ranges.comparisons.get(name)
+        return round_weights(
+            weight * unit, bits, moments and moments.in_units(unit), met and met.in_units(unit)
+        )
 
     def mean(self, source: str, width: int) -> Real:
         """Give the mean mantissas (width,) of ``source`` in calibration; 0 where it is unknown."""

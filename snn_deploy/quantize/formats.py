@@ -11,10 +11,11 @@ from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.residual import Residual
+from snn_deploy.quantize.comparisons import levels_of
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
 
-__all__ = ["choose_exponent", "must_hold", "plan_formats"]
+__all__ = ["choose_exponent", "highest_level", "plan_formats"]
 
 QUIETEST = 2.0**-64  # a signal below this is silence: its exponent would fit no shift
 SPREAD = 8  # a quiet channel's step is at most this many octaves below the loudest channel's
@@ -48,7 +49,7 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
         for node in network
         if node.stream is not None  # type: ignore[attr-defined]  # float stage
     }
-    largest = {name: np.maximum(x, must_hold(network, name)) for name, x in largest.items()}
+    largest = {name: np.maximum(x, highest_level(network, name)) for name, x in largest.items()}
     for residual in network.of_kind(Residual):
         added = [residual.name, *_layer_outputs(network, residual)]
         widest = np.max([largest[name] for name in added], axis=0)
@@ -60,10 +61,10 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
     return formats | _drives(network, ranges, config, largest)
 
 
-def must_hold(network: Network, name: str) -> npt.NDArray[np.float64]:
-    """Give what a signal's format must hold for those that read it, (width,) or 0."""
-    asked = [node.must_hold for node in network.consumers(name)]  # type: ignore[attr-defined]
-    return np.asarray(np.max([ask for ask in asked if ask is not None], axis=0, initial=0.0))
+def highest_level(network: Network, name: str) -> npt.NDArray[np.float64] | float:
+    """Give the largest magnitude (width,) that a signal is compared with, or 0."""
+    levels = levels_of(network, name)
+    return 0.0 if levels is None else np.asarray(np.abs(levels).max(axis=0))
 
 
 def _drives(

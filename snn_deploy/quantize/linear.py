@@ -30,6 +30,8 @@ def add_linear(
     """
     rounded = builder.rounded(name, weight, source)
     mean = rounded.weight @ builder.mean(source, weight.shape[1])
+    if name in builder.ranges.comparisons:
+        mean = np.zeros(len(weight))  # what is compared is exact at rest, not on average
     source, narrowed = _narrow(builder, name, source, rounded.weight)
     gain = rounded.scale * 2.0 ** (output.exponents(len(weight)) + narrowed)
     bias = bias + rounded.bias_change

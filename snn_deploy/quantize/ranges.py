@@ -15,6 +15,7 @@ from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.linear import Linear
+from snn_deploy.quantize.comparisons import Comparison, measure_comparisons
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.histogram import MagnitudeHistogram
 from snn_deploy.quantize.weights import Moments
@@ -32,7 +33,8 @@ class Ranges:
     analytically (then no input within the assumed range can exceed them). ``steps`` is how long
     those were, padding included. Where they were measured, ``mean`` is that of every signal, and
     ``moments`` says how those vary that linear layers read; ``histograms`` how often which
-    magnitude occurs, where that was asked for.
+    magnitude occurs, where that was asked for; ``comparisons`` what those linear layers meet whose
+    sums are compared with levels.
     """
 
     largest: Mapping[str, Real]
@@ -42,6 +44,7 @@ class Ranges:
     mean: Mapping[str, Real] = field(default_factory=dict)
     moments: Mapping[str, Moments] = field(default_factory=dict)
     histograms: Mapping[str, MagnitudeHistogram] = field(default_factory=dict)
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Real:
         return self.largest[name]
@@ -107,7 +110,16 @@ def measure_ranges(
         for name, total in second.items()
     }
     sequences, steps = inputs.shape[:2]
-    return Ranges(largest | known, "calibration", sequences, steps, mean, moments, histograms)
+    return Ranges(
+        largest | known,
+        "calibration",
+        sequences,
+        steps,
+        mean,
+        moments,
+        histograms,
+        measure_comparisons(chip, inputs, lengths),
+    )
 
 
 def _from_tables(network: Network) -> dict[str, Real]:

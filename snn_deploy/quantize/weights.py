@@ -6,7 +6,8 @@ other's rounding errors: see ``compensation``.
 What a unit of a row stands for is free: the gain that follows holds it. So every row is rounded at
 several scales, the fewer the wider it is, each time with the gain that then fits best, and that
 scale is kept at which the sum is expected to be least wrong. The mean of what is left goes into the
-bias.
+bias; but not where the sum is compared with a level: there, that scale is kept at which the fewest
+comparisons change, and no bias moves the sum at rest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
+from snn_deploy.quantize.comparisons import Comparison
 from snn_deploy.quantize.compensation import damped, round_compensated
 
 __all__ = ["Moments", "RoundedWeights", "round_weights"]
@@ -27,6 +29,7 @@ Real = npt.NDArray[np.float64]
 COARSEST = 0.9  # of the range that a row's largest weight fills, at the least
 BEYOND = 2.0  # units by which a row's largest weight may lie beyond the range, and be clipped
 MOST_SCALES = 32
+COMPARED = 3  # times as many attempts where comparisons judge: chance has a part in those
 WORK = 2**17  # scales times the square of a row's inputs, which is what one scale costs
 
 
@@ -36,6 +39,11 @@ class Moments:
 
     mean: Real
     covariance: Real
+
+    @property
+    def about_zero(self) -> Real:
+        """The second moments about zero, (in, in)."""
+        return self.covariance + np.outer(self.mean, self.mean)
 
     def in_units(self, units: Real) -> Moments:
         """Give the moments of the same inputs counted in units (in,) of theirs."""
@@ -53,7 +61,9 @@ class RoundedWeights:
     bias_change: Real
 
 
-def round_weights(weight: Real, bits: int, moments: Moments | None = None) -> RoundedWeights:
+def round_weights(
+    weight: Real, bits: int, moments: Moments | None = None, met: Comparison | None = None
+) -> RoundedWeights:
     """Round real weights (out, in) to signed integers of ``bits`` bits with one scale a row.
 
     Without ``moments`` each is rounded to the nearest, at the scale at which the largest of a row
@@ -67,8 +77,8 @@ def round_weights(weight: Real, bits: int, moments: Moments | None = None) -> Ro
         in_units = weight / np.where(largest > 0, scale, 1.0)[:, None]
         integer = fp.round_half_up(in_units).astype(exact)
         return RoundedWeights(integer, scale, np.zeros(len(weight)))
-    covariance = damped(moments.covariance)
-    fillings = _fillings(limit, weight.shape[1])
+    covariance = damped(moments.covariance if met is None else moments.about_zero)
+    fillings = _fillings(limit, weight.shape[1], 1 if met is None else COMPARED)
     in_units = weight / np.where(largest > 0, largest, 1.0)[:, None] * fillings[:, None, None]
 
     def nearest(values: Real) -> Real:
@@ -76,28 +86,37 @@ def round_weights(weight: Real, bits: int, moments: Moments | None = None) -> Ro
 
     rows = in_units.reshape(-1, weight.shape[1])  # of all attempts
     integers = round_compensated(rows, covariance, nearest).reshape(in_units.shape)
-    integer, scale = _best(weight, integers, covariance)
-    change = (weight - integer * scale[:, None]) @ moments.mean
+    integer, scale = _best(weight, integers, covariance, met)
+    change = np.zeros(len(weight))
+    if met is None:
+        change = (weight - integer * scale[:, None]) @ moments.mean
     return RoundedWeights(integer.astype(exact), scale, change)
 
 
-def _fillings(limit: int, inputs: int) -> Real:
+def _fillings(limit: int, inputs: int, times: int) -> Real:
     """Give how many units a row's largest weight is made to be, in each attempt; first the range's
     limit, at which weights that lie on a grid of ``limit`` units are kept as they are.
     """
-    count = min(WORK // inputs**2, MOST_SCALES)
+    count = min(WORK // inputs**2, MOST_SCALES) * times
     return np.append(float(limit), np.linspace(limit + BEYOND, COARSEST * limit, count))
 
 
-def _best(weight: Real, integers: Real, covariance: Real) -> tuple[Real, Real]:
+def _best(
+    weight: Real, integers: Real, covariance: Real, met: Comparison | None
+) -> tuple[Real, Real]:
     """Choose of ``integers`` (attempts, out, in) each row's best, with the gain that suits it.
 
     With ``w`` and ``q`` as lengths and angle in the metric of the covariance, the best gain is
-    ``w·q / q·q``, and what it explains of ``w·w`` is ``(w·q)² / q·q``.
+    ``w·q / q·q``, and what it explains of ``w·w`` is ``(w·q)² / q·q``. Where comparisons are met,
+    the fewest changed come first.
     """
     weighted = integers @ covariance
     own = np.einsum("kij,kij->ki", weighted, integers)
     shared = np.einsum("kij,ij->ki", weighted, weight)
     gain = np.divide(shared, own, out=np.zeros_like(own), where=own > 0)
-    chosen = (gain * shared).argmax(axis=0), np.arange(len(weight))
+    explained = gain * shared
+    if met is not None:
+        changed = met.changed(integers * gain[..., None] - weight)
+        explained = np.where(changed == changed.min(axis=0), explained, -np.inf)
+    chosen = explained.argmax(axis=0), np.arange(len(weight))
     return integers[chosen], gain[chosen]
