@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,10 @@ import numpy.typing as npt
 from snn_deploy.converters.spikingssm_config import SpikingSsmConfig
 from snn_deploy.errors import CheckpointError
 
-__all__ = ["averaged_tensors"]
+if TYPE_CHECKING:
+    from snn_deploy.checkpoint import Checkpoint
+
+__all__ = ["averaged_tensors", "has_averages"]
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 _Special = frozenset[tuple[str, float]]
@@ -33,6 +36,16 @@ _NORM = re.compile(r"model\.norms\..*")
 _MAX_FIXED_B_RATE = 1e-3
 # Parameter of the kernel with trainable B -> S4's name for its learning rate.
 _RATE_NAMES = {"inv_dt": "dt", "A_real": "A", "A_imag": "A", "B": "B", "C": "C"}
+
+
+def has_averages(checkpoint: Checkpoint) -> bool:
+    """Tell whether the optimiser's state holds an average of some weight."""
+    states = checkpoint.extras.get("optimizer_states")
+    first = states[0] if isinstance(states, list) and states else None
+    state = first.get("state") if isinstance(first, dict) else None
+    return isinstance(state, dict) and any(
+        isinstance(kept, dict) and "ema" in kept for kept in state.values()
+    )
 
 
 def averaged_tensors(

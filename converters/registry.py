@@ -6,7 +6,7 @@ Other packages add families as entry points of the group ``snn_deploy.families``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +24,7 @@ __all__ = [
     "KEY_MARKS",
     "Family",
     "family_names",
+    "is_known",
     "recognise",
     "to_float_network",
 ]
@@ -159,6 +160,11 @@ def recognise(checkpoint: Checkpoint) -> str:
         f"{len(keys)} tensors, first: {shown}; known families: {', '.join(families)}. If the run's "
         "configuration is at hand, give it with --config FILE, or name the family with --family"
     )
+
+
+def is_known(keys: Iterable[str]) -> bool:
+    """Tell whether the keys of a state dict have the mark of a known family."""
+    return bool(_by_keys(list(keys), _families()))
 
 
 def family_names() -> tuple[str, ...]:

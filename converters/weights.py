@@ -16,8 +16,8 @@ Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 
 # DistributedDataParallel and AveragedModel put "module." before every key, torch.compile puts
-# "_orig_mod." wherever the compiled module sits.
-_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.")
+# "_orig_mod." wherever the compiled module sits, both also inside another module.
+_WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:module\.|_orig_mod\.)+")
 _SHOWN = 8
 
 
@@ -133,7 +133,8 @@ class Weights:
             raise CheckpointError(
                 f"{self.where}: {len(unexpected)} tensors have no place in the network that the "
                 f"configuration describes: {_some(unexpected)}; the configuration does not belong "
-                "to these weights, or the network has parts that cannot be converted"
+                "to these weights, or the network has parts that cannot be converted; leave out "
+                "what is no part of it, such as a loss, with --ignore-key PATTERN"
             )
 
     def require(self, keys: Iterable[str]) -> None:

@@ -31,7 +31,7 @@ from snn_deploy.version import __version__
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from snn_deploy.readers import Reading
+    from snn_deploy.readers import Reading, ReadingFurther
     from snn_deploy.tune.format_search import CostName, Search
 
 __all__ = ["Deployment", "Verification", "convert", "load", "load_float_network", "search"]
@@ -79,8 +79,8 @@ def convert(
     reading
         ``config``: a configuration, or its file, for checkpoints that hold none, or
         :class:`~snn_deploy.converters.overrides.Overridden`, which sets options over it;
-        ``family``: the checkpoint's, whatever it says itself; ``output_steps``: which steps are
-        the answer, ``"one"`` vector, ``"all"``, or the last K.
+        ``output_steps``: which steps are the answer, ``"one"`` vector, ``"all"``, or the last K;
+        and what else :class:`~snn_deploy.readers.ReadOptions` lists.
 
     Raises
     ------
@@ -189,12 +189,13 @@ def load_float_network(
     checkpoint: Any,
     config: Config = None,
     output_steps: OutputSteps = "one",
-    family: str | None = None,
+    **reading: Unpack[ReadingFurther],
 ) -> Network:
     """Read a checkpoint, or what else :func:`convert` takes, as a float network: to inspect it or
     to run it with ``run_float``.
     """
-    return read_source(checkpoint, ReadOptions(config, output_steps, family)).network
+    options = ReadOptions(config=config, output_steps=output_steps, **reading)
+    return read_source(checkpoint, options).network
 
 
 def _calibration_data(

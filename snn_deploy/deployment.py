@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.compare.verification import Verification, compare_engines
-from snn_deploy.converters.overrides import Overridden
 from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
@@ -22,9 +21,12 @@ from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Progress, Simulation, simulate
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from snn_deploy.mapping.cost import Lowering
     from snn_deploy.mapping.placement import Objective
     from snn_deploy.mapping.profile import Profile
+    from snn_deploy.readers import Reading
     from snn_deploy.reports.report import Report
     from snn_deploy.run.streaming import Stream, StreamOutput
 
@@ -176,14 +178,13 @@ class Deployment:
         *,
         backends: Sequence[str | Engine] = ("native", "reference"),
         against: Any = None,
-        config: PathLike | Mapping[str, Any] | Overridden | None = None,
-        family: str | None = None,
         progress: Progress | None = None,
+        **reading: Unpack[Reading],
     ) -> Verification:
         """Compare engines bit by bit, and, with ``against``, the float network signal by signal.
 
-        ``against`` is a checkpoint, or what else :func:`snn_deploy.convert` takes; ``config`` and
-        ``family`` are as there.
+        ``against`` is a checkpoint, or what else :func:`snn_deploy.convert` takes; ``reading`` is
+        as there.
         """
         from snn_deploy.compare.accuracy import compare_accuracy
 
@@ -191,7 +192,7 @@ class Deployment:
         engines = [_engine(backend) for backend in backends]
         accuracy = None
         if against is not None:
-            source = self._source(against, config, family)
+            source = self._source(against, reading)
             accuracy = compare_accuracy(self.network, source, data, engines[0], progress)
         several = len(engines) > 1
         comparisons = compare_engines(self.network, data, engines, progress) if several else []
@@ -247,19 +248,15 @@ class Deployment:
             return inputs
         return check_data(self.network, inputs, lengths=lengths)
 
-    def _source(
-        self,
-        against: Any,
-        config: PathLike | Mapping[str, Any] | Overridden | None,
-        family: str | None,
-    ) -> Network:
+    def _source(self, against: Any, reading: Reading) -> Network:
         from snn_deploy.readers import ReadOptions, Source, read_source
 
         if isinstance(against, Network):  # whoever has it knows where it came from
             return against
         made = isinstance(against, Source)
-        steps = "one" if made else self.network.requested_steps
-        source = read_source(against, ReadOptions(config, steps, family))
+        if not made:
+            reading = {"output_steps": self.network.requested_steps, **reading}
+        source = read_source(against, ReadOptions(**reading))
         if source.provenance.sha256 != self.origin.checkpoint_sha256:
             name = source.provenance.name if made or isinstance(against, bytes) else against
             warnings.warn(

@@ -48,7 +48,7 @@ def refused(path: Path, message: str) -> None:
 
 def test_not_a_file(tmp_path: Path) -> None:
     refused(tmp_path / "none.ckpt", "no such file")
-    refused(tmp_path, "it is a folder; name the checkpoint file in it")
+    refused(tmp_path, "it is a folder, with no checkpoint in it; name the checkpoint file in it")
     refused(tmp_path / ("x" * 300), "name too long")
     refused(Path("a\0b"), "null")
     fifo = tmp_path / "fifo"
@@ -72,7 +72,7 @@ def test_no_permission(tmp_path: Path) -> None:
         (b"epoch,loss\n1,0.5\n" * 40, "neither a PyTorch checkpoint nor safetensors"),
         (bytes(1000), "neither a PyTorch checkpoint nor safetensors"),
         (random.Random(3).randbytes(1000), "neither a PyTorch checkpoint nor safetensors"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "neither a PyTorch checkpoint nor safetensors"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
         (b"PK\x03\x04", "truncated"),
         (b"PK\x05\x06" + bytes(18), "without a data.pkl"),
         (b"PK\x05\x06" + b"\xff" * 18, "zip directory is damaged"),
@@ -92,7 +92,7 @@ def test_other_archives(tmp_path: Path) -> None:
     refused(tmp_path / "x.npz", "archive of numpy arrays; name the checkpoint")
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("storages"), io.BytesIO())
-    refused(tmp_path / "x.tar", "a tar file, PyTorch's format before")
+    refused(tmp_path / "x.tar", "a tar file: unpack it first; if PyTorch before 0.1.10")
 
 
 @pytest.mark.parametrize("name", ["archive/constants.pkl", "archive/code/model.py"])
@@ -109,7 +109,7 @@ def test_torchscript(tmp_path: Path, name: str) -> None:
         (WEIGHT, "a single array, not a state dict"),
         ([1], "a single list, not a state dict"),
         ({"state_dict": [WEIGHT]}, "its state_dict is not a table"),
-        ({"model": {"w": WEIGHT}, "epoch": 1}, r"'model' is no tensor \(it holds 'model', 'epoch'"),
+        ({"model": {"w": "x"}, "epoch": 1}, r"'model' is no tensor \(it holds 'model', 'epoch'"),
         ({"state_dict": {"w": WEIGHT, "extra": {}}}, "'extra' is no tensor"),
         ({5: WEIGHT}, "'5' is no tensor"),
         ({"w\x1b[2J": WEIGHT}, r"no printable text, 'w\\x1b"),

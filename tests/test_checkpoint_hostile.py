@@ -15,6 +15,7 @@ import pytest
 from checkpoint_files import Call, Encoder, Global, New, Raw, Stored, write_legacy, write_zip
 
 from snn_deploy.checkpoint import read_checkpoint
+from snn_deploy.checkpoint.plain_data import Record
 from snn_deploy.checkpoint.unpickle import unpickle
 from snn_deploy.errors import CheckpointError
 
@@ -25,46 +26,54 @@ REFUSED = [
     "os.system",
     "posix.system",
     "nt.system",
+    "os.path.join",
     "subprocess.Popen",
     "builtins.eval",
     "__builtin__.eval",
     "builtins.exec",
-    "builtins.getattr",
     "builtins.__import__",
     "builtins.open",
+    "importlib.import_module",
+    "pickle.loads",
+    "_pickle.loads",
+    "types.FunctionType",
+    "runpy._run_code",
+    "torch.load",
+    "torch.jit.load",
+    "torch.hub.load",
+    "torch.serialization.load",
+    "numpy.load",
+    "urllib.request.urlopen",
+    "shutil.rmtree",
+    "sys.exit",
+]
+"""What can only be meant to run."""
+
+INERT = [
+    "builtins.getattr",
     "builtins.type",
     "builtins.bytearray",
-    "importlib.import_module",
     "functools.partial",
     "operator.attrgetter",
     "copyreg._reconstructor",
     "copyreg.__newobj__",
     "copy_reg._reconstructor",
     "copyreg.add_extension",
-    "pickle.loads",
-    "_pickle.loads",
-    "types.FunctionType",
-    "runpy._run_code",
-    "torch.load",
-    "torch.storage._load_from_bytes",
-    "torch.jit.load",
-    "torch.hub.load",
-    "torch.serialization.load",
     "torch._utils._rebuild_sparse_tensor",
     "torch._utils._rebuild_wrapper_subclass",
-    "torch._tensor._rebuild_from_type_v2",
     "torch.nn.modules.linear.Linear",
-    "torch.QUInt8Storage",
-    "numpy.load",
     "numpy.core.multiarray._reconstruct",
-    "omegaconf.omegaconf.OmegaConf.register_new_resolver",
-    "omegaconf.dictconfig.DictConfig.__init__",
+    "omegaconf_.OmegaConf.register_new_resolver",
     "collections.OrderedDict.__class__",
     "typing.Any.__class__",
+    "typing.Any",
     "pathlib.Path",
     "snn_deploy.checkpoint.reader.read_checkpoint",
     "src.models.sequence.SequenceModel",
+    "builtins.dict",
+    "torch.FloatStorage",
 ]
+"""What real files name for no harm: it is never imported or called either."""
 
 
 @pytest.mark.parametrize("path", REFUSED)
@@ -77,10 +86,42 @@ def test_names_are_refused_by_name(
         file = write(tmp_path / "x.ckpt", {"state_dict": {"w": WEIGHT}, "x": evil})
         with pytest.raises(CheckpointError) as caught:
             read_checkpoint(file)
-        assert f"refuses to load '{path}': a checkpoint may hold only tensors" in str(caught.value)
+        assert f"refuses to load '{path}', which no trained network needs" in str(caught.value)
         assert str(file) in str(caught.value)
-        assert "Nothing in the file was run" in str(caught.value)
+        assert "Nothing in it was run" in str(caught.value)
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.ckpt"]
+
+
+@pytest.mark.parametrize("path", INERT)
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
+def test_other_names_are_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for evil in (Call(path, COMMAND), New(path, {"a": 1})):
+        file = write(tmp_path / "x.ckpt", {"state_dict": {"w": WEIGHT}, "x": evil})
+        record = read_checkpoint(file).extras["x"]
+        assert type(record) is Record
+        assert record == ({"a": 1} if isinstance(evil, New) else {})
+        if not isinstance(evil, Call) or not path.startswith(("copy", "numpy")):
+            assert record.kind == path
+    file = write(tmp_path / "x.ckpt", {"state_dict": {"w": WEIGHT}, "x": Global(path)})
+    assert read_checkpoint(file).extras == {"x": path}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.ckpt"]
+
+
+@pytest.mark.parametrize("path", ["torch._utils._rebuild_sparse_tensor", "my.Tensor"])
+def test_a_weight_that_is_a_record_is_refused_by_name_and_class(tmp_path: Path, path: str) -> None:
+    file = write_zip(tmp_path / "x.ckpt", {"state_dict": {"w": WEIGHT, "b.v": Call(path)}})
+    with pytest.raises(CheckpointError, match=f"'b.v' is no tensor, but <an object of {path}>"):
+        read_checkpoint(file)
+
+
+def test_a_tensor_pickled_on_its_own_is_named(tmp_path: Path) -> None:
+    evil = Call("torch.storage._load_from_bytes", COMMAND)
+    file = write_zip(tmp_path / "x.ckpt", {"state_dict": {"w": WEIGHT}, "x": evil})
+    with pytest.raises(CheckpointError, match="was pickled on its own"):
+        read_checkpoint(file)
 
 
 def test_a_name_from_the_stack_is_refused_too() -> None:
@@ -90,7 +131,7 @@ def test_a_name_from_the_stack_is_refused_too() -> None:
 
 def test_a_long_name_is_cut() -> None:
     with pytest.raises(CheckpointError) as caught:
-        unpickle(b"\x80\x02c" + b"m" * 900 + b"\nx\x1b[2J\n.")
+        unpickle(b"\x80\x02cos." + b"m" * 900 + b"\nx\x1b[2J\n.")
     assert len(str(caught.value)) < 700
     assert "\x1b" not in str(caught.value)
 
@@ -99,8 +140,8 @@ def test_no_module_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "trap_module.py").write_text("open('sprung', 'w').close()\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CheckpointError, match=r"refuses to load 'trap_module\.run'"):
-        read_checkpoint(write_zip(tmp_path / "x.pt", {"w": Call("trap_module.run")}))
+    content = {"state_dict": {"w": WEIGHT}, "x": Call("trap_module.run")}
+    read_checkpoint(write_zip(tmp_path / "x.pt", content))
     assert "trap_module" not in sys.modules
     assert not (tmp_path / "sprung").exists()
 
@@ -109,7 +150,7 @@ def test_python_sees_no_import_execution_or_process(tmp_path: Path) -> None:
     """Python's own audit events, in a process of its own because a hook cannot be taken off."""
     files = [
         write_zip(tmp_path / f"{i}.ckpt", {"state_dict": {"w": WEIGHT}, "x": Call(path, COMMAND)})
-        for i, path in enumerate(REFUSED)
+        for i, path in enumerate([*REFUSED, *INERT])
     ]
     good = write_zip(tmp_path / "good.ckpt", {"state_dict": {"w": WEIGHT}})
     program = """
@@ -138,30 +179,6 @@ print(*sorted(events))
     assert set(run.stdout.split()) == {"open"}
 
 
-@pytest.mark.parametrize(
-    "path", ["typing.Any", "torch.FloatStorage", "builtins.dict", "__builtin__.list"]
-)
-def test_types_may_be_named_but_not_called(tmp_path: Path, path: str) -> None:
-    file = write_zip(tmp_path / "x.ckpt", {"state_dict": {"w": WEIGHT}, "x": Call(path, ())})
-    with pytest.raises(CheckpointError, match=f"refuses to call '{path}'"):
-        read_checkpoint(file)
-
-
-@pytest.mark.parametrize(
-    "evil",
-    [
-        New("collections.OrderedDict"),
-        New("torch.FloatStorage"),
-        New("torch._utils._rebuild_tensor_v2"),
-        New("omegaconf.nodes.AnyNode", arguments=(1,)),
-    ],
-)
-def test_objects_of_other_classes_are_not_made(tmp_path: Path, evil: New) -> None:
-    file = write_zip(tmp_path / "x.ckpt", {"state_dict": {"w": WEIGHT}, "x": evil})
-    with pytest.raises(CheckpointError, match=f"refuses to create an object of '{evil.path}'"):
-        read_checkpoint(file)
-
-
 HOOKS = Call("collections.OrderedDict")
 
 
@@ -182,14 +199,11 @@ HOOKS = Call("collections.OrderedDict")
         Call("collections.Counter", ("abc",)),
         Call("builtins.set", ("abc",)),
         Call("_codecs.encode", ("x", "rot13")),
-        Call("_codecs.encode", ("x" * 1000, "latin1")),
         Call("_codecs.encode", ("\u0394", "latin1")),
         Call("_codecs.encode", ("x",)),
         Call("pathlib.PosixPath", (1,)),
         Call("pathlib.PosixPath", ("a",) * 100),
-        Call("numpy.dtype", ("O8", False, True)),
-        Call("numpy.dtype", ("V99999999", False, True)),
-        Call("numpy.core.multiarray.scalar", ("f8", "x")),
+        Call("numpy.dtype", (8, False, True)),
         Call(
             "numpy.core.multiarray.scalar",
             (
@@ -256,7 +270,7 @@ def test_incomplete_objects(tmp_path: Path, state: Any, message: str) -> None:
 
 GENUINE_OPCODES = (
     b"\x80\x95(012NJKMGXCB)tt]lae}suqrhjcRbQ.\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f"
-    b"\x90\x91\x93\x94"
+    b"\x90\x91\x92\x93\x94\x96TU"
 )
 
 
@@ -358,10 +372,11 @@ def laughs(levels: int, make: bytes) -> Raw:
         (laughs(60, b"t"), "more than 500000 values"),
         (laughs(60, b"l"), "more than 500000 values"),
         (Raw(b"}" + laughs(60, b"t").opcodes + b"Ns"), "key that is no string or number"),
-        (Raw(b"}(K\x01K\x01tNs"), "key that is no string or number"),
+        (Raw(b"}(" + b"K\x01" * 9 + b"tNs"), "key that is no string or number"),
+        (Raw(b"})\x85Ns"), "key that is no string or number"),
         (Raw(b"}\x8a\x0a" + b"\x01" * 10 + b"Ns"), "key that is no string or number"),
         (Raw(b"}cos\nsystem\nNs"), "refuses to load 'os.system'"),
-        (Raw(b"}ctyping\nAny\nNs"), "key that is no string or number"),
+        (Raw(b"}]Ns"), "key that is no string or number"),
         (Raw(b"]q\x00h\x00a"), "nested in a circle"),
         (Raw(b"}q\x00K\x01h\x00s"), "nested in a circle"),
         (Raw(b"]" + b"Na" * 1_500_000), "longer than 2000000 operations"),

@@ -5,25 +5,25 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any
 
 from snn_deploy.checkpoint.config_file import read_config
+from snn_deploy.checkpoint.contents import divide
+from snn_deploy.checkpoint.folder import INDEX, file_in, read_shards
 from snn_deploy.checkpoint.legacy import read_legacy
+from snn_deploy.checkpoint.recognise import Container, recognise
 from snn_deploy.checkpoint.safetensors_file import read_safetensors
 from snn_deploy.checkpoint.tensors import Array
 from snn_deploy.checkpoint.torch_zip import read_torch_zip
 from snn_deploy.errors import CheckpointError
 from snn_deploy.io.reading import read_regular
 
-__all__ = ["Checkpoint", "Container", "read_checkpoint", "read_checkpoint_bytes"]
+__all__ = ["Checkpoint", "Choice", "Container", "read_checkpoint", "read_checkpoint_bytes"]
 
 MAX_BYTES = 16 << 30
-
-Container = Literal["zip", "legacy", "safetensors", "module"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +35,10 @@ class Checkpoint:
     path : Path
         The file.
     sha256 : str
-        SHA-256 of the whole file, in hexadecimal.
-    container : {"zip", "legacy", "safetensors", "module"}
-        PyTorch's format since 1.6, its older one, safetensors, or a module in memory.
+        SHA-256 of the whole file, in hexadecimal; of several files, of the SHA-256s of each.
+    container : {"zip", "legacy", "safetensors", "module", "shards"}
+        PyTorch's format since 1.6, its older one, safetensors, a module in memory, or several
+        files and their index.
     tensors : dict of str to array
         The model's state dict: keys, shapes and element types as stored, but bfloat16 as float32
         (the same values). Arrays are read-only views of the file's bytes where its layout allows.
@@ -46,7 +47,10 @@ class Checkpoint:
         ``${...}`` is a string like any other.
     extras : dict
         Everything else at the top level of the file (``optimizer_states``, ``epoch``, ...; the
-        ``__metadata__`` of safetensors). Tuples and sets are lists, types are their names.
+        ``__metadata__`` of safetensors). Tuples and sets are lists, types are their names, objects
+        of other classes a :class:`~snn_deploy.checkpoint.plain_data.Record` of their attributes.
+    found_under : str
+        The key that holds the state dict, where it is neither ``state_dict`` nor the whole file.
     """
 
     path: Path
@@ -55,24 +59,51 @@ class Checkpoint:
     tensors: dict[str, Array]
     config: dict[str, Any] | None
     extras: dict[str, Any]
+    found_under: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which state dict of a file is meant.
+
+    Parameters
+    ----------
+    key
+        Where it is, its keys joined by dots, for files with several; None: found.
+    ignored
+        Patterns of names in it that are left out, ``*`` standing for any text.
+    fits
+        Tells whether keys are those of a network that can be converted: decides among several.
+    """
+
+    key: str | None = None
+    ignored: tuple[str, ...] = ()
+    fits: Callable[[Iterable[str]], bool] | None = None
+
+
+ANY = Choice()
 
 
 def read_checkpoint(
-    path: str | os.PathLike[str], config: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    config: str | os.PathLike[str] | None = None,
+    choice: Choice = ANY,
 ) -> Checkpoint:
     """Read a PyTorch or safetensors checkpoint without running anything that is in it.
 
-    Lightning checkpoints (``state_dict``, ``hyper_parameters``, ...) and bare state dicts are
-    understood. Checksums, sizes and strides are verified; whether the *values* make sense is for
-    the converter to say.
+    Lightning checkpoints (``state_dict``, ``hyper_parameters``, ...), bare and nested state dicts
+    and whole modules are understood. Checksums, sizes and strides are verified; whether the
+    *values* make sense is for the converter to say.
 
     Parameters
     ----------
     path : path
-        The checkpoint.
+        The checkpoint; or a folder of Hugging Face's libraries, or the index of its shards.
     config : path, optional
         A YAML or JSON file that is used instead of the hyper-parameters in the checkpoint. Without
         it, a ``config.json`` beside a safetensors file is read.
+    choice
+        Which state dict is meant, where there are several, and what in it is left out.
 
     Raises
     ------
@@ -84,10 +115,15 @@ def read_checkpoint(
     path = Path(path)
     config_path = None if config is None else Path(config)
     try:
-        checkpoint = _read(path, _content(path))
+        if os.path.isdir(path):  # noqa: PTH112 - names that no file can have are no folders
+            path = file_in(path)
+        if path.name.endswith(INDEX):
+            checkpoint = _read_index(path, choice)
+        else:
+            checkpoint = _read(path, _content(path), choice)
     except CheckpointError as error:
         raise CheckpointError(f"cannot use the checkpoint {path}: {str(error)[:1000]}") from None
-    if config_path is None and checkpoint.container == "safetensors":
+    if config_path is None and checkpoint.container in ("safetensors", "shards"):
         beside = path.with_name("config.json")
         config_path = beside if os.path.lexists(beside) else None
     if config_path is None:
@@ -95,7 +131,7 @@ def read_checkpoint(
     return dataclasses.replace(checkpoint, config=read_config(config_path))
 
 
-def read_checkpoint_bytes(content: bytes) -> Checkpoint:
+def read_checkpoint_bytes(content: bytes, choice: Choice = ANY) -> Checkpoint:
     """Read a checkpoint whose file's bytes are in memory; see :func:`read_checkpoint`.
 
     Raises
@@ -104,7 +140,7 @@ def read_checkpoint_bytes(content: bytes) -> Checkpoint:
         If they are damaged, or ask for more than tensors and plain data.
     """
     try:
-        return _read(Path("checkpoint"), content)
+        return _read(Path("checkpoint"), content, choice)
     except CheckpointError as error:
         raise CheckpointError(f"cannot use the checkpoint's bytes: {str(error)[:1000]}") from None
 
@@ -113,69 +149,42 @@ def _content(path: Path) -> bytes:
     """Read the whole file: what is mapped instead can be changed, or cut short, by others."""
     try:
         return read_regular(path, MAX_BYTES)
-    except IsADirectoryError:
-        raise CheckpointError("it is a folder; name the checkpoint file in it") from None
     except OSError as error:
         raise CheckpointError((error.strerror or str(error)).lower()) from None
 
 
-def _read(path: Path, file: bytes) -> Checkpoint:
+def _read_index(index: Path, choice: Choice) -> Checkpoint:
+    """Read the shards that an index lists as one state dict."""
+    try:
+        tensors, contents = read_shards(
+            index, MAX_BYTES, lambda file: _read(index, file, ANY).tensors
+        )
+    except OSError as error:
+        raise CheckpointError((error.strerror or str(error)).lower()) from None
+    found = divide(tensors, choice.key, choice.fits, choice.ignored)
+    sha = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents))
+    return Checkpoint(index, sha.hexdigest(), "shards", found.tensors, None, {})
+
+
+def _read(path: Path, file: bytes, choice: Choice) -> Checkpoint:
     if not file:
         raise CheckpointError("the file is empty")
-    container = _recognise(file)
+    container = recognise(file)
     if container == "safetensors":
-        tensors, metadata = read_safetensors(file)
-        config, extras = None, {"__metadata__": metadata} if metadata else {}
-        _check_state_dict(tensors)
+        content, metadata = read_safetensors(file)
+        found = divide(content, choice.key, choice.fits, choice.ignored)
+        found = dataclasses.replace(found, extras={"__metadata__": metadata} if metadata else {})
     else:
         content = read_torch_zip(file) if container == "zip" else read_legacy(file)
-        tensors, config, extras = _divide(content)
-    if not tensors:
+        found = divide(content, choice.key, choice.fits, choice.ignored)
+    if not found.tensors:
         raise CheckpointError("it holds no tensors")
-    return Checkpoint(path, hashlib.sha256(file).hexdigest(), container, tensors, config, extras)
-
-
-def _recognise(file: bytes) -> Container:
-    head = file[:264]
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "zip"
-    if head.startswith(b"\x80"):
-        return "legacy"
-    if head[8:9] == b"{":
-        return "safetensors"
-    if head[257:262] == b"ustar":
-        raise CheckpointError("it is a tar file, PyTorch's format before 0.1.10; save it again")
-    raise CheckpointError(
-        f"it is neither a PyTorch checkpoint nor safetensors (its first bytes are {head[:8]!r})"
+    return Checkpoint(
+        path,
+        hashlib.sha256(file).hexdigest(),
+        container,
+        found.tensors,
+        found.config,
+        found.extras,
+        found.found_under,
     )
-
-
-def _divide(content: object) -> tuple[dict[str, Array], dict[str, Any] | None, dict[str, Any]]:
-    """Tell tensors, configuration and the rest apart, in a Lightning or a bare state dict."""
-    if not isinstance(content, dict):
-        kind = "array" if isinstance(content, np.ndarray) else type(content).__name__
-        raise CheckpointError(f"it holds a single {kind}, not a state dict")
-    if "state_dict" not in content:
-        return _check_state_dict(content), None, {}
-    extras = dict(content)
-    tensors = _check_state_dict(extras.pop("state_dict"))
-    config = extras.pop("hyper_parameters", None)
-    if config is not None and not isinstance(config, dict):
-        raise CheckpointError("its hyper_parameters are not a table of names and values")
-    return tensors, config, extras
-
-
-def _check_state_dict(table: object) -> dict[str, Array]:
-    if not isinstance(table, dict):
-        raise CheckpointError("its state_dict is not a table of tensors")
-    for key, value in table.items():
-        if not isinstance(key, str) or not isinstance(value, np.ndarray):
-            names = ", ".join(repr(str(name)[:40]) for name in list(table)[:8])
-            raise CheckpointError(
-                f"it is not a state dict: its entry {str(key)[:100]!r} is no tensor (it holds "
-                f"{names}). Save a dictionary with the model's state_dict() under 'state_dict', "
-                "or the state_dict() itself"
-            )
-        if not key.isprintable():
-            raise CheckpointError(f"its state dict has a key of no printable text, {key[:100]!r}")
-    return table

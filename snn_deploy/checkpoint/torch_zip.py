@@ -11,7 +11,7 @@ from typing import Any
 from snn_deploy.checkpoint.plain_data import to_plain_data
 from snn_deploy.checkpoint.tensors import ByteOrder, StorageRef, TensorLoader
 from snn_deploy.checkpoint.unpickle import unpickle
-from snn_deploy.checkpoint.zip_directory import Member, read_directory, read_member
+from snn_deploy.checkpoint.zip_directory import TORCH_SCRIPT, Member, read_directory, read_member
 from snn_deploy.errors import CheckpointError
 
 __all__ = ["read_torch_zip"]
@@ -62,8 +62,11 @@ def _find_root(members: dict[str, Member]) -> str:
     if f"{root}/constants.pkl" in members or any(
         name.startswith(f"{root}/code/") for name in members
     ):
+        raise CheckpointError(TORCH_SCRIPT)
+    if f"{root}/archive_format" in members or f"{root}/models/model.json" in members:
         raise CheckpointError(
-            "it is a TorchScript archive, which holds code. Save the model's state_dict() instead"
+            "it is an archive of torch.export, which holds a traced graph. Save the model's "
+            "state_dict() with torch.save, beside the run's configuration"
         )
     if f"{root}/data.pkl" not in members:
         raise CheckpointError("it is a zip archive without a data.pkl: not written by torch.save")

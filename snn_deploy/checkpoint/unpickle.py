@@ -1,9 +1,9 @@
 """A pickle interpreter that can build plain data and nothing else.
 
-It implements the opcodes of protocols 2 to 5 that genuine checkpoints use. It has no means to
-import or to call anything: names and calls go to ``vocabulary.py``, which knows a fixed list of
-them. Tensors come out as ``TensorRef``, objects as ``Instance``, types as ``Name``, and
-``plain_data.py`` converts these. Work and memory are bounded by ``_MAX_OPCODES``.
+It implements the opcodes of protocols 2 to 5 that torch.save uses. It has no means to import or to
+call anything: names and calls go to ``vocabulary.py``, where each stands for something inert.
+Tensors come out as ``TensorRef``, objects as ``Instance``, types as ``Name``, and ``plain_data.py``
+converts these. Work and memory are bounded by ``_MAX_OPCODES``.
 
 Opcodes: Python's Lib/pickletools.py, which documents every one.
 """
@@ -22,7 +22,7 @@ from snn_deploy.checkpoint.vocabulary import (
     call,
     create,
     look_up,
-    storage_reference,
+    stored_apart,
 )
 from snn_deploy.errors import CheckpointError
 
@@ -33,6 +33,7 @@ _MAX_OPCODES = 2_000_000
 _unpack_u4 = struct.Struct("<I").unpack_from
 _MAX_INTEGER_BYTES = 16
 _MAX_NAME_BYTES = 1000
+_MAX_KEY_PARTS = 8
 _KEY_TYPES = frozenset((str, int, float, bool, type(None)))
 
 
@@ -170,19 +171,22 @@ class _Machine:
 
     def extend(self, items: list[Any]) -> None:
         target = self.stack[-1]
+        if type(target) is Instance:
+            target = target.elements
         if type(target) is not list:
             raise _DamagedError
         target.extend(items)
 
     def set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
+        if type(target) is Instance:
+            target = target.items
         if type(target) is not dict or len(items) % 2:
             raise _DamagedError
         keys = items[::2]
-        # Tuples may take for ever to hash, and wide integers can be made to collide.
         types = set(map(type, keys))
         if types - _KEY_TYPES or (int in types and any(_is_wide(key) for key in keys)):
-            raise CheckpointError("a dictionary in it has a key that is no string or number")
+            keys = [_key(key, number) for number, key in enumerate(keys, len(target))]
         target.update(zip(keys, items[1::2], strict=True))
 
     def set_item(self) -> None:
@@ -229,16 +233,26 @@ class _Machine:
             raise _DamagedError
         return name, arguments
 
+    def create_with_names(self) -> None:
+        named = self.stack.pop()
+        if type(named) is not dict:
+            raise _DamagedError
+        name, arguments = self.pop_call()
+        self.stack.append(create(name, (*arguments, named)))
+
     def build(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
-        if type(target) is Instance and target.state is None and type(state) in (dict, tuple):
+        if type(target) is Instance and target.state is None:
             target.state = state
         elif type(target) is not dict or type(state) is not dict:
             # What a dictionary carries besides its items (OrderedDict._metadata) is not needed.
             raise CheckpointError("it sets attributes of something that has none")
 
     def storage(self) -> None:
-        reference = storage_reference(self.stack.pop())
+        reference = stored_apart(self.stack.pop())
+        if isinstance(reference, Name):
+            self.stack.append(reference)
+            return
         known = self.storages.setdefault(reference.key, reference)
         if known.nbytes != reference.nbytes:
             raise CheckpointError(f"storage {reference.key!r} is declared with two sizes")
@@ -254,6 +268,24 @@ class _Machine:
 
 def _is_wide(key: object) -> bool:
     return type(key) is int and key.bit_length() > 64
+
+
+def _key(key: object, number: int) -> object:
+    """Give a key that is cheap to hash: classes, objects and short tuples become text.
+
+    Nested tuples may take for ever to hash, and wide integers can be made to collide.
+    """
+    if type(key) in _KEY_TYPES and not _is_wide(key):
+        return key
+    if type(key) is Name:
+        return key.path
+    if type(key) is Instance:
+        return f"{key.kind}#{number}"
+    if type(key) is tuple and len(key) <= _MAX_KEY_PARTS:
+        parts = [part.path if type(part) is Name else part for part in key]
+        if all(type(part) in _KEY_TYPES and not _is_wide(part) for part in parts):
+            return str(tuple(parts))
+    raise CheckpointError("a dictionary in it has a key that is no string or number")
 
 
 _STOP = ord(".")
@@ -277,9 +309,12 @@ _OPCODES: dict[str, Callable[[_Machine], object]] = {
     "\x8c": lambda m: m.text(m.u1()),
     "X": lambda m: m.text(m.u4()),
     "\x8d": lambda m: m.text(m.u8()),
+    "U": lambda m: m.text(m.u1()),  # Python 2's strings
+    "T": lambda m: m.text(m.u4()),
     "C": lambda m: m.bytestring(m.u1()),
     "B": lambda m: m.bytestring(m.u4()),
     "\x8e": lambda m: m.bytestring(m.u8()),
+    "\x96": lambda m: m.bytestring(m.u8()),
     ")": lambda m: m.stack.append(()),
     "\x85": lambda m: m.pack_tuple(1),
     "\x86": lambda m: m.pack_tuple(2),
@@ -304,6 +339,7 @@ _OPCODES: dict[str, Callable[[_Machine], object]] = {
     "\x93": _Machine.name_from_stack,
     "R": lambda m: m.stack.append(call(*m.pop_call())),
     "\x81": lambda m: m.stack.append(create(*m.pop_call())),
+    "\x92": _Machine.create_with_names,
     "b": _Machine.build,
     "Q": _Machine.storage,
 }

@@ -1,15 +1,17 @@
-"""Everything that a checkpoint's pickle may name, and the inert thing each name stands for.
+"""What a checkpoint's pickle may name and "call", and the inert thing each of that stands for.
 
-A pickle builds objects by naming classes and functions and asking for them to be called. Here a
-name is looked up in the tables below and nowhere else: nothing is imported, and what is "called"
-is one of the small functions of this file, each of which only builds plain data or a description
-of a tensor. A name that is not in a table is refused.
+A pickle builds objects by naming classes and functions and asking for them to be called. Nothing is
+imported or called here, whatever the name: a name is a :class:`Name`, a string in a wrapper. What
+the tables below know becomes plain data or the description of a tensor, by the small functions of
+this file. A call of anything else, or an object of any other class, becomes an :class:`Instance`, a
+record of what the file says of it. Only what must be run to mean anything is refused, by name: it
+would do no harm here, but no trained network needs it, and whoever opens such a file wants to know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -17,7 +19,17 @@ import numpy as np
 from snn_deploy.checkpoint.tensors import DTYPES, StorageRef, TensorRef
 from snn_deploy.errors import CheckpointError
 
-__all__ = ["Instance", "Name", "call", "create", "look_up", "storage_reference"]
+__all__ = [
+    "LATIN1",
+    "NDARRAY",
+    "Instance",
+    "Name",
+    "call",
+    "create",
+    "look_up",
+    "number_code",
+    "stored_apart",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +41,17 @@ class Name:
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """An object of class ``kind`` in the pickle: its state is kept, its class is never made."""
+    """A record of an object of class ``kind``, or of a call of ``kind``: neither is ever made.
+
+    ``elements`` are those of an object that is also a list, ``items`` those of one that is also a
+    dictionary.
+    """
 
     kind: str
-    state: dict[str, object] | tuple[object, ...] | None = None
     arguments: tuple[object, ...] = ()
+    state: object = None
+    elements: list[object] = field(default_factory=list)
+    items: dict[object, object] = field(default_factory=dict)
 
 
 def look_up(path: str) -> Name:
@@ -42,23 +60,28 @@ def look_up(path: str) -> Name:
     Raises
     ------
     CheckpointError
-        If genuine checkpoints do not need this name.
+        If it names what can only be meant to run.
     """
-    name = _NAMES.get(path)
-    if name is None:
+    module, _, attribute = path.rpartition(".")
+    if path in _RUNS or module in _RUNNERS or module.partition(".")[0] in _RUNNERS:
         raise CheckpointError(
-            f"refuses to load {path[:200]!r}: a checkpoint may hold only tensors and plain data. "
-            "Nothing in the file was run. If the file is yours, save the model's state_dict() (and "
-            "the configuration as plain numbers and strings) instead of whole objects"
+            f"refuses to load {path[:200]!r}, which no trained network needs: the file was made to "
+            "run code when it is opened. Nothing in it was run. If the file is yours, save the "
+            "model's state_dict() and the configuration as plain numbers and strings"
         )
-    return name
+    if attribute in _NESTED_PICKLES:
+        raise CheckpointError(
+            f"a part of it was pickled on its own ({path[:200]!r}), by pickle.dump or joblib and "
+            "not by torch.save alone; load it where it was made, and save the model's state_dict()"
+        )
+    return Name(path)
 
 
 def call(name: Name, arguments: tuple[object, ...]) -> object:
-    """Do what calling ``name`` stands for."""
+    """Do what calling ``name`` stands for: build plain data, or a record of the call."""
     function = _CALLS.get(name.path)
     if function is None:
-        raise CheckpointError(f"refuses to call {name.path!r}, which is only ever named")
+        return Instance(_RECONSTRUCTED.get(name.path, _itself)(name, arguments), arguments)
     try:
         return function(*arguments)
     except (TypeError, ValueError, OverflowError):
@@ -69,16 +92,19 @@ def call(name: Name, arguments: tuple[object, ...]) -> object:
 
 def create(name: Name, arguments: tuple[object, ...]) -> object:
     """Give the empty stand-in of a new object of class ``name``."""
-    if name.path in _INSTANCES and arguments == ():
-        return Instance(name.path)
     if name.path in _MAPPINGS and arguments == ():
         return {}
-    raise CheckpointError(f"refuses to create an object of {name.path!r}")
+    return Instance(name.path, arguments)
 
 
-def storage_reference(persistent_id: object) -> StorageRef:
-    """Read a storage's persistent id: ("storage", type, key, location, numel[, no view])."""
+def stored_apart(persistent_id: object) -> StorageRef | Name:
+    """Read a persistent id: ("storage", type, key, location, numel[, no view]), or a class.
+
+    Before PyTorch 1.6 a module's class came with its source text, which is not looked at.
+    """
     match persistent_id:
+        case ("module", Name() as name, _, _):
+            return name
         case ("storage", Name(path), str(key), str(), int(numel), *view):
             if path in _STORAGES and len(key) <= 100 and numel >= 0 and view in ([], [None]):
                 return StorageRef(key, _STORAGES[path], numel)
@@ -181,10 +207,12 @@ def _set(items: object) -> list[object]:
     return items
 
 
-def _encode(text: object, encoding: object) -> bytes:
+def _encode(text: object, encoding: object) -> bytes | Instance:
     if encoding != "latin1":
         raise ValueError("pickle writes bytes as latin1 only")
-    return _short(text).encode("latin1")
+    if len(_string(text)) > _MAX_CHARACTERS:
+        return Instance(LATIN1, (text,))
+    return _string(text).encode("latin1")
 
 
 def _posix_path(*parts: object) -> str:
@@ -202,24 +230,59 @@ def _path_parts(parts: tuple[object, ...]) -> list[str]:
 
 
 def _numpy_dtype(code: object, _align: object, _copy: object) -> Instance:
-    if code not in _NUMPY_SCALARS:
-        raise ValueError("not a number")
-    return Instance("numpy.dtype", arguments=(code,))
+    return Instance("numpy.dtype", (_short(code),))
 
 
 def _numpy_scalar(dtype: object, data: object) -> object:
-    match dtype, data:
-        case Instance("numpy.dtype", tuple(state), (str(code),)), bytes():
+    code = number_code(dtype)
+    if code is None:  # a date, a text, an object: kept unread
+        return Instance("numpy.generic")
+    if not isinstance(data, bytes):
+        raise TypeError("not a numpy scalar")
+    return np.frombuffer(data, code, count=1).item()
+
+
+def _numpy_buffer(data: object, dtype: object, shape: object, order: object) -> Instance:
+    return Instance(NDARRAY, state=(1, _integers(shape), dtype, order == "F", data))
+
+
+def number_code(dtype: object) -> str | None:
+    """Give the code of a described numpy dtype as numpy takes it; None if it is of no numbers."""
+    match dtype:
+        case Instance("numpy.dtype", (str(code),), tuple(state)) if code in _NUMPY_NUMBERS:
             if len(state) == 8 and state[1] in ("<", ">", "|"):
-                return np.frombuffer(data, f"{state[1]}{code}", count=1).item()
-    raise TypeError("not a numpy scalar")
+                return f"{state[1]}{code}"
+            raise TypeError("not a dtype")
+    return None
+
+
+def _rebuild_from_type(
+    function: object, _kind: object, arguments: object, _state: object
+) -> object:
+    if not isinstance(function, Name) or not isinstance(arguments, tuple):
+        raise TypeError("no tensor with attributes")
+    if not function.path.startswith("torch._utils._rebuild_"):
+        raise TypeError("no tensor with attributes")
+    return call(function, arguments)
+
+
+def _itself(name: Name, _arguments: tuple[object, ...]) -> str:
+    return name.path
+
+
+def _first_class(name: Name, arguments: tuple[object, ...]) -> str:
+    return arguments[0].path if arguments and isinstance(arguments[0], Name) else name.path
 
 
 # A pickle can ask for the same call a million times with a few bytes, so each must be cheap.
 _MAX_PARTS = 64
 _MAX_CHARACTERS = 255
 
-_NUMPY_SCALARS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+NDARRAY = "numpy.ndarray"
+LATIN1 = "_codecs.encode"
+"""Kinds of instances that ``plain_data`` makes something of: arrays, and bytes written as text."""
+
+_NUMPY_NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 
 _STORAGES = {
     "torch.BoolStorage": "bool",
@@ -242,6 +305,7 @@ _CALLS: dict[str, Callable[..., object]] = {
     "torch._utils._rebuild_tensor_v3": _rebuild_tensor_v3,
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "torch._utils._rebuild_parameter_with_state": _rebuild_parameter,
+    "torch._tensor._rebuild_from_type_v2": _rebuild_from_type,
     "torch.Size": _size,
     "torch.device": _device,
     "torch.serialization._get_layout": _string,
@@ -252,6 +316,8 @@ _CALLS: dict[str, Callable[..., object]] = {
     "numpy.dtype": _numpy_dtype,
     "numpy.core.multiarray.scalar": _numpy_scalar,
     "numpy._core.multiarray.scalar": _numpy_scalar,
+    "numpy.core.numeric._frombuffer": _numpy_buffer,
+    "numpy._core.numeric._frombuffer": _numpy_buffer,
     "__builtin__.set": _set,
     "__builtin__.frozenset": _set,
     "builtins.set": _set,
@@ -260,21 +326,25 @@ _CALLS: dict[str, Callable[..., object]] = {
     "pathlib.WindowsPath": _windows_path,
     "pathlib._local.PosixPath": _posix_path,
     "pathlib._local.WindowsPath": _windows_path,
+    "pathlib.PurePosixPath": _posix_path,
+    "pathlib.PureWindowsPath": _windows_path,
+    "pathlib._local.PurePosixPath": _posix_path,
+    "pathlib._local.PureWindowsPath": _windows_path,
 }
-"""What a pickle may call."""
+"""Calls whose result is plain data or a tensor."""
 
-_INSTANCES = {
-    "argparse.Namespace",
-    "omegaconf.base.ContainerMetadata",
-    "omegaconf.base.Metadata",
-    "omegaconf.dictconfig.DictConfig",
-    "omegaconf.listconfig.ListConfig",
-    *(
-        f"omegaconf.nodes.{kind}Node"
-        for kind in ("Any", "String", "Integer", "Float", "Boolean", "Bytes", "Path")
-    ),
+_RECONSTRUCTED: dict[str, Callable[[Name, tuple[object, ...]], str]] = {
+    f"{module}.{name}": _first_class
+    for module, name in (
+        ("copyreg", "_reconstructor"),
+        ("copyreg", "__newobj__"),
+        ("copyreg", "__newobj_ex__"),
+        ("copy_reg", "_reconstructor"),
+        ("numpy.core.multiarray", "_reconstruct"),
+        ("numpy._core.multiarray", "_reconstruct"),
+    )
 }
-"""Classes of which a pickle may hold objects with a state."""
+"""Calls that make an object of the class that is their first argument."""
 
 _MAPPINGS = {
     "lightning.fabric.utilities.data.AttributeDict",
@@ -283,17 +353,29 @@ _MAPPINGS = {
 }
 """Dictionaries by another name: Lightning's hyper-parameters without OmegaConf."""
 
-_ONLY_NAMED = {
-    "typing.Any",
-    "torch.strided",
-    *(f"torch.{name}" for name in DTYPES),
-    *(
-        f"{module}.{name}"
-        for module in ("__builtin__", "builtins")
-        for name in ("bool", "int", "long", "float", "str", "unicode", "bytes", "list", "dict")
-    ),
-    *("builtins.tuple", "__builtin__.tuple"),
-}
-"""Types that a pickle may mention (OmegaConf's metadata, optimiser settings) but not use."""
+_BUILTINS = ("eval", "exec", "compile", "open", "__import__", "input", "breakpoint", "execfile")
 
-_NAMES = {path: Name(path) for path in (*_STORAGES, *_CALLS, *_INSTANCES, *_MAPPINGS, *_ONLY_NAMED)}
+_RUNS = {
+    *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in _BUILTINS),
+    "torch.load",
+    "torch.jit.load",
+    "torch.serialization.load",
+    "torch.utils.cpp_extension.load",
+    "numpy.load",
+    "types.FunctionType",
+    "types.CodeType",
+    "code.interact",
+    "code.InteractiveInterpreter",
+}
+"""What runs code, or reads what may."""
+
+_RUNNERS = {
+    *("os", "posix", "nt", "posixpath", "ntpath", "subprocess", "multiprocessing", "pty", "shutil"),
+    *("importlib", "runpy", "pkgutil", "zipimport", "codeop", "sys", "ctypes", "socket", "urllib"),
+    *("pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"),
+    *("webbrowser", "asyncio", "ftplib", "torch.hub"),
+}
+"""Modules of which every function runs code, or reaches files, processes or the network."""
+
+_NESTED_PICKLES = {"_load_from_bytes"}
+"""Functions that torch gives a tensor's bytes, themselves a pickle, where pickle.dump wrote it."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snn_deploy.errors import CheckpointError
 
-__all__ = ["Member", "read_directory", "read_member"]
+__all__ = ["TORCH_SCRIPT", "Member", "read_directory", "read_member"]
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -27,16 +27,24 @@ _MAX_NAME_BYTES = 1000
 _IN_ZIP64 = 0xFFFFFFFF
 _ENCRYPTED = 1
 
+TORCH_SCRIPT = (
+    "it is a TorchScript archive, which holds code. Load it where it was made (torch.jit.load), "
+    "and save its state_dict() with torch.save, beside the run's configuration"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member's bytes are ``file[start : start + size]``; its header begins at ``header``."""
+    """A member's bytes are ``file[start : start + size]``; its header begins at ``header``.
+
+    There is no ``crc`` where the archive was written without checksums.
+    """
 
     name: str
     header: int
     start: int
     size: int
-    crc: int
+    crc: int | None
 
 
 def read_directory(file: bytes) -> dict[str, Member]:
@@ -53,13 +61,15 @@ def read_directory(file: bytes) -> dict[str, Member]:
     except (struct.error, UnicodeDecodeError):
         raise CheckpointError("its zip directory is damaged") from None
     _check_layout(members, start)
+    if all(member.crc == 0 for member in members):  # torch.save leaves checksums out if told to
+        members = [replace(member, crc=None) for member in members]
     return {member.name: member for member in members}
 
 
 def read_member(file: bytes, member: Member) -> memoryview:
     """Give the bytes of ``member``, without a copy, after checking them against their CRC."""
     data = memoryview(file)[member.start : member.start + member.size]
-    if zlib.crc32(data) != member.crc:
+    if member.crc is not None and zlib.crc32(data) != member.crc:
         raise CheckpointError(
             f"its member {member.name!r} is damaged: the checksum (CRC-32) does not match"
         )
@@ -98,16 +108,23 @@ def _read_entries(file: bytes, position: int, end: int, count: int) -> Iterator[
         if name.endswith(".npy"):
             raise CheckpointError("it is an archive of numpy arrays; name the checkpoint")
         if method != 0 or flags & _ENCRYPTED:
-            raise CheckpointError(
-                f"its member {name!r} is compressed or encrypted, which torch.save never does; "
-                "pack the archive again without compression"
-            )
+            raise CheckpointError(_packed(name))
         extra = file[body + n_name : body + n_name + n_extra]
         size, packed, header = _wide_sizes([size, packed, rest[-1]], extra)
         start = _skip_local_header(file, header, name)
         if size != packed:
             raise CheckpointError(f"its member {name!r} has two sizes, {size} and {packed} bytes")
         yield Member(name, header, start, size, crc)
+
+
+def _packed(name: str) -> str:
+    """Say what an archive with a packed member is: TorchScript packs its code."""
+    if "/code/" in name:
+        return TORCH_SCRIPT
+    return (
+        f"its member {name!r} is compressed or encrypted, which torch.save never does; "
+        "pack the archive again without compression"
+    )
 
 
 def _wide_sizes(sizes: list[int], extra: bytes) -> list[int]:

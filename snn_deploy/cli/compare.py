@@ -10,12 +10,10 @@ import click
 
 from snn_deploy.cli.console import echo, make_console, progress_bar
 from snn_deploy.cli.options import (
+    checkpoint_options,
     config_file,
-    config_option,
     data_option,
-    family_option,
     limit_option,
-    set_model_option,
 )
 
 __all__ = ["compare"]
@@ -26,17 +24,14 @@ __all__ = ["compare"]
 @data_option
 @limit_option
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
-@config_option
-@set_model_option
-@family_option
+@checkpoint_options
 @click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
 def compare(
     deployment_files: tuple[str, ...],
     data_path: str,
     limit: int | None,
     against: str | None,
-    config: Any,
-    family: str | None,
+    reading: dict[str, Any],
     json_path: str | None,
 ) -> None:
     """Run DATA through several deployments and compare what they answer and what they cost.
@@ -54,13 +49,13 @@ def compare(
     if against is not None:
         refuse_deployment(against)
     if json_path:
-        check_writable(json_path, *deployment_files, data_path, against, config_file(config))
+        check_writable(json_path, *deployment_files, data_path, against, config_file(reading))
     deployments = [load(path) for path in deployment_files]
     first = deployments[0].network
     data = load_data(data_path, first).first(limit)
     source = None
     if against is not None:
-        source = load_float_network(against, config, first.requested_steps, family)
+        source = load_float_network(against, output_steps=first.requested_steps, **reading)
     names = _short_names(deployment_files)
     with progress_bar("running", len(data) * len(deployments)) as progress:
         comparison = compare_deployments(

@@ -12,12 +12,10 @@ import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.options import (
-    config_option,
-    family_option,
+    checkpoint_options,
     gathered,
     output_steps_option,
     parse_pairs,
-    set_model_option,
 )
 
 if TYPE_CHECKING:
@@ -32,8 +30,7 @@ class ConvertRequest:
 
     checkpoint: str
     target: str
-    config: Any
-    family: str | None
+    reading: dict[str, Any]
     calibration: str | None
     output_steps: Any
     settings: dict[str, str]
@@ -47,15 +44,6 @@ class ConvertRequest:
     def out(self) -> Path:
         """The deployment file."""
         return Path(self.output or Path(self.checkpoint).stem + ".safetensors")
-
-    @property
-    def reading(self) -> dict[str, Any]:
-        """How the checkpoint is read."""
-        return {
-            "config": self.config,
-            "family": self.family,
-            "output_steps": self.output_steps,
-        }
 
     def chosen(self) -> dict[str, Any]:
         """All settings; those of the command line go before those of a file."""
@@ -76,9 +64,7 @@ class ConvertRequest:
 @click.command(short_help="Compile a checkpoint for a chip.")
 @click.argument("checkpoint")
 @click.option("--target", default="loihi2", show_default=True, help="Hardware profile, or a file.")
-@config_option
-@set_model_option
-@family_option
+@checkpoint_options
 @click.option(
     "--calibration",
     metavar="DATA.npz",
@@ -141,6 +127,7 @@ def convert(asked: ConvertRequest) -> None:
             calibration=asked.calibration,
             settings=chosen,
             progress=progress,
+            output_steps=asked.output_steps,
             **asked.reading,
         )
     out = asked.out
@@ -166,6 +153,7 @@ def _search(asked: ConvertRequest, chosen: dict[str, Any]) -> dict[str, Any]:
             max_loss=asked.max_loss,
             cost=asked.cost,
             progress=progress,
+            output_steps=asked.output_steps,
             **asked.reading,
         )
     log = asked.out.with_suffix(".search.json")

@@ -8,10 +8,8 @@ import click
 
 from snn_deploy.cli.console import echo, make_console
 from snn_deploy.cli.options import (
-    config_option,
-    family_option,
+    checkpoint_options,
     output_steps_option,
-    set_model_option,
 )
 from snn_deploy.printable import one_line
 
@@ -22,14 +20,10 @@ WIDE = 80  # columns that the whole table needs
 
 @click.command(short_help="Show what is in a file.")
 @click.argument("network_file", metavar="CHECKPOINT|DEPLOYMENT")
-@config_option
-@set_model_option
-@family_option
+@checkpoint_options
 @output_steps_option
 @click.option("--text", is_flag=True, help="Print the network's full text form.")
-def inspect(
-    network_file: str, config: Any, family: str | None, output_steps: Any, text: bool
-) -> None:
+def inspect(network_file: str, reading: dict[str, Any], output_steps: Any, text: bool) -> None:
     """Show what a checkpoint or a deployment holds, layer by layer."""
     from snn_deploy.io.deployment_file import is_deployment
     from snn_deploy.ir.text import format_network
@@ -37,7 +31,7 @@ def inspect(
     if is_deployment(network_file):
         network, facts = _deployment(network_file)
     else:
-        network, facts = _checkpoint(network_file, config, family, output_steps)
+        network, facts = _checkpoint(network_file, reading, output_steps)
     for name, value in facts.items():
         echo(f"{name:<12} {one_line(value)}")
     echo()
@@ -72,11 +66,11 @@ def _calibration(summary: dict[str, Any]) -> str:
 
 
 def _checkpoint(
-    path: str, config: Any, family: str | None, output_steps: Any
+    path: str, reading: dict[str, Any], output_steps: Any
 ) -> tuple[Any, dict[str, str]]:
     from snn_deploy.readers import ReadOptions, read_source
 
-    source = read_source(path, ReadOptions(config, output_steps, family))
+    source = read_source(path, ReadOptions(output_steps=output_steps, **reading))
     network, provenance = source.network, source.provenance
     facts = {"file": path, "SHA-256": provenance.sha256, **provenance.chosen}
     if provenance.notes:

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 import click
 
 __all__ = [
+    "CHECKPOINT_OPTIONS",
     "EngineType",
     "OutputStepsType",
+    "checkpoint_options",
     "config_file",
     "config_option",
     "data_option",
@@ -20,7 +22,6 @@ __all__ = [
     "limit_option",
     "output_steps_option",
     "parse_pairs",
-    "set_model_option",
 ]
 
 
@@ -93,39 +94,82 @@ config_option: Decorator = click.option(
     metavar="FILE",
     help="Configuration (YAML or JSON) of a checkpoint that holds none, or to use instead.",
 )
-
-
-def set_model_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--set-model`` to a command: what it sets becomes part of the command's ``config``."""
-
-    @click.option(
-        "--set-model",
-        metavar="KEY=VALUE",
-        multiple=True,
-        callback=parse_pairs,
-        help="Set an option of the checkpoint's own configuration, e.g. layer.use_loop=true.",
-    )
-    @functools.wraps(command)
-    def configured(*args: Any, set_model: dict[str, str], config: Any, **kwargs: Any) -> Any:
-        from snn_deploy.converters.overrides import Overridden
-
-        whole = Overridden(config, set_model) if set_model else config
-        return command(*args, config=whole, **kwargs)
-
-    return configured
-
-
-def config_file(config: Any) -> str | None:
-    """Give the file of a command's ``config``, which ``--set-model`` may have added to."""
-    file: str | None = getattr(config, "config", config)
-    return file
-
-
 family_option: Decorator = click.option(
     "--family",
     metavar="NAME",
     help="Family of the checkpoint, whatever it says itself.",
 )
+_CHECKPOINT_OPTIONS: tuple[Decorator, ...] = (
+    config_option,
+    click.option(
+        "--set-model",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=parse_pairs,
+        help="Set an option of the checkpoint's own configuration, e.g. layer.use_loop=true.",
+    ),
+    family_option,
+    click.option(
+        "--state-dict-key",
+        metavar="KEY",
+        help="Where the checkpoint's state dict is, if it holds several, e.g. model_ema.",
+    ),
+    click.option(
+        "--prefix",
+        metavar="PREFIX",
+        help="What stands before the keys of the network that is meant, if there are several.",
+    ),
+    click.option(
+        "--ignore-key",
+        metavar="PATTERN",
+        multiple=True,
+        help="Leave keys out of the state dict, * for any text, e.g. 'criterion.*'.",
+    ),
+    click.option(
+        "--weights",
+        type=click.Choice(["raw", "ema"]),
+        default="raw",
+        show_default=True,
+        help="The trained weights, or the averages that the optimiser kept of them.",
+    ),
+)
+CHECKPOINT_OPTIONS = (
+    *("--config", "--set-model", "--family", "--state-dict-key", "--prefix", "--ignore-key"),
+    "--weights",
+)
+"""What says how a checkpoint is read."""
+
+
+def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a checkpoint is read: the command gets them as ``reading``.
+
+    That is arguments of :class:`~snn_deploy.readers.ReadOptions`, without the output steps.
+    """
+
+    @functools.wraps(command)
+    def reading(
+        *args: Any, config: str | None, set_model: dict[str, str], ignore_key: Any, **kwargs: Any
+    ) -> Any:
+        from snn_deploy.converters.overrides import Overridden
+
+        names = ("family", "state_dict_key", "prefix", "weights")
+        how = {name: kwargs.pop(name) for name in names}
+        how["config"] = Overridden(config, set_model) if set_model else config
+        how["ignore_keys"] = tuple(ignore_key)
+        return command(*args, reading=how, **kwargs)
+
+    for option in reversed(_CHECKPOINT_OPTIONS):
+        reading = option(reading)
+    return reading
+
+
+def config_file(reading: dict[str, Any]) -> str | None:
+    """Give the configuration's file, whether ``--set-model`` added to it or not."""
+    config = reading["config"]
+    file: str | None = getattr(config, "config", config)
+    return file
+
+
 data_option: Decorator = click.option(
     "--data",
     "data_path",

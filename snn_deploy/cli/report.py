@@ -11,14 +11,12 @@ import click
 
 from snn_deploy.cli.console import make_console, progress_bar, write_text
 from snn_deploy.cli.options import (
+    checkpoint_options,
     config_file,
-    config_option,
     data_option,
-    family_option,
     gathered,
     limit_option,
     parse_pairs,
-    set_model_option,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +37,7 @@ class ReportRequest:
     json_path: str | None
     html_path: str | None
     against: str | None
-    config: Any
-    family: str | None
+    reading: dict[str, Any]
     settings: dict[str, str]
 
     def check(self) -> None:
@@ -53,7 +50,7 @@ class ReportRequest:
             raise ConfigError("--against needs --html OUT.html; on the terminal, verify compares")
         if self.against is not None:
             refuse_deployment(self.against)
-        read = (self.deployment_file, self.data_path, self.against, config_file(self.config))
+        read = (self.deployment_file, self.data_path, self.against, config_file(self.reading))
         check_outputs((self.json_path, self.html_path), *read)
 
 
@@ -66,9 +63,7 @@ class ReportRequest:
 @click.option(
     "--against", metavar="CHECKPOINT", help="With --html: compare with its float network, too."
 )
-@config_option
-@set_model_option
-@family_option
+@checkpoint_options
 @click.option(
     "--set",
     "settings",
@@ -113,8 +108,7 @@ def _gather(asked: ReportRequest, deployment: Deployment, data: Data) -> PageDat
                 data,
                 backends=["native"],
                 against=asked.against,
-                config=asked.config,
-                family=asked.family,
+                **asked.reading,
                 progress=progress,
             ).accuracy
         return gather_page(

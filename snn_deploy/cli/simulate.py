@@ -11,14 +11,13 @@ from click.core import ParameterSource
 
 from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.options import (
+    CHECKPOINT_OPTIONS,
     EngineType,
-    config_option,
+    checkpoint_options,
     device_option,
-    family_option,
     gathered,
     limit_option,
     output_steps_option,
-    set_model_option,
 )
 from snn_deploy.cli.stream import (
     STANDARD_INPUT,
@@ -49,8 +48,7 @@ class SimulateRequest:
     data_path: str
     backend: str
     device: str
-    config: Any
-    family: str | None
+    reading: dict[str, Any]
     output_steps: Any
     limit: int | None
     chunk: int | None
@@ -96,9 +94,7 @@ class SimulateRequest:
     help="An integer engine for a DEPLOYMENT; float or float-surrogate for a CHECKPOINT.",
 )
 @device_option
-@config_option
-@set_model_option
-@family_option
+@checkpoint_options
 @output_steps_option
 @limit_option
 @click.option(
@@ -140,7 +136,7 @@ def _stream(asked: SimulateRequest, request: StreamRequest) -> None:
 def _simulate(asked: SimulateRequest) -> None:
     path, data_path, limit, trace = asked.network_file, asked.data_path, asked.limit, asked.trace
     if asked.backend in FLOAT_BACKENDS:
-        network = _read_float(path, asked.backend, asked.config, asked.family, asked.output_steps)
+        network = _read_float(path, asked.backend, asked.reading, asked.output_steps)
         outcome = _simulate_float(network, data_path, asked.backend, limit, trace)
     else:
         _refuse_checkpoint_options()
@@ -175,7 +171,7 @@ def _refuse_checkpoint_options() -> None:
     """Refuse what a deployment has decided already, if it was given."""
     from snn_deploy.errors import ConfigError
 
-    for option in ("--config", "--set-model", "--family", "--output-steps"):
+    for option in (*CHECKPOINT_OPTIONS, "--output-steps"):
         name = option[2:].replace("-", "_")
         given = click.get_current_context().get_parameter_source(name)
         if given is not ParameterSource.DEFAULT:
@@ -222,9 +218,7 @@ def _simulate_integer(
     return logits, result.predictions, result.spike_counts, result.saturated, data
 
 
-def _read_float(
-    path: str, backend: str, config: Any, family: str | None, output_steps: Any
-) -> Network:
+def _read_float(path: str, backend: str, reading: dict[str, Any], output_steps: Any) -> Network:
     from snn_deploy.api import load_float_network
     from snn_deploy.errors import ConfigError
     from snn_deploy.io.deployment_file import is_deployment
@@ -233,7 +227,7 @@ def _read_float(
         raise ConfigError(
             f"{path} is a deployment, integers only; --backend {backend} takes the CHECKPOINT"
         )
-    return load_float_network(path, config, output_steps, family)
+    return load_float_network(path, output_steps=output_steps, **reading)
 
 
 def _simulate_float(

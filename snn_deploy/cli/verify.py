@@ -11,14 +11,12 @@ import click
 
 from snn_deploy.cli.console import echo, make_console, progress_bar, write_text
 from snn_deploy.cli.options import (
+    checkpoint_options,
     config_file,
-    config_option,
     data_option,
     device_option,
-    family_option,
     gathered,
     limit_option,
-    set_model_option,
 )
 
 if TYPE_CHECKING:
@@ -35,8 +33,7 @@ class VerifyRequest:
     deployment_file: str
     data_path: str
     against: str | None
-    config: Any
-    family: str | None
+    reading: dict[str, Any]
     backends: str
     device: str
     min_agreement: float | None
@@ -58,7 +55,7 @@ class VerifyRequest:
             self._check_without_float()
         else:
             refuse_deployment(self.against)
-        read = (self.deployment_file, self.data_path, self.against, config_file(self.config))
+        read = (self.deployment_file, self.data_path, self.against, config_file(self.reading))
         check_outputs((self.json_path, self.html_path), *read)
 
     def _check_without_float(self) -> None:
@@ -80,9 +77,7 @@ class VerifyRequest:
 @click.argument("deployment_file", metavar="DEPLOYMENT")
 @data_option
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
-@config_option
-@set_model_option
-@family_option
+@checkpoint_options
 @click.option(
     "--backends",
     default="native,reference",
@@ -145,8 +140,7 @@ def _run(asked: VerifyRequest, deployment: Deployment) -> Verification:
             data,
             backends=engines,
             against=asked.against,
-            config=asked.config,
-            family=asked.family,
+            **asked.reading,
             progress=progress,
         )
 

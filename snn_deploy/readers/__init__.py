@@ -7,13 +7,21 @@ several, and other packages add readers as entry points of the group ``snn_deplo
 from __future__ import annotations
 
 from snn_deploy.readers.registry import READERS, read_source, reader_names
-from snn_deploy.readers.source import Reader, Reading, ReadOptions, Source, SourceProvenance
+from snn_deploy.readers.source import (
+    Reader,
+    Reading,
+    ReadingFurther,
+    ReadOptions,
+    Source,
+    SourceProvenance,
+)
 
 __all__ = [
     "READERS",
     "ReadOptions",
     "Reader",
     "Reading",
+    "ReadingFurther",
     "Source",
     "SourceProvenance",
     "read_source",

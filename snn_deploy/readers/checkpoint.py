@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from snn_deploy.checkpoint import Checkpoint, read_checkpoint, read_checkpoint_bytes
+from snn_deploy.checkpoint import Checkpoint, Choice, read_checkpoint, read_checkpoint_bytes
 from snn_deploy.checkpoint.config_file import read_config
+from snn_deploy.converters.averaged_weights import has_averages
 from snn_deploy.converters.overrides import Overridden, override_model
-from snn_deploy.converters.registry import recognise, to_float_network
+from snn_deploy.converters.prefixes import take_prefix_off
+from snn_deploy.converters.registry import is_known, recognise, to_float_network
+from snn_deploy.errors import CheckpointError
 from snn_deploy.readers.source import ReadOptions, Source, SourceProvenance
 
 __all__ = ["CheckpointReader", "convert_checkpoint"]
@@ -30,13 +33,16 @@ class CheckpointReader:
         self, thing: str | os.PathLike[str] | bytes | Checkpoint, options: ReadOptions
     ) -> Source:
         """Read it, and convert it with its family's converter."""
+        choice = Choice(options.state_dict_key, options.ignore_keys, is_known)
         if isinstance(thing, str | os.PathLike):
             given, _ = _divided(options.config)
-            checkpoint = read_checkpoint(thing, None if isinstance(given, Mapping) else given)
+            file = None if isinstance(given, Mapping) else given
+            checkpoint = read_checkpoint(thing, file, choice)
         elif isinstance(thing, Checkpoint):
+            options.refuse("a Checkpoint, which was read already,", "state_dict_key", "ignore_keys")
             checkpoint = thing
         else:
-            checkpoint = read_checkpoint_bytes(bytes(thing))
+            checkpoint = read_checkpoint_bytes(bytes(thing), choice)
         return convert_checkpoint(checkpoint, options, "checkpoint")
 
 
@@ -46,20 +52,33 @@ def convert_checkpoint(checkpoint: Checkpoint, options: ReadOptions, reader: str
     The configuration among the options is used instead of what the checkpoint holds.
     """
     given, set_over = _divided(options.config)
-    checkpoint = replace(checkpoint, config=_config(checkpoint, given))
+    try:
+        tensors, prefix = take_prefix_off(checkpoint.tensors, options.prefix)
+    except CheckpointError as error:
+        raise CheckpointError(f"{checkpoint.path.name}: {error}") from None
+    checkpoint = replace(checkpoint, tensors=tensors, config=_config(checkpoint, given))
     checkpoint = override_model(checkpoint, set_over, options.family)
     family = options.family or recognise(checkpoint)
-    network = to_float_network(checkpoint, options.output_steps, family=family)
+    network = to_float_network(checkpoint, options.output_steps, options.weights, family)
     numbers = sum(tensor.size for tensor in checkpoint.tensors.values())
     chosen = {"reader": reader, "container": checkpoint.container, "family": family}
+    if checkpoint.found_under:
+        chosen["state dict"] = checkpoint.found_under
+    if prefix:
+        chosen["prefix"] = prefix
+    if options.weights != "raw":
+        chosen["weights"] = options.weights
     chosen |= {f"model.{name}": str(value) for name, value in set_over.items()}
+    notes = [f"{len(checkpoint.tensors)} tensors, {numbers:,} numbers"]
+    if options.weights == "raw" and has_averages(checkpoint):
+        notes.append("the trained weights, not the averages that it also holds: --weights ema")
     return Source(
         network,
         SourceProvenance(
             name=checkpoint.path.name,
             sha256=checkpoint.sha256,
             chosen=chosen,
-            notes=(f"{len(checkpoint.tensors)} tensors, {numbers:,} numbers",),
+            notes=tuple(notes),
         ),
     )
 

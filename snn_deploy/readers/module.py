@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.checkpoint import Checkpoint
+from snn_deploy.checkpoint.contents import matches
 from snn_deploy.checkpoint.plain_data import to_plain_data
 from snn_deploy.readers.checkpoint import convert_checkpoint
 from snn_deploy.readers.source import ReadOptions, Source
@@ -27,7 +28,10 @@ class ModuleReader:
 
     def read(self, thing: Any, options: ReadOptions) -> Source:
         """Copy the state dict, so that training on changes nothing; convert as a checkpoint."""
+        options.refuse("a live module", "state_dict_key", "weights")
         tensors = {key: _array(value) for key, value in thing.state_dict().items()}
+        ignored = options.ignore_keys
+        tensors = {key: value for key, value in tensors.items() if not matches(key, ignored)}
         hparams = getattr(thing, "hparams", None)
         checkpoint = Checkpoint(
             path=Path(type(thing).__name__),

@@ -18,6 +18,6 @@ class NetworkReader:
 
     def read(self, thing: Network, options: ReadOptions) -> Source:
         """Give the network with the digest of its structure and parameters."""
-        options.refuse("a Network", "config", "output_steps", "family")
+        options.refuse("a Network")
         provenance = SourceProvenance("network", network_digest(thing), {"reader": "network"})
         return Source(thing, provenance)

@@ -35,7 +35,7 @@ def read_source(thing: Any, options: ReadOptions | None = None) -> Source:
     """
     options = options or ReadOptions()
     if isinstance(thing, Source):
-        options.refuse("a Source, which was read already,", "config", "output_steps", "family")
+        options.refuse("a Source, which was read already,")
         source = thing
     else:
         entry, reader = _reader_for(thing)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypedDict
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Protocol, TypedDict
 
 from snn_deploy.converters.overrides import Overridden
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network, OutputSteps
 
-__all__ = ["ReadOptions", "Reader", "Reading", "Source", "SourceProvenance"]
+__all__ = ["ReadOptions", "Reader", "Reading", "ReadingFurther", "Source", "SourceProvenance"]
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,21 @@ class Source:
     provenance: SourceProvenance
 
 
-class Reading(TypedDict, total=False):
-    """The options of :class:`ReadOptions`, as arguments of a function."""
+class ReadingFurther(TypedDict, total=False):
+    """Options of :class:`ReadOptions`, as arguments of a function: all but the first two."""
+
+    family: str | None
+    state_dict_key: str | None
+    prefix: str | None
+    ignore_keys: tuple[str, ...]
+    weights: Literal["raw", "ema"]
+
+
+class Reading(ReadingFurther, total=False):
+    """All options of :class:`ReadOptions`, as arguments of a function."""
 
     config: str | os.PathLike[str] | Mapping[str, Any] | Overridden | None
     output_steps: OutputSteps
-    family: str | None
 
 
 @dataclass(frozen=True)
@@ -69,14 +78,26 @@ class ReadOptions:
         Which steps are the answer: ``"one"`` vector, ``"all"``, or the last K.
     family
         The family of checkpoints, whatever the thing itself says.
+    state_dict_key
+        Where a file's state dict is, its keys joined by dots, if there are several.
+    prefix
+        What stands before the keys of the network that is meant, if there are several.
+    ignore_keys
+        Patterns of keys in the state dict that are left out, ``*`` for any text.
+    weights
+        The trained weights, or the moving averages that the optimiser kept of them.
     """
 
     config: str | os.PathLike[str] | Mapping[str, Any] | Overridden | None = None
     output_steps: OutputSteps = "one"
     family: str | None = None
+    state_dict_key: str | None = None
+    prefix: str | None = None
+    ignore_keys: tuple[str, ...] = ()
+    weights: Literal["raw", "ema"] = "raw"
 
     def refuse(self, what: str, *names: str) -> None:
-        """Refuse options that ``what`` has no use for.
+        """Refuse options that ``what`` has no use for; without ``names``, any.
 
         Raises
         ------
@@ -84,6 +105,7 @@ class ReadOptions:
             Naming those that were given.
         """
         default = ReadOptions()
+        names = names or tuple(field.name for field in fields(self))
         given = [name for name in names if getattr(self, name) != getattr(default, name)]
         if given:
             raise ConfigError(f"{what} takes no {' and no '.join(given)}: leave it out")
