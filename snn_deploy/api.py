@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.compare.verification import Verification
 from snn_deploy.converters.overrides import Overridden
+from snn_deploy.data.data_file import data_file
 from snn_deploy.data.inputs import Data, check_data, load_data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
 from snn_deploy.engines.result import no_progress
@@ -152,7 +154,7 @@ def search(
     start = parse_settings(chosen)
     profile = load_profile(target).with_overrides(profile_settings)
     network = load_float_network(checkpoint, **reading)
-    data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES)
+    data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES, True)
     assert data is not None  # there is calibration
     known = data.first(CALIBRATION_SEQUENCES)
     energy_on = profile if cost == "energy" else None
@@ -203,6 +205,7 @@ def _calibration_data(
     calibration: PathLike | Inputs | Data | None,
     input_range: float,
     sequences: int = CALIBRATION_SEQUENCES,
+    with_labels: bool = False,
 ) -> Data | None:
     if calibration is None:
         numbers = vocabulary_of(network) is None
@@ -216,7 +219,8 @@ def _calibration_data(
         )
         return None
     if isinstance(calibration, str | os.PathLike):
-        data = load_data(calibration, network)
+        file = data_file(calibration)
+        data = load_data(file if with_labels else replace(file, labels_key=""), network)
     elif isinstance(calibration, Data):
         data = calibration
     else:

@@ -48,7 +48,7 @@ def refused(path: Path, message: str) -> None:
 
 def test_not_a_file(tmp_path: Path) -> None:
     refused(tmp_path / "none.ckpt", "no such file")
-    refused(tmp_path, "it is a folder, with no checkpoint in it; name the checkpoint file in it")
+    refused(tmp_path, "it is a folder; name the checkpoint file in it")
     refused(tmp_path / ("x" * 300), "name too long")
     refused(Path("a\0b"), "null")
     fifo = tmp_path / "fifo"

@@ -407,7 +407,9 @@ def test_a_folder_with_one_checkpoint_or_several(tmp_path: Path, expected: str) 
     write_zip(tmp_path / "best.pth.tar", lightning())
     assert network_digest(read_source(tmp_path).network) == expected
     write_zip(tmp_path / "last.ckpt", lightning())
-    with pytest.raises(CheckpointError, match=r"best\.pth\.tar, last\.ckpt in it; name"):
+    with pytest.raises(
+        CheckpointError, match=r"name the checkpoint file in it: best\.pth\.tar, last\.ckpt"
+    ):
         read_source(tmp_path)
 
 

@@ -6,15 +6,18 @@ import io
 import random
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from checkpoint_files import Call, write_legacy, write_zip
 from networks import float_inputs, float_network
 
+from snn_deploy.data.data_file import DataFile
 from snn_deploy.data.inputs import Data, check_data, load_data
-from snn_deploy.errors import DataError
+from snn_deploy.errors import DataError, SnnDeployWarning
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.embedding import Embedding
@@ -79,18 +82,102 @@ def test_integer_networks_take_the_same_data() -> None:
         check_data(lowered, X[..., :1])
 
 
-def test_labels_of_a_regression_are_no_classes() -> None:
-    assert check_data(REAL, X, labels=np.zeros(3)).labels is None
-    assert check_data(REAL, X, labels=np.zeros((3, 4), int)).labels is None
+ONE = float_network(d_in=1, layers=0)
+BY_STEP = replace(REAL, output_steps="all")
+
+
+def test_a_network_with_one_output_has_no_classes() -> None:
+    last = replace(REAL["decoder"], weight=REAL["decoder"].weight[:1], bias=np.zeros(1))
+    regression = REAL.rewrite({"decoder": (last,)})
+    assert check_data(regression, X, labels=np.zeros(3)).labels is None
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([2, 0, 1]),
+        np.array([[2], [0], [1]]),
+        np.eye(3, dtype=int)[[2, 0, 1]],
+        np.eye(3)[[2, 0, 1]],
+        np.eye(3, dtype=bool)[[2, 0, 1]],
+        np.array([2.0, 0.0, 1.0]),
+    ],
+)
+def test_labels_in_the_forms_that_people_have(labels: Any) -> None:
+    read = check_data(REAL, X, labels=labels).labels
+    assert read is not None
+    np.testing.assert_array_equal(read, [2, 0, 1])
+    assert read.dtype == np.int64
+
+
+@pytest.mark.parametrize("form", ["plain", "one more axis", "one-hot"])
+def test_labels_of_every_step(form: str) -> None:
+    plain = np.random.default_rng(0).integers(0, 3, (3, 4))
+    forms = {"plain": plain, "one more axis": plain[..., None], "one-hot": np.eye(3)[plain]}
+    read = check_data(BY_STEP, X, labels=forms[form]).labels
+    assert read is not None
+    np.testing.assert_array_equal(read, plain)
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ([0, 3, 1], r"labels\[1\] is class 3, but the network knows 3, 0 … 2"),
+        (np.full((3, 4), 1), r"labels of shape \(3, 4\) and dtype int64 are no classes"),
+        ([0.5, 0, 1], r"dtype float64 are no classes.*--labels-key"),
+        (np.eye(4)[[0, 1, 2]], r"shape \(3, 4\) and dtype int64 are no classes"),
+        (np.array(["a", "b", "c"]), "are no classes"),
+    ],
+)
+def test_labels_that_cannot_be_used(labels: Any, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        check_data(REAL, X, labels=labels)
+
+
+def test_negative_labels_do_not_count() -> None:
+    read = check_data(REAL, X, labels=[-1, 2, -100]).labels
+    assert read is not None
+    np.testing.assert_array_equal(read, [-1, 2, -100])
+
+
+def test_one_feature_may_have_no_axis_of_its_own() -> None:
+    one = X[..., :1]
+    np.testing.assert_array_equal(check_data(ONE, one[..., 0]).inputs, one)
+
+
+def test_swapped_axes() -> None:
+    swapped = X.transpose(0, 2, 1)
+    with pytest.raises(DataError, match=r"it looks like \(sequences, 2, steps\): say --layout bdl"):
+        check_data(REAL, swapped)
+    np.testing.assert_array_equal(check_data(REAL, swapped, layout="bdl").inputs, X)
+    with pytest.raises(DataError, match="--layout bdl has swapped the last two axes"):
+        check_data(REAL, X, layout="bdl")
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int64"])
+def test_whole_numbers_are_read_as_they_are(dtype: str) -> None:
+    whole = np.random.default_rng(0).integers(0, 2, X.shape).astype(dtype)
+    with pytest.warns(SnnDeployWarning, match=f"inputs of dtype {dtype} are read as"):
+        read = check_data(REAL, whole).inputs
+    np.testing.assert_array_equal(read, whole)
+    assert read.dtype == np.float32
+
+
+@pytest.mark.parametrize("number", [2**24 + 1, -(2**40)])
+def test_whole_numbers_that_have_no_exact_float(number: int) -> None:
+    whole = np.zeros(X.shape, np.int64)
+    whole[1, 2, 0] = number
+    with pytest.raises(DataError, match="where float32 is exact"):
+        check_data(REAL, whole)
 
 
 def test_parts_of_data() -> None:
-    data = check_data(REAL, X, labels=[7, 8, 9], lengths=[1, 2, 3])
+    data = check_data(REAL, X, labels=[0, 2, 1], lengths=[1, 2, 3])
     part = data[1:]
     assert isinstance(part, Data)
     np.testing.assert_array_equal(part.inputs, X[1:])
     assert part.labels is not None
-    np.testing.assert_array_equal(part.labels, [8, 9])
+    np.testing.assert_array_equal(part.labels, [2, 1])
     np.testing.assert_array_equal(part.lengths, [2, 3])
     assert len(data.first(2)) == 2
     assert len(data.first(None)) == len(data.first(99)) == 3
@@ -111,11 +198,6 @@ WRONG: dict[str, tuple[Network, dict[str, Any], str]] = {
         "inputs: shape (3, 4, 1); this network takes (sequences, steps, 2) floats",
     ),
     "a number": (REAL, {"inputs": 3.0}, "inputs: shape (); this network takes"),
-    "integers": (
-        REAL,
-        {"inputs": X.astype(int)},
-        "inputs: dtype int64; this network takes float32, scaled as in training",
-    ),
     "complex numbers": (REAL, {"inputs": X.astype(complex)}, "inputs: dtype complex128; this"),
     "objects": (REAL, {"inputs": X.astype(object)}, "inputs: dtype object; this network"),
     "text": (REAL, {"inputs": X.astype(str)}, "inputs: dtype <U"),
@@ -219,14 +301,60 @@ def test_wrong_data_is_refused(case: tuple[Network, dict[str, Any], str]) -> Non
 
 def test_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
-    np.savez(path, inputs=X, labels=[1, 2, 3], lengths=[4, 1, 2], notes=np.array(["ignored"]))
+    np.savez(path, inputs=X, labels=[1, 2, 0], lengths=[4, 1, 2], notes=np.array(["ignored"]))
     data = load_data(path, REAL)
     np.testing.assert_array_equal(data.inputs, X)
     assert data.labels is not None
-    np.testing.assert_array_equal(data.labels, [1, 2, 3])
+    np.testing.assert_array_equal(data.labels, [1, 2, 0])
     np.testing.assert_array_equal(data.lengths, [4, 1, 2])
     np.savez_compressed(path, inputs=X)
     np.testing.assert_array_equal(load_data(str(path), REAL).inputs, X)
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (("x", "y", "length"), {}),
+        (("X", "target", "seq_len"), {}),
+        (("Data", "Labels", "LENS"), {}),
+        (("a", "b", "c"), {"inputs_key": "a", "labels_key": "b", "lengths_key": "c"}),
+        (("inputs", "labels", "lengths"), {"labels_key": "labels"}),
+    ],
+)
+def test_arrays_by_other_names(tmp_path: Path, names: tuple[str, ...], keys: Any) -> None:
+    arrays = dict(zip(names, (X, np.array([1, 2, 0]), np.array([4, 1, 2])), strict=True))
+    np.savez(tmp_path / "data.npz", **arrays, note=np.zeros(3))
+    data = load_data(DataFile(str(tmp_path / "data.npz"), **keys), REAL)
+    np.testing.assert_array_equal(data.inputs, X)
+    np.testing.assert_array_equal(data.labels, [1, 2, 0])
+    np.testing.assert_array_equal(data.lengths, [4, 1, 2])
+
+
+def test_keys_that_name_nothing_and_those_that_leave_out(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", inputs=X, labels=[7, 8, 9])
+    path = str(tmp_path / "data.npz")
+    with pytest.raises(DataError, match=r"no array 'z' in it \(--labels-key\); it holds: inputs"):
+        load_data(DataFile(path, labels_key="z"), REAL)
+    assert load_data(DataFile(path, labels_key=""), REAL).labels is None
+
+
+def test_tensors_of_torch(tmp_path: Path) -> None:
+    labels = np.array([1, 2, 0])
+    forms: dict[str, Any] = {
+        "table": {"x": X, "y": labels, "epoch": 3},
+        "tuple": (X, labels),
+        "alone": X,
+    }
+    for name, content in forms.items():
+        for write in (write_zip, write_legacy):
+            data = load_data(write(tmp_path / f"{name}.pt", content), REAL)
+            np.testing.assert_array_equal(data.inputs, X)
+            if name != "alone":
+                np.testing.assert_array_equal(data.labels, labels)
+    with pytest.raises(DataError, match="it holds no tensors by name"):
+        load_data(write_zip(tmp_path / "x.pt", [1, 2, 3, 4]), REAL)
+    with pytest.raises(DataError, match=r"refuses to load 'os\.system'"):
+        load_data(write_zip(tmp_path / "x.pt", {"x": X, "z": Call("os.system", ("true",))}), REAL)
 
 
 def test_messages_begin_with_the_file(tmp_path: Path) -> None:
@@ -256,6 +384,7 @@ def zipped(**members: bytes) -> bytes:
     return content.getvalue()
 
 
+BRACKETS = b"\x93NUMPY\x01\0\x28\x23" + b"(" * 9000
 UNREADABLE = "not a readable .npz of plain arrays ("
 FILES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", UNREADABLE),
@@ -264,7 +393,15 @@ FILES: dict[str, tuple[bytes, str]] = {
     "half a zip": (npz(inputs=X)[:100], UNREADABLE),
     "objects": (npz(inputs=np.array([{}, []], dtype=object)), UNREADABLE),
     "a bare array": (bare(X), "one bare array; save it as .npz under the name 'inputs'"),
-    "no inputs": (npz(x=X, y=X), "no array 'inputs' in it; it holds: x, y"),
+    "no inputs": (npz(a=X, b=X), "no array 'inputs' in it; it holds: a, b"),
+    "inputs twice": (
+        npz(x=X, data=X),
+        "'x' and 'data' could each be the inputs; say with --inputs",
+    ),
+    "a header of brackets": (
+        zipped(**{"inputs.npy": BRACKETS}),
+        UNREADABLE,
+    ),
     "no array": (zipped(), "no array 'inputs' in it; it holds: nothing"),
     "a zip of something else": (zipped(inputs=b"hello"), UNREADABLE),
     "an array cut short": (zipped(**{"inputs.npy": bare(X)[:-8]}), UNREADABLE),

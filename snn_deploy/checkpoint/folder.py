@@ -46,8 +46,10 @@ def file_in(folder: Path) -> Path:
     found = sorted({file for mask in _WEIGHTS_OF_ANY_NAME for file in folder.glob(mask)})
     if len(found) == 1:
         return found[0]
-    several = ", ".join(file.name for file in found[:8]) or "no checkpoint"
-    raise CheckpointError(f"it is a folder, with {several} in it; name the checkpoint file in it")
+    several = ", ".join(file.name for file in found[:8])
+    raise CheckpointError(
+        "it is a folder; name the checkpoint file in it" + (f": {several}" if several else "")
+    )
 
 
 def read_shards(

@@ -13,6 +13,7 @@ import click
 from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.options import (
     checkpoint_options,
+    data_forms,
     gathered,
     output_steps_option,
     parse_pairs,
@@ -70,6 +71,7 @@ class ConvertRequest:
     metavar="DATA.npz",
     help="Representative inputs (training data): number formats are chosen from their ranges.",
 )
+@data_forms("calibration")
 @output_steps_option
 @click.option(
     "--set",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
-from snn_deploy.cli.options import EngineType, gathered
+from snn_deploy.cli.options import EngineType, data_forms, gathered
 
 if TYPE_CHECKING:
     from snn_deploy.evaluation.workers import Cluster
@@ -64,6 +64,7 @@ class EvaluateRequest:
     help="DATA.npz, or inputs.npy, which stays on disk, or a folder of it and its labels.npy and "
     "lengths.npy.",
 )
+@data_forms("data_path")
 @click.option("-o", "--output", metavar="OUT.json", default="evaluation.json", show_default=True)
 @click.option(
     "--backend",

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
-from snn_deploy.cli.options import config_option, family_option, gathered, parse_pairs
+from snn_deploy.cli.options import (
+    config_option,
+    data_forms,
+    family_option,
+    gathered,
+    parse_pairs,
+)
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
@@ -64,6 +70,7 @@ class FinetuneRequest:
 @click.option(
     "--data", metavar="TRAIN.npz", required=True, help="Labelled training data; also calibrates."
 )
+@data_forms("data", "validation")
 @click.option("--target", default="loihi2", show_default=True, help="Hardware profile, or a file.")
 @click.option(
     "--set",

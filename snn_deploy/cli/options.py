@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -15,6 +15,7 @@ __all__ = [
     "checkpoint_options",
     "config_file",
     "config_option",
+    "data_forms",
     "data_option",
     "device_option",
     "family_option",
@@ -170,13 +171,61 @@ def config_file(reading: dict[str, Any]) -> str | None:
     return file
 
 
-data_option: Decorator = click.option(
-    "--data",
-    "data_path",
-    metavar="DATA.npz",
-    required=True,
-    help="Arrays 'inputs' and, where there are any, 'labels' and 'lengths'.",
+_FORM_OPTIONS: tuple[Decorator, ...] = (
+    click.option("--inputs-key", metavar="NAME", help="What the inputs are called in the data."),
+    click.option("--labels-key", metavar="NAME", help="What the labels are called; '': none."),
+    click.option("--lengths-key", metavar="NAME", help="What the lengths are called; '': none."),
+    click.option(
+        "--layout",
+        type=click.Choice(["bld", "bdl"]),
+        default="bld",
+        show_default=True,
+        help="Order of the inputs' axes: sequences, steps, features; or features before steps.",
+    ),
 )
+
+
+def data_forms(*paths: str) -> Decorator:
+    """Add the options that say how data files are read, and give them to the named paths."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def named(
+            *args: Any,
+            inputs_key: Any,
+            labels_key: Any,
+            lengths_key: Any,
+            layout: Any,
+            **given: Any,
+        ) -> Any:
+            if (inputs_key, labels_key, lengths_key, layout) != (None, None, None, "bld"):
+                from snn_deploy.data.data_file import DataFile
+
+                for path in paths:
+                    if given[path] is not None:
+                        keys = (inputs_key, labels_key, lengths_key)
+                        given[path] = DataFile(given[path], *keys, layout)
+            return command(*args, **given)
+
+        for option in reversed(_FORM_OPTIONS):
+            named = option(named)
+        return named
+
+    return decorate
+
+
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--data`` and how it is read."""
+    option = click.option(
+        "--data",
+        "data_path",
+        metavar="DATA.npz",
+        required=True,
+        help="Arrays 'inputs' and, where there are any, 'labels' and 'lengths'.",
+    )
+    return cast("Callable[..., Any]", option(data_forms("data_path")(command)))
+
+
 limit_option: Decorator = click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N sequences."
 )

@@ -14,6 +14,7 @@ from snn_deploy.cli.options import (
     CHECKPOINT_OPTIONS,
     EngineType,
     checkpoint_options,
+    data_forms,
     device_option,
     gathered,
     limit_option,
@@ -60,7 +61,7 @@ class SimulateRequest:
     @property
     def stream(self) -> StreamRequest:
         """Those of the options that make it a stream."""
-        piped = self.data_path == STANDARD_INPUT
+        piped = str(self.data_path) == STANDARD_INPUT
         return StreamRequest(self.chunk, self.save_state, self.resume, piped)
 
     def check(self) -> None:
@@ -86,6 +87,7 @@ class SimulateRequest:
     help="Arrays 'inputs' and, where there are any, 'labels' and 'lengths'; or - for steps on "
     "standard input, one a line, whose answers are printed as they come.",
 )
+@data_forms("data_path")
 @click.option(
     "--backend",
     default="native",

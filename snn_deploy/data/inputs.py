@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.data.data_file import Layout, data_file
+from snn_deploy.data.files import read_arrays
+from snn_deploy.data.forms import as_classes, as_signal
 from snn_deploy.errors import DataError
-from snn_deploy.io.arrays import MalformedArrayError, open_archive
-from snn_deploy.io.reading import open_regular
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.float_inputs import TokenInput
 
 __all__ = ["Data", "check_data", "check_inputs", "load_data", "rows_of", "vocabulary_of"]
-
-MOST_NAMES = 8  # of an archive's members, in a message
-
-ARRAYS = ("inputs", "labels", "lengths")
-_NEEDED = "data is an .npz with an array 'inputs'"
-_REASONS: dict[type, str] = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}
 
 
 @dataclass(frozen=True)
@@ -85,42 +79,18 @@ def rows_of(start: int, stop: int, answers: int, pairs: bool) -> Any:
 def load_data(path: str | os.PathLike[str], network: Network) -> Data:
     """Read DATA.npz (``inputs``, optional ``labels`` and ``lengths``) for a network.
 
+    The arrays may have other names that are usual, or those of a
+    :class:`~snn_deploy.data.data_file.DataFile`. A ``.pt`` or ``.pth`` file of tensors is read
+    like an archive; two or three tensors without names are inputs, labels and lengths.
+
     Raises
     ------
     DataError
         If the file cannot be read, or :func:`check_data` refuses what it holds.
     """
-    file = Path(path)
-    try:
-        _check_recognisable(file)
-        with open_archive(file) as archive:
-            wanted = [name for name in ARRAYS if name in archive.names]
-            arrays = {name: archive.read(name) for name in wanted}
-            names = archive.names
-    except OSError as error:
-        raise DataError(
-            f"{file}: {_REASONS.get(type(error), error.strerror)}; {_NEEDED}"
-        ) from error
-    except MalformedArrayError as error:
-        raise DataError(f"{file}: not a readable .npz of plain arrays ({error})") from error
-    if "inputs" not in arrays:
-        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-        told = (", ".join(names[:MOST_NAMES]) + more) or "nothing"
-        raise DataError(f"{file}: no array 'inputs' in it; it holds: {told}")
-    return check_data(network, **arrays, where=str(file))
-
-
-def _check_recognisable(file: Path) -> None:
-    """Refuse other files by their first bytes."""
-    with open_regular(file) as content:
-        head = content.read(8)
-    if head.startswith(b"\x93NUMPY"):
-        raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
-    if not head.startswith(b"PK"):
-        raise DataError(
-            f"{file}: not a readable .npz of plain arrays (its first bytes are {head!r}); write "
-            "one with numpy.savez(file, inputs=…)"
-        )
+    file = data_file(path)
+    arrays = read_arrays(file)
+    return check_data(network, **arrays, where=str(file), layout=file.layout)
 
 
 def check_data(
@@ -129,17 +99,23 @@ def check_data(
     labels: npt.ArrayLike | None = None,
     lengths: npt.ArrayLike | None = None,
     where: str = "inputs",
+    layout: Layout = "bld",
 ) -> Data:
     """Check arrays against a network's input, and complete them.
+
+    Inputs may lack their last axis where the network takes one feature, be whole numbers where
+    float32 holds them (a warning says so), or have their last two axes swapped (``layout``).
+    Labels may be (B, 1) or one-hot.
 
     Raises
     ------
     DataError
         On a wrong shape or dtype, an empty batch, NaN or infinity, a token outside the vocabulary,
+        labels that are no classes of the network,
         lengths outside 1 … L, or fewer steps than the answer has; the message names the first
         offending position.
     """
-    array = check_inputs(network, inputs, where)
+    array = check_inputs(network, inputs, where, layout)
     batch, steps = array.shape[:2]
     if batch == 0 or steps == 0:
         raise DataError(f"{where}: shape {array.shape} holds no step; need at least one sequence")
@@ -189,7 +165,7 @@ def _short(shortest: int, steps: int) -> str:
 
 
 def check_inputs(
-    network: Network, inputs: npt.ArrayLike, where: str = "inputs"
+    network: Network, inputs: npt.ArrayLike, where: str = "inputs", layout: Layout = "bld"
 ) -> npt.NDArray[Any]:
     """Check shape, dtype and values of inputs alone, of a whole batch or of a part of it.
 
@@ -204,8 +180,9 @@ def check_inputs(
     vocabulary = vocabulary_of(network)
     if vocabulary is not None:
         _check_tokens(array, vocabulary, where)
-    else:
-        _check_signal(array, network.input.width, where)
+        return array
+    array = as_signal(array, network.input.width, layout, where)
+    _check_signal(array, where)
     return array
 
 
@@ -225,11 +202,7 @@ def _as_array(value: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
         ) from error
 
 
-def _check_signal(array: npt.NDArray[Any], width: int, where: str) -> None:
-    if array.ndim != 3 or array.shape[2] != width:
-        raise DataError(
-            f"{where}: shape {array.shape}; this network takes (sequences, steps, {width}) floats"
-        )
+def _check_signal(array: npt.NDArray[Any], where: str) -> None:
     if not np.issubdtype(array.dtype, np.floating):
         raise DataError(
             f"{where}: dtype {array.dtype}; this network takes float32, scaled as in training"
@@ -270,11 +243,10 @@ def _labels(
         raise DataError(
             f"{where}: labels of shape {array.shape} for {answers} {what}; give one each"
         )
-    if array.ndim > 2 or not np.issubdtype(array.dtype, np.integer):
-        return None  # targets of a regression: nothing to count correct predictions with
-    if array.ndim == 2 and not _classifies_steps(network):
+    answer = (network.head or network.nodes)[-1]
+    if answer.width == 1:  # a regression: nothing to count correct predictions with
         return None
-    return array.astype(np.int64)
+    return as_classes(array, answer.width, _classifies_steps(network), where)
 
 
 def _classifies_steps(network: Network) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data.inputs import rows_of, vocabulary_of
+from snn_deploy.errors import DataError
 from snn_deploy.evaluation.dataset import open_dataset
 from snn_deploy.io.array_file import ArrayFile
 from snn_deploy.ir.network import Network
@@ -65,13 +66,14 @@ def open_recording(
         If there is no such data, or its arrays do not fit together.
     """
     source = Path(path)
-    dimensions = 2 if vocabulary_of(network) is not None else 3
     if source.suffix == ".npy" and source.is_file():
         array = ArrayFile(source)
-        if array.ndim == dimensions - 1:
+        if _is_one_sequence(array.shape, network):
             return Recording(array, None, None, 1, single=True)
-    dataset = open_dataset(source, network)
+    dataset = open_dataset(path, network)
     answers = min(limit or len(dataset), len(dataset))
+    if dataset.layout != "bld":
+        raise DataError(f"{path}: --layout {dataset.layout} is for whole sequences, not --chunk")
     rows = rows_of(0, answers, len(dataset), dataset.pairs)
     samples = 2 * answers if dataset.pairs else answers
     recording = Recording(dataset.inputs, None, None, samples, rows)
@@ -82,3 +84,11 @@ def open_recording(
     if (lengths == recording.steps).all():
         return replace(recording, labels=labels)
     return replace(recording, labels=labels, lengths=lengths)
+
+
+def _is_one_sequence(shape: tuple[int, ...], network: Network) -> bool:
+    """Tell a sequence from several: (L,) tokens or numbers of one feature, or (L, d_input)."""
+    width = network.input.width
+    if vocabulary_of(network) is not None or len(shape) == 1:
+        return len(shape) == 1 and (width == 1 or vocabulary_of(network) is not None)
+    return len(shape) == 2 and shape[1] == width

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.data.inputs import ARRAYS, Data, check_data, load_data, rows_of
+from snn_deploy.data.data_file import ARRAYS, DataFile, Layout, data_file
+from snn_deploy.data.inputs import Data, check_data, load_data, rows_of
 from snn_deploy.errors import DataError
 from snn_deploy.io.array_file import ArrayFile
 from snn_deploy.io.reading import Stamp
@@ -38,11 +39,18 @@ class Dataset:
     labels: npt.NDArray[Any] | ArrayFile | None
     lengths: npt.NDArray[Any] | ArrayFile
     pairs: bool = False
+    layout: Layout = "bld"
     stamps: Mapping[Path, Stamp] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Give how many sequences, or pairs of them, there are."""
         return len(self.inputs) // 2 if self.pairs else len(self.inputs)
+
+    @property
+    def steps(self) -> int:
+        """How long the sequences are, L."""
+        time = 2 if self.layout == "bdl" and self.inputs.ndim > 2 else 1
+        return int(self.inputs.shape[time]) if self.inputs.ndim > time else 0
 
     def shard(self, network: Network, start: int, stop: int) -> Data:
         """Read and check sequences, or pairs of them, ``start`` … ``stop - 1``.
@@ -56,7 +64,8 @@ class Dataset:
         labels = None if self.labels is None else self.labels[start:stop]
         what = "pairs" if self.pairs else "sequences"
         where = f"{self.path}, {what} {start} to {stop - 1}"
-        return check_data(network, np.asarray(self.inputs[rows]), labels, self.lengths[rows], where)
+        inputs = np.asarray(self.inputs[rows])
+        return check_data(network, inputs, labels, self.lengths[rows], where, self.layout)
 
     def first(self, network: Network, limit: int | None) -> Data:
         """Read and check the first ``limit`` sequences, or all."""
@@ -64,7 +73,7 @@ class Dataset:
 
     def digest(self) -> str:
         """Give the SHA-256 of shapes, dtypes and every byte of the arrays."""
-        sha = hashlib.sha256()
+        sha = hashlib.sha256(b"" if self.layout == "bld" else self.layout.encode())
         for array in (self.inputs, self.labels, self.lengths):
             if array is None:
                 sha.update(b"none;")
@@ -88,10 +97,11 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
     DataError
         If there is no such data, or its arrays do not fit together.
     """
-    source = Path(path)
+    named = data_file(path)
+    source = Path(named)
     is_folder = os.path.isdir(source)  # noqa: PTH112 - of any name, a null byte in it too
     if not is_folder and (source.suffix != ".npy" or not os.path.lexists(source)):
-        return _whole(source, network)
+        return _whole(named, network)
     folder = source if is_folder else source.parent
     first = folder / "inputs.npy" if is_folder else source
     inputs = _opened(first)
@@ -109,10 +119,13 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
             )
     if not len(inputs):
         raise DataError(f"{first}: no sequences in it")
-    every_step = np.full(len(inputs), inputs.shape[1] if inputs.ndim > 1 else 0, dtype=np.int64)
     lengths = arrays["lengths"]
-    valid = every_step if lengths is None else lengths
-    return Dataset(source, inputs, arrays["labels"], valid, network.pairs, stamps)
+    valid = np.zeros(0, dtype=np.int64) if lengths is None else lengths
+    labels = arrays["labels"]
+    opened = Dataset(source, inputs, labels, valid, network.pairs, named.layout, stamps)
+    if lengths is not None:
+        return opened
+    return replace(opened, lengths=np.full(len(inputs), opened.steps, dtype=np.int64))
 
 
 def check_unchanged(stamps: Mapping[Path, Stamp]) -> None:
@@ -131,10 +144,11 @@ def check_unchanged(stamps: Mapping[Path, Stamp]) -> None:
             )
 
 
-def _whole(file: Path, network: Network) -> Dataset:
+def _whole(named: DataFile, network: Network) -> Dataset:
+    file = Path(named)
     stamps = {file: _stamp(file)} if file.exists() else {}  # if not, it is refused below
-    data = load_data(file, network)
-    return Dataset(file, data.inputs, data.labels, data.lengths, data.pairs, stamps)
+    data = load_data(named, network)
+    return Dataset(file, data.inputs, data.labels, data.lengths, data.pairs, stamps=stamps)
 
 
 def _stamp(file: Path) -> Stamp:

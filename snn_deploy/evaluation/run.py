@@ -6,13 +6,14 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import Any
 
 from snn_deploy.api import load
+from snn_deploy.data.data_file import data_file
 from snn_deploy.evaluation.dataset import Dataset, open_dataset
 from snn_deploy.evaluation.journal import open_journal
 from snn_deploy.evaluation.tally import Tally, TallySchema
@@ -133,7 +134,7 @@ def evaluate(
     stamps = {Path(deployment): stamp, **dataset.stamps} if stamp else dataset.stamps
     task = Task(
         deployment=_absolute(deployment),
-        data=_absolute(data),
+        data=replace(data_file(data), path=_absolute(data)),
         backend=backend,
         sequences=len(dataset),
         shard_size=shard_size,
@@ -174,7 +175,7 @@ def _run(
 def _tally_schema(network: Network, dataset: Dataset, task: Task, shard: int) -> TallySchema:
     start, stop = task.bounds(shard)
     sequences = (stop - start) * (2 if dataset.pairs else 1)
-    return TallySchema(network, sequences, int(dataset.inputs.shape[1]))
+    return TallySchema(network, sequences, dataset.steps)
 
 
 def _report(progress: Progress | None, task: Task, shards: Iterable[int]) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from snn_deploy.data.data_file import DataFile
 from snn_deploy.errors import BackendError, BackendUnavailableError, ConfigError, SnnDeployWarning
 from snn_deploy.evaluation.dataset import Dataset, check_unchanged, open_dataset
 from snn_deploy.evaluation.processes import RETRIES, map_in_processes
@@ -30,7 +31,7 @@ class Task:
     """
 
     deployment: str
-    data: str
+    data: DataFile
     backend: str
     sequences: int
     shard_size: int

@@ -1,0 +1,109 @@
+"""Which file data is in, what its arrays are called there, and how they lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from snn_deploy.errors import DataError
+
+__all__ = ["ARRAYS", "DataFile", "Layout", "data_file", "find_arrays"]
+
+Layout = Literal["bld", "bdl"]
+
+ARRAYS = ("inputs", "labels", "lengths")
+_USUAL: dict[str, tuple[str, ...]] = {
+    "inputs": ("input", "x", "xs", "data", "samples", "features", "signal", "signals", "events"),
+    "labels": ("label", "y", "ys", "target", "targets", "classes", "class"),
+    "lengths": ("length", "lens", "seq_len", "seq_lens", "seq_lengths", "sequence_lengths"),
+}
+"""What else people call the arrays, in small letters."""
+_MOST_NAMES = 8  # in a message
+
+
+@dataclass(frozen=True)
+class DataFile(os.PathLike[str]):
+    """A path of data, and what the file itself does not say; taken wherever a path is.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    inputs_key, labels_key, lengths_key
+        What the arrays are called; None: as usual. An empty ``labels_key`` or ``lengths_key``:
+        there are none.
+    layout
+        ``"bld"``: (sequences, steps, features); ``"bdl"``: (sequences, features, steps).
+    """
+
+    path: str
+    inputs_key: str | None = None
+    labels_key: str | None = None
+    lengths_key: str | None = None
+    layout: Layout = "bld"
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __str__(self) -> str:
+        return self.path
+
+
+def data_file(path: str | os.PathLike[str]) -> DataFile:
+    """Give a path as one that says what its arrays are called: as usual."""
+    return path if isinstance(path, DataFile) else DataFile(os.fspath(path))
+
+
+def find_arrays(file: DataFile, names: Iterable[str]) -> dict[str, str]:
+    """Find what ``inputs``, ``labels`` and ``lengths`` are called in a file.
+
+    Returns
+    -------
+    dict of str to str
+        By ``inputs``, ``labels``, ``lengths``: the name in the file, of those that there are.
+
+    Raises
+    ------
+    DataError
+        If there are no inputs, several arrays could be the same one, or a key names none.
+    """
+    names = list(names)
+    keys = (file.inputs_key, file.labels_key, file.lengths_key)
+    found = {}
+    for role, key in zip(ARRAYS, keys, strict=True):
+        name = _find(file, role, key, names)
+        if name is not None:
+            found[role] = name
+    if "inputs" not in found:
+        raise DataError(
+            f"{file}: no array 'inputs' in it; it holds: {_listed(names)}. Say with --inputs-key "
+            "NAME which one is meant"
+        )
+    return found
+
+
+def _find(file: DataFile, role: str, key: str | None, names: list[str]) -> str | None:
+    if key == "" and role != "inputs":
+        return None
+    if key is not None:
+        if key not in names:
+            raise DataError(
+                f"{file}: no array '{key}' in it (--{role}-key); it holds: {_listed(names)}"
+            )
+        return key
+    if role in names:
+        return role
+    usual = [name for name in names if name.lower() in (role, *_USUAL[role])]
+    if len(usual) > 1:
+        several = " and ".join(f"'{name}'" for name in usual)
+        raise DataError(
+            f"{file}: {several} could each be the {role}; say with --{role}-key NAME which one is"
+        )
+    return usual[0] if usual else None
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    return (", ".join(names[:_MOST_NAMES]) + more) or "nothing"

@@ -1,0 +1,117 @@
+"""The forms that people keep inputs and labels in, brought to the one that networks take."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snn_deploy.data.data_file import Layout
+from snn_deploy.errors import DataError, SnnDeployWarning
+
+__all__ = ["as_classes", "as_signal"]
+
+Array = npt.NDArray[Any]
+
+_EXACT = 1 << 24
+"""float32 holds every integer up to here."""
+
+
+def as_signal(array: Array, width: int, layout: Layout, where: str) -> Array:
+    """Give (sequences, steps, width) numbers: of one channel, transposed, or of whole numbers.
+
+    Raises
+    ------
+    DataError
+        If the shape does not fit, or numbers have no exact float32.
+    """
+    if array.ndim == 2 and width == 1:
+        array = array[:, :, None]
+    elif array.ndim == 3 and layout == "bdl":
+        array = array.transpose(0, 2, 1)
+    if array.ndim != 3 or array.shape[2] != width:
+        raise DataError(
+            f"{where}: shape {array.shape}; this network takes (sequences, steps, {width}) floats"
+            f"{_hint(array, width, layout)}"
+        )
+    if array.dtype.kind not in "biu":
+        return array
+    if array.dtype.kind != "b" and array.size:
+        least, most = int(array.min()), int(array.max())
+        if max(-least, most) > _EXACT:
+            raise DataError(
+                f"{where}: inputs of dtype {array.dtype} reach {max(-least, most, key=abs):,}, "
+                f"beyond ±{_EXACT:,}, where float32 is exact: scale them as in training"
+            )
+        read = "the whole numbers that they are"
+    else:
+        read = "0 and 1"
+    warnings.warn(
+        f"inputs of dtype {array.dtype} are read as {read}; if training scaled them, scale them "
+        "likewise",
+        SnnDeployWarning,
+        stacklevel=4,
+    )
+    return array.astype(np.float32)
+
+
+def _hint(array: Array, width: int, layout: Layout) -> str:
+    if layout == "bld" and array.ndim == 3 and array.shape[1] == width:
+        return (
+            f"; it looks like (sequences, {width}, steps): say --layout bdl if it is, or transpose "
+            "it with numpy.swapaxes(inputs, 1, 2)"
+        )
+    if layout == "bdl":
+        return ", and --layout bdl has swapped the last two axes"
+    return ""
+
+
+def as_classes(labels: Array, classes: int, by_step: bool, where: str) -> npt.NDArray[np.int64]:
+    """Give one class an answer: of labels (B,), (B, 1) or one-hot; by step (B, steps) and so on.
+
+    Parameters
+    ----------
+    labels
+        As they are in the file.
+    classes
+        How many classes the network knows.
+    by_step
+        Whether each step has an answer.
+    where
+        What messages call the data.
+
+    Raises
+    ------
+    DataError
+        If they are no classes, or name one that the network does not know.
+    """
+    dimensions = 2 if by_step else 1
+    if labels.ndim == dimensions + 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    elif labels.ndim == dimensions + 1 and labels.shape[-1] == classes and _one_hot(labels):
+        labels = labels.argmax(axis=-1)
+    if labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
+        labels = labels.astype(np.int64)
+    if labels.ndim > dimensions or labels.dtype.kind not in "biu":
+        raise DataError(
+            f"{where}: labels of shape {labels.shape} and dtype {labels.dtype} are no classes; "
+            f"this network answers with one of {classes}: give one integer, 0 … {classes - 1}, "
+            f"{'a step' if by_step else 'a sequence'}, or leave them out with --labels-key ''"
+        )
+    unknown = labels >= classes
+    if unknown.any():
+        position = [int(i) for i in np.argwhere(unknown)[0]]
+        raise DataError(
+            f"{where}: labels{position} is class {int(labels[tuple(position)])}, but the network "
+            f"knows {classes}, 0 … {classes - 1}: these labels are of other data, or begin at 1"
+        )
+    return labels.astype(np.int64)
+
+
+def _one_hot(labels: Array) -> bool:
+    if labels.dtype.kind not in "biuf":
+        return False
+    ones = labels == 1
+    return bool(((labels == 0) | ones).all() and (ones.sum(axis=-1) == 1).all())
