@@ -254,7 +254,11 @@ def test_what_is_in_it_is_kept_as_far_as_it_can_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "told"),
-    [((2, 4), "48 bytes, not those of its shape"), ((-1,), "an impossible shape")],
+    [
+        ((2, 4), "48 bytes, not those of its shape"),
+        ((-1,), "an impossible shape"),
+        ((0, 2**62, 2**62), "an impossible shape"),
+    ],
 )
 def test_damaged_numpy_arrays(tmp_path: Path, shape: tuple[int, ...], told: str) -> None:
     content = hyper(x=array(shape, np.arange(6.0).tobytes()))

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "formats.toml").write_text("weight_bits = 99\n")
     with np.load(TEST) as data:
         np.savez(folder / "data.npz", inputs=data["inputs"][:2])
-        np.savez(folder / "misnamed.npz", x=data["inputs"][:2])
+        np.savez(folder / "misnamed.npz", a=data["inputs"][:2])
         np.savez(folder / "wide.npz", inputs=np.zeros((2, 5, 3), np.float32))
     return folder
 
@@ -59,7 +59,7 @@ CONVERT = [
     ("CKPT --config negative.yaml", "option 'model.d_model' is -3: Input should be greater"),
     ("CKPT --calibration text", "its first bytes are b'hello\\n'); write one with numpy"),
     ("CKPT --calibration folder", "folder: a folder; data is an .npz with an array 'inputs'"),
-    ("CKPT --calibration misnamed.npz", "no array 'inputs' in it; it holds: x"),
+    ("CKPT --calibration misnamed.npz", "no array 'inputs' in it; it holds: a"),
     ("CKPT --calibration CKPT", "it holds: archive/data.pkl, "),
     ("CKPT --calibration wide.npz", "this network takes (sequences, steps, 1) floats"),
     ("CKPT --output-steps -3", "'-3' is none of: one, all, or a number of last steps"),

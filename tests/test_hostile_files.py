@@ -6,6 +6,7 @@ Each case was a traceback, a hang, gigabytes of memory, or a wrong figure once.
 from __future__ import annotations
 
 import io
+import json
 import os
 import zipfile
 from collections.abc import Callable
@@ -14,13 +15,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from networks import float_network
 
 import snn_deploy
 from snn_deploy import examples
 from snn_deploy.cli.main import main
+from snn_deploy.data.inputs import load_data
 from snn_deploy.deployment import Deployment
 from snn_deploy.engines.native import compilation
 from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.io.checksummed import ForeignFileError, read_checksummed
 from snn_deploy.quantize.config import parse_settings, read_formats
 from snn_deploy.traces import read_trace
 
@@ -258,3 +262,20 @@ def test_settings_and_formats_are_bounded(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="not UTF-8 text at byte 0"):
         read_formats(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("shape", [(0, 2**40, 2**40), (2**62, 0), (0,) * 33, (-1, 0)])
+def test_empty_arrays_of_impossible_shapes(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """Numpy multiplies the dimensions that are not 0, of an empty array too."""
+    header = str({"descr": "<f4", "fortran_order": False, "shape": shape}).encode()
+    member = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("inputs.npy", member)
+    with pytest.raises(DataError, match=r"an \.npy of "):
+        load_data(tmp_path / "x.npz", float_network(d_in=2, layers=0))
+    entry = {"dtype": "F32", "shape": list(shape), "data_offsets": [0, 0]}
+    document = {"__metadata__": {"snn-deploy-stream": "{}"}, "x": entry}
+    text = json.dumps(document).encode()
+    (tmp_path / "x").write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(ForeignFileError, match="describes tensor 'x' wrongly"):
+        read_checksummed("snn-deploy-stream", tmp_path / "x")

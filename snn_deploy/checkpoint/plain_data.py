@@ -17,13 +17,13 @@ import numpy as np
 from snn_deploy.checkpoint.tensors import Array, TensorRef
 from snn_deploy.checkpoint.vocabulary import LATIN1, NDARRAY, Instance, Name, number_code
 from snn_deploy.errors import CheckpointError
+from snn_deploy.io.arrays import is_possible
 
 __all__ = ["Record", "to_plain_data"]
 
 _MAX_VALUES = 500_000
 _MAX_DEPTH = 64
 _MAX_BYTES = 256 << 20
-_MAX_DIMENSIONS = 32
 _SCALARS = (str, int, float, bool, type(None), bytes)
 
 
@@ -140,9 +140,9 @@ def _omegaconf_content(instance: Instance) -> object:
 
 
 def _array(data: bytes, code: str, shape: tuple[object, ...], fortran: bool) -> Array:
-    sizes = [size for size in shape if type(size) is int and size >= 0]
-    if len(sizes) != len(shape) or len(sizes) > _MAX_DIMENSIONS:
+    if not is_possible(shape):
         raise CheckpointError("a numpy array in it has an impossible shape")
+    sizes = [size for size in shape if isinstance(size, int)]
     if math.prod(sizes) * np.dtype(code).itemsize != len(data):
         raise CheckpointError(f"a numpy array in it has {len(data)} bytes, not those of its shape")
     flat = np.frombuffer(data, code)

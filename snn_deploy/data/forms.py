@@ -27,7 +27,7 @@ def as_signal(array: Array, width: int, layout: Layout, where: str) -> Array:
     DataError
         If the shape does not fit, or numbers have no exact float32.
     """
-    if array.ndim == 2 and width == 1:
+    if array.ndim == 2 and width == 1 != array.shape[1]:  # (L, 1) would be one long sequence
         array = array[:, :, None]
     elif array.ndim == 3 and layout == "bdl":
         array = array.transpose(0, 2, 1)

@@ -13,7 +13,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
@@ -27,6 +27,7 @@ __all__ = [
     "Archive",
     "Header",
     "MalformedArrayError",
+    "is_possible",
     "memory_bytes",
     "open_archive",
     "read_header",
@@ -50,6 +51,13 @@ _KINDS = "biufcSU"  # plain numbers and text; no objects, no structures
 
 class MalformedArrayError(ValueError):
     """Bytes that are no array, or not the one that they declare; the message is one line."""
+
+
+def is_possible(shape: Collection[object]) -> bool:
+    """Whether an array can have a shape, also an empty one, of which numpy multiplies the rest."""
+    sizes = [size for size in shape if type(size) is int and 0 <= size < 2**48]
+    every = len(sizes) == len(shape) <= MAX_DIMENSIONS
+    return every and math.prod(max(size, 1) for size in sizes) < 2**48
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ def _header(fields: dict[str, bytes], start: int) -> Header:
         raise MalformedArrayError(f"an .npy whose header lacks or mistypes {error}") from error
     if dtype.kind not in _KINDS:
         raise MalformedArrayError(f"an .npy of {dtype}, which is no plain number; save such")
-    if len(shape) > MAX_DIMENSIONS or any(n >= 2**48 for n in shape):
+    if not is_possible(shape):
         raise MalformedArrayError("an .npy of an impossible shape")
     return Header(dtype, shape, fortran, start)
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.io.arrays import is_possible
 from snn_deploy.io.reading import open_regular
 
 __all__ = ["Contents", "ForeignFileError", "has_document", "read_checksummed", "with_checksum"]
@@ -160,8 +161,8 @@ def _places(declared: dict[str, Any], available: int) -> dict[str, Place]:
 def _place(name: str, entry: Any) -> Place:
     match entry:
         case {"dtype": str(kind), "shape": list(shape), "data_offsets": [int(begin), int(end)]}:
-            whole = all(type(n) is int and 0 <= n < 2**48 for n in (*shape, begin, end))
-            if kind in _TYPES and whole and len(shape) <= MAX_DIMENSIONS:
+            whole = all(type(n) is int and 0 <= n < 2**48 for n in (begin, end))
+            if kind in _TYPES and whole and len(shape) <= MAX_DIMENSIONS and is_possible(shape):
                 return np.dtype(_TYPES[kind]), tuple(shape), begin
     raise ForeignFileError(f"its header describes tensor {name[:100]!r} wrongly")
 
