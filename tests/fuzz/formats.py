@@ -24,11 +24,10 @@ from fuzz.mutate import mutate_bytes, mutate_document, mutate_text
 from random_networks import Limits, random_network
 from rich.console import Console
 from safetensors.numpy import save
+from test_checkpoints_as_people_have_them import KINDS
 
 import snn_deploy
-from snn_deploy.checkpoint import read_checkpoint
 from snn_deploy.checkpoint.config_file import read_config
-from snn_deploy.converters.registry import to_float_network
 from snn_deploy.data.inputs import load_data
 from snn_deploy.deployment import Deployment
 from snn_deploy.errors import DataError, NetworkError
@@ -41,6 +40,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.text import format_network
 from snn_deploy.mapping.profile import load_profile
 from snn_deploy.quantize.config import parse_settings, read_formats
+from snn_deploy.readers import read_source
 from snn_deploy.reports.table import render_profile
 from snn_deploy.run.streaming import Stream
 from snn_deploy.traces import TraceWriter, read_trace
@@ -347,6 +347,12 @@ def _read_trace(path: Path) -> None:
 _CONFIG = {"model": {"_name_": "spikingssm", "d_model": 4, "n_layers": 1}, "encoder": "linear"}
 
 
+_KINDS = (
+    *("weights under model", "two wrapping modules", "a whole module that holds itself"),
+    *("a large numpy array", "a partial function", "tables keyed by tuples and enums"),
+)
+
+
 def _checkpoints(folder: Path) -> list[bytes]:
     weights = {
         "model.s4_layers.0.A": np.arange(8, dtype=np.float32).reshape(2, 4),
@@ -355,6 +361,8 @@ def _checkpoints(folder: Path) -> list[bytes]:
     }
     content = {"state_dict": weights, "hyper_parameters": _CONFIG, "epoch": 3}
     files = [write_zip(folder / "zip", content), write_legacy(folder / "legacy", content)]
+    for number, name in enumerate(_KINDS):
+        files.append(write_zip(folder / f"kind{number}", KINDS[name][0]))
     files.append(EXAMPLE / "seqdigits_uni.ckpt")
     return [*(file.read_bytes() for file in files), save(weights, metadata={"format": "pt"})]
 
@@ -371,7 +379,7 @@ def change_checkpoint(rng: random.Random, content: bytes) -> bytes:
 
 
 def _read_checkpoint(path: Path) -> None:
-    to_float_network(read_checkpoint(path))
+    read_source(path)
 
 
 # --- profiles, settings, configurations
