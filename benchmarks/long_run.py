@@ -16,6 +16,7 @@ import numpy as np
 from workloads import MNIST, lowered
 
 from snn_deploy.engines.native import NativeSession
+from snn_deploy.engines.session import Watch
 from snn_deploy.examples.measuring import peak_bytes
 
 CHUNK = 8192
@@ -23,7 +24,7 @@ CHUNK = 8192
 
 def main(steps: int) -> None:
     network = lowered(MNIST)
-    session = NativeSession(network, 1)
+    session = NativeSession(network, Watch(1))
     values = np.random.default_rng(0).random((1, CHUNK, 1))
     mantissas, _ = network.input.output.encode(values)  # type: ignore[attr-defined]
     session.step(mantissas[:, :64])  # compiled, or loaded

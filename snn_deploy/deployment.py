@@ -15,7 +15,7 @@ from snn_deploy.compare.verification import Verification, compare_engines
 from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
-from snn_deploy.errors import ConfigError, SnnDeployWarning
+from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, write_deployment
 from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Progress, Simulation, simulate
@@ -118,7 +118,9 @@ class Deployment:
             If the backend is not installed, or failed.
         """
         if isinstance(inputs, Iterator):
-            return self._simulate_chunks(inputs, lengths, backend, trace, record)
+            from snn_deploy.run.chunks import simulate_chunks
+
+            return simulate_chunks(self.network, inputs, lengths, trace, record, _engine(backend))
         data = self._data(inputs, lengths)
         return simulate(self.network, data, _engine(backend), trace, progress, record)
 
@@ -128,6 +130,7 @@ class Deployment:
         *,
         lengths: npt.ArrayLike | None = None,
         trace: Collection[str] = (),
+        backend: str | Engine = "native",
     ) -> Stream:
         """Open a stream of ``samples`` sequences side by side: chunks in, answers out.
 
@@ -136,14 +139,16 @@ class Deployment:
         Raises
         ------
         ConfigError
-            If the network is no stream: it looks ahead, reads its sequences from the end too, or
-            pools in its midst.
+            If the network is no stream (it looks ahead, reads its sequences from the end too, or
+            pools in its midst), or the backend runs whole sequences only.
         """
         from snn_deploy.run.streaming import Stream
 
-        return Stream(self.network, samples, lengths, trace)
+        return Stream(self.network, samples, lengths, trace, _engine(backend))
 
-    def resume(self, path: PathLike, *, trace: Collection[str] = ()) -> Stream:
+    def resume(
+        self, path: PathLike, *, trace: Collection[str] = (), backend: str | Engine = "native"
+    ) -> Stream:
         """Go on, to the same bits, with a stream whose state :meth:`Stream.save` wrote.
 
         Raises
@@ -153,7 +158,7 @@ class Deployment:
         """
         from snn_deploy.run.streaming import Stream
 
-        return Stream.resume(self.network, path, trace)
+        return Stream.resume(self.network, path, trace, _engine(backend))
 
     def simulate_stream(
         self,
@@ -224,24 +229,6 @@ class Deployment:
             watch=watch,
             progress=progress,
         )
-
-    def _simulate_chunks(
-        self,
-        chunks: Iterator[Inputs],
-        lengths: npt.ArrayLike | None,
-        backend: str | Engine,
-        trace: Collection[str],
-        record: Record | None,
-    ) -> Simulation:
-        from snn_deploy.run.chunks import simulate_chunks
-
-        name = backend if isinstance(backend, str) else backend.name
-        if name != "native":
-            raise ConfigError(
-                f"an iterator of chunks needs the native backend, not {name}: other engines run "
-                "whole sequences"
-            )
-        return simulate_chunks(self.network, chunks, lengths, trace, record)
 
     def _data(self, inputs: Inputs | Data, lengths: npt.ArrayLike | None) -> Data:
         if isinstance(inputs, Data):

@@ -26,7 +26,7 @@ from snn_deploy.engines.host import Host, check_mantissas
 from snn_deploy.engines.native import NativeEngine, NativeSession
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run, senders
-from snn_deploy.engines.session import run_whole
+from snn_deploy.engines.session import Watch, run_whole
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.formats import Edge, Format
@@ -149,7 +149,7 @@ def test_more_steps_than_positions(engine: Any) -> None:
 
 
 def test_a_stream_knows_where_it_is() -> None:
-    session = NativeSession(positions(), 1, watched=["positions"])
+    session = NativeSession(positions(), Watch(1, trace=["positions"]))
     table = positions().output.table  # type: ignore[attr-defined]
     for start, stop in ((0, 1), (1, 3), (3, 4)):
         given = session.step(np.zeros((1, stop - start, 3), np.int64))["positions"]
@@ -161,12 +161,12 @@ def test_a_stream_knows_where_it_is() -> None:
 def test_a_window_that_looks_ahead_is_no_stream() -> None:
     told = r"its encoder looks ahead: node 'window' reads up to x\[t \+ 1\]; give it whole"
     with pytest.raises(ConfigError, match=told):
-        NativeSession(window(), 1)
+        NativeSession(window(), Watch(1))
 
 
 def test_a_window_that_looks_back_is_a_stream() -> None:
     network = window(before=2, after=0)
-    session = NativeSession(network, 1, watched=["window"])
+    session = NativeSession(network, Watch(1, trace=["window"]))
     inputs = np.arange(1, 13).reshape(1, 4, 3)
     parts = [session.step(inputs[:, step : step + 1])["window"] for step in range(4)]
     told = np.concatenate([np.zeros((1, 2, 3), np.int64), inputs], axis=1)

@@ -27,7 +27,7 @@ from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.native.vectors import HAS_FLOATS
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
-from snn_deploy.engines.session import run_whole
+from snn_deploy.engines.session import Watch, run_whole
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
@@ -333,10 +333,10 @@ def first_seed(wanted: Callable[[Any], bool], limits: Limits | None = None) -> i
 def test_a_stream_must_be_causal() -> None:
     backwards = first_seed(lambda plan: not plan.causal)
     with pytest.raises(ConfigError, match="reads its sequence from the end"):
-        NativeSession(random_network(backwards), 1)
+        NativeSession(random_network(backwards), Watch(1))
     waiting = first_seed(lambda plan: plan.causal and plan.needs_length)
     with pytest.raises(ConfigError, match="a pool in its midst waits"):
-        NativeSession(random_network(waiting), 1)
+        NativeSession(random_network(waiting), Watch(1))
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -412,7 +412,7 @@ from snn_deploy.engines.native import NativeEngine, NativeSession, session
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.reference import ReferenceEngine
-from snn_deploy.engines.session import run_whole
+from snn_deploy.engines.session import Watch, run_whole
 assert LANES == 8
 for seed in range(40):
     network = random_network(seed)
@@ -427,14 +427,14 @@ for seed in range(40):
     if plan_network(network).needs_length:
         continue
     run = random_run(network, seed)
-    fast = NativeSession(network, len(run.inputs))
+    fast = NativeSession(network, Watch(len(run.inputs)))
     fast.step(run.inputs)
     assemble, session.assemble = session.assemble, lambda plan, watched: None
-    exact = NativeSession(network, len(run.inputs))
+    exact = NativeSession(network, Watch(len(run.inputs)))
     session.assemble = assemble
     exact.step(run.inputs)
-    for name, array in exact.snapshot().arrays.items():
-        assert np.array_equal(array, fast.snapshot().arrays[name]), (seed, name)
+    for name, array in exact.state().arrays.items():
+        assert np.array_equal(array, fast.state().arrays[name]), (seed, name)
 print("equal")
 """
 

@@ -25,6 +25,7 @@ from snn_deploy import examples
 from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.data.recordings import open_recording
 from snn_deploy.engines.native import session
+from snn_deploy.engines.native import stream as native_stream
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.errors import ConfigError, DataError, NetworkError, OutputError, SnnDeployWarning
@@ -101,9 +102,9 @@ def test_a_stream_gives_what_whole_sequences_give(
     for name in stream.trace:
         joined = np.concatenate([output.trace[name] for output in outputs], axis=1)
         np.testing.assert_array_equal(joined, expected.trace[name], err_msg=name)
-    for name in stream.late_trace:
-        late = stream.late_signal(name, 0, steps)
-        np.testing.assert_array_equal(late, expected.trace[name], err_msg=name)
+    for name, signal in stream.result().late.items():
+        np.testing.assert_array_equal(signal(0, steps), expected.trace[name], err_msg=name)
+    assert set(stream.result().late) == set(stream.late_trace)
     if network.output_steps == "all":
         joined = np.concatenate([output.outputs for output in outputs], axis=1)
         np.testing.assert_array_equal(joined, expected.logits)
@@ -231,7 +232,7 @@ def test_simulate_takes_an_iterator(
         assert given.trace == {}
         assert_same_simulation(dataclasses.replace(given, trace=recorded), expected)
     assert one.simulate(chunks()).trace == {}
-    with pytest.raises(ConfigError, match="needs the native backend, not reference"):
+    with pytest.raises(ConfigError, match="the backend reference runs whole sequences: streams"):
         deployment.simulate(chunks(), backend="reference")
     for nothing in (iter([]), iter([0.0])):
         with pytest.raises((DataError, ConfigError), match="at least one"):
@@ -314,7 +315,7 @@ def test_clipped_inputs_are_counted_and_warned_of_once(
 def test_a_pool_cannot_sum_forever(
     deployment: snn_deploy.Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "MAX_POOLED_STEPS", 100)
+    monkeypatch.setattr(native_stream, "MAX_POOLED_STEPS", 100)
     stream = deployment.stream()
     stream.step(np.zeros((1, 99, 1), np.float32))
     with pytest.raises(DataError, match=r"step 99: node '.*' sums fewer than 100 steps"):

@@ -171,10 +171,10 @@ def _run(
                 outputs.write(given)
             progress(inputs.shape[1])
     if writer:
+        late = stream.result().late
         for start in range(first, stream.steps, chunk):
             stop = min(start + chunk, stream.steps)
-            late = {name: stream.late_signal(name, start, stop) for name in stream.late_trace}
-            _record(writer, start, late)
+            _record(writer, start, {name: signal(start, stop) for name, signal in late.items()})
     if npz:
         if stream.answers_at_end:
             logits = stream.answer()

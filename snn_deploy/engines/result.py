@@ -13,7 +13,16 @@ from snn_deploy.ir.network import Network
 from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.synapses import Synapses
 
-__all__ = ["IntArray", "Record", "Result", "Run", "answer_steps", "no_progress", "senders"]
+__all__ = [
+    "IntArray",
+    "Record",
+    "Result",
+    "Run",
+    "answer_length",
+    "answer_steps",
+    "no_progress",
+    "senders",
+]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -114,6 +123,12 @@ def senders(network: Network) -> tuple[str, ...]:
     chip = chip_part(network)
     into_synapses = {e.source for node in chip.of_kind(Synapses) for e in node.inputs}
     return tuple(node.name for node in chip if node.name in into_synapses or node.spikes)
+
+
+def answer_length(network: Network) -> int:
+    """How many last steps the answer has; 0 where every step is one."""
+    steps = network.output_steps
+    return steps if isinstance(steps, int) else int(steps == "one")
 
 
 def answer_steps(network: Network, signal: IntArray, lengths: IntArray) -> IntArray:

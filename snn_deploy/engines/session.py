@@ -23,7 +23,20 @@ from snn_deploy.engines.result import IntArray, Record, Result, Run, no_progress
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
 
-__all__ = ["Engine", "Session", "Snapshot", "Watch", "WholeEngine", "WholeSession", "run_whole"]
+__all__ = [
+    "MESSAGES",
+    "RECENT",
+    "Engine",
+    "Session",
+    "Snapshot",
+    "Watch",
+    "WholeEngine",
+    "WholeSession",
+    "run_whole",
+]
+
+MESSAGES, RECENT = "messages", "recent"
+"""What a stream's state calls a node's counts of messages, and the last outputs."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,14 @@ class Watch:
     record: Record | None = None
     progress: Callable[[float], None] = no_progress
 
+    def give(self, first: int, signals: dict[str, IntArray]) -> dict[str, IntArray]:
+        """Record the signals of some steps, from ``first`` on, or give them back."""
+        if self.record is None:
+            return signals
+        for name, signal in signals.items():
+            self.record(name, 0, first, signal)
+        return {}
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -65,6 +86,7 @@ class Snapshot:
     arrays
         By ``node/what``: compartments, membranes, pools, counts of messages, and the last inputs
         that a window still looks at; int64 (B, …), in the nodes' own order of channels and modes.
+        And ``recent``: the last outputs, (B, K, d_output), where they are the answer.
     saturated
         By node: how many values were clipped so far.
     """
@@ -80,6 +102,10 @@ class Session(Protocol):
     @property
     def steps(self) -> int:
         """How many steps came so far."""
+
+    @property
+    def late(self) -> Collection[str]:
+        """Name the traced nodes that speak at the end of a stream, not step by step."""
 
     def step(self, chunk: IntArray) -> Mapping[str, IntArray]:
         """Take the next steps in, and give the traced nodes' outputs at them, (B, T, width) each.
@@ -100,8 +126,8 @@ class Session(Protocol):
         """Give what is known at the end, as if the last step had been the last.
 
         Its ``trace`` is empty. A stream can go on afterwards; where every step is its network's
-        answer, ``output`` has no steps (trace the output node), and traced signals that no step
-        could give are in ``late``.
+        answer, ``output`` has no steps (trace the output node), and the signals of the ``late``
+        nodes are in the result's ``late``.
         """
 
     def state(self) -> Snapshot:
@@ -168,6 +194,8 @@ class WholeSession:
     ConfigError
         If nobody says how long they are: a stream.
     """
+
+    late = ()
 
     def __init__(self, engine: WholeEngine, network: Network, watch: Watch) -> None:
         if watch.steps is None:

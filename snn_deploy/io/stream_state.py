@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.native.plan import MESSAGES, plan_network
-from snn_deploy.engines.native.session import NativeSession, Snapshot
-from snn_deploy.engines.result import IntArray
+from snn_deploy.engines.result import IntArray, answer_length
+from snn_deploy.engines.session import MESSAGES, RECENT, Engine, Snapshot, Watch
 from snn_deploy.errors import DataError
 from snn_deploy.fixedpoint import limit_of
 from snn_deploy.io.checksummed import Contents, ForeignFileError, read_checksummed, with_checksum
@@ -42,8 +41,7 @@ __all__ = ["SCHEMA_VERSION", "StreamState", "read_state", "write_state"]
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "snn-deploy-stream"
-# names of tensors beside those of the snapshot, which are ``node/what``
-RECENT, LENGTHS = "recent", "lengths"
+LENGTHS = "lengths"
 
 MAX_STEPS = 2**48
 MAX_SAMPLES = 2**20
@@ -60,21 +58,18 @@ class StreamState:
         What the engine carries.
     lengths
         Valid steps (B,), or None: all that come.
-    recent
-        Mantissas (B, K, d_output) of the last outputs, where the last K steps are the answer.
     clipped
         How many input values were clipped so far.
     """
 
     snapshot: Snapshot
     lengths: IntArray | None
-    recent: IntArray
     clipped: int
 
     @property
     def samples(self) -> int:
         """How many sequences run side by side, B."""
-        return len(self.recent)
+        return len(self.snapshot.arrays[RECENT])
 
 
 def write_state(path: str | os.PathLike[str], network: Network, state: StreamState) -> None:
@@ -93,7 +88,7 @@ def write_state(path: str | os.PathLike[str], network: Network, state: StreamSta
         "saturated": {name: int(n) for name, n in state.snapshot.saturated.items()},
         "clipped_inputs": state.clipped,
     }
-    tensors = {**state.snapshot.arrays, RECENT: state.recent}
+    tensors = dict(state.snapshot.arrays)
     if state.lengths is not None:
         tensors[LENGTHS] = state.lengths
     content = with_checksum(METADATA_KEY, document, tensors)
@@ -101,8 +96,8 @@ def write_state(path: str | os.PathLike[str], network: Network, state: StreamSta
         file.write(content)
 
 
-def read_state(path: str | os.PathLike[str], network: Network) -> StreamState:
-    """Read the state of a stream through ``network``.
+def read_state(path: str | os.PathLike[str], network: Network, engine: Engine) -> StreamState:
+    """Read the state of a stream through ``network``, on an engine.
 
     Raises
     ------
@@ -126,12 +121,12 @@ def read_state(path: str | os.PathLike[str], network: Network) -> StreamState:
                 f"{document['network_sha256'][:12]}…); resume it with the deployment that it was "
                 "saved with, or start anew"
             )
-        _check_state(network, document, tensors)
+        _check_state(network, engine, document, tensors)
     except SchemaError as error:
         raise DataError(f"{path}: not a state that this stream can have: {error}") from error
-    lengths, recent = tensors.pop(LENGTHS, None), tensors.pop(RECENT)
+    lengths = tensors.pop(LENGTHS, None)
     snapshot = Snapshot(document["steps"], tensors, document["saturated"])
-    return StreamState(snapshot, lengths, recent, document["clipped_inputs"])
+    return StreamState(snapshot, lengths, document["clipped_inputs"])
 
 
 _DOCUMENT = Record(
@@ -148,35 +143,27 @@ _DOCUMENT = Record(
 
 
 def _check_state(
-    network: Network, document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+    network: Network, engine: Engine, document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
 ) -> None:
     """Check every array and count against what a stream of one sequence would carry."""
-    steps = document["steps"]
-    template = NativeSession(network, 1).snapshot()
-    carried = {**template.arrays, RECENT: None}
+    steps, node = document["steps"], network.output
+    template = engine.open(network, Watch(samples=1, trace=[node.name]))
+    carried = template.state().arrays
     if odd := sorted(carried.keys() ^ tensors.keys() - {LENGTHS}):
         raise SchemaError(f"the array {shown(odd[0])} is missing, or none of this network's")
-    samples = len(tensors[min(template.arrays, default=RECENT)]) if tensors else 0
+    samples = len(tensors[min(carried.keys() - {RECENT}, default=RECENT)]) if tensors else 0
     Whole(1, MAX_SAMPLES).check(samples, "sequences")
-    for name, array in template.arrays.items():
-        limit = _limit(network, name, steps)
-        low = 0 if name.endswith(f"/{MESSAGES}") else -limit
-        Array([np.int64], (samples, *array.shape[1:]), low, limit).check(tensors[name], name)
-    node = network.output
+    for name, array in carried.items():
+        if name != RECENT:
+            limit = _limit(network, name, steps)
+            low = 0 if name.endswith(f"/{MESSAGES}") else -limit
+            Array([np.int64], (samples, *array.shape[1:]), low, limit).check(tensors[name], name)
     limit = node.output.limit  # type: ignore[attr-defined]  # lowered stage
-    shape = (samples, min(steps, _remembered(network)), node.width)
-    Array([np.int64], shape, -limit, limit).check(tensors[RECENT], RECENT)
+    kept = 0 if template.late else min(steps, answer_length(network))  # a pool gives it, or none
+    Array([np.int64], (samples, kept, node.width), -limit, limit).check(tensors[RECENT], RECENT)
     if LENGTHS in tensors:
         Array([np.int64], (samples,), 1, MAX_STEPS).check(tensors[LENGTHS], LENGTHS)
     _check_counts(network, document, samples * steps)
-
-
-def _remembered(network: Network) -> int:
-    """How many last steps' outputs a stream keeps for its answer: none that a pool gives."""
-    wanted = network.output_steps
-    if wanted == "all" or network.output in plan_network(network).closing:
-        return 0
-    return wanted if isinstance(wanted, int) else 1
 
 
 def _check_counts(network: Network, document: dict[str, Any], steps: int) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.result import IntArray, Record
+from snn_deploy.engines.session import Engine
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
-from snn_deploy.run.simulation import Simulation, output_format
+from snn_deploy.run.simulation import Simulation
 from snn_deploy.run.streaming import Stream
 
 __all__ = ["simulate_chunks"]
@@ -26,6 +28,7 @@ def simulate_chunks(
     lengths: npt.ArrayLike | None = None,
     trace: Collection[str] = (),
     record: Record | None = None,
+    engine: Engine | None = None,
 ) -> Simulation:
     """Run chunks (B, T, d_input) or (B, T) through a causal network, one after the other.
 
@@ -47,7 +50,7 @@ def simulate_chunks(
     for chunk in chunks:
         if stream is None:
             samples = np.shape(chunk)[0] if np.ndim(chunk) else 0
-            stream = Stream(network, samples, lengths, sorted(whole.union(trace)))
+            stream = Stream(network, samples, lengths, sorted(whole.union(trace)), engine)
         given = stream.step(chunk)
         for name, part in given.trace.items():
             if record and name in trace:
@@ -56,20 +59,17 @@ def simulate_chunks(
                 parts[name].append(part)
     if stream is None:
         raise DataError("no chunk of inputs came; need at least one step")
-    for start, name in product(range(0, stream.steps, RECORDED_STEPS), stream.late_trace):
-        stop = min(start + RECORDED_STEPS, stream.steps)
-        part = stream.late_signal(name, start, stop)
+    result = stream.result()
+    for start, (name, signal) in product(
+        range(0, stream.steps, RECORDED_STEPS), result.late.items()
+    ):
+        part = signal(start, min(start + RECORDED_STEPS, stream.steps))
         if record:
             record(name, 0, start, part)
         else:
             parts[name].append(part)
     signals = {name: np.concatenate(arrays, axis=1) for name, arrays in parts.items()}
-    answer = stream.last_outputs() if stream.answers_at_end else signals[network.output.name]
-    return Simulation(
-        network=network,
-        answer=output_format(network).decode(answer),
-        spike_counts=stream.spike_counts,
-        messages=stream.messages,
-        saturated=stream.saturated,
-        trace={} if record else {name: signals[name] for name in trace},
-    )
+    every_step = network.output_steps == "all"
+    output = signals[network.output.name] if every_step else stream.last_outputs()
+    kept = {} if record else {name: signals[name] for name in trace}
+    return Simulation.of(network, replace(result, output=output, trace=kept))

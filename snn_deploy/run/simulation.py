@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +69,18 @@ class Simulation:
     messages: Mapping[str, IntArray]
     saturated: Mapping[str, int]
     trace: Mapping[str, IntArray]
+
+    @classmethod
+    def of(cls, network: Network, result: Result) -> Simulation:
+        """Read an engine's result."""
+        return cls(
+            network=network,
+            answer=output_format(network).decode(result.output),
+            spike_counts=spike_counts(network, result.messages),
+            messages=result.messages,
+            saturated=result.saturated,
+            trace=result.trace,
+        )
 
     @cached_property
     def logits(self) -> Real:
@@ -136,19 +149,16 @@ def simulate(
     clipped = sum(batch.clipped for batch in batches)
     if clipped:  # an answer to clipped data is no answer
         warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
-    output = np.concatenate([result.output for result in results])
-    messages = _joined([result.messages for result in results])
-    return Simulation(
-        network=network,
-        answer=output_format(network).decode(output),
-        spike_counts=spike_counts(network, messages),
-        messages=messages,
-        saturated={
-            **{name: sum(r.saturated[name] for r in results) for name in results[0].saturated},
-            network.input.name: clipped,
-        },
-        trace=_joined([result.trace for result in results]),
+    saturated = Counter[str]()
+    for result in results:
+        saturated.update(result.saturated)
+    joined = Result(
+        np.concatenate([result.output for result in results]),
+        _joined([result.messages for result in results]),
+        {**saturated, network.input.name: clipped},
+        _joined([result.trace for result in results]),
     )
+    return Simulation.of(network, joined)
 
 
 def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str, IntArray]:

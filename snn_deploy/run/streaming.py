@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from snn_deploy.data.inputs import check_inputs
 from snn_deploy.engines.head import apply_head
-from snn_deploy.engines.native import NativeSession
-from snn_deploy.engines.native.plan import plan_network
-from snn_deploy.engines.result import IntArray
+from snn_deploy.engines.registry import get_engine
+from snn_deploy.engines.result import IntArray, Result, answer_length
+from snn_deploy.engines.session import Engine, Watch
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.io.stream_state import StreamState, read_state, write_state
 from snn_deploy.ir.network import Network
@@ -61,7 +61,7 @@ class StreamOutput:
 
 
 class Stream:
-    """Sequences side by side through a causal network, a chunk at a time, on the native engine.
+    """Sequences side by side through a causal network, a chunk at a time.
 
     Parameters
     ----------
@@ -73,12 +73,14 @@ class Stream:
         Valid steps (B,) of each sequence, for pools that heed them; by default all that come.
     trace
         Names of nodes whose output at every step is wanted. Those in ``late_trace``, pools and what
-        follows them, speak at the end: see :meth:`late_signal`.
+        follows them, speak at the end: see :meth:`result`.
+    engine
+        That runs it, by default the native one.
 
     Raises
     ------
     ConfigError
-        If the network is no stream, or has no such node.
+        If the network, or any on that engine, is no stream, or there is no such node.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Stream:
         samples: int = 1,
         lengths: npt.ArrayLike | None = None,
         trace: Collection[str] = (),
+        engine: Engine | None = None,
     ) -> None:
         if type(samples) is not int or samples < 1:
             raise ConfigError(
@@ -96,7 +99,10 @@ class Stream:
         _check_streamable(network, samples, lengths)
         self.network, self.samples = network, samples
         self.lengths = None if lengths is None else _checked_lengths(lengths, samples)
-        late = {node.name for node in plan_network(network).closing}
+        names = sorted({*trace, network.output.name})
+        watch = Watch(samples, self.lengths, trace=names)
+        self._session = (engine or get_engine("native")).open(network, watch)
+        late = self._session.late
         self.trace = tuple(name for name in trace if name not in late)
         self.late_trace = tuple(name for name in trace if name in late)
         self._answers_once = network.output.name in late
@@ -105,14 +111,15 @@ class Stream:
                 "this network cannot run as a stream: it pools its sequence, and yet every step is "
                 "its answer; give it whole sequences"
             )
-        watched = {*self.trace, *(() if self._answers_once else (network.output.name,))}
-        self._session = NativeSession(network, samples, self.lengths, sorted(watched))
-        self._recent = np.zeros((samples, 0, network.output.width), dtype=np.int64)
         self._clipped = 0
 
     @classmethod
     def resume(
-        cls, network: Network, path: str | os.PathLike[str], trace: Collection[str] = ()
+        cls,
+        network: Network,
+        path: str | os.PathLike[str],
+        trace: Collection[str] = (),
+        engine: Engine | None = None,
     ) -> Stream:
         """Go on from the state that :meth:`save` wrote, to the same bits.
 
@@ -121,13 +128,14 @@ class Stream:
         DataError
             If the file is damaged, no stream's state, or another network's.
         """
-        state = read_state(path, network)
-        stream = cls(network, state.samples, state.lengths, trace)
+        engine = engine or get_engine("native")
+        state = read_state(path, network, engine)
+        stream = cls(network, state.samples, state.lengths, trace, engine)
         try:
             stream._session.restore(state.snapshot)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-        stream._recent, stream._clipped = state.recent, state.clipped
+        stream._clipped = state.clipped
         return stream
 
     @property
@@ -164,7 +172,6 @@ class Stream:
         outputs = None
         if not self._answers_once:
             last = signals[self.network.output.name]
-            self._remember(last)
             outputs = apply_head(self.network, output_format(self.network).decode(last))
         return StreamOutput(first, outputs, trace={name: signals[name] for name in self.trace})
 
@@ -174,7 +181,7 @@ class Stream:
         """
         for chunk in chunks:
             output = self.step(chunk)
-            if self._answers_once and self.steps >= self._answer_length:
+            if self._answers_once and self.steps >= answer_length(self.network):
                 output = replace(output, answer=self.answer())
             yield output
 
@@ -188,8 +195,7 @@ class Stream:
         ConfigError
             If every step is this network's answer: :meth:`step` gave it.
         """
-        answer = output_format(self.network).decode(self.last_outputs())
-        return apply_head(self.network, answer)
+        return apply_head(self.network, output_format(self.network).decode(self.last_outputs()))
 
     def last_outputs(self) -> IntArray:
         """Give the integers that :meth:`answer` decodes, before any head: (B, width), or (B, K,
@@ -197,51 +203,36 @@ class Stream:
         """
         if not self.answers_at_end:
             raise ConfigError("every step is this network's answer: take it as the steps come")
-        if self.steps < self._answer_length:
-            raise DataError(
-                f"the answer is that of {self._answer_length} steps; only {self.steps} came so far"
-            )
-        one, name = self.network.output_steps == "one", self.network.output.name
-        if not self._answers_once:
-            return self._recent[:, 0] if one else self._recent
-        if one:
-            return self._session.finish().spoken[name].answer
-        return self.late_signal(name, self.steps - self._answer_length, self.steps)
+        needed = answer_length(self.network)
+        if self.steps < needed:
+            raise DataError(f"the answer is that of {needed} steps; only {self.steps} came so far")
+        return self._session.finish().output
 
-    def late_signal(self, name: str, start: int, stop: int) -> IntArray:
-        """Give the output of a node of ``late_trace`` at some steps so far, (B, steps, width), as
-        if the stream had ended here.
+    def result(self) -> Result:
+        """Give all that is known if the stream ends here; it can go on afterwards.
+
+        Its ``late`` are the signals of ``late_trace``: functions of two steps, the first and the
+        one after the last, that give them (B, steps, width).
         """
-        return self._session.finish().signal(name, start, stop)
-
-    @property
-    def _answer_length(self) -> int:
-        """How many steps the answer has; 0 for a network that answers at every step."""
-        steps = self.network.output_steps
-        return steps if isinstance(steps, int) else int(steps == "one")
+        result = self._session.finish()
+        saturated = {**result.saturated, self.network.input.name: self._clipped}
+        late = {name: signal for name, signal in result.late.items() if name in self.late_trace}
+        return replace(result, saturated=saturated, late=late)
 
     @property
     def messages(self) -> Mapping[str, IntArray]:
         """How many messages each channel sent so far, by node, (B, width) each."""
-        counted = self._session.messages()
-        late = self._session.plan.counted_late
-        if self.steps and late:
-            closing = self._session.finish()
-            counted |= {name: closing.messages(name) for name in late}
-        return counted
+        return self.result().messages
 
     @property
     def spike_counts(self) -> Mapping[str, IntArray]:
         """Spikes of each neuron so far, by layer, (B, d) each."""
-        return spike_counts(self.network, self._session.messages())
+        return spike_counts(self.network, self.messages)
 
     @property
     def saturated(self) -> Mapping[str, int]:
         """How many values were clipped so far, by node, those of the answer so far included."""
-        counts = dict(self._session.saturated())
-        if self.steps:
-            counts.update(self._session.finish().saturated)
-        return {**counts, self.network.input.name: self._clipped}
+        return self.result().saturated
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all that :meth:`resume` needs to go on to the same bits, on any machine.
@@ -251,7 +242,7 @@ class Stream:
         OutputError
             If the file cannot be written; nothing is left behind then.
         """
-        state = StreamState(self._session.snapshot(), self.lengths, self._recent, self._clipped)
+        state = StreamState(self._session.state(), self.lengths, self._clipped)
         write_state(path, self.network, state)
 
     def _encoded(self, inputs: npt.NDArray[Any]) -> IntArray:
@@ -260,12 +251,6 @@ class Stream:
             warn_of_clipped(self.network, clipped, inputs.size, stacklevel=4)
         self._clipped += clipped
         return mantissas
-
-    def _remember(self, outputs: IntArray) -> None:
-        """Keep the last steps' outputs, as many as the answer has."""
-        joined = np.concatenate([self._recent, outputs], axis=1)
-        first = max(joined.shape[1] - self._answer_length, 0)
-        self._recent = joined[:, first:].copy()
 
 
 def _check_streamable(network: Network, samples: int, lengths: npt.ArrayLike | None) -> None:

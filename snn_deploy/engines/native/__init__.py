@@ -2,7 +2,8 @@
 
 =====================  =========================================================================
 ``engine``             NativeEngine: whole batches, also of networks that read time backwards
-``session``            NativeSession: chunks of a stream through a causal network, state carried
+``stream``             NativeSession: chunks of a stream through a causal network, state carried
+``session``            what both stand on: sweeps over chunks of time, on all cores
 ``fast_program``       any network whose integers provably fit doubles, as a list of operations
 ``operations``         the compiled function that carries them out
 ``dendrite_kernel``    the loop that everything else is small against
@@ -19,6 +20,6 @@
 from __future__ import annotations
 
 from snn_deploy.engines.native.engine import NativeEngine
-from snn_deploy.engines.native.session import NativeSession
+from snn_deploy.engines.native.stream import NativeSession
 
 __all__ = ["NativeEngine", "NativeSession"]

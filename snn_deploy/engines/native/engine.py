@@ -10,8 +10,9 @@ import numpy as np
 from snn_deploy.engines.host import check_mantissas
 from snn_deploy.engines.native.plan import Plan, plan_network
 from snn_deploy.engines.native.session import SweepRunner, batch_samples
+from snn_deploy.engines.native.stream import NativeSession
 from snn_deploy.engines.result import IntArray, Result, Run, answer_steps
-from snn_deploy.engines.session import WholeEngine
+from snn_deploy.engines.session import Session, Watch, WholeEngine
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.sweeps import Sweep
 
@@ -26,6 +27,12 @@ class NativeEngine(WholeEngine):
     """
 
     name = "native"
+
+    def open(self, network: Network, watch: Watch) -> Session:
+        """Begin a stream of a causal network, or a run of whole sequences through any."""
+        return (
+            NativeSession(network, watch) if watch.steps is None else super().open(network, watch)
+        )
 
     def compute(self, network: Network, run: Run) -> Result:
         """Run mantissas ``run.inputs`` (B, L, d_input) through the network.

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.native.exact_steps import NEVER_CLIP, Pool, prepare
-from snn_deploy.engines.native.plan import MESSAGES, ChunkPosition, Plan
+from snn_deploy.engines.native.plan import ChunkPosition, Plan
 from snn_deploy.engines.result import IntArray
+from snn_deploy.engines.session import MESSAGES
 from snn_deploy.ir.sweeps import Sweep
 
 __all__ = ["ExactFlow"]

@@ -19,9 +19,10 @@ from snn_deploy.engines.native.fast_state import (
 )
 from snn_deploy.engines.native.operations import CLIPPING, run_operations
 from snn_deploy.engines.native.packing import aligned, aligned_zeros, pitch_of
-from snn_deploy.engines.native.plan import MESSAGES, ChunkPosition, Plan
+from snn_deploy.engines.native.plan import ChunkPosition, Plan
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.result import IntArray
+from snn_deploy.engines.session import MESSAGES
 from snn_deploy.ir.sweeps import Sweep
 
 __all__ = ["FastFlow", "Workspace"]

@@ -17,10 +17,7 @@ from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.synapses import Synapses
 
-__all__ = ["MESSAGES", "REMEMBERED", "ChunkPosition", "Plan", "plan_network"]
-
-MESSAGES = "messages"
-"""What the counts of a node's messages are called among what a stream carries."""
+__all__ = ["REMEMBERED", "ChunkPosition", "Plan", "plan_network"]
 
 REMEMBERED = 8  # networks whose plans are kept: mostly one is run again and again
 

@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from snn_deploy.engines.host import HostStream, check_mantissas
 from snn_deploy.engines.native.closing import Closing, close
 from snn_deploy.engines.native.compilation import thread_count
 from snn_deploy.engines.native.exact import ExactFlow
 from snn_deploy.engines.native.fast import FastFlow, Workspace
 from snn_deploy.engines.native.fast_program import assemble
-from snn_deploy.engines.native.plan import ChunkPosition, Plan, plan_network
+from snn_deploy.engines.native.plan import ChunkPosition, Plan
 from snn_deploy.engines.result import IntArray
-from snn_deploy.errors import ConfigError, DataError
-from snn_deploy.ir.network import Network
 from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
-from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
-from snn_deploy.nodes.window import Window
+from snn_deploy.nodes.pooling import Accumulator
 
-__all__ = ["NativeSession", "Snapshot", "SweepRunner", "batch_samples"]
+__all__ = ["SweepRunner", "batch_samples"]
 
 BATCH_BYTES = 256 * 2**20  # of states, and of sequences that are stored between sweeps
 CHUNK_STEPS = 1024  # between two looks at the world outside: of a few samples, up to
@@ -134,166 +129,6 @@ class SweepRunner:
         for flow in self._flows:
             total.update(flow.saturated)
         return total
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A stream at some step: enough to go on exactly, on any machine.
-
-    Parameters
-    ----------
-    steps
-        How many steps came so far.
-    arrays
-        By ``node/what``: compartments, membranes, pools, counts of messages, and the last inputs
-        that a window still looks at; int64 (B, …), in the nodes' own order of channels and modes.
-    saturated
-        By node: how many values were clipped so far.
-    """
-
-    steps: int
-    arrays: Mapping[str, IntArray]
-    saturated: Mapping[str, int]
-
-
-class NativeSession:
-    """A stream through a causal network: chunks of any length go in, and state is carried.
-
-    Parameters
-    ----------
-    network
-        Lowered, without dendrites that read time backwards or windows that look ahead.
-    samples
-        How many sequences run side by side, B.
-    lengths
-        Valid steps (B,) of each sequence, for pools that heed them; by default all that come.
-    watched
-        Names of nodes whose output at every step is wanted.
-
-    Raises
-    ------
-    ConfigError
-        If the network is no stream: something in it waits for the end of its sequence.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        samples: int,
-        lengths: IntArray | None = None,
-        watched: Collection[str] = (),
-    ) -> None:
-        self.plan = plan_network(network)
-        _check_streamable(self.plan)
-        self.watched = tuple(network[name].name for name in watched)
-        self.steps = 0
-        self._samples, self._has_lengths = samples, lengths is not None
-        self._host = HostStream(self.plan.host, samples)
-        self._runner = SweepRunner(self.plan, samples, lengths, None, self.watched)
-        # by the host, and before this session went on
-        self._saturated_besides: Counter[str] = Counter()
-
-    def step(self, chunk: IntArray) -> dict[str, IntArray]:
-        """Take the next steps (B, T, d_input) in; give the watched nodes' outputs (B, T, width).
-
-        Raises
-        ------
-        DataError
-            If the chunk has another shape, or mantissas beyond the input's format, or there are
-            more steps than a pool can sum.
-        """
-        network, runner = self.plan.host.network, self._runner
-        check_mantissas(network, chunk, self._samples, self.steps)
-        self._check_length(self.steps + chunk.shape[1])
-        watched = {
-            name: np.empty((*chunk.shape[:2], network[name].width), dtype=np.int64)
-            for name in self.watched
-        }
-        for start in range(0, chunk.shape[1], runner.chunk_steps):
-            part = slice(start, start + runner.chunk_steps)
-            views = {name: signal[:, part] for name, signal in watched.items()}
-            at_host = self._host.advance(self.steps + start, chunk[:, part])
-            at_host.write(views)
-            self._saturated_besides.update(at_host.saturated)
-            runner.advance(self.plan.sweeps[0], self.steps + start, at_host.entering, views)
-        self.steps += chunk.shape[1]
-        return watched
-
-    def _check_length(self, steps: int) -> None:
-        if steps < MAX_POOLED_STEPS:
-            return
-        for node in (
-            *self.plan.network.of_kind(Accumulator),
-            *self.plan.network.of_kind(RunningSum),
-        ):
-            sums = isinstance(node, RunningSum) or (
-                node.mode in ("mean", "sum") and not (node.use_lengths and self._has_lengths)
-            )
-            if sums:
-                raise DataError(
-                    f"step {steps - 1:,}: node '{node.name}' sums fewer than {MAX_POOLED_STEPS:,} "
-                    "steps; start a new stream"
-                )
-
-    def finish(self) -> Closing:
-        """Compute the pools, and what follows them, as if the last step had been the last.
-
-        The session can go on afterwards.
-        """
-        return self._runner.close(self.steps)
-
-    def messages(self) -> dict[str, IntArray]:
-        """Count the messages so far, by node, (B, width) each."""
-        return self._runner.messages()
-
-    def saturated(self) -> dict[str, int]:
-        """Count the values clipped so far, by node."""
-        total = self._runner.saturated()
-        total.update(self._saturated_besides)
-        return total
-
-    def snapshot(self) -> Snapshot:
-        """Copy the stream's state."""
-        return Snapshot(self.steps, self._state(), dict(self.saturated()))
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Go on, before the first step of this session, from where a snapshot was taken.
-
-        Raises
-        ------
-        DataError
-            If it is one of another network, or of another number of sequences.
-        """
-        if _kinds(snapshot.arrays) != _kinds(self._state()):
-            raise DataError(
-                f"this state is not one of {self._samples} sequences through this network"
-            )
-        self._host.restore(snapshot.arrays)
-        self._runner.restore(snapshot.arrays)
-        self._saturated_besides = Counter(snapshot.saturated)
-        self.steps = snapshot.steps
-
-    def _state(self) -> dict[str, IntArray]:
-        return {**self._host.state(), **self._runner.state()}
-
-
-def _kinds(arrays: Mapping[str, IntArray]) -> dict[str, Any]:
-    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
-
-
-def _check_streamable(plan: Plan) -> None:
-    reason = None
-    ahead = [window for window in plan.host.network.of_kind(Window) if window.after]
-    if ahead:
-        reason = (
-            f"its encoder looks ahead: node '{ahead[0].name}' reads up to x[t + {ahead[0].after}]"
-        )
-    elif not plan.causal:
-        reason = "it reads its sequence from the end, too"
-    elif plan.needs_length:
-        reason = "a pool in its midst waits for the last step"
-    if reason is not None:
-        raise ConfigError(f"this network cannot run as a stream: {reason}; give it whole sequences")
 
 
 def _split(samples: int, cores: int) -> list[slice]:
