@@ -15,6 +15,7 @@ from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.heads import AdaptiveLogSoftmax, FirstSteps, RetrievalHead
 from snn_deploy.nodes.readout import CumulativeReadout, Readout
+from snn_deploy.nodes.softmax_sum import SoftmaxSum
 from snn_deploy.nodes.ssm import DssSsm
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
@@ -83,6 +84,10 @@ def softmax(sizes: tuple[int, ...] = (5, 4, 7)) -> AdaptiveLogSoftmax:
     )
 
 
+def shares(channels: int = 3) -> SoftmaxSum:
+    return SoftmaxSum(name="sum", channels=channels)
+
+
 def single(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Round to float32, as a checkpoint holds it."""
     return x.astype(np.float32).astype(np.float64)
@@ -130,6 +135,7 @@ ENDINGS: dict[str, Callable[[], Network]] = {
         pool("last", use_lengths=True), comparison(differences=False, activation="relu")
     ),
     "retrieval, sum": lambda: ending(pool("sum"), comparison()),
+    "summed probabilities": lambda: ending(readout("every"), shares()),
     "language model": lambda: ending(softmax(), output_steps="all"),
     "language model, last 5": lambda: ending(softmax(), output_steps=5),
     "dss": lambda: dss(reverse=False),

@@ -24,6 +24,7 @@ from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.nodes.crossing_soma import CrossingSoma
@@ -500,6 +501,35 @@ def _make_crossing(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width, (2, 18)), node
 
 
+def _make_adaptive(rng: Random) -> tuple[Node, ...]:
+    width, bits, state_bits = _width(rng), int(rng.integers(4, 17)), int(rng.integers(8, 25))
+    largest, limit = 1 << (state_bits - 4), fp.limit_of(bits)
+
+    def factor(name: str) -> dict[str, Any]:
+        slowest = 47 if rng.integers(2) else bits
+        return {
+            name: rng.integers(0, limit + 1, width).astype(np.int32) * (name != kept_apart),
+            f"{name}_shift": rng.integers(bits - 1, slowest, width, endpoint=True).astype(np.int8),
+        }
+
+    kept_apart = rng.choice(["pull", ""])  # then it may be proven that no word overflows
+
+    node = AdaptationSoma(
+        name="node",
+        inputs=(Edge("input"),),
+        **factor("fade"),
+        **factor("pull"),
+        **factor("leak"),
+        rise=rng.integers(0, largest >> 4, width, endpoint=True).astype(np.int32),
+        drop=rng.integers(0, largest >> 4, width, endpoint=True).astype(np.int32),
+        threshold=rng.integers(1, largest, width).astype(np.int32),
+        align=rng.integers(-4, 7, width).astype(np.int8),
+        coefficient_bits=bits,
+        state_bits=state_bits,
+    )
+    return _source(rng, width), node
+
+
 def _make_level(rng: Random) -> tuple[Node, ...]:
     width, bits = _width(rng), int(rng.integers(2, 25))
     limit = fp.limit_of(bits)
@@ -528,6 +558,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     SoftResetSoma: _make_soft_reset,
     CrossingSoma: _make_crossing,
     LevelSoma: _make_level,
+    AdaptationSoma: _make_adaptive,
     QuantizedGlu: _make_glu,
     Gate: _make_gate,
     Accumulator: _make_accumulator,

@@ -10,6 +10,7 @@ import numpy as np
 from networks import Network, around
 
 from snn_deploy.ir.formats import Format
+from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.refractory_soma import RefractorySoma
@@ -48,10 +49,29 @@ for _kind in (RefractorySoma, TernarySoma, SoftResetSoma):
     }
 for _kind in (RefractorySoma, TernarySoma):
     SOMA_RULES[f"{_kind.__name__}: a decay too large"] = broken(_kind, f"kept {HUGE} is", kept=HUGE)
-for _kind in (RefractorySoma, SoftResetSoma, CrossingSoma, LevelSoma):
+for _kind in (RefractorySoma, SoftResetSoma, CrossingSoma, LevelSoma, AdaptationSoma):
     told = "its output must be spikes, u1e0"
     SOMA_RULES[f"{_kind.__name__}: graded"] = broken(_kind, told, output=Format(8, 0))
+for _name in ("fade", "pull", "leak", "rise", "drop", "threshold"):
+    SOMA_RULES[f"AdaptationSoma: {_name} too large"] = broken(
+        AdaptationSoma, f"{_name} exceeds ", **{_name: _huge}
+    )
 SOMA_RULES |= {
+    "factors too wide": broken(
+        AdaptationSoma, "coefficient_bits 25 is outside 2 … 24", coefficient_bits=25
+    ),
+    "words too wide": broken(AdaptationSoma, "state_bits 33 is outside 2 … 32", state_bits=33),
+    "a rise of a wrong shape": broken(AdaptationSoma, "rise has shape (9,)", rise=WIDE),
+    "a share shifted to the left": broken(
+        AdaptationSoma,
+        "leak_shift is outside 0 … 47",
+        leak_shift=lambda node: np.full(node.width, -1, np.int8),
+    ),
+    "a drive shifted too far": broken(
+        AdaptationSoma,
+        "align is outside -47 … 24",
+        align=lambda node: np.full(node.width, 25, np.int8),
+    ),
     "strengths of a wrong shape": broken(RefractorySoma, "strength has shape (9,)", strength=WIDE),
     "levels of two dimensions": broken(
         TernarySoma, "threshold has shape", threshold=lambda node: node.threshold[:, None]

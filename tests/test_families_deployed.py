@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from family_cases import Case, cases
+from synthetic import checkpoint_of
+from tiny_families import H, tiny_silif
 
 import snn_deploy
+from snn_deploy.checkpoint import Checkpoint
+from snn_deploy.converters.registry import to_float_network
 from snn_deploy.data.inputs import check_data
+from snn_deploy.engines.floating import run_float
 
 
 @pytest.mark.parametrize("case", cases("relatives/longspike"))
@@ -22,3 +27,49 @@ def test_longspike(case: Case) -> None:
     np.testing.assert_array_equal(native.predictions, expected.argmax(-1))
     scale = np.abs(expected).max()
     np.testing.assert_allclose(native.logits, expected, rtol=0, atol=0.02 * scale)
+
+
+DEPLOYED = ("ref_SSC_SiLIF", "ref_SSC_CadLIF", "none")
+NEAR = 0.0025  # of the best class's score: within it, synapses of 8 bits decide
+
+
+@pytest.mark.parametrize("case", [c for c in cases("relatives/silif") if c.id in DEPLOYED])
+def test_silif(case: Case) -> None:
+    """Every sequence but near-ties, of which they have one or two."""
+    inputs, expected = case.arrays("test")["inputs"], case.arrays("oracle")["logits_zero_init_f64"]
+    data = check_data(case.network(), inputs)
+    deployment = snn_deploy.convert(case.checkpoint(), "loihi2", calibration=data)
+    result = deployment.simulate(data, backend="reference")
+    assert not any(result.saturated.values())
+    np.testing.assert_allclose(result.logits.sum(-1), inputs.shape[1])
+    _, second, best = np.sort(expected, axis=-1)[:, -3:].T
+    clear = best - second > NEAR * best
+    assert clear.sum() >= 14
+    np.testing.assert_array_equal(result.predictions[clear], expected.argmax(-1)[clear])
+    np.testing.assert_allclose(result.logits, expected, rtol=0, atol=0.05 * expected.max())
+
+
+def lively(kind: str, seed: int) -> Checkpoint:
+    """Give a small network whose neurons all fire, and not always."""
+    tensors = tiny_silif(kind, seed)
+    for layer in range(2):
+        keys = f"snn.{layer}."
+        tensors[f"{keys}norm.weight"] = np.full(H, 3.0)
+        tensors[f"{keys}norm.bias"] = np.full(H, 1.0)
+        tensors[f"{keys}norm.running_mean"] *= 0
+        for name in {"dt", "alpha", "beta"} & {key.removeprefix(keys) for key in tensors}:
+            tensors[f"{keys}{name}"] = tensors[f"{keys}{name}"] / 2 - 0.7
+    return checkpoint_of(tensors, None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", ["silif"])
+def test_small_silif_networks_answer_nearly_as_in_float(kind: str, seed: int) -> None:
+    checkpoint = lively(kind, seed)
+    inputs = np.random.default_rng(seed).poisson(0.7, (16, 60, 5)).astype(float)
+    expected = run_float(to_float_network(checkpoint), inputs).logits
+    deployment = snn_deploy.convert(checkpoint, "loihi2", calibration=inputs)
+    answer = deployment.simulate(inputs, backend="reference").logits
+    assert (answer.argmax(-1) != expected.argmax(-1)).sum() <= 1
+    apart = np.abs(answer - expected).mean() / np.abs(expected - expected.mean(axis=0)).mean()
+    assert apart < 0.05

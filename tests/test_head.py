@@ -20,6 +20,7 @@ from head_networks import (
     ending,
     pool,
     readout,
+    shares,
     softmax,
 )
 from networks import float_inputs
@@ -50,7 +51,13 @@ from snn_deploy.run.streaming import Stream
 from snn_deploy.tune.format_search import search_formats
 
 ORIGIN = Provenance("loihi2", "3", "tiny.ckpt", "0" * 64, {"source": "calibration"}, {}, "0.1.0")
-HEADS = ("first 5", "retrieval", "language model", "language model, last 5")
+HEADS = (
+    "first 5",
+    "retrieval",
+    "summed probabilities",
+    "language model",
+    "language model, last 5",
+)
 
 
 def run(network: Network, data: Data) -> Simulation:
@@ -68,6 +75,7 @@ def run(network: Network, data: Data) -> Simulation:
         ("first 5", ["FirstSteps"]),
         ("retrieval", ["RetrievalHead"]),
         ("language model", ["AdaptiveLogSoftmax"]),
+        ("summed probabilities", ["SoftmaxSum"]),
     ],
 )
 def test_what_no_chip_computes_is_the_hosts(name: str, head: list[str]) -> None:
@@ -306,9 +314,22 @@ COMPARISON, SOFTMAX = comparison(), softmax()
 AFFINE = Affine(name="x", inputs=(Edge("decoder"),), scale=np.ones(3), shift=np.ones(3))
 STEPS_OF = FirstSteps(name="x", inputs=(Edge("decoder"),), channels=3, count=1)
 PROJECTION = readout("every", name="x", inputs=(Edge("decoder"),))
+SUM = replace(shares(), inputs=(Edge("decoder"),))
 BAD = np.full((6, 16), np.nan)
 
 RULES: dict[str, tuple[Callable[[], Network], str]] = {
+    "sums of others": (
+        lambda: changed("summed probabilities", channels=4),
+        "(SoftmaxSum): takes 4 channels, not 3",
+    ),
+    "a sum of one": (
+        lambda: replace(changed("summed probabilities"), output_steps="one"),
+        "(SoftmaxSum): adds up all steps, but the answer is not those",
+    ),
+    "what follows a sum": (
+        with_head("last 5", SUM, replace(STEPS_OF, inputs=(Edge("sum"),)), output_steps="all"),
+        "(SoftmaxSum): makes one answer of a sequence, so nothing follows it",
+    ),
     "kind": (with_head("sum", AFFINE), "(Affine): a host computes AdaptiveLogSoftmax, FirstSteps"),
     "name on the chip": (first(name="encoder"), "a node of the chip has the same name"),
     "one name": (

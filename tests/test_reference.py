@@ -36,6 +36,7 @@ from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
@@ -282,6 +283,23 @@ def level(node: LevelSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [[int(step[i] >= node.level[i]) for i in range(node.width)] for step in x]
 
 
+def adaptive(node: AdaptationSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    def part(value: int, name: str, i: int) -> int:
+        return ms(value, int(getattr(node, name)[i]), int(getattr(node, f"{name}_shift")[i]))
+
+    w, u, y, bits = [0] * node.width, [0] * node.width, [0] * node.width, node.state_bits
+    spikes = []
+    for step in x:
+        for i, current in enumerate(step):
+            held = w[i] - part(w[i], "fade", i) + part(u[i], "pull", i) + int(node.rise[i]) * y[i]
+            w[i] = clip(held, bits)
+            towards = part(shifted(current, int(node.align[i])) - w[i], "leak", i)
+            u[i] = clip(u[i] - part(u[i], "leak", i) + towards - int(node.drop[i]) * y[i], bits)
+        y = [int(u[i] > node.threshold[i]) for i in range(node.width)]
+        spikes.append(y)
+    return spikes
+
+
 def gated(node: Any, value: int, gate: int, i: int, clip: Clip) -> int:
     sigmoid: SigmoidGate = node.sigmoid
     size = len(sigmoid.table)
@@ -382,6 +400,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     SoftResetSoma: soft_reset,
     CrossingSoma: crossing,
     LevelSoma: level,
+    AdaptationSoma: adaptive,
     QuantizedGlu: glu,
     Gate: gate,
     Accumulator: accumulator,

@@ -18,6 +18,8 @@ from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import listing
+from snn_deploy.nodes.adaptation_soma import AdaptationSoma
+from snn_deploy.nodes.adaptive_lif import AdaptiveLif
 from snn_deploy.nodes.adaptive_threshold import AdaptiveThreshold
 from snn_deploy.nodes.base import IntegerNode
 from snn_deploy.nodes.crossing_soma import CrossingSoma
@@ -38,6 +40,7 @@ from snn_deploy.quantize.config import QuantizationConfig
 
 WIDTH = 3
 LEVELS = np.array([1000, 2000, 3000], np.int32)
+SHIFTS = np.array([13, 14, 15], np.int8)
 KEPT = 25000
 WORDS: dict[str, Any] = {"name": "soma", "decay_bits": 16, "state_bits": 24, "align": 4}
 
@@ -103,6 +106,46 @@ t1 = greater(x0, t0)
 send t1
 """,
     ),
+    "adaptive": (
+        AdaptationSoma(
+            name="soma",
+            fade=LEVELS,
+            fade_shift=SHIFTS,
+            pull=LEVELS,
+            pull_shift=SHIFTS,
+            leak=LEVELS,
+            leak_shift=SHIFTS,
+            rise=LEVELS,
+            drop=LEVELS,
+            threshold=LEVELS,
+            align=SHIFTS,
+            coefficient_bits=16,
+            state_bits=24,
+        ),
+        """\
+t0 = multiply_shift(potential, leak, leak_shift)
+t1 = subtract(potential, t0)
+t2 = signed_shift(x0, align)
+t3 = multiply_shift(adaptation, fade, fade_shift)
+t4 = subtract(adaptation, t3)
+t5 = multiply_shift(potential, pull, pull_shift)
+t6 = add(t4, t5)
+t7 = select(fired, rise, 0)
+t8 = add(t6, t7)
+adaptation9 = saturate(t8, s24)
+t10 = subtract(t2, adaptation9)
+t11 = multiply_shift(t10, leak, leak_shift)
+t12 = add(t1, t11)
+t13 = select(fired, drop, 0)
+t14 = subtract(t12, t13)
+potential15 = saturate(t14, s24)
+t16 = greater(potential15, threshold)
+adaptation' = adaptation9  (24 bits)
+potential' = potential15  (24 bits)
+fired' = t16  (2 bits)
+send t16
+""",
+    ),
     "crossing": (
         CrossingSoma(name="soma", base=LEVELS, rise=np.stack([LEVELS, LEVELS]), level_bits=24),
         """\
@@ -143,6 +186,20 @@ NEURONS: dict[str, FloatNode] = {
     "backwards": SoftReset(**PLACE, threshold=0.5, decay=np.array([0.5, 0.9, 0.9]), backwards=True),
     "above": Threshold(**PLACE, level=LEVEL - 1.0, inclusive=False),
     "reached": Threshold(**PLACE, level=LEVEL / 2, inclusive=True),
+    "adaptive": AdaptiveLif(
+        **PLACE,
+        alpha=np.array([0.1, 0.3, 0.0]),
+        beta=np.array([0.96, 0.5, 1 - 2.0**-20]),
+        a=np.array([0.1, 0.0, 0.01]),
+        b=np.array([0.0, 0.1, 0.01]),
+    ),
+    "growing": AdaptiveLif(
+        **PLACE,
+        alpha=np.array([0.0, 0.0, 0.1]),
+        beta=np.array([0.97, 0.97, 0.97]),
+        a=np.array([-0.032, -0.034, -0.031]),  # over 1 - beta: it never decays, over 200 steps
+        b=np.array([0.0, 0.01, 0.0]),
+    ),
     "crossing": AdaptiveThreshold(
         **PLACE, channels=WIDTH, base=0.5, rise=np.array([0.9, 0.3, 0.2, 0.1])
     ),

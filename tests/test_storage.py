@@ -169,7 +169,7 @@ DAMAGE: dict[str, tuple[Callable[[Document, Tensors], None], str]] = {
     "a node without kind": (drop(LIF, "kind"), "a node: 'kind' is missing"),
     "an unknown kind": (
         put(LIF, "kind", value="Izhikevich"),
-        "unknown node kind 'Izhikevich'; there are: Accumulator, CrossingSoma,",
+        "unknown node kind 'Izhikevich'; there are: Accumulator, ",
     ),
     "a kind of another stage": (
         put(LIF, "kind", value="QuantizedLinear"),

@@ -110,7 +110,7 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "illegal node": (
         lambda: replace(integer(), stage="lowered"),
-        "node 'encoder' (QuantizedLinear): not legal in stage 'lowered' (Accumulator, Crossing",
+        "node 'encoder' (QuantizedLinear): not legal in stage 'lowered' (Accumulator, ",
     ),
     "integer node in a float network": (
         lambda: replace(lowered(), stage="float"),

@@ -251,7 +251,7 @@ def _labels(
 
 def _classifies_steps(network: Network) -> bool:
     last = (network.head or network.nodes)[-1]
-    return network.output_steps != "one" and last.width > 1
+    return not network.answers_once and last.width > 1
 
 
 def _lengths(

@@ -20,6 +20,8 @@ BATCH_BYTES = 64 * 2**20  # of one signal; a large vocabulary's scores are many 
 def answer_shape(network: Network, answer: tuple[int, ...]) -> tuple[int, ...]:
     """Give the shape of what a network's head makes of a chip's answer of shape ``answer``."""
     rows, *steps, _ = answer
+    if network.answers_once:
+        steps = []
     if network.pairs:
         rows //= 2
     if steps and network.first_steps is not None:

@@ -91,9 +91,14 @@ class Network:
         return counts[-1] if counts else None
 
     @property
+    def answers_once(self) -> bool:
+        """Whether there is one answer a sequence, be it that the head makes it of all steps."""
+        return self.output_steps == "one" or any(node.sums_steps for node in self.head)
+
+    @property
     def requested_steps(self) -> OutputSteps:
         """The output steps with which a converter makes this network's float form."""
-        return self.first_steps or self.output_steps
+        return "one" if self.answers_once else self.first_steps or self.output_steps
 
     def sources(self, node: Node) -> tuple[Node, ...]:
         """The nodes that ``node`` reads, in its equation's order."""

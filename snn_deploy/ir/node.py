@@ -34,6 +34,8 @@ class Node(ABC):
     """Whether it gives one answer for two sequences: of a batch, first all first ones."""
     in_head: ClassVar[bool] = False
     """Whether a host may compute it on the chip's answer."""
+    sums_steps: ClassVar[bool] = False
+    """Whether it makes one answer of all steps of a sequence."""
 
     name: str
     inputs: tuple[Edge, ...] = field(default=())

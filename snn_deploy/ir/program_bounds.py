@@ -247,6 +247,23 @@ def _multiply(value: Value, a: Interval, b: Interval) -> Interval:
     return Interval(np.minimum.reduce(products), np.maximum.reduce(products))
 
 
+def _subtract(value: Value, a: Interval, b: Interval) -> Interval:
+    whole, part = value.arguments
+    if _is_share(part, whole):  # what is left of x never falls as x rises
+        return Interval(a.low - b.low, a.high - b.high)
+    return Interval(a.low - b.high, a.high - b.low)
+
+
+def _is_share(part: Value, whole: Value) -> bool:
+    """Tell whether ``part`` is ms(whole, m, k) with a known m of 0 to ``2**k``."""
+    if part.operation != "multiply_shift" or part.arguments[0] is not whole:
+        return False
+    factor, by = (known.content for known in part.arguments[1:])
+    if any(known.operation != "parameter" for known in part.arguments[1:]):
+        return False
+    return bool(np.all(factor[0] >= 0) and np.all(factor[0] <= 2.0 ** by[0]))
+
+
 def _multiply_shift(value: Value, a: Interval, b: Interval, by: Interval) -> Interval:
     product = _multiply(value, a, b)
     return _monotone(_rounded)(value, product, by)
@@ -300,7 +317,7 @@ def _silent_or(value: Value, condition: Interval, x: Interval) -> Interval:
 
 _RULES: dict[str, Callable[..., Interval]] = {
     "add": lambda v, a, b: Interval(a.low + b.low, a.high + b.high),
-    "subtract": lambda v, a, b: Interval(a.low - b.high, a.high - b.low),
+    "subtract": _subtract,
     "negate": lambda v, a: Interval(-a.high, -a.low),
     "multiply": _multiply,
     "shift_left": _monotone(lambda x, k: x * 2.0**k),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.nodes.base import Int32
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["AdaptiveLif"]
 
@@ -26,6 +28,9 @@ class AdaptiveLif(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    governed_by: ClassVar[str] = "decay_bits or state_bits"
+    narrowable: ClassVar[tuple[str, ...]] = ("decay_bits", "state_bits")
 
     alpha: Signal
     beta: Signal
@@ -39,10 +44,62 @@ class AdaptiveLif(FloatNode):
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources
         y = np.empty_like(x)
-        w = u = s = np.zeros_like(x[:, 0])
+        step = self.start(len(x), context)
         for t in range(x.shape[1]):
-            w = self.beta * w + self.a * u + self.b * s
-            u = self.alpha * (u - s) + (1 - self.alpha) * (x[:, t] - w)
-            s = (u > 1).astype(float)
-            y[:, t] = s
+            y[:, t] = step([x[:, t]])
         return y
+
+    def start(self, batch: int, context: Context) -> Step:
+        w = u = s = np.zeros((batch, self.width))
+
+        def step(sources: Sequence[Signal]) -> Signal:
+            nonlocal w, u, s
+            w = self.beta * w + self.a * u + self.b * s
+            u = self.alpha * (u - s) + (1 - self.alpha) * (sources[0] - w)
+            s = np.asarray(u > 1, dtype=np.float64)
+            return s
+
+        return step
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy import fixedpoint as fp
+        from snn_deploy.nodes.adaptation_soma import AdaptationSoma
+        from snn_deploy.nodes.rules import MAX_SHIFT
+        from snn_deploy.quantize.states import state_exponents
+
+        config, source = builder.config.at(self.name), self.inputs[0].source
+        drive = builder.format_of(source).exponents(self.width)
+        leak = 1 - self.alpha
+        step = np.array([[self.beta, self.a], [-leak * self.beta, self.alpha - leak * self.a]])
+        driven = np.array([[0 * leak, self.b], [leak, -self.alpha - leak * self.b]])
+        largest = np.stack([builder.bounds[source] * 2.0**-drive, np.ones(self.width)], axis=-1)
+        step, driven = (np.moveaxis(matrix, -1, 0) for matrix in (step, driven))
+        exponents = state_exponents(
+            self, step, driven, largest, config.state_bits, builder.ranges.steps
+        )
+
+        def factor(name: str, value: Signal) -> dict[str, Any]:
+            mantissa, shift = fp.multiplier_of(value, config.decay_bits, MAX_SHIFT)
+            return {name: mantissa, f"{name}_shift": shift}
+
+        def level(value: Signal | float) -> Int32:
+            return fp.round_half_up(value * 2.0**exponents).astype(np.int32)
+
+        builder.add(
+            AdaptationSoma(
+                name=self.name,
+                inputs=self.inputs,
+                **factor("fade", 1 - self.beta),
+                **factor("pull", self.a),
+                **factor("leak", leak),
+                rise=level(self.b),
+                drop=level(self.alpha),
+                threshold=level(1.0),
+                align=np.clip(exponents - drive, -MAX_SHIFT, 24).astype(np.int8),
+                coefficient_bits=config.decay_bits,
+                state_bits=config.state_bits,
+            )
+        )

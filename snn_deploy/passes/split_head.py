@@ -1,8 +1,8 @@
 """Part what the chip computes from what the host does on the chip's answer.
 
-The host compares documents, takes logarithms of probabilities, and picks the first steps: none of
-it is arithmetic that a chip has. It also scores large vocabularies, whose projection would take
-more of the chip than the network, and a message a token and step to leave it.
+The host compares documents, takes logarithms of probabilities or adds them up, and picks the first
+steps: none of it is arithmetic that a chip has. It also scores large vocabularies, whose projection
+would take more of the chip than the network, and a message a token and step to leave it.
 """
 
 from __future__ import annotations
@@ -44,9 +44,12 @@ class SplitHead(Pass):
 
 def _move_to_head(network: Network, count: int) -> Network:
     several = not isinstance(network.output_steps, str)
+    moved = network.nodes[len(network) - count :]
+    sums = any(node.sums_steps for node in moved)
     return replace(
         network,
         nodes=network.nodes[: len(network) - count],
-        head=(*network.nodes[len(network) - count :], *network.head),
+        output_steps="all" if sums else network.output_steps,
+        head=(*moved, *network.head),
         use_lengths=several and bool(getattr(network.output, "use_lengths", False)),
     )
