@@ -253,6 +253,8 @@ def test_trained_networks_predict_as_in_float(case: Case) -> None:
     calibration = check_data(network, inputs=train["inputs"][:256])
     deployment = snn_deploy.convert(case.checkpoint(), "loihi2", calibration=calibration)
     result = deployment.simulate(check_data(network, inputs=test["inputs"]), backend="reference")
+    few = deployment.simulate(check_data(network, inputs=test["inputs"][:30]), backend="native")
+    np.testing.assert_array_equal(few.logits, result.logits[:30])
     expected = oracle["logits_all_f64"].argmax(-1)
     right = [(p == test["labels"]).sum() for p in (expected, result.predictions)]
     assert abs(int(right[0]) - int(right[1])) <= 1

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native.exact_steps import NEVER_CLIP, pool, prepare
+from snn_deploy.engines.native.exact_steps import pool, prepare
 from snn_deploy.engines.native.plan import REMEMBERED, ChunkPosition
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.node import Node
@@ -94,7 +94,7 @@ def close(
             spoken = Spoken(silence, answers[:, 0])
             clipped += muted * len(speaks) * (steps - 1)
         closing.spoken[node.name] = spoken
-        if not isinstance(node, NEVER_CLIP):
+        if node.clips:  # type: ignore[attr-defined]  # lowered stage
             closing.saturated[node.name] = clipped
     return closing
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.native.exact_steps import NEVER_CLIP, Pool, prepare
+from snn_deploy.engines.native.exact_steps import Pool, prepare
 from snn_deploy.engines.native.plan import ChunkPosition, Plan
 from snn_deploy.engines.result import IntArray
 from snn_deploy.engines.session import MESSAGES
@@ -74,7 +74,7 @@ class ExactFlow:
         for node in sweep.nodes:
             sources = [signals[edge.source] for edge in node.inputs] or [inputs]
             signals[node.name], clipped = self._steps[node.name](sources, position)
-            if not isinstance(node, NEVER_CLIP) and node not in self.plan.closing:
+            if node.clips and node not in self.plan.closing:  # type: ignore[attr-defined]  # lowered
                 self.saturated[node.name] += clipped
         for name in sweep.keeps:
             self._kept[name][:, chunk] = signals[name]

@@ -1,7 +1,7 @@
 """Nodes as the ``exact`` program runs them: in 64-bit integers, whatever their widths.
 
-The plain way, a kernel a node; what the fast program cannot prove to be safe in its own arithmetic
-runs here. It is nothing that a network with the default widths should ever need.
+The plain way, a kernel a node, or the node's own program in numpy for the kinds that have none;
+what the fast program cannot prove to be safe in its own arithmetic runs here.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native import exact_kernels as kernels
 from snn_deploy.engines.native.plan import ChunkPosition
 from snn_deploy.engines.result import IntArray
-from snn_deploy.errors import NetworkError
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.base import Rescale
+from snn_deploy.ir.program_step import ProgramStep, run_program
+from snn_deploy.nodes.base import IntegerNode, Place, Rescale
 from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.gate import Gate
 from snn_deploy.nodes.inputs import Input
@@ -28,11 +28,9 @@ from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.synapses import Synapses
 
-__all__ = ["NEVER_CLIP", "Pool", "Step", "pool", "prepare"]
+__all__ = ["Pool", "Step", "pool", "prepare"]
 
-
-NEVER_CLIP = (Input, Synapses)
-"""Kinds of nodes in which no value can be clipped, and so none is counted."""
+ENDLESS = 2**48  # steps of a sequence whose end nobody knows yet
 
 
 class Step(Protocol):
@@ -57,17 +55,31 @@ class _Step:
         return self.run(sources, at)
 
 
-def prepare(node: Node, samples: int) -> Step:
-    """Make a node ready to run over ``samples`` sequences from their start.
+def prepare(node: Any, samples: int) -> Step:
+    """Make a node ready to run on some samples: on its kernel, or else on its program."""
+    make = _STEPS.get(type(node), ProgramNode)
+    return make(node, samples)
 
-    Raises
-    ------
-    NetworkError
-        If the node is of a kind that no lowered network has.
-    """
-    if type(node) not in _STEPS:
-        raise NetworkError(f"node '{node.name}' ({node.kind}) is not one of a lowered network")
-    return _STEPS[type(node)](node, samples)
+
+class ProgramNode:
+    """A node that has no kernel: its program runs as on the reference engine."""
+
+    def __init__(self, node: IntegerNode, samples: int) -> None:
+        self._node, self._running = node, ProgramStep(node.program, samples)
+        self.state = {name: word.copy() for name, word in self._running.words.items()}
+
+    def __call__(self, sources: list[IntArray], at: ChunkPosition) -> tuple[IntArray, int]:
+        self._running.words = {name: word.copy() for name, word in self.state.items()}
+        lengths, every = np.where(at.last < 0, ENDLESS, at.last + 1)
+        place = Place(lengths, int(every.max(initial=0)), at.start)
+        clock = self._node.clock(place, sources[0].shape[1])
+        backwards = self._node.runs_backwards
+        y, clipped = run_program(
+            self._node.program, sources, clock, backwards=backwards, step=self._running
+        )
+        for name, word in self._running.words.items():
+            self.state[name][...] = word
+        return y, clipped
 
 
 def _integers(*arrays: Any) -> IntArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from snn_deploy.engines.host import Host
 from snn_deploy.engines.result import IntArray, senders
@@ -11,11 +12,7 @@ from snn_deploy.ir.loops import refuse_steps_back
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep, plan_sweeps
-from snn_deploy.nodes.gate import Gate
-from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator
-from snn_deploy.nodes.requantize import Requantize
-from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["REMEMBERED", "ChunkPosition", "Plan", "plan_network"]
 
@@ -73,7 +70,7 @@ class Plan:
     @property
     def needs_length(self) -> bool:
         """Whether some pool must speak in the midst of the network, at a step known beforehand."""
-        return not self.closing and bool(self.network.of_kind(Accumulator))
+        return not self.closing and any(node.once for node in self.network)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -95,9 +92,6 @@ def plan_network(network: Network) -> Plan:
     )
 
 
-_STATELESS = (Synapses, Requantize, Gate, Normalize)
-
-
 def _closing_nodes(network: Network) -> tuple[Node, ...]:
     """Give the network's pools and all that follows them, where that can be left to the end.
 
@@ -107,12 +101,18 @@ def _closing_nodes(network: Network) -> tuple[Node, ...]:
     closing: set[str] = set()
     for node in network:
         follows = [edge.source in closing for edge in node.inputs]
-        if isinstance(node, Accumulator) or any(follows):
-            if not all(follows) and not isinstance(node, Accumulator):
+        if node.once or any(follows):
+            if any(follows) and not (all(follows) and _memoryless(node)):
                 return ()
-            if any(follows) and not isinstance(node, _STATELESS):
+            if node.once and not isinstance(node, Accumulator):
                 return ()
             closing.add(node.name)
     if len({pool.use_lengths for pool in network.of_kind(Accumulator)}) > 1:
         return ()
     return tuple(node for node in network if node.name in closing)
+
+
+def _memoryless(node: Any) -> bool:
+    """Whether what it says at a step depends on what it reads in that step, and on nothing else."""
+    program = node.program
+    return not program.words and all(value.operation != "clock" for value in program)

@@ -1,0 +1,85 @@
+"""Kinds of neuron for which the native engine has no kernel run on their programs, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from networks import INTEGER_KINDS, around, extreme_inputs
+
+from snn_deploy.engines.native import NativeEngine, exact
+from snn_deploy.engines.native.plan import plan_network
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import Watch, run_whole
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.passes.balance_delays import BalanceDelays
+
+KINDS = [kind for kind in INTEGER_KINDS if kind.lowered]  # type: ignore[attr-defined]
+NETWORKS, STEPS = 12, 16
+
+
+def networks(kind: type[Node]) -> Iterator[tuple[Network, Run]]:
+    """Give random nodes of a kind, each behind an input, and extreme inputs for it."""
+    for seed in range(NETWORKS):
+        rng = np.random.default_rng(seed)
+        network = around(kind, rng)
+        network = BalanceDelays()(replace(network, stage="integer"))
+        inputs = extreme_inputs(network, rng, steps=STEPS)
+        lengths = rng.integers(1, STEPS + 1, len(inputs))
+        yield network, Run(inputs, lengths, network.names)
+
+
+def assert_same(first: Result, second: Result) -> None:
+    np.testing.assert_array_equal(first.output, second.output)
+    for name in first.trace:
+        np.testing.assert_array_equal(first.trace[name], second.trace[name], err_msg=name)
+    for name in first.messages:
+        np.testing.assert_array_equal(first.messages[name], second.messages[name], err_msg=name)
+    assert first.messages.keys() == second.messages.keys()
+    assert first.saturated == second.saturated
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 64])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_kind_runs_on_native(
+    kind: type[Node], chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact.ExactFlow, "chunk_steps", chunk)
+    for network, run in networks(kind):
+        expected = run_whole(ReferenceEngine(), network, run)
+        assert_same(run_whole(NativeEngine(), network, run), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_stream_of_every_kind_goes_on_elsewhere(kind: type[Node]) -> None:
+    """Cut anywhere, each part in a session of its own, that goes on from the state before."""
+    for network, run in networks(kind):
+        plan = plan_network(network)
+        if plan.causal and not plan.host.after:
+            assert_streams(network, run)
+
+
+def assert_streams(network: Network, run: Run) -> None:
+    """Compare a stream, cut anywhere and carried from session to session, with the reference."""
+    watch = Watch(len(run.inputs), run.lengths, trace=network.names)
+    stream = NativeEngine().open(network, watch)
+    parts = []
+    for start, stop in pairwise([0, 1, 4, 4, run.inputs.shape[1]]):
+        parts.append(stream.step(run.inputs[:, start:stop]))
+        before = stream.state()
+        stream = NativeEngine().open(network, watch)
+        stream.restore(before)
+    given, expected = stream.finish(), run_whole(ReferenceEngine(), network, run)
+    for name in network.names:
+        late = name in stream.late
+        signal = given.late[name](0, stop) if late else np.concatenate([part[name] for part in parts], 1)
+        np.testing.assert_array_equal(signal, expected.trace[name], err_msg=name)
+    assert given.messages.keys() == expected.messages.keys()
+    for name, messages in expected.messages.items():
+        np.testing.assert_array_equal(given.messages[name], messages, err_msg=name)
+    assert given.saturated == expected.saturated
