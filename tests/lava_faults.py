@@ -68,7 +68,7 @@ def killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-OWN = ("snn_deploy.engines.lava.models", "RelayModel", "step")
+OWN = ("snn_deploy.engines.lava.models", "ProgramModel", "step")
 STOCK = ("lava.proc.dense.models", "PyDenseModelBitAcc", "run_spk")
 RECORDER = ("snn_deploy.engines.lava.recorder", "RecorderModel", "run_spk")
 

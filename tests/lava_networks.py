@@ -21,7 +21,7 @@ from snn_deploy.nodes.synapses import Synapses
 
 WIDTH = 4
 SUM, DRIVE, MESSAGE = Format(24, 0), Format(18, 0), Format(16, 0)
-Source = str | tuple[str, int]
+Source = str | tuple[str, int] | tuple[str, int, int]
 
 
 def reads(*sources: Source) -> tuple[Edge, ...]:
@@ -211,4 +211,49 @@ def both_directions() -> Network:
         soma("last soma", "ends", 200),
         accumulator("pool", "last soma", "sum", True),
         output_steps="one",
+    )
+
+
+def loops() -> Network:
+    """Layers that hear themselves at once, later, and through synapses; and the past of others."""
+    rng = np.random.default_rng(4)
+    mixed = {n: rng.integers(-127, 128, (WIDTH, n)) for n in (3, WIDTH)}
+    halved = rescale(1, 1, 0)
+    return lowered(
+        source(),
+        synapses("entering", ("input", 1), mixed[3]),
+        synapses("entering before", ("input", 2, 1), mixed[3]),
+        synapses("entering two before", ("input", 2, 2), mixed[3]),
+        relay("echo", "entering", ("echo", 1, 1), rescale=halved, output=Format(20, 0)),
+        relay("late echo", "entering", ("late echo", 3, 3), rescale=halved, output=Format(20, 0)),
+        relay(
+            "drive",
+            "entering",
+            ("entering before", 0),
+            ("heard", 0, 1),
+            ("heard", 2, 3),
+            rescale=rescale(1, 4, 0),
+            output=DRIVE,
+        ),
+        soma("soma", "drive", 3000),
+        synapses("heard", ("soma", 1), mixed[WIDTH]),
+        relay("before", ("heard", 0, 1), "echo", output=Format(24, 0)),
+        relay("long before", ("before", 0, 1), "entering two before", output=Format(24, 0)),
+        relay("end", ("long before", 1), "before", "late echo", output=Format(24, 0)),
+    )
+
+
+def past_of_both_directions() -> Network:
+    """Layers that read earlier steps of what runs forwards and of what runs backwards."""
+    rng = np.random.default_rng(5)
+    return lowered(
+        source(),
+        synapses("encoder", ("input", 1), rng.integers(-20, 21, (WIDTH, 3))),
+        relay("stream", "encoder", ("stream", 1, 1), rescale=rescale(1, 6, 5)),
+        dendrite("reverse", "stream", rng, reversed_time=True),
+        relay("seen", ("reverse", 0, 1)),
+        relay("drive", ("reverse", 2, 3), ("seen", 0), ("loop", 0, 1), output=DRIVE),
+        soma("soma", "drive", 300),
+        synapses("loop", ("soma", 1), rng.integers(-127, 128, (WIDTH, WIDTH))),
+        output_steps="all",
     )

@@ -7,7 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import random_networks
-from lava_networks import both_directions, delays, extremes, lowered, relay, source, synapses
+from lava_networks import (
+    both_directions,
+    delays,
+    extremes,
+    loops,
+    lowered,
+    past_of_both_directions,
+    relay,
+    source,
+    synapses,
+)
 from zoo import Variant
 
 from snn_deploy.api import convert
@@ -15,7 +25,7 @@ from snn_deploy.converters.registry import to_float_network
 from snn_deploy.data.inputs import check_data
 from snn_deploy.engines.lava.clock import Clock
 from snn_deploy.engines.lava.engine import LavaEngine
-from snn_deploy.engines.lava.segments import Feed, cut_network, recorded_nodes
+from snn_deploy.engines.lava.segments import cut_network, recorded_nodes
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.engines.session import run_whole
@@ -74,6 +84,19 @@ class TestEqualToReference:
         network = delays()
         result = assert_equal(network, random_run(network, shape))
         assert all(result.trace[name].any() for name in ("gate", "mean", "sum", "first", "last"))
+
+    def test_loops(self, shape: tuple[int, int]) -> None:
+        network = loops()
+        result = assert_equal(network, random_run(network, shape))
+        assert not result.trace["entering two before"][:, :2].any()
+        if shape == (3, 7):
+            assert all(result.trace[name].any() for name in network.names)
+
+    def test_the_past_of_both_directions(self, shape: tuple[int, int]) -> None:
+        network = past_of_both_directions()
+        result = assert_equal(network, random_run(network, shape))
+        if shape == (3, 7):
+            assert all(result.trace[name].any() for name in network.names)
 
     def test_both_directions(self, shape: tuple[int, int]) -> None:
         network = both_directions()
@@ -169,39 +192,39 @@ class TestSegments:
     def test_a_causal_network_is_one_segment(self) -> None:
         network = delays()
         (segment,) = cut_network(network)
-        assert segment.nodes == network.nodes
-        assert segment.feeds == ()
+        assert segment.sweep.nodes == network.nodes
+        assert segment.sweep.reads == ()
         assert segment.latency["residual"] == segment.delay == 9
 
-    def test_cut_before_and_after_reversed_dendrites(self) -> None:
-        first, reverse, then, again, and_again, last = cut_network(both_directions())
-        assert [node.name for node in first.nodes] == ["input", "encoder", "stream", "forward"]
-        assert [node.name for node in reverse.nodes] == ["reverse"]
-        assert reverse.feeds == (Feed("stream", True),)
+    def test_cut_before_and_after_what_runs_backwards(self) -> None:
+        first, reverse, then, again, last = cut_network(both_directions())
+        assert [node.name for node in first.sweep.nodes] == ["input", "encoder", "stream"]
+        assert [node.name for node in reverse.sweep.nodes] == ["reverse"]
+        assert reverse.sweep.reads == ("stream",)
         assert reverse.latency == {"reverse": 0, "stream": 0}
-        assert then.feeds == (
-            Feed("forward", False),
-            Feed("reverse", False),
-            Feed("stream", False),
-        )
+        assert then.sweep.reads == ("reverse", "stream")
         assert then.latency["residual"] == then.delay == 1
-        assert again.feeds == (Feed("residual", True),)
-        assert and_again.feeds == (Feed("reverse again", True),)
-        assert [node.name for node in last.nodes] == ["ends", "last soma", "pool"]
+        assert [node.name for node in again.sweep.nodes] == ["reverse again", "and again"]
+        assert [s.sweep.backwards for s in (first, reverse, then, again, last)] == [0, 1, 0, 1, 0]
+        names = [node.name for node in last.sweep.nodes]
+        assert names == ["beside", "ends", "last soma", "pool"]
+
+    def test_who_reads_an_earlier_step_may_be_due_before_its_source(self) -> None:
+        *_, last = cut_network(past_of_both_directions())
+        assert last.latency["reverse"] == 1
+        assert last.latency["seen"] == last.latency["soma"] == 0
+        assert last.delay == 1
 
     def test_only_cut_signals_senders_and_the_answer_are_recorded(self) -> None:
         recorded = recorded_nodes(both_directions(), trace=["mix"])
         assert recorded == (
             "input",
             "stream",
-            "forward",
             "reverse",
             "soma",
             "mix",
             "residual",
-            "reverse again",
             "and again",
-            "beside",
             "last soma",
             "pool",
         )

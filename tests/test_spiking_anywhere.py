@@ -109,13 +109,27 @@ def test_a_recurrent_network_is_converted(lag: int, threshold: float, tmp_path: 
     np.testing.assert_array_equal(again.logits, oracle.logits)
 
 
-@pytest.mark.parametrize("engine", ["native", pytest.param("lava", marks=pytest.mark.lava)])
-def test_engines_that_run_no_loops_yet_say_so(engine: str) -> None:
+@pytest.mark.lava
+@pytest.mark.parametrize("lag", [1, 3])
+def test_a_recurrent_network_runs_on_lava(lag: int) -> None:
+    deployment = snn_deploy.convert(recurrent(lag), target="loihi2", calibration=inputs())
+    names = deployment.network.names
+    oracle, lava = (
+        deployment.simulate(inputs()[:3], backend=engine, trace=names)
+        for engine in ("reference", "lava")
+    )
+    assert oracle.trace["hidden.lif"].any()
+    for name in names:
+        np.testing.assert_array_equal(lava.trace[name], oracle.trace[name], name)
+    np.testing.assert_array_equal(lava.logits, oracle.logits)
+
+
+def test_engines_that_run_no_loops_yet_say_so() -> None:
     """Never other bits: the node, the engine, and the one that can."""
     deployment = snn_deploy.convert(recurrent(), target="loihi2", calibration=inputs())
-    told = f"'hidden.drive' reads .* the {engine} engine does not run recurrent networks yet"
+    told = "'hidden.drive' reads .* the native engine does not run recurrent networks yet"
     with pytest.raises(BackendError, match=told):
-        deployment.simulate(inputs()[:2], backend=engine)
+        deployment.simulate(inputs()[:2], backend="native")
 
 
 def test_a_recurrent_network_is_placed_and_costed() -> None:

@@ -646,6 +646,14 @@ TIMING: dict[str, tuple[Callable[[], Network], str]] = {
         lambda: looped(lowered()),
         "node 'layers.0.ssm.reverse' (Dendrite): runs backwards in time, so it cannot be in a loop",
     ),
+    "backwards, and a step before": (
+        lambda: changed(lowered(), "layers.0.ssm.reverse", inputs=(Edge("encoder", 1, 1),)),
+        "(Dendrite): runs backwards in time, so it cannot read 'encoder' of a step before",
+    ),
+    "before the first step": (
+        lambda: changed(lowered(), "encoder.synapses", inputs=(Edge("input", 1, 3),)),
+        "(Synapses): reads 'input' of 3 steps before, 2 too early: delay that edge by as many",
+    ),
     "both directions in a loop": (
         lambda: looped(integer()),
         "node 'layers.0.ssm' (QuantizedSsm): has no step of its own, to be in a loop",

@@ -163,7 +163,7 @@ _FUNCTIONS: dict[str, Callable[..., IntArray]] = {
     "xor": np.bitwise_xor,
     "lookup": lambda table, index: table[index],
     "bit_length": _bit_length,
-    "per_mode": lambda x, modes: np.repeat(x[..., None], modes, axis=-1),
+    "per_mode": lambda x, modes: np.broadcast_to(x[..., None], (*x.shape, modes)),
     "sum_modes": lambda x: np.asarray(x.sum(axis=-1)),
     "sum_channels": lambda x: np.asarray(x.sum(axis=-1, keepdims=True)),
     "weighted_sum": _weighted_sum,

@@ -134,6 +134,10 @@ def _check_host(network: Network) -> None:
 
 def _check_loops(network: Network) -> None:
     """Check that nodes which read each other's past can take turns, step by step."""
+    for node in network:
+        for edge in node.inputs if node.runs_backwards else ():
+            told = f"runs backwards in time, so it cannot read '{edge.source}' of a step before"
+            require(edge.steps_back == 0, node, told)
     for group in groups(network):
         for node in group if is_recurrent(group) else ():
             backwards = node.runs_backwards
@@ -169,6 +173,10 @@ def _check_timing(network: Network) -> None:
         if len({steps for _, steps in arrivals}) > 1:
             told = ", ".join(f"{source} after {steps}" for source, steps in arrivals)
             require(False, node, f"its inputs arrive at different steps: {told}")
+        for edge in node.inputs:
+            early = -arrival(latency, edge)
+            told = f"reads '{edge.source}' of {edge.steps_back} steps before, {early} too early: "
+            require(early <= 0, node, f"{told}delay that edge by as many")
         if node not in host:
             for edge in node.inputs:
                 steps = node.crossing  # type: ignore[attr-defined]  # integer stage

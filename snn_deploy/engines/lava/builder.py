@@ -20,17 +20,11 @@ from snn_deploy.engines.lava import models, processes
 from snn_deploy.engines.lava.clock import Clock
 from snn_deploy.engines.lava.job import Device, Job, JobFolder, Pulse
 from snn_deploy.engines.lava.recorder import RecorderModel, Tape
-from snn_deploy.engines.lava.segments import Feed, Segment
-from snn_deploy.ir.formats import SPIKE
+from snn_deploy.engines.lava.segments import Segment
+from snn_deploy.ir.formats import SPIKE, Edge
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.base import IntegerNode
-from snn_deploy.nodes.dendrite import Dendrite
-from snn_deploy.nodes.gate import Gate
-from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.base import IntegerNode, Place
 from snn_deploy.nodes.lif import LifSoma
-from snn_deploy.nodes.normalize import Normalize
-from snn_deploy.nodes.pooling import Accumulator, RunningSum
-from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["Wiring", "wire_segment"]
@@ -79,10 +73,12 @@ class Wiring:
 def wire_segment(job: Job, segment: Segment, folder: JobFolder, pulse: Pulse) -> Wiring:
     """Make and connect the processes of ``segment``, ready to be run from the recorder."""
     bench = _Bench(job, segment, folder, pulse)
-    for feed in segment.feeds:
-        bench.play(feed)
-    for node in segment.nodes:
+    for name in segment.sweep.reads:
+        bench.play(name, folder.open_signal(job, name))
+    for node in segment.sweep.nodes:
         bench.add(node)
+    for node in segment.sweep.nodes:
+        bench.connect(node)
     recorder = bench.record()
     steps = len(job.inputs) * job.inputs.shape[1] + segment.delay
     return Wiring(recorder, bench.models, steps)
@@ -90,50 +86,56 @@ def wire_segment(job: Job, segment: Segment, folder: JobFolder, pulse: Pulse) ->
 
 @dataclass
 class _Bench:
-    """A segment under construction; ``sends`` holds the out port of each node and feed."""
+    """A segment under construction.
+
+    ``receives`` holds the in ports of each node, ``sends`` the out port of each node and of each
+    recorded signal.
+    """
 
     job: Job
     segment: Segment
     folder: JobFolder
     pulse: Pulse
     models: Models = field(default_factory=dict)
-    sends: dict[str | Feed, Any] = field(default_factory=dict)
-    delayed: dict[tuple[str | Feed, int], Any] = field(default_factory=dict)
+    receives: dict[str, list[Any]] = field(default_factory=dict)
+    sends: dict[str, Any] = field(default_factory=dict)
+    delays: dict[tuple[str, int, int, Clock], Any] = field(default_factory=dict)
 
-    def clock(self, name: str) -> Clock:
+    def clock(self, name: str, ahead: int = 0) -> Clock:
+        """Give a process's clock, or one that is some steps ahead of it."""
         sequences, period = self.job.inputs.shape[:2]
-        return Clock(self.segment.latency[name], sequences, period)
+        return Clock(self.segment.latency[name] - ahead, sequences, period)
 
-    def play(self, feed: Feed) -> None:
-        """Add the player of a recorded signal."""
-        signal = self.folder.open_signal(self.job, feed.source)
-        self.sends[feed] = self._player(
-            feed.source, signal[:, ::-1] if feed.reversed_time else signal
-        )
+    def play(self, name: str, signal: Any) -> None:
+        """Add the player of a signal (B, L, channels)."""
+        in_order = signal[:, ::-1] if self.segment.sweep.backwards else signal
+        player = processes.PlayerProcess(signal=in_order, clock=self.clock(name), name=name)
+        self.models[player] = models.PlayerModel
+        self.sends[name] = player.s_out
 
-    def add(self, node: Node) -> None:
-        """Add a node's process and connect it to what it reads."""
-        if isinstance(node, Input):
-            self.sends[node.name] = self._player(node.name, self.job.inputs)
+    def add(self, node: Any) -> None:
+        """Add a node's process."""
+        if node.is_input:
+            self.play(node.name, self.job.inputs)
             return
-        process, model, receives, sends = _PROCESSES[type(node)](self, node)
+        make: Callable[[_Bench, Any], Parts] = _STOCK.get(type(node), _own)
+        process, model, self.receives[node.name], self.sends[node.name] = make(self, node)
         self.models[process] = model
-        self.sends[node.name] = sends
-        # Dense answers a step later of itself; all other processes at once
-        realised = node.crossing if isinstance(node, Synapses) else 0
-        for edge, port in zip(node.inputs, receives, strict=True):
-            source = self.segment.feed_of(node, edge) or edge.source
-            self._late(source, edge.delay - realised).connect(port)
+
+    def connect(self, node: Node) -> None:
+        """Connect a node's process to what it reads."""
+        for edge, port in zip(node.inputs, self.receives.get(node.name, ()), strict=True):
+            # Dense answers a step later of itself; all other processes at once
+            realised = int(isinstance(port.process, Dense))
+            clock = self.clock(node.name, ahead=realised)
+            self._late(edge, edge.delay - realised, clock).connect(port)
 
     def record(self) -> AbstractProcess:
         """Add the recorder of all nodes that the job wants recorded."""
-        recorded = [node for node in self.segment.nodes if node.name in self.job.recorded]
+        recorded = [node for node in self.segment.sweep.nodes if node.name in self.job.recorded]
+        backwards = self.segment.sweep.backwards
         tapes = [
-            Tape(
-                self.folder.fill_signal(self.job, node.name),
-                self.clock(node.name),
-                node.runs_backwards,
-            )
+            Tape(self.folder.fill_signal(self.job, node.name), self.clock(node.name), backwards)
             for node in recorded
         ]
         recorder = processes.RecorderProcess(
@@ -144,24 +146,29 @@ class _Bench:
         self.models[recorder] = models.with_in_ports(RecorderModel, len(recorded))
         return recorder
 
-    def _player(self, name: str, signal: Any) -> Any:
-        player = processes.PlayerProcess(signal=signal, clock=self.clock(name), name=name)
-        self.models[player] = models.PlayerModel
-        return player.s_out
+    def _late(self, edge: Edge, steps: int, clock: Clock) -> Any:
+        """Give the port that sends what an edge brings ``steps`` later; one process for all.
 
-    def _late(self, source: str | Feed, steps: int) -> Any:
-        """Give the port that sends what ``source`` sent ``steps`` ago; one process for all."""
-        if steps == 0:
-            return self.sends[source]
-        if (source, steps) not in self.delayed:
-            port = self.sends[source]
+        ``clock`` is the time in which the edge looks back.
+        """
+        port, back = self.sends[edge.source], edge.steps_back
+        if steps == 0 == back:
+            return port
+        clock = clock if back else self.clock(edge.source)
+        key = (edge.source, steps, back, clock)
+        if key not in self.delays:
+            past = f" without {back} steps from {clock.latency}" if back else ""
             late = processes.DelayProcess(
-                channels=port.shape[0], steps=steps, name=f"{port.process.name} delayed by {steps}"
+                channels=port.shape[0],
+                steps=steps,
+                silent=back,
+                clock=clock,
+                name=f"{edge.source} delayed by {steps}{past}",
             )
             port.connect(late.a_in)
             self.models[late] = models.DelayModel
-            self.delayed[source, steps] = late.s_out
-        return self.delayed[source, steps]
+            self.delays[key] = late.s_out
+        return self.delays[key]
 
 
 Parts = tuple[AbstractProcess, type[PyLoihiProcessModel], list[Any], Any]
@@ -202,39 +209,19 @@ def _lif(bench: _Bench, node: LifSoma) -> Parts:
     return lif, PyLifResetModelBitAcc, [lif.a_in], lif.s_out
 
 
-def _own(
-    process: type[processes.NodeProcess], model: type[models.NodeModel]
-) -> Callable[[_Bench, Any], Parts]:
-    def make(bench: _Bench, node: IntegerNode) -> Parts:
-        widths = [source.width for source in bench.job.network.sources(node)]
-        made = process(
-            node=node,
-            widths=widths,
-            clock=bench.clock(node.name),
-            pulse=bench.pulse,
-            **_extra(bench, node),
-        )
-        receives = [getattr(made, f"in_{number}") for number in range(len(widths))]
-        return made, models.with_in_ports(model, len(widths)), receives, made.s_out
-
-    return make
+def _own(bench: _Bench, node: IntegerNode) -> Parts:
+    widths = [source.width for source in bench.job.network.sources(node)]
+    steps = bench.job.inputs.shape[1]
+    process = processes.ProgramProcess(
+        node=node,
+        widths=widths,
+        clock=bench.clock(node.name),
+        words=node.clock(Place(bench.job.lengths, steps), steps),
+        pulse=bench.pulse,
+    )
+    receives = [getattr(process, f"in_{number}") for number in range(len(widths))]
+    model = models.with_in_ports(models.ProgramModel, len(widths))
+    return process, model, receives, process.s_out
 
 
-def _extra(bench: _Bench, node: IntegerNode) -> dict[str, Any]:
-    if not isinstance(node, Accumulator):
-        return {}
-    lengths = bench.job.lengths
-    every = np.full_like(lengths, bench.job.inputs.shape[1])
-    return {"lengths": lengths if node.use_lengths else every}
-
-
-_PROCESSES: Mapping[type[Node], Callable[[_Bench, Any], Parts]] = {
-    Synapses: _synapses,
-    LifSoma: _lif,
-    Requantize: _own(processes.RelayProcess, models.RelayModel),
-    Dendrite: _own(processes.DendriteProcess, models.DendriteModel),
-    Gate: _own(processes.GateProcess, models.GateModel),
-    Normalize: _own(processes.NormalizeProcess, models.NormalizeModel),
-    Accumulator: _own(processes.AccumulatorProcess, models.AccumulatorModel),
-    RunningSum: _own(processes.RunningSumProcess, models.RunningSumModel),
-}
+_STOCK: Mapping[type[Node], Callable[[_Bench, Any], Parts]] = {Synapses: _synapses, LifSoma: _lif}

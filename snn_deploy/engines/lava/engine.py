@@ -16,7 +16,6 @@ from snn_deploy.engines.lava.supervisor import run_supervised
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.engines.session import WholeEngine
 from snn_deploy.errors import BackendError, NetworkError
-from snn_deploy.ir.loops import refuse_steps_back
 from snn_deploy.ir.network import Network
 
 __all__ = ["LavaEngine"]
@@ -52,7 +51,6 @@ class LavaEngine(WholeEngine):
         NetworkError
             If the network is not lowered, or sends messages that are too wide for Lava's ports.
         """
-        refuse_steps_back(network, "lava")
         check_available(self.device)
         host = Host(network)
         _check_network(host.chip)
@@ -90,6 +88,8 @@ def _check_network(network: Network) -> None:
     if network.stage != "lowered":
         raise NetworkError(f"Lava runs networks of stage 'lowered', not '{network.stage}'")
     for node in network:
+        if hasattr(node, "run"):
+            raise NetworkError(f"node '{node.name}' has no step of its own, for Lava to take")
         bits = node.output.bits  # type: ignore[attr-defined]  # lowered stage
         if bits > MESSAGE_BITS:
             raise NetworkError(

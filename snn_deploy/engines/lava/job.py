@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.engines.lava.kinds import add_foreign_kinds, foreign_kinds
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_from_document, network_to_document
@@ -120,7 +121,12 @@ class JobFolder:
         from safetensors.numpy import save_file
 
         document, tensors = network_to_document(job.network)
-        settings = {"network": document, "recorded": job.recorded, "device": job.device}
+        settings = {
+            "network": document,
+            "recorded": job.recorded,
+            "device": job.device,
+            **foreign_kinds(job.network),
+        }
         (self.path / "job.json").write_text(json.dumps(settings), encoding="utf-8")
         save_file(tensors, str(self.path / "network.safetensors"))
         np.save(self.path / "inputs.npy", np.ascontiguousarray(job.inputs, dtype=np.int64))
@@ -134,6 +140,7 @@ class JobFolder:
         from safetensors.numpy import load_file
 
         settings = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+        add_foreign_kinds(settings)
         tensors = load_file(str(self.path / "network.safetensors"))
         return Job(
             network=network_from_document(settings["network"], tensors),

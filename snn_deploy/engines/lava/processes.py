@@ -1,70 +1,51 @@
-"""Lava processes for the nodes that Lava has no stock process for; ``models`` says what they do."""
+"""Lava processes for what Lava has no stock process for; ``models`` says what they do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 
 from snn_deploy.engines.lava.clock import Clock
+from snn_deploy.engines.result import IntArray
 from snn_deploy.nodes.base import IntegerNode
 
-__all__ = [
-    "AccumulatorProcess",
-    "DelayProcess",
-    "DendriteProcess",
-    "GateProcess",
-    "NodeProcess",
-    "NormalizeProcess",
-    "PlayerProcess",
-    "RecorderProcess",
-    "RelayProcess",
-    "RunningSumProcess",
-]
+__all__ = ["DelayProcess", "PlayerProcess", "ProgramProcess", "RecorderProcess"]
 
 
-class NodeProcess(AbstractProcess):
-    """One node: ports ``in_0``, ``in_1``, … of the given widths; ``s_out`` (node.width,)."""
+class ProgramProcess(AbstractProcess):
+    """A node that runs on its program, in its own direction of time.
+
+    Ports ``in_0``, ``in_1``, … have the given widths, ``s_out`` has (node.width,). ``words`` are
+    what the program is told of its sequences, (B, L, 1) each.
+    """
 
     def __init__(
-        self, *, node: IntegerNode, widths: Sequence[int], clock: Clock, **kwargs: Any
+        self,
+        *,
+        node: IntegerNode,
+        widths: Sequence[int],
+        clock: Clock,
+        words: Mapping[str, IntArray],
+        **kwargs: Any,
     ) -> None:
-        super().__init__(node=node, ports=len(widths), clock=clock, name=node.name, **kwargs)
+        ports = len(widths)
+        super().__init__(node=node, ports=ports, clock=clock, words=words, name=node.name, **kwargs)
         _add_in_ports(self, widths)
         self.s_out = OutPort(shape=(node.width,))
 
 
-class RelayProcess(NodeProcess):
-    """A Requantize."""
-
-
-class DendriteProcess(NodeProcess):
-    """A Dendrite, in its own direction of time."""
-
-
-class GateProcess(NodeProcess):
-    """A Gate."""
-
-
-class NormalizeProcess(NodeProcess):
-    """A Normalize, the sums over its channels included."""
-
-
-class AccumulatorProcess(NodeProcess):
-    """An Accumulator; ``lengths`` (B,) are the sequences' valid steps."""
-
-
-class RunningSumProcess(NodeProcess):
-    """A RunningSum."""
-
-
 class DelayProcess(AbstractProcess):
-    """Holds messages back by ``steps`` steps: a residual path, or a slow axon."""
+    """Holds messages back by ``steps`` steps: a residual path, a slow axon, or a loop.
 
-    def __init__(self, *, channels: int, steps: int, name: str) -> None:
-        super().__init__(steps=steps, channels=channels, name=name)
+    In the first ``silent`` steps of each sequence of ``clock`` it sends zeros: for who looks back
+    there is nothing yet.
+    """
+
+    def __init__(self, *, channels: int, steps: int, silent: int, clock: Clock, name: str) -> None:
+        super().__init__(steps=steps, channels=channels, silent=silent, clock=clock, name=name)
         self.a_in = InPort(shape=(channels,))
         self.s_out = OutPort(shape=(channels,))
 
