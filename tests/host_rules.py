@@ -77,6 +77,11 @@ def fork_before_positions() -> Network:
     return chain(plain(), relay("relay", Edge("input")), after)
 
 
+def adder_before_positions() -> Network:
+    adder = relay("relay", Edge("input"), Edge("input"))
+    return chain(plain(), adder, positions(adder, inputs=(Edge("relay"),)).output)
+
+
 def way_around_positions() -> Network:
     network = positions()
     return chain(*network.nodes, relay("relay", Edge("positions"), Edge("input")))
@@ -155,7 +160,11 @@ HOST: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "a fork in the host's chain": (
         fork_before_positions,
-        "node 'positions' (Positions): reads 'input'; the host computes a chain, so 'relay' alone",
+        "node 'relay' (Requantize): reads 'input', as only 'positions' can: the host computes",
+    ),
+    "two signals in the host's chain": (
+        adder_before_positions,
+        "node 'relay' (Requantize): reads 'input, input'; the host computes a chain, so one signal",
     ),
     "a delay in the host's chain": (
         lambda: positions(inputs=(Edge("input", 1),)),
@@ -163,6 +172,6 @@ HOST: dict[str, tuple[Callable[[], Network], str]] = {
     ),
     "a way around the host's chain": (
         way_around_positions,
-        "node 'relay' (Requantize): reads 'input', but only 'positions' enters the chip",
+        "node 'relay' (Requantize): reads 'input', as only 'positions' can: the host computes",
     ),
 }

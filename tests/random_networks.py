@@ -20,7 +20,7 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.result import Run
 from snn_deploy.ir.bounds import bound_network, bound_node
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host import host_part
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes.base import Rescale
@@ -294,8 +294,9 @@ def _relay(b: _Builder) -> None:
 def _adder(b: _Builder) -> None:
     """A relay of two or three signals of one width, with or without shifts and a gain."""
     width = b.nodes[-1].width
-    inside = b.nodes[len(host_part(Network("integer", tuple(b.nodes)))) - 1 :]
-    partners = [n for n in inside if n.width == width and n.output.bits <= 32]
+    inside = chip_part(Network("integer", tuple(b.nodes))).names
+    there = [node for node in b.nodes if node.name in inside]
+    partners = [n for n in there if n.width == width and n.output.bits <= 32]
     chosen = [b.choice(partners) for _ in range(b.between(1, 3))] if partners else []
     if b.nodes[-1] not in chosen:
         chosen.append(b.nodes[-1])

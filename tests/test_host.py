@@ -30,7 +30,7 @@ from snn_deploy.engines.session import Watch, run_whole
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.ir.host import chip_part, host_part
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import latencies
@@ -67,14 +67,14 @@ ORIGIN = Provenance("loihi2", "1.0.0", "tiny.ckpt", "0" * 64, {}, {}, "0.1.0")
 
 def test_a_network_without_host_nodes_is_all_the_chips() -> None:
     network = random_network(0)
-    assert host_part(network) == network.nodes[:1]
+    assert network.placed("host") == network.nodes[:1]
     assert chip_part(network) is network
 
 
 def test_the_chip_begins_with_the_last_signal_of_the_host() -> None:
     network = Network("lowered", (*positions().nodes, relay("relay", Edge("positions"))), "all")
     chip = chip_part(network)
-    assert [node.name for node in host_part(network)] == ["input", "positions"]
+    assert [node.name for node in network.placed("host")] == ["input", "positions"]
     assert chip.names == ("positions", "relay")
     assert chip.input.output == positions().output.output  # type: ignore[attr-defined]
     verify_network(chip)
@@ -333,7 +333,7 @@ def test_a_convolution_is_a_window_and_a_linear_layer(taps: int) -> None:
     )
     inputs = rng.uniform(-1, 1, (3, 6, 2))
     network = compile_network(source, QuantizationConfig(), Calibration(inputs))
-    assert [node.name for node in host_part(network)] == ["input", "encoder.window"]
+    assert [node.name for node in network.placed("host")] == ["input", "encoder.window"]
     data = check_data(network, inputs)
     exact = run_float(source, inputs, record=["encoder"]).signals["encoder"]
     result = simulate(network, data, NativeEngine(), trace=["encoder"])
@@ -352,7 +352,7 @@ def test_zoo(variant: Variant, tmp_path: Path) -> None:
     test = variant.arrays("test")
     calibration = Calibration(test["inputs"], test.get("lengths"))
     network = compile_network(source, QuantizationConfig(), calibration)
-    assert (len(host_part(network)) > 1) == (variant.name in ON_THE_HOST)
+    assert (len(network.placed("host")) > 1) == (variant.name in ON_THE_HOST)
     check_target(network, load_profile("loihi2"))
     data = check_data(network, test["inputs"], lengths=test.get("lengths"))
     run = Run(encode_inputs(network, data), data.lengths, trace=network.names)

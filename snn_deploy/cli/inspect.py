@@ -90,14 +90,14 @@ def _print_nodes(network: Any) -> None:
     table = Table(box=None, pad_edge=False)
     for title in titles:
         table.add_column(title, justify="right" if title == "width" else "left", overflow="fold")
-    for node in (*network, *network.head):
+    for node in (*network, *network.placed("head")):
         output = getattr(node, "output", None)
         number = "float" if output is None else str(output)
         cells = (
             node.name,
             node.kind,
             str(node.width),
-            f"{number}, host" if node in network.head else number,
+            f"{number}, host" if network.placement[node.name] == "head" else number,
             ", ".join(str(edge) for edge in node.inputs),
         )
         table.add_row(*map(escape, cells[: len(titles)]))

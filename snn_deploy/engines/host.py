@@ -15,7 +15,7 @@ import numpy as np
 from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import DataError
-from snn_deploy.ir.host import chip_part, host_part
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.base import Place
 from snn_deploy.nodes.embedding_table import EmbeddingTable
@@ -57,7 +57,7 @@ class Host:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.nodes = host_part(network)
+        self.nodes = network.placed("host")
         self.chip = chip_part(network)
         windows = network.of_kind(Window)
         self.before: int = max((window.before for window in windows), default=0)

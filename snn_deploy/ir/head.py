@@ -22,7 +22,7 @@ __all__ = ["check_head", "head_kinds", "stored"]
 
 def head_kinds() -> dict[str, type[Node]]:
     """Give the kinds of node that a host may compute on an answer, by name."""
-    return {name: kind for name, kind in legal_kinds("float").items() if kind.in_head}
+    return {name: kind for name, kind in legal_kinds("float").items() if "head" in kind.places}
 
 
 def check_head(network: Network) -> None:
@@ -36,7 +36,7 @@ def check_head(network: Network) -> None:
     before: Node = network.output
     for node in network.head:
         legal = f"a host computes {', '.join(head_kinds())}, nothing else"
-        require(node.in_head, node, legal)
+        require("head" in node.places, node, legal)
         require(node.name not in network.names, node, "a node of the chip has the same name")
         reads = tuple(edge.source for edge in node.inputs)
         require(reads == (before.name,), node, f"reads {reads}, not '{before.name}' alone")

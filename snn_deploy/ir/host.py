@@ -1,4 +1,4 @@
-"""Which leading nodes of a network the host computes, and what network is left for the chip."""
+"""What the host hands to the chip, and what network is left for the chip."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from dataclasses import replace
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["chip_part", "host_part"]
+__all__ = ["chip_part", "entering"]
 
 
-def host_part(network: Network) -> tuple[Node, ...]:
-    """Give the nodes up to the last one that no core computes: a chain, see the verifier."""
-    on_host = (i for i, node in enumerate(network) if node.on_host)
-    return network.nodes[: max(on_host, default=0) + 1]
+def entering(network: Network) -> tuple[Node, ...]:
+    """Give the nodes whose signals enter the chip: the last of each chain of the host."""
+    host = network.placed("host")
+    read_there = {edge.source for node in host for edge in node.inputs}
+    return tuple(node for node in host if node.name not in read_there)
 
 
 def chip_part(network: Network) -> Network:
-    """Give the chip's network: its input is the last signal that the host computes.
+    """Give the chip's network: its inputs are the last signals that the host computes.
 
     It is ``network`` itself where the host only encodes.
     """
     from snn_deploy.nodes.inputs import Input
 
-    *before, entry = host_part(network)
-    if not before:
+    entries = entering(network)
+    if all(entry.is_input for entry in entries):
         return network
-    entered = Input(name=entry.name, output=entry.output, channels=entry.width)  # type: ignore[attr-defined]
-    return replace(network, nodes=(entered, *network.nodes[len(before) + 1 :]))
+    entered = {
+        entry.name: Input(name=entry.name, output=entry.output, channels=entry.width)  # type: ignore[attr-defined]
+        for entry in entries
+    }
+    kept = (n for n in network if n.name in entered or network.placement[n.name] == "chip")
+    return replace(network, nodes=tuple(entered.get(node.name, node) for node in kept))

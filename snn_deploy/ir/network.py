@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir.node import Node
+from snn_deploy.ir.node import Node, Placement
 
 __all__ = ["Network", "OutputSteps", "Stage"]
 
@@ -78,6 +78,24 @@ class Network:
     def output(self) -> Node:
         """The node whose signal is the answer."""
         return self.nodes[-1]
+
+    @cached_property
+    def placement(self) -> Mapping[str, Placement]:
+        """Where each node is computed, by name.
+
+        On the host is what only a host can compute, and all that feeds it; the head is the head;
+        the rest is the chip's. The verifier checks that each of them can be where it is.
+        """
+        found: dict[str, Placement] = dict.fromkeys(self.names, "chip")
+        for node in reversed(self.nodes):
+            if node.places == ("host",) or found[node.name] == "host":
+                found[node.name] = "host"
+                found.update((edge.source, "host") for edge in node.inputs)
+        return {**found, **{node.name: "head" for node in self.head}}
+
+    def placed(self, where: Placement) -> tuple[Node, ...]:
+        """All nodes that are computed there, in order."""
+        return tuple(n for n in (*self.nodes, *self.head) if self.placement[n.name] == where)
 
     @property
     def pairs(self) -> bool:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from snn_deploy.ir.formats import Edge
 
-__all__ = ["Node"]
+__all__ = ["Node", "Placement"]
+
+Placement = Literal["host", "chip", "head"]
+"""Who computes a node: the host as it encodes the input, in integers; the chip; or the head, which
+is the host again, on the chip's answer, in float64.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,14 +31,14 @@ class Node(ABC):
 
     spikes: ClassVar[bool] = False
     """Whether it sends binary spikes."""
-    on_host: ClassVar[bool] = False
-    """Whether no core can compute it."""
+    places: ClassVar[tuple[Placement, ...]] = ("chip",)
+    """Where it can be computed; where it is, see ``Network.placement``."""
+    is_input: ClassVar[bool] = False
+    """Whether the outside world feeds it."""
     once: ClassVar[bool] = False
     """Whether it speaks once a sequence."""
     compares_pairs: ClassVar[bool] = False
     """Whether it gives one answer for two sequences: of a batch, first all first ones."""
-    in_head: ClassVar[bool] = False
-    """Whether a host may compute it on the chip's answer."""
     sums_steps: ClassVar[bool] = False
     """Whether it makes one answer of all steps of a sequence."""
 

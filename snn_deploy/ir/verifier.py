@@ -15,7 +15,6 @@ from typing import Any
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.head import check_head
-from snn_deploy.ir.host import host_part
 from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network, Stage
 from snn_deploy.ir.node import Node
@@ -115,21 +114,22 @@ def _check_widths(network: Network, node: Any) -> None:
 
 
 def _check_host(network: Network) -> None:
-    """Check that what the host computes is a chain, so that one signal enters the chip."""
-    *before, entry = host_part(network)
-    chain = [node.name for node in before]
-    for node, source in zip((*before, entry)[1:], chain, strict=True):
-        rule = f"'{entry.name}' comes after it, so the host must compute it, which it cannot"
-        require(node.host_capable, node, rule)  # type: ignore[attr-defined]  # integer stage
-        reads = [edge.source for edge in node.inputs]
-        told = f"reads '{', '.join(reads)}'; the host computes a chain, so '{source}' alone"
-        require(reads == [source], node, told)
-        edge = node.inputs[0]
-        require(edge.delay == 0 == edge.steps_back, node, "the host delays no signal")
-    for node in network.nodes[len(before) + 1 :]:
+    """Check that what the host computes is a chain, so that one signal of it enters the chip."""
+    host = network.placed("host")
+    for node in host:
+        readers = network.consumers(node.name)
+        inside = [reader for reader in readers if reader in host]
+        for reader in inside:
+            rule = f"'{reader.name}' comes after it, so the host must compute it, which it cannot"
+            require("host" in node.places, node, rule)
+        for reader in readers if inside else ():
+            rule = f"reads '{node.name}', as only '{inside[0].name}' can: the host computes a chain"
+            require(reader is inside[0], reader, rule)
+        reads = ", ".join(edge.source for edge in node.inputs)
+        told = f"reads '{reads}'; the host computes a chain, so one signal alone"
+        require(len(node.inputs) <= 1, node, told)
         for edge in node.inputs:
-            rule = f"reads '{edge.source}', but only '{entry.name}' enters the chip"
-            require(edge.source not in chain, node, rule)
+            require(edge.delay == 0 == edge.steps_back, node, "the host delays no signal")
 
 
 def _check_loops(network: Network) -> None:
@@ -167,7 +167,6 @@ def _check_accumulators(network: Network) -> None:
 
 def _check_timing(network: Network) -> None:
     latency = latencies(network)
-    host = host_part(network)
     for node in network:
         arrivals = [(e.source, arrival(latency, e)) for e in node.inputs]
         if len({steps for _, steps in arrivals}) > 1:
@@ -177,7 +176,7 @@ def _check_timing(network: Network) -> None:
             early = -arrival(latency, edge)
             told = f"reads '{edge.source}' of {edge.steps_back} steps before, {early} too early: "
             require(early <= 0, node, f"{told}delay that edge by as many")
-        if node not in host:
+        if network.placement[node.name] == "chip":
             for edge in node.inputs:
                 steps = node.crossing  # type: ignore[attr-defined]  # integer stage
                 told = f"its input takes {edge.delay} steps, but crossing it takes {steps}"

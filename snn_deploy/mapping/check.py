@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from snn_deploy.errors import TargetError
 from snn_deploy.ir.formats import SPIKE
-from snn_deploy.ir.host import chip_part, host_part
+from snn_deploy.ir.host import chip_part, entering
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import path_delay
@@ -85,14 +85,14 @@ def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
 
 def find_violations(network: Network, profile: Profile) -> tuple[Violation, ...]:
     """List the rules that single nodes break; whether all fit is the placement's matter."""
-    entry = host_part(network)[-1]
+    entries = {node.name: node for node in entering(network)}
     network = chip_part(network)
     # what no setting can change comes first
     most_telling_first = sorted(network, key=lambda node: node.modes is None)  # type: ignore[attr-defined]
     return (
         *(v for node in most_telling_first for v in _check_kind(node, profile)),
         *(v for node in network for v in _check_messages(network, node, profile)),
-        *(v for node in network for v in _check_widths(network, node, entry, profile)),
+        *(v for node in network for v in _check_widths(network, node, entries, profile)),
         *_check_state(network, profile),
     )
 
@@ -153,9 +153,9 @@ def _check_messages(network: Network, node: Any, profile: Profile) -> Iterator[V
 
 
 def _check_widths(
-    network: Network, node: Any, entry: Node, profile: Profile
+    network: Network, node: Any, entries: Mapping[str, Node], profile: Profile
 ) -> Iterator[Violation]:
-    for rule, settings, bits in _widths(network, node, entry):
+    for rule, settings, bits in _widths(network, node, entries):
         limit = profile.limits.get(rule)
         if rule == "message_bits" and not profile.supports.graded_messages:
             continue  # has its own rule
@@ -169,14 +169,17 @@ def _check_widths(
             )
 
 
-def _widths(network: Network, node: Any, entry: Node) -> Iterator[tuple[str, str, int]]:
+def _widths(
+    network: Network, node: Any, entries: Mapping[str, Node]
+) -> Iterator[tuple[str, str, int]]:
     """Give each width that a limit is set for: the limit, the settings that chose it, the bits.
 
-    ``entry`` is what the host computes the chip's input by.
+    ``entries`` are, by name, the nodes that the host computes the chip's inputs by.
     """
     if _sends(network, node) and node.output != SPIKE:
         setting = "message_bits"
         if node.is_input:
+            entry = entries[node.name]
             encodes = entry.is_input or not entry.clips  # type: ignore[attr-defined]  # integer
             setting = "input_bits" if encodes else "residual_bits"
         yield "message_bits", setting, node.output.bits

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from snn_deploy.ir.head import stored
-from snn_deploy.ir.host import host_part
 from snn_deploy.ir.network import Network
 
 __all__ = ["HostWork", "host_work"]
@@ -60,8 +59,8 @@ def host_work(network: Network) -> tuple[HostWork, ...]:
     """List what the host computes of a lowered network, in order: after encoding its input, and on
     its decoded answer.
     """
-    encoding = (_encoding_work(node) for node in host_part(network)[1:])
-    return (*encoding, *(_head_work(network, node) for node in network.head))
+    encoding = (_encoding_work(node) for node in network.placed("host") if not node.is_input)
+    return (*encoding, *(_head_work(network, node) for node in network.placed("head")))
 
 
 def _encoding_work(node: Any) -> HostWork:

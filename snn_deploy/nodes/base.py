@@ -68,19 +68,17 @@ class IntegerNode(Node):
 
     ``crossing`` is how many steps it takes from the sources to the node's answer; in ``holding`` of
     them the value does not travel, but stays in the neuron. ``spikes``: it sends binary spikes.
-    ``synaptic``: it is the synapses between neurons, no neuron. ``on_host``: no core can compute
-    it. ``host_capable``: the host can. ``adds``: it takes any number of inputs. ``reductions``: it
-    exchanges messages within its layer. ``clips``: values can be clipped, and are counted.
+    ``synaptic``: it is the synapses between neurons, no neuron. ``places``: who can compute it.
+    ``adds``: it takes any number of inputs. ``reductions``: it exchanges messages within its layer.
+    ``clips``: values can be clipped, and are counted.
     """
 
     crossing: ClassVar[int] = 0
     holding: ClassVar[int] = 0
     synaptic: ClassVar[bool] = False
-    host_capable: ClassVar[bool] = False
     adds: ClassVar[bool] = False
     reductions: ClassVar[bool] = False
     clips: ClassVar[bool] = True
-    is_input: ClassVar[bool] = False
     reads_tokens: ClassVar[bool] = False
     lowered: ClassVar[bool] = True
     """Whether a chip's process does it; else a pass makes processes of it."""

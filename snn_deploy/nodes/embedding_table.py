@@ -55,8 +55,7 @@ class EmbeddingTable(IntegerNode):
     see :class:`Cluster`. It reads the input, x (1,).
     """
 
-    on_host = True
-    host_capable = True
+    places = ("host",)
     reads_tokens = True
 
     channels: int

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from snn_deploy.ir.formats import Format
+from snn_deploy.ir.node import Placement
 from snn_deploy.nodes.float_node import FloatNode, Signal
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ __all__ = ["CountInput", "FloatInput", "TokenInput"]
 class FloatInput(FloatNode):
     """``y[t] = inputs[t]``, (width,) real numbers a step."""
 
+    places: ClassVar[tuple[Placement, ...]] = ("host",)
+    is_input: ClassVar[bool] = True
     stream: ClassVar[str | None] = "input_bits"
     governed_by: ClassVar[str] = "input_bits"
     counts: ClassVar[bool] = False
@@ -56,6 +59,8 @@ class CountInput(FloatInput):
 class TokenInput(FloatNode):
     """``y[t] = inputs[t]``, one token of 0 … vocabulary - 1 a step."""
 
+    places: ClassVar[tuple[Placement, ...]] = ("host",)
+    is_input: ClassVar[bool] = True
     stream: ClassVar[str | None] = None
     from_tables: ClassVar[bool] = True
 

@@ -101,7 +101,7 @@ class FloatNode(Node):
         )
 
     def check_head(self, network: Network, width: int) -> None:
-        """Check the rules of a node ``in_head``, which reads an answer of ``width`` channels.
+        """Check the rules of a node of the head, which reads an answer of ``width`` channels.
 
         Raises
         ------

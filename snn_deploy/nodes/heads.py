@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DataError
+from snn_deploy.ir.node import Placement
 from snn_deploy.nodes.float_node import FloatNode, Signal
 from snn_deploy.nodes.gelu import gelu
 from snn_deploy.nodes.rules import require, require_array
@@ -27,8 +28,7 @@ Real = npt.NDArray[np.float64]
 class FirstSteps(FloatNode):
     """``y = x[0 … count - 1]``: the first steps are the answer. Fewer are refused."""
 
-    on_host: ClassVar[bool] = True
-    in_head: ClassVar[bool] = True
+    places: ClassVar[tuple[Placement, ...]] = ("head",)
 
     channels: int
     count: int
@@ -70,8 +70,7 @@ class RetrievalHead(FloatNode):
     the exact one, x Φ(x)). weights[k] (out_k, in_k), biases[k] (out_k,); in_0 = 4 H or 2 H.
     """
 
-    on_host: ClassVar[bool] = True
-    in_head: ClassVar[bool] = True
+    places: ClassVar[tuple[Placement, ...]] = ("head",)
     compares_pairs: ClassVar[bool] = True
 
     weights: tuple[Real, ...]
@@ -123,8 +122,7 @@ class AdaptiveLogSoftmax(FloatNode):
     (n_k,), cluster_weight (K - 1, e_0). (Grave et al. 2017, as coded in Transformer-XL and S4)
     """
 
-    on_host: ClassVar[bool] = True
-    in_head: ClassVar[bool] = True
+    places: ClassVar[tuple[Placement, ...]] = ("head",)
     pointwise: ClassVar[bool] = True
 
     weights: tuple[Real, ...]

@@ -27,8 +27,7 @@ class Input(IntegerNode):
     themselves.
     """
 
-    on_host = True
-    host_capable = True
+    places = ("host",)
     clips = False
     is_input = True
 

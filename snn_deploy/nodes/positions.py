@@ -34,8 +34,7 @@ class Positions(IntegerNode):
     are refused. align (width,), -47 … 24, or None for no shifts.
     """
 
-    on_host = True
-    host_capable = True
+    places = ("host",)
 
     channels: int
     table: Table

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.ir.node import Placement
 from snn_deploy.nodes.float_node import FloatNode, Signal
 from snn_deploy.nodes.rules import require, require_array
 
@@ -34,7 +35,7 @@ class Readout(FloatNode):
     """
 
     stream: ClassVar[str | None] = "message_bits"
-    in_head: ClassVar[bool] = True
+    places: ClassVar[tuple[Placement, ...]] = ("chip", "head")
     narrowable: ClassVar[tuple[str, ...]] = ("weight_bits",)
 
     mode: ReadoutMode

@@ -22,7 +22,7 @@ class Requantize(IntegerNode):
     to one. All inputs have one width.
     """
 
-    host_capable = True
+    places = ("host", "chip")
     adds = True
 
     channels: int

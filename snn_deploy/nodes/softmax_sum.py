@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from snn_deploy.ir.node import Placement
 from snn_deploy.nodes.float_node import Channelwise, Signal
 from snn_deploy.nodes.rules import require
 
@@ -25,8 +26,7 @@ class SoftmaxSum(Channelwise):
     Steps are added one after another, so that it does not matter in which chunks they come.
     """
 
-    on_host: ClassVar[bool] = True
-    in_head: ClassVar[bool] = True
+    places: ClassVar[tuple[Placement, ...]] = ("head",)
     sums_steps: ClassVar[bool] = True
 
     @property

@@ -23,7 +23,7 @@ __all__ = ["QuantizedLinear", "Synapses"]
 class _Weighted(IntegerNode):
     """What has a matrix of weights (out, in)."""
 
-    host_capable = True
+    places = ("host", "chip")
 
     weight: Int8
     weight_bits: int

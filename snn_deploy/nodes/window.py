@@ -25,8 +25,7 @@ class Window(IntegerNode):
     It reads the input, x (channels,), whose format each part keeps.
     """
 
-    on_host = True
-    host_capable = True
+    places = ("host",)
     clips = False
 
     channels: int
@@ -52,8 +51,7 @@ class Window(IntegerNode):
 
     def check(self, network: Network) -> None:
         (source,) = network.sources(self)
-        is_input = getattr(source, "is_input", False)
-        require(is_input, self, f"reads '{source.name}', which is no Input")
+        require(source.is_input, self, f"reads '{source.name}', which is no Input")
         for what in ("before", "after"):
             require_range(self, what, getattr(self, what), 0, MAX_STEPS)
         (form,) = self.source_formats(network)

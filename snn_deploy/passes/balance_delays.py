@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.host import host_part
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.base import IntegerNode
@@ -32,8 +31,8 @@ class BalanceDelays(Pass):
 
     def __call__(self, network: Network) -> Network:
         latency: dict[str, int] = {}
-        on_host = {node.name for node in host_part(network)}
-        crossing = {n.name: 0 if n.name in on_host else _crossing(n) for n in network}
+        on_chip = network.placed("chip")
+        crossing = {n.name: _crossing(n) if n in on_chip else 0 for n in network}
         for node in network:
             earlier = [latency[e.source] - e.steps_back for e in node.inputs if e.source in latency]
             latency[node.name] = max(0, crossing[node.name] + max(earlier, default=0))

@@ -38,8 +38,9 @@ class SplitHead(Pass):
         return _move_to_head(network, count)
 
     def _is_for_host(self, node: Any) -> bool:
-        large = node.in_head and node.pointwise and node.width > self.outputs
-        return bool(node.on_host or large)
+        if "chip" not in node.places:
+            return True
+        return "head" in node.places and node.pointwise and node.width > self.outputs
 
 
 def _move_to_head(network: Network, count: int) -> Network:

@@ -31,9 +31,8 @@ def quantize_network(network: Network, ranges: Ranges, config: QuantizationConfi
 
 
 def _check_overrides(network: Network, config: QuantizationConfig) -> None:
-    on_host = {node.name for node in network.head}
     for prefix in config.nodes:
-        if prefix in on_host:
+        if network.placement.get(prefix) == "head":
             raise ConfigError(
                 f"formats are set for '{prefix}', but the host computes it, in float64; leave it "
                 "out, or set a larger chip_outputs if it is a readout that the chip shall compute"
