@@ -5,7 +5,9 @@ Everything goes through here, because here text that came out of files is made s
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,9 +19,54 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["echo", "make_console", "percent", "progress_bar", "write_text"]
+__all__ = ["echo", "make_console", "percent", "progress_bar", "spell_out_unprintable", "write_text"]
 
 UNLIMITED = 1000  # columns; rich would take 80 for a file or a pipe, and break lines
+
+
+_SPELT = {
+    "…": "...",
+    "·": "*",
+    "–": "-",
+    "±": "+/-",
+    "×": "x",
+    "²": "2",
+    "µ": "u",
+    "μ": "u",
+    "≤": "<=",
+    "≥": ">=",
+    "→": "->",
+    "√": "sqrt",
+    "∞": "inf",
+    "π": "pi",
+    "Σ": "sum",
+    "─": "-",
+    "│": "|",
+    "├": "|",
+    "└": "|",
+    "━": "-",
+    "█": "#",
+    "▌": "#",
+}
+"""What stands for a character that standard output has no code for; ``?`` for any other."""
+
+
+def spell_out_unprintable() -> None:
+    """Let no character stop a command: terminals and pipes that know none but ASCII, or few."""
+    codecs.register_error(_SPELLING, _spell)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_SPELLING)
+
+
+_SPELLING = "snn_deploy.spell"
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_SPELT.get(character, "?") for character in text), error.end
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:

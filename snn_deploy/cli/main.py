@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from snn_deploy.cli.compare import compare
-from snn_deploy.cli.console import echo
+from snn_deploy.cli.console import echo, spell_out_unprintable
 from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo
 from snn_deploy.cli.doctor import doctor
@@ -106,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(words: list[str], debug: bool) -> int:
+    spell_out_unprintable()
     with warnings.catch_warnings():
         _show_warnings()
         _show_progress()

@@ -88,13 +88,13 @@ def report(asked: ReportRequest) -> None:
     else:
         with progress_bar("running", len(data)) as progress:
             outcome = deployment.report(data, progress=progress)
-    render_report(outcome, make_console())
     if asked.json_path:
         write_text(asked.json_path, json.dumps(outcome.to_json(), indent=2))
     if asked.html_path and page is not None:
         from snn_deploy.page.html import render_page
 
         write_text(asked.html_path, render_page(page))
+    render_report(outcome, make_console())
 
 
 def _gather(asked: ReportRequest, deployment: Deployment, data: Data) -> PageData:

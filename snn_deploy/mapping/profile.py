@@ -308,7 +308,7 @@ def _override(data: dict[str, Any], key: str, value: int | float) -> None:
     section, _, rest = key.partition(".")
     name, _, part = rest.partition(".")
     if section not in _NUMERIC or name not in _NUMERIC[section].model_fields:
-        raise TargetError(f"unknown profile setting '{key}'; there are: {', '.join(_settings())}")
+        raise TargetError(unknown_name("profile setting", key, _settings()))
     number = data.setdefault(section, {}).setdefault(name, {})
     number.update(known="assumed", source="user")
     if section in {"limits", "mesh"}:

@@ -15,8 +15,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numba
-from numba.core import event
+from snn_deploy.errors import BackendUnavailableError
+
+try:
+    import numba
+    from numba.core import event
+except Exception as error:  # numba reads its environment on import, and fails in its own words
+    raise BackendUnavailableError(
+        f"the native engine needs numba, which cannot be used here ({error}): check the NUMBA_… "
+        "variables of the environment, or use --backend reference"
+    ) from error
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    raise BackendUnavailableError(
+        "the native engine is compiled by numba, which NUMBA_DISABLE_JIT forbids: unset it, or use "
+        "--backend reference"
+    )
 
 __all__ = ["compiled", "fingerprint", "inlined", "thread_count", "use_threads"]
 

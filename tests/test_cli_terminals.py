@@ -1,0 +1,66 @@
+"""Commands on terminals, pipes and environments that are not those of the developers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import snn_deploy
+from snn_deploy import examples
+
+EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
+TEST = EXAMPLE / "test.npz"
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("terminals") / "d.safetensors"
+    snn_deploy.convert(EXAMPLE / "seqdigits_uni.ckpt", calibration=EXAMPLE / "train.npz").save(path)
+    return path
+
+
+def run(*words: object, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "snn_deploy", *map(str, words)]
+    return subprocess.run(
+        command, capture_output=True, check=False, env=os.environ | paths | environment
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp437", "latin-1", "utf-8"])
+def test_every_encoding_of_output(tmp_path: Path, deployment: Path, encoding: str) -> None:
+    written = tmp_path / "r.json", tmp_path / "r.html"
+    files = ("--json", written[0], "--html", written[1])
+    words = ("report", deployment, "--data", TEST, "--limit", 2, *files)
+    done = run(*words, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr.count(b"error")) == (0, 0)
+    assert json.loads(written[0].read_text("utf-8"))
+    assert written[1].read_text("utf-8").startswith("<!doctype html>")
+    shown = done.stdout.decode(encoding)
+    assert "nJ" in shown or "J" in shown
+    assert "?" not in shown  # everything that is printed has a spelling
+    if encoding == "ascii":
+        assert "..." in shown or "+/-" in shown or " - " in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("NUMBA_NUM_THREADS", "0", "Number of threads specified must be > 0"),
+        ("NUMBA_DISABLE_JIT", "1", "NUMBA_DISABLE_JIT forbids: unset it"),
+    ],
+)
+def test_an_environment_without_compilation(
+    deployment: Path, name: str, value: str, told: str
+) -> None:
+    words = ("simulate", deployment, "--data", TEST, "--limit", 1)
+    done = run(*words, **{name: value})
+    assert done.returncode == 3
+    assert told in done.stderr.decode()
+    assert "--backend reference" in done.stderr.decode()
+    assert run(*words, "--backend", "reference", **{name: value}).returncode == 0
