@@ -191,7 +191,9 @@ def _measured(cases: Iterable[Case], accuracy: bool) -> str:
         network, test, oracle = case.network(), case.arrays("test"), case.arrays("oracle")
         rates: dict[str, list[float]] = {node.name: [] for node in _spiking(network)}
 
-        def count(name: str, signal: Any, rates: dict[str, list[float]] = rates) -> None:
+        def count(
+            name: str, sample: int, step: int, signal: Any, rates: dict[str, list[float]] = rates
+        ) -> None:
             if name in rates:
                 rates[name] += list(np.count_nonzero(signal, axis=(1, 2)) / signal[0].size)
 

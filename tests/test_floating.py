@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from synthetic import checkpoint_of, random_inputs, tiny_spikingssm_state
 
 from snn_deploy.converters.registry import to_float_network
+from snn_deploy.data.inputs import check_data
 from snn_deploy.engines import floating
 from snn_deploy.engines.float_dynamics import convolve, fire_exact, kernel_spectrum, ssm_kernel
 from snn_deploy.engines.floating import run_float
+from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import BackendError, DataError, NetworkError
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
@@ -25,6 +27,7 @@ from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.positional_encoding import PositionalEncoding
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.ssm import DiagonalSsm
+from snn_deploy.run.simulation import simulate
 
 Array = npt.NDArray[Any]
 
@@ -128,7 +131,7 @@ def test_a_function_sees_every_node_of_every_batch(
     network, inputs = tiny
     monkeypatch.setattr(floating, "_BATCH_BYTES", 1)
     seen: list[tuple[str, tuple[int, ...]]] = []
-    result = run_float(network, inputs, record=lambda name, x: seen.append((name, x.shape)))
+    result = run_float(network, inputs, record=lambda name, i, t, x: seen.append((name, x.shape)))
     assert [name for name, _ in seen] == list(network.names) * 5
     assert seen[0] == ("input", (1, 11, 1))
     assert dict(seen)["layers.0.mix"] == (1, 11, 16)
@@ -152,7 +155,7 @@ def test_pairs_stay_together_over_batches(monkeypatch: pytest.MonkeyPatch) -> No
     config["decoder"] = {"_name_": "retrieval", "mode": "pool", "use_lengths": True}
     network = to_float_network(checkpoint_of(tensors, config))
     inputs, lengths = rng.integers(0, 9, (10, 7)), rng.integers(1, 8, 10)
-    names = ["layers.0.residual", "decoder", "decoder.retrieval"]
+    names = ["layers.0.residual", "layers.0.lif", "decoder", "decoder.retrieval"]
 
     whole = run_float(network, inputs, lengths, record=names)
     monkeypatch.setattr(floating, "_BATCH_BYTES", 1)
@@ -162,6 +165,22 @@ def test_pairs_stay_together_over_batches(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_allclose(pieces.logits, whole.logits, rtol=1e-12)
     for name in names:
         np.testing.assert_allclose(pieces.signals[name], whole.signals[name], rtol=1e-12)
+
+    found = {name: np.full_like(whole.signals[name], np.nan) for name in names}
+
+    def record(name: str, sample: int, step: int, part: Array) -> None:
+        assert step == 0
+        found[name][sample : sample + len(part)] = part
+
+    data = check_data(network, inputs, lengths=lengths)
+    simulation = simulate(network, data, get_engine("float"), names, record=record)
+    np.testing.assert_array_equal(simulation.logits, pieces.logits)
+    np.testing.assert_array_equal(simulation.predictions, whole.logits.argmax(axis=-1))
+    spikes = pieces.signals["layers.0.lif"]
+    np.testing.assert_array_equal(simulation.spike_counts["layers.0"], spikes.sum(axis=1))
+    assert not simulation.trace
+    for name in names:
+        np.testing.assert_array_equal(found[name], pieces.signals[name])
 
 
 def test_lengths_choose_the_valid_steps() -> None:
@@ -189,6 +208,7 @@ def test_missing_surrogate_is_named(tiny: tuple[Network, Array]) -> None:
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
+        (np.zeros(5), r"inputs of shape \(5,\); need \(sequences, steps, "),
         (np.zeros((5, 11)), r"shape \(5, 11\).* reads numbers of shape \(batch, steps, 1\)"),
         (np.zeros((5, 11, 2)), r"shape \(5, 11, 2\)"),
         (np.full((5, 11, 1), "a"), r"type <U1; the network reads numbers"),

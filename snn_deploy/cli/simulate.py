@@ -35,10 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulateRequest", "make_engine", "simulate"]
 
-Outcome = tuple[Any, Any, Mapping[str, Any], Mapping[str, int], Any]
-"""Logits (None if too large), predictions, spike counts by layer, clipped values, and the data."""
-
-FLOAT_BACKENDS = {"float": "exact", "float-surrogate": "surrogate"}
+FLOAT_BACKENDS = ("float", "float-surrogate")
 
 
 @dataclass(frozen=True)
@@ -136,23 +133,31 @@ def _stream(asked: SimulateRequest, request: StreamRequest) -> None:
 
 
 def _simulate(asked: SimulateRequest) -> None:
-    path, data_path, limit, trace = asked.network_file, asked.data_path, asked.limit, asked.trace
-    if asked.backend in FLOAT_BACKENDS:
-        network = _read_float(path, asked.backend, asked.reading, asked.output_steps)
-        outcome = _simulate_float(network, data_path, asked.backend, limit, trace)
-    else:
-        _refuse_checkpoint_options()
-        outcome = _simulate_integer(path, data_path, asked.backend, asked.device, limit, trace)
-    logits, predictions, counts, saturated, data = outcome
+    from snn_deploy.evaluation.dataset import open_dataset
+    from snn_deploy.run.simulation import simulate as run
+
+    network = _read_float(asked) if asked.backend in FLOAT_BACKENDS else _read_deployed(asked)
+    data = open_dataset(asked.data_path, network).first(network, asked.limit)
+    steps = data.inputs.shape[1]
+    with (
+        asked.trace.writer(network, len(data), 0, steps) as writer,
+        progress_bar(f"simulating ({asked.backend})", len(data)) as progress,
+    ):
+        engine = make_engine(asked.backend, asked.device)
+        names, record = asked.trace.nodes(network), writer.record if writer else None
+        result = run(network, data, engine, names, progress, record)
+    if asked.trace.path and not writer:
+        _save(asked.trace.path, result.trace)
     if asked.output:
-        arrays = {"predictions": predictions}
-        if logits is None:
-            echo(TOO_LARGE)
+        arrays: dict[str, Any] = {"predictions": result.predictions}
+        if result.logits_fit:
+            arrays["logits"] = result.logits
         else:
-            arrays["logits"] = logits
-        _save(asked.output, {**arrays, **{f"spike_counts/{k}": v for k, v in counts.items()}})
-    echo(f"{len(data)} sequences of {data.inputs.shape[1]} steps")
-    _print_outcome(predictions, data.labels, counts, data.inputs.shape[1], saturated)
+            echo(TOO_LARGE)
+        counts = {f"spike_counts/{layer}": n for layer, n in result.spike_counts.items()}
+        _save(asked.output, {**arrays, **counts})
+    echo(f"{len(data)} sequences of {steps} steps")
+    _print_outcome(result.predictions, data.labels, result.spike_counts, steps, result.saturated)
 
 
 def make_engine(backend: str, device: Any = "cpu") -> Any:
@@ -195,68 +200,26 @@ def _check_deployment(path: str) -> None:
         )
 
 
-def _simulate_integer(
-    path: str, data_path: str, backend: str, device: str, limit: int | None, trace: TraceRequest
-) -> Outcome:
+def _read_deployed(asked: SimulateRequest) -> Network:
     from snn_deploy.api import load
-    from snn_deploy.evaluation.dataset import open_dataset
 
-    _check_deployment(path)
-    deployment = load(path)
-    network = deployment.network
-    data = open_dataset(data_path, network).first(network, limit)
-    with (
-        trace.writer(network, len(data), 0, data.inputs.shape[1]) as writer,
-        progress_bar(f"simulating ({backend})", len(data)) as progress,
-    ):
-        result = deployment.simulate(
-            data,
-            backend=make_engine(backend, device),
-            trace=trace.nodes(network),
-            record=writer.record if writer else None,
-            progress=progress,
-        )
-    logits = result.logits if result.logits_fit else None
-    return logits, result.predictions, result.spike_counts, result.saturated, data
+    _refuse_checkpoint_options()
+    _check_deployment(asked.network_file)
+    return load(asked.network_file).network
 
 
-def _read_float(path: str, backend: str, reading: dict[str, Any], output_steps: Any) -> Network:
+def _read_float(asked: SimulateRequest) -> Network:
     from snn_deploy.api import load_float_network
     from snn_deploy.errors import ConfigError
     from snn_deploy.io.deployment_file import is_deployment
 
-    if is_deployment(path):
+    if is_deployment(asked.network_file):
         raise ConfigError(
-            f"{path} is a deployment, integers only; --backend {backend} takes the CHECKPOINT"
+            f"{asked.network_file} is a deployment, integers only; --backend {asked.backend} takes "
+            "the CHECKPOINT"
         )
-    return load_float_network(path, output_steps=output_steps, **reading)
-
-
-def _simulate_float(
-    network: Network, data_path: str, backend: str, limit: int | None, trace: TraceRequest
-) -> Outcome:
-    import numpy as np
-
-    from snn_deploy.data.inputs import load_data
-    from snn_deploy.engines.floating import run_float
-
-    trace.check_plain(backend)
-    data = load_data(data_path, network).first(limit)
-    counts: dict[str, list[Any]] = {node.name: [] for node in network if node.spikes}
-    signals: dict[str, list[Any]] = {name: [] for name in trace.nodes(network)}
-
-    def record(name: str, signal: Any) -> None:
-        if name in counts:
-            counts[name].append(np.count_nonzero(signal, axis=1))
-        if name in signals:
-            signals[name].append(signal)
-
-    neuron: Any = FLOAT_BACKENDS[backend]
-    result = run_float(network, data.inputs, data.lengths, neuron=neuron, record=record)
-    if trace.path:
-        _save(trace.path, {n: np.concatenate(parts) for n, parts in signals.items() if parts})
-    spikes = {name.removesuffix(".lif"): np.concatenate(parts) for name, parts in counts.items()}
-    return result.logits, result.logits.argmax(axis=-1), spikes, {}, data
+    asked.trace.check_plain(asked.backend)
+    return load_float_network(asked.network_file, output_steps=asked.output_steps, **asked.reading)
 
 
 def _save(path: str, arrays: Mapping[str, Any]) -> None:

@@ -82,12 +82,15 @@ class TraceRequest:
     def writer(
         self, network: Network, samples: int, first: int, last: int
     ) -> Iterator[TraceWriter | None]:
-        """Write the trace of the steps ``first`` … ``last - 1`` while the block runs."""
+        """Write the trace of the steps ``first`` … ``last - 1`` while the block runs.
+
+        None without a file, and for a float network, some signals of which have no steps.
+        """
         from snn_deploy.io.npz import write_npz
         from snn_deploy.traces.selection import choose_steps
         from snn_deploy.traces.writer import Signal, TraceWriter
 
-        if not self.path:
+        if not self.path or network.stage == "float":
             yield None
             return
         signals = {name: Signal.of(network[name]) for name in self.nodes(network)}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import warnings
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,8 @@ import numpy.typing as npt
 from snn_deploy.engines.draws import Draws
 from snn_deploy.engines.float_ops import Context, Neuron, Signal
 from snn_deploy.engines.head import apply_head
-from snn_deploy.engines.result import no_progress
+from snn_deploy.engines.result import Record, Result, Run, no_progress
+from snn_deploy.engines.session import WholeEngine, run_whole
 from snn_deploy.errors import BackendError, DataError, NetworkError, SnnDeployWarning
 from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
@@ -28,10 +31,7 @@ from snn_deploy.nodes.float_inputs import TokenInput
 from snn_deploy.nodes.nplr_ssm import NplrSsm
 from snn_deploy.nodes.ssm import DiagonalSsm, DssSsm
 
-__all__ = ["FloatResult", "Record", "run_float"]
-
-Record = Callable[[str, Signal], None]
-"""Called with a node's name and its signal for one batch of sequences, (b, L, width)."""
+__all__ = ["FloatEngine", "FloatResult", "SurrogateEngine", "run_float"]
 
 # About what one batch of sequences may take; small enough for a laptop, large enough that numpy's
 # overhead a step does not count.
@@ -44,9 +44,114 @@ _SURROGATE_SIGNALS = 24
 _WARNED: weakref.WeakSet[Network] = weakref.WeakSet()  # data runs in batches; one warning is enough
 
 
+class FloatEngine(WholeEngine):
+    """Runs whole sequences through a float network.
+
+    Inputs are (B, L, d_input) numbers or (B, L) integer tokens, padded as in training; (2 B, L)
+    for retrieval, first documents, then second. Answers and signals are float64; a node that
+    compares pairs gives one row for each, and one that pools all steps has no axis of steps.
+
+    Parameters
+    ----------
+    neuron
+        ``exact`` for the LIF neuron, ``surrogate`` for the one that training used.
+    draws
+        For networks that spike at random: a seed, or recorded uniform numbers of shape
+        (draws, B, L, width).
+    """
+
+    def __init__(self, neuron: Neuron = "exact", draws: int | npt.NDArray[Any] = 0) -> None:
+        self.name = "float" if neuron == "exact" else "float-surrogate"
+        self.neuron: Neuron = neuron
+        self.draws = draws
+
+    def compute(self, network: Network, run: Run) -> Result:
+        """Run a batch, in batches that fit into memory.
+
+        Raises
+        ------
+        DataError
+            If inputs or lengths do not fit the network.
+        BackendError
+            If the surrogate neuron is wanted but the network has none.
+        NetworkError
+            If the network is of another stage, or has no node of a traced name.
+        """
+        if network.stage != "float":
+            raise NetworkError(f"the float engine runs float networks, not stage '{network.stage}'")
+        _warn_of_unstable(network)
+        if self.neuron == "surrogate":
+            _check_surrogate(network)
+        inputs = _checked_inputs(network, run.inputs)
+        lengths = _checked_lengths(run.lengths, inputs)
+        traced = {network[name].name for name in run.trace}
+        answers = _Parts()
+        kept: dict[str, _Parts] = defaultdict(_Parts)
+        sent: dict[str, _Parts] = defaultdict(_Parts)
+        batches = list(_batches(network, len(inputs), _batch_size(network, inputs, self.neuron)))
+        draws = _checked_draws(self.draws, len(inputs))
+        spectra = _room_for_spectra(network, inputs.shape[1]) if len(batches) > 1 else None
+        for rows in batches:
+            context = Context(lengths[rows], self.neuron, spectra, Draws(draws, rows))
+            for node, signal in _evaluate(network, inputs[rows], context):
+                for first, part in _runs(network, rows, signal):
+                    if node.spikes:
+                        sent[node.name].add(first, np.count_nonzero(part, axis=1))
+                    if node.name in traced and run.record:
+                        run.record(node.name, first, 0, part)
+                    elif node.name in traced:
+                        kept[node.name].add(first, part)
+                run.progress(len(rows) / len(inputs) / len(network))
+            for first, part in _runs(network, rows, _answer(network, signal, context)):
+                answers.add(first, part)
+        return Result(
+            output=answers.joined(),
+            messages={name: parts.joined() for name, parts in sent.items()},
+            saturated={},
+            trace={name: parts.joined() for name, parts in kept.items()},
+        )
+
+
+SurrogateEngine = partial(FloatEngine, "surrogate")
+
+
+def run_float(
+    network: Network,
+    inputs: npt.ArrayLike,
+    lengths: npt.ArrayLike | None = None,
+    neuron: Neuron = "exact",
+    record: Record | Collection[str] = (),
+    progress: Callable[[float], None] = no_progress,
+    draws: int | npt.NDArray[Any] = 0,
+) -> FloatResult:
+    """Run a float network on a batch: see :class:`FloatEngine`, also for what it raises.
+
+    Parameters
+    ----------
+    network, inputs, neuron, draws
+        See there.
+    lengths
+        Valid steps of each sequence, (B,), 1 … L; without them all L steps are valid.
+    record
+        Names of the nodes whose signals are wanted; or a function that takes those of every node,
+        batch by batch of sequences, and must not change them.
+    progress
+        Called with the share of the work done since the last call.
+    """
+    array = np.asarray(inputs)
+    steps = array.shape[1] if array.ndim > 1 else 0
+    valid = np.full(array.shape[:1], steps) if lengths is None else np.asarray(lengths)
+    if callable(record):
+        run = Run(array, valid, network.names, record, progress)
+    else:
+        run = Run(array, valid, tuple(record), progress=progress)
+    result = run_whole(FloatEngine(neuron, draws), network, run)
+    return FloatResult(apply_head(network, result.output), result.trace)
+
+
 @dataclass(frozen=True, eq=False)
 class FloatResult:
-    """What the float engine gives.
+    """What a float network gave.
 
     Parameters
     ----------
@@ -61,72 +166,18 @@ class FloatResult:
     signals: Mapping[str, Signal]
 
 
-def run_float(
-    network: Network,
-    inputs: npt.ArrayLike,
-    lengths: npt.ArrayLike | None = None,
-    neuron: Neuron = "exact",
-    record: Record | Collection[str] = (),
-    progress: Callable[[float], None] = no_progress,
-    draws: int | npt.NDArray[Any] = 0,
-) -> FloatResult:
-    """Run a float network on a batch.
+class _Parts:
+    """A signal of all sequences, in parts that come in any order."""
 
-    Parameters
-    ----------
-    network
-        Of stage ``float``.
-    inputs
-        (B, L, d_input) numbers or (B, L) integer tokens, padded as in training; (2 B, L) for
-        retrieval, first documents, then second.
-    lengths
-        Valid steps of each sequence, (B,), 1 … L; without them all L steps are valid.
-    neuron
-        ``exact`` for the LIF neuron, ``surrogate`` for the one that training used.
-    record
-        Names of the nodes whose signals are wanted; or a function that is called with the name and
-        the signal of every node, batch by batch of sequences, and must not change it.
-    progress
-        Called with the share of the work done since the last call.
-    draws
-        For networks that spike at random: a seed, or recorded uniform numbers of shape
-        (draws, B, L, width).
+    def __init__(self) -> None:
+        self._parts: dict[int, npt.NDArray[Any]] = {}
 
-    Raises
-    ------
-    DataError
-        If inputs or lengths do not fit the network.
-    BackendError
-        If the surrogate neuron is wanted but the network has none.
-    NetworkError
-        If the network is of another stage, or has no node of a recorded name.
-    """
-    if network.stage != "float":
-        raise NetworkError(f"the float engine runs float networks, not stage '{network.stage}'")
-    _warn_of_unstable(network)
-    if neuron == "surrogate":
-        _check_surrogate(network)
-    batch = _checked_inputs(network, np.asarray(inputs))
-    valid = _checked_lengths(lengths, batch)
-    names = () if callable(record) else tuple(record)
-    for name in names:
-        network[name]
-    recorded: dict[str, Signal] = {}
-    answers: list[Signal] = []
-    batches = list(_batches(len(batch), _batch_size(network, batch, neuron), network.pairs))
-    draws = _checked_draws(draws, len(batch))
-    spectra = _room_for_spectra(network, batch.shape[1]) if len(batches) > 1 else None
-    for rows in batches:
-        numbers = Draws(draws, rows)
-        context = Context(valid[rows], neuron, spectra, numbers)
-        for node, signal in _evaluate(network, batch[rows], context):
-            if callable(record):
-                record(node.name, signal)
-            elif node.name in names:
-                _store(recorded, node.name, signal, rows, len(batch))
-            progress(len(rows) / len(batch) / len(network))
-        answers.append(apply_head(network, _answer(network, signal, context)))
-    return FloatResult(logits=np.concatenate(answers), signals=recorded)
+    def add(self, first: int, part: npt.NDArray[Any]) -> None:
+        self._parts[first] = part
+
+    def joined(self) -> npt.NDArray[Any]:
+        parts = [self._parts[first] for first in sorted(self._parts)]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def _warn_of_unstable(network: Network) -> None:
@@ -140,7 +191,7 @@ def _warn_of_unstable(network: Network) -> None:
         f"unstable: {told}; it runs over these sequences, which end, but no chip could run it: "
         "convert refuses it",
         SnnDeployWarning,
-        stacklevel=3,
+        stacklevel=6,  # who called run_float
     )
 
 
@@ -203,15 +254,21 @@ def _answer(network: Network, signal: Signal, context: Context) -> Signal:
     return answer[:, 0] if network.output_steps == "one" else answer
 
 
-def _batches(batch: int, size: int, paired: bool) -> Iterator[npt.NDArray[np.int64]]:
+def _batches(network: Network, batch: int, size: int) -> Iterator[npt.NDArray[np.int64]]:
     """Give the rows of each batch; the two documents of a pair go together."""
-    if not paired:
-        for start in range(0, batch, size):
-            yield np.arange(start, min(start + size, batch))
-        return
-    pairs = batch // 2
-    for first in _batches(pairs, max(1, size // 2), paired=False):
-        yield np.concatenate([first, first + pairs])
+    answers, size = (batch // 2, max(1, size // 2)) if network.pairs else (batch, size)
+    for start in range(0, answers, size):
+        first = np.arange(start, min(start + size, answers))
+        yield np.concatenate([first, first + answers]) if network.pairs else first
+
+
+def _runs(
+    network: Network, rows: npt.NDArray[np.int64], signal: Signal
+) -> Iterator[tuple[int, Signal]]:
+    """Give what a batch holds of sequences in a row, by the first: one part, or two of pairs."""
+    size = len(rows) // 2 if network.pairs else len(rows)
+    for start in range(0, len(signal), size):
+        yield int(rows[start]), signal[start : start + size]
 
 
 def _batch_size(network: Network, batch: Signal, neuron: Neuron) -> int:
@@ -227,20 +284,6 @@ def _room_for_spectra(network: Network, steps: int) -> dict[str, npt.NDArray[np.
     )
     needed = channels * 4 * steps * 8  # a spectrum holds up to four numbers a step
     return {} if needed <= _SPECTRA_BYTES else None
-
-
-def _store(
-    recorded: dict[str, Signal],
-    name: str,
-    signal: Signal,
-    rows: npt.NDArray[np.int64],
-    batch: int,
-) -> None:
-    if len(signal) != len(rows):  # a retrieval head gives one row a pair
-        rows, batch = rows[: len(signal)], batch // 2
-    if name not in recorded:
-        recorded[name] = np.empty((batch, *signal.shape[1:]))
-    recorded[name][rows] = signal
 
 
 def _checked_inputs(network: Network, inputs: npt.NDArray[np.generic]) -> Signal:
@@ -290,11 +333,8 @@ def _checked_draws(draws: int | npt.NDArray[Any], batch: int) -> int | Signal:
     return draws.astype(np.float64)
 
 
-def _checked_lengths(lengths: npt.ArrayLike | None, batch: Signal) -> npt.NDArray[np.int64]:
+def _checked_lengths(given: npt.NDArray[Any], batch: Signal) -> npt.NDArray[np.int64]:
     steps = batch.shape[1]
-    if lengths is None:
-        return np.full(len(batch), steps)
-    given = np.asarray(lengths)
     if given.shape != (len(batch),) or given.dtype.kind not in "iu":
         raise DataError(
             f"lengths have shape {given.shape} and type {given.dtype}; expected {len(batch)} "

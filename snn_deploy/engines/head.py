@@ -22,7 +22,7 @@ def answer_shape(network: Network, answer: tuple[int, ...]) -> tuple[int, ...]:
     rows, *steps, _ = answer
     if network.answers_once:
         steps = []
-    if network.pairs:
+    if any(node.compares_pairs for node in network.head):
         rows //= 2
     if steps and network.first_steps is not None:
         steps = [network.first_steps]

@@ -9,13 +9,19 @@ from snn_deploy.engines.session import Engine
 from snn_deploy.errors import ConfigError
 from snn_deploy.plugins import blaming, named, unknown_name
 
-__all__ = ["ENGINES", "Engine", "engine_names", "get_engine"]
+__all__ = ["ENGINES", "FLOAT_ENGINES", "Engine", "engine_names", "get_engine"]
 
 ENGINES: dict[str, str] = {
     "native": "snn_deploy.engines.native:NativeEngine",
     "reference": "snn_deploy.engines.reference:ReferenceEngine",
     "lava": "snn_deploy.engines.lava.engine:LavaEngine",
 }
+
+FLOAT_ENGINES: dict[str, str] = {
+    "float": "snn_deploy.engines.floating:FloatEngine",
+    "float-surrogate": "snn_deploy.engines.floating:SurrogateEngine",
+}
+"""Those of float networks."""
 
 
 def get_engine(name: str) -> Engine:
@@ -26,7 +32,7 @@ def get_engine(name: str) -> Engine:
     ConfigError
         If there is no engine of that name, or a package's cannot be imported.
     """
-    engines = named("engines", ENGINES)
+    engines = named("engines", {**ENGINES, **FLOAT_ENGINES})
     if name not in engines:
         raise ConfigError(unknown_name("backend", name, engines))
     make = engines[name].load()
@@ -36,5 +42,5 @@ def get_engine(name: str) -> Engine:
 
 
 def engine_names() -> tuple[str, ...]:
-    """Name all engines: ours, then those that other packages add."""
+    """Name the engines of deployed networks: ours, then those that other packages add."""
     return tuple(named("engines", ENGINES))

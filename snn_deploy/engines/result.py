@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ __all__ = [
     "Record",
     "Result",
     "Run",
+    "Values",
     "answer_length",
     "answer_steps",
     "no_progress",
@@ -25,8 +27,10 @@ __all__ = [
 ]
 
 IntArray = npt.NDArray[np.int64]
+Values = npt.NDArray[Any]
+"""Mantissas, int64; of a float network real numbers, float64."""
 
-Record = Callable[[str, int, int, IntArray], None]
+Record = Callable[[str, int, int, Values], None]
 """Takes a part of a traced signal: the node's name, the first sample and step, and values (b, t,
 width).
 """
@@ -43,7 +47,8 @@ class Run:
     Parameters
     ----------
     inputs
-        Mantissas in the format of the network's input node, int64 (B, L, d_input).
+        Mantissas in the format of the network's input node, int64 (B, L, d_input); for a float
+        network what :class:`~snn_deploy.engines.floating.FloatEngine` takes.
     lengths
         Valid steps of each sequence, int64 (B,), 1 … L.
     trace
@@ -56,7 +61,7 @@ class Run:
         run add up to 1.
     """
 
-    inputs: IntArray
+    inputs: Values
     lengths: IntArray
     trace: Collection[str] = ()
     record: Record | None = None
@@ -86,11 +91,11 @@ class Result:
         here: a function of the first step and the one after the last, (B, steps, width).
     """
 
-    output: IntArray
+    output: Values
     messages: Mapping[str, IntArray]
     saturated: Mapping[str, int]
-    trace: Mapping[str, IntArray]
-    late: Mapping[str, Callable[[int, int], IntArray]] = field(default_factory=dict)
+    trace: Mapping[str, Values]
+    late: Mapping[str, Callable[[int, int], Values]] = field(default_factory=dict)
 
     @classmethod
     def collect(

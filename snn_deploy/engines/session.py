@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
-from snn_deploy.engines.result import IntArray, Record, Result, Run, no_progress
+from snn_deploy.engines.result import IntArray, Record, Result, Run, Values, no_progress
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
 
@@ -66,7 +66,7 @@ class Watch:
     record: Record | None = None
     progress: Callable[[float], None] = no_progress
 
-    def give(self, first: int, signals: dict[str, IntArray]) -> dict[str, IntArray]:
+    def give(self, first: int, signals: dict[str, Values]) -> dict[str, Values]:
         """Record the signals of some steps, from ``first`` on, or give them back."""
         if self.record is None:
             return signals
@@ -107,14 +107,14 @@ class Session(Protocol):
     def late(self) -> Collection[str]:
         """Name the traced nodes that speak at the end of a stream, not step by step."""
 
-    def step(self, chunk: IntArray) -> Mapping[str, IntArray]:
+    def step(self, chunk: Values) -> Mapping[str, Values]:
         """Take the next steps in, and give the traced nodes' outputs at them, (B, T, width) each.
 
         Parameters
         ----------
         chunk
             Mantissas in the format of the network's input node, int64 (B, T, d_input); for a float
-            network what :func:`~snn_deploy.engines.floating.run_float` takes.
+            network what :func:`~snn_deploy.engines.floating.FloatEngine` takes.
 
         Raises
         ------
@@ -211,7 +211,7 @@ class WholeSession:
         """How many steps came so far: none, or all."""
         return 0 if self._result is None else self._watch.steps or 0
 
-    def step(self, chunk: IntArray) -> Mapping[str, IntArray]:
+    def step(self, chunk: Values) -> Mapping[str, Values]:
         """Take all steps in."""
         watch = self._watch
         if self._result is not None:
@@ -245,6 +245,8 @@ class WholeSession:
 
 def run_whole(engine: Engine, network: Network, run: Run) -> Result:
     """Run a batch of whole sequences, in one step."""
+    if run.inputs.ndim < 2:
+        raise DataError(f"inputs of shape {run.inputs.shape}; need (sequences, steps, …)")
     samples, steps = run.inputs.shape[:2]
     watch = Watch(samples, run.lengths, steps, run.trace, run.record, run.progress)
     session = engine.open(network, watch)

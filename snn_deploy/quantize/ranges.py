@@ -90,7 +90,7 @@ def measure_ranges(
     spikes = {node.name for node in network if node.spikes}
     read = {linear.inputs[0].source for linear in network.of_kind(Linear)}
 
-    def record(name: str, signal: Real) -> None:
+    def record(name: str, sample: int, step: int, signal: Real) -> None:
         if name in known:
             return
         flat = signal.reshape(-1, signal.shape[-1])

@@ -17,7 +17,7 @@ from snn_deploy.compare.metrics import cross_entropy
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.head import Real, answer_shape, apply_head, head_batches, predict
 from snn_deploy.engines.registry import Engine
-from snn_deploy.engines.result import IntArray, Record, Result, Run
+from snn_deploy.engines.result import IntArray, Record, Result, Run, Values
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.ir.formats import Format
@@ -30,6 +30,7 @@ __all__ = [
     "Simulation",
     "batch_size",
     "check_traced",
+    "decode",
     "encode",
     "encode_inputs",
     "output_format",
@@ -75,7 +76,7 @@ class Simulation:
         """Read an engine's result."""
         return cls(
             network=network,
-            answer=output_format(network).decode(result.output),
+            answer=decode(network, result.output),
             spike_counts=spike_counts(network, result.messages),
             messages=result.messages,
             saturated=result.saturated,
@@ -135,7 +136,7 @@ def simulate(
     progress: Progress | None = None,
     record: Record | None = None,
 ) -> Simulation:
-    """Run all of ``data`` through a lowered network.
+    """Run all of ``data`` through a lowered network, or a float one on the float engine.
 
     With ``record``, traced signals go there, part by part, and not into the result.
 
@@ -250,7 +251,12 @@ def _scaled(progress: Progress | None, sequences: int) -> Progress:
 
 
 def batch_size(network: Network, data: Data, trace: Collection[str]) -> int:
-    """Choose how many sequences to run at once: 256 where their signals fit into memory."""
+    """Choose how many sequences to run at once: 256 where their signals fit into memory.
+
+    The float engine takes all: it cuts them itself, pairs kept together.
+    """
+    if network.stage == "float":
+        return len(data)
     wanted = trace or [network.output.name]
     width = max(node.width for node in network) * 4 + sum(network[name].width for name in wanted)
     return int(np.clip(BATCH_BYTES // (data.inputs.shape[1] * width * 8), 1, 256))
@@ -261,8 +267,15 @@ def encode_inputs(network: Network, data: Data) -> IntArray:
     return encode(network, data.inputs)[0]
 
 
-def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[IntArray, int]:
+def decode(network: Network, output: Values) -> Real:
+    """Give the answer as real numbers; a float network's is what it is."""
+    return output if network.stage == "float" else output_format(network).decode(output)
+
+
+def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[Values, int]:
     """Round inputs, and count those out of range; tokens (B, L) are what they are."""
+    if network.stage == "float":
+        return inputs, 0
     if inputs.ndim == 2:
         return inputs.astype(np.int64)[..., None], 0
     return output_format(network, network.input.name).encode(inputs)
