@@ -77,7 +77,9 @@ def assert_streams(network: Network, run: Run) -> None:
     given, expected = stream.finish(), run_whole(ReferenceEngine(), network, run)
     for name in network.names:
         late = name in stream.late
-        signal = given.late[name](0, stop) if late else np.concatenate([part[name] for part in parts], 1)
+        signal = (
+            given.late[name](0, stop) if late else np.concatenate([part[name] for part in parts], 1)
+        )
         np.testing.assert_array_equal(signal, expected.trace[name], err_msg=name)
     assert given.messages.keys() == expected.messages.keys()
     for name, messages in expected.messages.items():
