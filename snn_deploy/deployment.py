@@ -36,12 +36,17 @@ PathLike = str | os.PathLike[str]
 Inputs = npt.ArrayLike
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Deployment:
     """A network compiled for a chip: the lowered integer network and where it came from."""
 
     network: Network
     origin: Provenance
+
+    def __repr__(self) -> str:
+        from snn_deploy.summaries import deployment_summary
+
+        return deployment_summary(self)
 
     @property
     def profile(self) -> Profile:

@@ -92,12 +92,17 @@ class EngineComparison:
         return {**asdict(self), "passed": self.passed}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """Outcome of :meth:`~snn_deploy.Deployment.verify`."""
 
     engines: list[EngineComparison]
     accuracy: AccuracyComparison | None
+
+    def __repr__(self) -> str:
+        from snn_deploy.summaries import verification_summary
+
+        return verification_summary(self)
 
     @property
     def passed(self) -> bool:

@@ -17,7 +17,7 @@ OutputSteps = Literal["one", "all"] | int
 """Which steps of the output node are the answer: one vector a sequence, all, or the last K."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """Nodes in topological order; the first is the input, ``nodes[-1]`` gives the answer.
 
@@ -45,6 +45,11 @@ class Network:
     head: tuple[Node, ...] = ()
     steps: int | None = None
     use_lengths: bool = False
+
+    def __repr__(self) -> str:
+        from snn_deploy.summaries import network_summary
+
+        return network_summary(self)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

@@ -91,7 +91,7 @@ class LayerReport:
         return add_ranges(item.energy_j for item in self.energy)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The whole report; see :class:`LayerReport` for ``layers`` and ``total``.
 
@@ -138,6 +138,16 @@ class Report:
     buffer_bytes: int
     host: tuple[HostWork, ...]
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        from snn_deploy.summaries import report_summary
+
+        return report_summary(self)
+
+    def _repr_html_(self) -> str:
+        from snn_deploy.summaries import report_html
+
+        return report_html(self)
 
     @property
     def dynamic_j(self) -> Range:

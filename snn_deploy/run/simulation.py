@@ -47,7 +47,7 @@ BATCH_BYTES = 512 * 2**20
 LOGIT_BYTES = 4 * 2**30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Simulation:
     """What a deployed network answered.
 
@@ -70,6 +70,11 @@ class Simulation:
     messages: Mapping[str, IntArray]
     saturated: Mapping[str, int]
     trace: Mapping[str, IntArray]
+
+    def __repr__(self) -> str:
+        from snn_deploy.summaries import simulation_summary
+
+        return simulation_summary(self)
 
     @classmethod
     def of(cls, network: Network, result: Result) -> Simulation:

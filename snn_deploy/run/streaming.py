@@ -113,6 +113,11 @@ class Stream:
             )
         self._clipped = 0
 
+    def __repr__(self) -> str:
+        from snn_deploy.summaries import stream_summary
+
+        return stream_summary(self)
+
     @classmethod
     def resume(
         cls,

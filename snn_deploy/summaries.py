@@ -1,0 +1,122 @@
+"""What a notebook and the interactive interpreter show of a result: a few lines that matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from snn_deploy.compare.accuracy import AccuracyComparison
+    from snn_deploy.compare.verification import Verification
+    from snn_deploy.deployment import Deployment
+    from snn_deploy.ir.network import Network
+    from snn_deploy.reports.report import Report
+    from snn_deploy.run.simulation import Simulation
+    from snn_deploy.run.streaming import Stream
+
+__all__ = [
+    "deployment_summary",
+    "network_summary",
+    "report_html",
+    "report_summary",
+    "simulation_summary",
+    "stream_summary",
+    "verification_summary",
+]
+
+_MOST = 8  # layers, or nodes, that are listed
+
+
+def network_summary(network: Network) -> str:
+    """Say what a network takes and gives, and how large it is."""
+    spiking = network.spiking
+    neurons = sum(node.width for node in spiking)
+    answers = {"one": "once", "all": "at every step"}.get(
+        str(network.output_steps), f"at the last {network.output_steps} steps"
+    )
+    width = (network.head or network.nodes)[-1].width
+    return (
+        f"<Network, {network.stage}: {len(network)} nodes, {len(spiking)} spiking layers of "
+        f"{neurons:,} neurons; takes {network.input.width} values a step, answers with {width} "
+        f"{answers}>"
+    )
+
+
+def deployment_summary(deployment: Deployment) -> str:
+    """Say where a deployment came from, for what, and how large it is."""
+    network, origin = deployment.network, deployment.origin
+    spiking = network.spiking
+    neurons = sum(node.width for node in spiking)
+    size = f"{len(network)} processes, {len(spiking)} spiking layers, {neurons:,} neurons"
+    width = (network.head or network.nodes)[-1].width
+    return (
+        f"Deployment of {origin.checkpoint} for {origin.profile}\n"
+        f"  {size}\n"
+        f"  takes {network.input.width} values a step, answers with {width}\n"
+        "  .simulate(inputs), .verify(inputs, against=checkpoint), .report(inputs), .save(path)"
+    )
+
+
+def simulation_summary(simulation: Simulation) -> str:
+    """Say what was answered, how much was said, and what saturated."""
+    shape = " × ".join(map(str, simulation.answer.shape))
+    lines = [f"Simulation of {len(simulation.answer):,} sequences", f"  answer {shape}"]
+    for name, counts in list(simulation.spike_counts.items())[:_MOST]:
+        silent = int((counts.sum(axis=0) == 0).sum())
+        lines.append(
+            f"  {name}: {counts.mean():,.2f} spikes a neuron and sequence, {silent:,} of "
+            f"{counts.shape[1]:,} neurons silent"
+        )
+    clipped = {name: count for name, count in simulation.saturated.items() if count}
+    told = [f"{name} {count:,}" for name, count in list(clipped.items())[:_MOST]]
+    lines.append(f"  saturated: {', '.join(told) if told else 'nothing'}")
+    return "\n".join(lines)
+
+
+def verification_summary(verification: Verification) -> str:
+    """Say whether engines agree, and how far float and integer do."""
+    lines = ["Verification: " + ("passed" if verification.passed else "FAILED")]
+    lines += [f"  {comparison}" for comparison in verification.engines]
+    if verification.accuracy is not None:
+        lines += _accuracy_lines(verification.accuracy)
+    return "\n".join(lines)
+
+
+def _accuracy_lines(accuracy: AccuracyComparison) -> list[str]:
+    lines = [
+        f"  integer and float agree on {accuracy.agreement:.2%} of {accuracy.sequences:,} sequences"
+    ]
+    if accuracy.integer_accuracy is not None and accuracy.exact_accuracy is not None:
+        both = f"integer {accuracy.integer_accuracy:.2%}, float {accuracy.exact_accuracy:.2%}"
+        lines.append(f"  accuracy: {both}")
+    return [*lines, f"  {accuracy.advice}"] if accuracy.advice else lines
+
+
+def report_summary(report: Report) -> str:
+    """Give the report as the command prints it."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from snn_deploy.reports.table import render_report
+
+    text = StringIO()
+    render_report(report, Console(file=text, width=100, highlight=False, emoji=False))
+    return text.getvalue().rstrip()
+
+
+def report_html(report: Report) -> str:
+    """Give the report's tables for a notebook, colours and all."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from snn_deploy.reports.table import render_report
+
+    console = Console(file=StringIO(), record=True, width=120, highlight=False, emoji=False)
+    render_report(report, console)
+    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+
+def stream_summary(stream: Stream) -> str:
+    """Say where a stream is."""
+    return f"<Stream: {stream.samples} sequences side by side, {stream.steps:,} steps so far>"
