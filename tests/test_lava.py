@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import random_networks
+from family_cases import Case, cases
+from lava_kinds import every_kind
 from lava_networks import (
     both_directions,
     delays,
@@ -14,6 +16,7 @@ from lava_networks import (
     loops,
     lowered,
     past_of_both_directions,
+    reads,
     relay,
     source,
     synapses,
@@ -25,6 +28,7 @@ from snn_deploy.converters.registry import to_float_network
 from snn_deploy.data.inputs import check_data
 from snn_deploy.engines.lava.clock import Clock
 from snn_deploy.engines.lava.engine import LavaEngine
+from snn_deploy.engines.lava.kinds import foreign_kinds
 from snn_deploy.engines.lava.segments import cut_network, recorded_nodes
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
@@ -37,6 +41,8 @@ from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.run.simulation import encode_inputs
+
+TRAINED = [case for case in cases("stan_rhodes") if case.id in ("drf", "spike_ssm", "none")]
 
 on_lava = [pytest.mark.lava, pytest.mark.timeout(120)]
 
@@ -151,6 +157,28 @@ class TestRandomNetworks:
         assert_equal(network, random_networks.random_run(network, seed, batch=2, steps=9))
 
 
+class TestKindsOfNode:
+    pytestmark = on_lava
+
+    def test_every_kind_beside_all_others(self) -> None:
+        silent = set(every_kind(0).names)
+        for seed in (0, 1):
+            network = every_kind(seed)
+            result = assert_equal(network, random_run(network, (3, 12)))
+            silent -= {name for name, signal in result.trace.items() if signal.any()}
+        assert not silent
+
+    @pytest.mark.parametrize("case", TRAINED)
+    def test_trained_neurons_that_hold_themselves_back(self, case: Case) -> None:
+        train, test = case.arrays("train"), case.arrays("test")
+        calibration = check_data(case.network(), inputs=train["inputs"][:64])
+        network = convert(case.checkpoint(), "loihi2", calibration=calibration).network
+        data = check_data(network, inputs=test["inputs"][:2, :20])
+        run = Run(encode_inputs(network, data), data.lengths, trace=network.names)
+        result = assert_equal(network, run)
+        assert all(result.messages[node.name].any() for node in network.spiking)
+
+
 class TestRun:
     pytestmark = on_lava
 
@@ -186,6 +214,20 @@ class TestRefusedNetworks:
         )
         with pytest.raises(NetworkError, match=r"'wide' sends 32 bits.* hold 31: take the backend"):
             run_whole(LavaEngine(), network, random_run(network, (1, 1)))
+
+
+class TestKinds:
+    def test_what_is_ours_is_not_handed_over(self) -> None:
+        assert foreign_kinds(delays()) == {"kinds": [], "search": []}
+
+    def test_a_kind_that_no_other_process_can_import_is_told(self) -> None:
+        class Hidden(LifSoma):
+            pass
+
+        node = Hidden(name="soma", inputs=reads("input"), channels=3, threshold=1, decay=0)
+        told = r"node 'soma' \(Hidden\): Lava's child process cannot import .*<locals>.Hidden of "
+        with pytest.raises(NetworkError, match=told):
+            foreign_kinds(Network("lowered", (source(), node), "all"))
 
 
 class TestSegments:

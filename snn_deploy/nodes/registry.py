@@ -100,9 +100,11 @@ def add_kind(kind: type[Node]) -> None:
 
 @contextmanager
 def with_kind(kind: type[Node]) -> Iterator[None]:
-    """Make a kind known for a while."""
+    """Make a kind known for a while, if it is not known anyway."""
+    before = dict(_added)
     add_kind(kind)
     try:
         yield
     finally:
-        del _added[kind.__name__]
+        _added.clear()
+        _added.update(before)

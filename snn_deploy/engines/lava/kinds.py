@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import snn_deploy.nodes as room
@@ -28,26 +29,37 @@ def foreign_kinds(network: Network) -> dict[str, Any]:
     NetworkError
         If a kind is not at the top of a module that another process can import.
     """
-    kinds = {type(node): node for node in network}
-    found = {kind: node for kind, node in kinds.items() if not _ours(kind)}
+    found = {type(node): node for node in network if not _is_ours(type(node))}
+    kinds = []
     for kind, node in found.items():
-        if kind.__module__ == "__main__" or "." in kind.__qualname__:
+        file = getattr(sys.modules[kind.__module__], "__file__", None)
+        if kind.__module__ == "__main__" or "." in kind.__qualname__ or file is None:
             raise NetworkError(
-                f"node '{node.name}' ({kind.__name__}) is of a kind that Lava's child process "
-                f"cannot import from {kind.__module__}: define it at the top of a module of its "
-                "own, or take the backend native or reference"
+                f"node '{node.name}' ({kind.__name__}): Lava's child process cannot import "
+                f"{kind.__qualname__} of {kind.__module__}; define it at the top of a module of "
+                "its own, or take the backend native or reference"
             )
-    names = [[kind.__module__, kind.__name__] for kind in found]
+        kinds.append({"module": kind.__module__, "file": file, "name": kind.__name__})
     search = [str(Path(place).absolute()) for place in sys.path]
-    return {"kinds": names, "search": search if names else []}
+    return {"kinds": kinds, "search": search if kinds else []}
 
 
-def _ours(kind: type) -> bool:
+def _is_ours(kind: type) -> bool:
     return kind.__module__.startswith(f"{room.__name__}.")
 
 
-def add_foreign_kinds(named: Mapping[str, Any]) -> None:
-    """Import what :func:`foreign_kinds` named, and make it known."""
-    sys.path.extend(place for place in named["search"] if place not in sys.path)
-    for module, name in named["kinds"]:
-        add_kind(getattr(import_module(module), name))
+def add_foreign_kinds(found: Mapping[str, Any]) -> None:
+    """Import what :func:`foreign_kinds` found, from the same files, and make it known."""
+    sys.path.extend(place for place in found["search"] if place not in sys.path)
+    for kind in found["kinds"]:
+        module = sys.modules.get(kind["module"]) or _load(kind["module"], kind["file"])
+        add_kind(getattr(module, kind["name"]))
+
+
+def _load(name: str, file: str) -> ModuleType:
+    spec = spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no module of Python")
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
