@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from snn_deploy.compare.verification import Verification
 from snn_deploy.converters.overrides import Overridden
 from snn_deploy.data.data_file import data_file
+from snn_deploy.data.familiar import calibration_facts
 from snn_deploy.data.inputs import Data, check_data, load_data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
 from snn_deploy.engines.result import no_progress
@@ -113,6 +114,7 @@ def convert(
             "method": quantization.calibration_method,
             "sequences": len(data),
             "steps": data.inputs.shape[1],
+            **calibration_facts(data),
         }
     origin = Provenance(
         profile=base.name,

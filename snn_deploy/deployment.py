@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.compare.verification import Verification, compare_engines
+from snn_deploy.data.familiar import warn_if_unfamiliar
 from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
@@ -237,8 +238,11 @@ class Deployment:
 
     def _data(self, inputs: Inputs | Data, lengths: npt.ArrayLike | None) -> Data:
         if isinstance(inputs, Data):
-            return inputs
-        return check_data(self.network, inputs, lengths=lengths)
+            data = inputs
+        else:
+            data = check_data(self.network, inputs, lengths=lengths)
+        warn_if_unfamiliar(self.origin.calibration, data)
+        return data
 
     def _source(self, against: Any, reading: Reading) -> Network:
         from snn_deploy.readers import ReadOptions, Source, read_source

@@ -146,8 +146,12 @@ def _show_warnings() -> None:
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", SnnDeployWarning)
 
+    shown = set[str]()
+
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        echo(f"warning: {message}", err=True)
+        if str(message) not in shown:  # of many shards, each would say the same
+            shown.add(str(message))
+            echo(f"warning: {message}", err=True)
 
     warnings.showwarning = show
 
