@@ -563,13 +563,13 @@ def test_inputs_are_left_as_they_were() -> None:
 
 
 def test_engines_are_found_by_name() -> None:
-    assert set(ENGINES) == {"native", "reference", "lava"}
+    assert set(ENGINES) == {"native", "reference", "lava", "c"}
     engine = get_engine("reference")
     assert isinstance(engine, ReferenceEngine)
     assert engine.name == "reference"
 
 
 def test_an_unknown_engine() -> None:
-    told = "unknown backend 'gpu'; there are: native, reference, lava"
+    told = "unknown backend 'gpu'; there are: native, reference, lava, c"
     with pytest.raises(ConfigError, match=told):
         get_engine("gpu")

@@ -38,6 +38,7 @@ def doctor() -> None:
             broken = "" if _found(module) else "; installed, but cannot be imported"
             echo(f"  ok       {package} {version}: {purpose}{broken}")
     _print_backends()
+    _print_compiler()
     _print_plugins()
 
 
@@ -64,6 +65,16 @@ def _print_backends() -> None:
         echo("  ok       lava on the CPU")
         check_available("loihi2")
         echo("  ok       lava on Loihi 2")
+    except BackendUnavailableError as error:
+        echo(f"  missing  {error}")
+
+
+def _print_compiler() -> None:
+    from snn_deploy.errors import BackendUnavailableError
+    from snn_deploy.targets.c.compiler import find_compiler
+
+    try:
+        echo(f"  ok       c: {find_compiler()}")
     except BackendUnavailableError as error:
         echo(f"  missing  {error}")
 

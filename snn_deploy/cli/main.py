@@ -19,6 +19,7 @@ from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo
 from snn_deploy.cli.doctor import doctor
 from snn_deploy.cli.evaluate import evaluate
+from snn_deploy.cli.export import export
 from snn_deploy.cli.finetune import finetune
 from snn_deploy.cli.inspect import inspect
 from snn_deploy.cli.report import report
@@ -87,6 +88,7 @@ for _command in (
     evaluate,
     report,
     compare,
+    export,
     finetune,
     targets,
     doctor,

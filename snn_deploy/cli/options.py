@@ -48,7 +48,7 @@ class EngineType(click.ParamType):  # type: ignore[type-arg]
         self.more = more
 
     def get_metavar(self, param: Any, *_: Any) -> str:
-        return f"[{'|'.join(('native', 'reference', 'lava', *self.more))}|…]"
+        return f"[{'|'.join(('native', 'reference', 'lava', 'c', *self.more))}|…]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         from snn_deploy.engines.registry import engine_names

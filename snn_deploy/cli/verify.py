@@ -83,7 +83,7 @@ class VerifyRequest:
     default="native,reference",
     show_default=True,
     metavar="A,B,…",
-    help="Engines to compare with the first: native, reference, lava.",
+    help="Engines to compare with the first: native, reference, lava, c.",
 )
 @device_option
 @click.option(

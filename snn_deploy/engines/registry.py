@@ -15,6 +15,7 @@ ENGINES: dict[str, str] = {
     "native": "snn_deploy.engines.native:NativeEngine",
     "reference": "snn_deploy.engines.reference:ReferenceEngine",
     "lava": "snn_deploy.engines.lava.engine:LavaEngine",
+    "c": "snn_deploy.targets.engine:CEngine",
 }
 
 FLOAT_ENGINES: dict[str, str] = {

@@ -26,7 +26,14 @@ from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.printable import shown
 
-__all__ = ["SCHEMA_VERSION", "Provenance", "is_deployment", "read_deployment", "write_deployment"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Provenance",
+    "deployment_bytes",
+    "is_deployment",
+    "read_deployment",
+    "write_deployment",
+]
 
 METADATA_KEY = "snn-deploy"
 
@@ -76,11 +83,16 @@ def write_deployment(path: str | os.PathLike[str], network: Network, origin: Pro
     OutputError
         If the file cannot be written; nothing is left behind then.
     """
-    structure, tensors = network_to_document(network)
-    document = {"schema_version": SCHEMA_VERSION, **asdict(origin), "network": structure}
-    content = with_checksum(METADATA_KEY, document, tensors)
+    content = deployment_bytes(network, origin)
     with atomic_write(path) as file:
         file.write(content)
+
+
+def deployment_bytes(network: Network, origin: Provenance) -> bytes:
+    """Give the bytes of a deployment's file."""
+    structure, tensors = network_to_document(network)
+    document = {"schema_version": SCHEMA_VERSION, **asdict(origin), "network": structure}
+    return with_checksum(METADATA_KEY, document, tensors)
 
 
 def read_deployment(path: str | os.PathLike[str]) -> tuple[Network, Provenance]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.program import Program, Value
 
-__all__ = ["Interval", "ProgramBounds", "bound_program", "weighted_sum_interval"]
+__all__ = ["Interval", "ProgramBounds", "bound_program", "bound_values", "weighted_sum_interval"]
 
 Real = npt.NDArray[np.float64]
 _STEPS = 64  # of iteration, before a limit is guessed, and between two guesses
@@ -83,6 +83,25 @@ def bound_program(
     shape = (program.width,)
     spread = Interval(np.broadcast_to(output.low, shape), np.broadcast_to(output.high, shape))
     return ProgramBounds(spread, reached, limits, widest)
+
+
+def bound_values(
+    program: Program, sources: Sequence[Interval], clock: Mapping[str, Interval]
+) -> Mapping[int, Interval]:
+    """Give an interval of every value of a program by its ``id``, for any such inputs.
+
+    Words may fill their widths where no step leaves those: it is found at once, and what a machine
+    stores is that wide. Otherwise they are bounded as in :func:`bound_program`.
+    """
+    words = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
+    full = {name: _full(word.bits, words[name]) for name, word in program.words.items()}
+    values = _evaluate(program, sources, clock, full)
+    if all(
+        words[name].within(full[name]) and values[id(word.following)].within(full[name])
+        for name, word in program.words.items()
+    ):
+        return values
+    return _invariant(program, sources, clock, words)[1]
 
 
 def _widest_product(program: Program, values: Mapping[int, Interval]) -> float:
@@ -189,7 +208,8 @@ def _evaluate(
 
 
 def _at_modes(value: Value, argument: Value, interval: Interval) -> Interval:
-    if value.modes is None or argument.modes is not None or interval.low.ndim == 0:
+    has_axis = argument.modes is not None or interval.low.ndim == 0
+    if value.modes is None or has_axis or value.operation == "per_mode":  # that gives the axis
         return interval
     return Interval(interval.low[..., None], interval.high[..., None])
 

@@ -96,6 +96,11 @@ class IntegerNode(Node):
         return None
 
     @property
+    def divides(self) -> tuple[int, int, int] | None:
+        """How a sum over time is divided by its steps: see ``fixedpoint.reciprocal``; None: not."""
+        return None
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """What a chip must support to run it, as ``[supports]`` of a profile names it."""
         looks_up = any(value.operation == "lookup" for value in self.program)

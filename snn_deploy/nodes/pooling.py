@@ -115,6 +115,19 @@ class Accumulator(IntegerNode):
                 words[name] = np.repeat(column[:, None], steps, axis=1)
         return {name: word[..., None] for name, word in words.items()}
 
+    def clock_bounds(self) -> Mapping[str, Interval]:
+        pre_shift, _, shift = self.divisor(MAX_POOLED_STEPS)
+        most = {"first": 1, "last": 1, "pre_shift": pre_shift, "shift": shift}
+        most["mantissa"] = fp.limit_of(self.reciprocal_bits)
+        return {
+            name: Interval(np.zeros(()), np.asarray(high, np.float64))
+            for name, high in most.items()
+        }
+
+    @property
+    def divides(self) -> tuple[int, int, int] | None:
+        return (self.reciprocal_bits, self.headroom_bits, self.guard_bits)
+
     def divisor(self, steps: int) -> fp.Reciprocal:
         """Give the reciprocal of a number of steps."""
         return fp.reciprocal(steps, self.reciprocal_bits, self.headroom_bits, self.guard_bits)

@@ -1,0 +1,44 @@
+"""``snn-deploy export``: a deployment as source code for hardware that anyone can own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from snn_deploy.cli.console import echo
+from snn_deploy.cli.options import gathered
+
+__all__ = ["ExportRequest", "export"]
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What was asked for, by the names of the options."""
+
+    deployment_file: str
+    form: str
+    folder: str
+
+
+@click.command(short_help="Write C99 for a microcontroller.")
+@click.argument("deployment_file", metavar="DEPLOYMENT")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["c"]),
+    default="c",
+    show_default=True,
+    help="What to write: C99.",
+)
+@click.option("-o", "--output", "folder", metavar="FOLDER", required=True, help="Where to.")
+@gathered(ExportRequest)
+def export(asked: ExportRequest) -> None:
+    """Write a deployment as source code; the same deployment gives the same bytes."""
+    from snn_deploy.api import load
+    from snn_deploy.targets.export import export_deployment
+
+    deployment = load(asked.deployment_file)
+    for path in export_deployment(deployment, asked.form, Path(asked.folder)):
+        echo(f"wrote {path}")

@@ -1,0 +1,122 @@
+"""What of a network is in memory, and which nodes speak only at a sequence's end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from snn_deploy.errors import TargetError
+from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.host import chip_part
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.ir.program_bounds import Interval
+from snn_deploy.targets.c.ranges import Range
+
+__all__ = ["Layout"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A network's nodes for C99: ``network`` is what is left for the chip.
+
+    Raises
+    ------
+    TargetError
+        On :meth:`check`: for what has no such form.
+    """
+
+    network: Network
+
+    @classmethod
+    def of(cls, network: Network) -> Layout:
+        """Lay a deployment's network out, what its host computes left out."""
+        layout = cls(chip_part(network))
+        layout.check()
+        return layout
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """By name: what number a node has."""
+        return {name: number for number, name in enumerate(self.network.names)}
+
+    @cached_property
+    def closing(self) -> tuple[Any, ...]:
+        """Nodes that speak once, at the end: pools, and all that reads them."""
+        names: set[str] = set()
+        for node in self.network:
+            if node.once or any(edge.source in names for edge in node.inputs):
+                names.add(node.name)
+        return tuple(node for node in self.network if node.name in names)
+
+    @cached_property
+    def running(self) -> tuple[Any, ...]:
+        """Nodes that speak at every step."""
+        return tuple(node for node in self.network if node not in self.closing)
+
+    @cached_property
+    def stepping(self) -> tuple[Any, ...]:
+        """Nodes that do something at every step: pools gather."""
+        return tuple(node for node in self.network if node.once or node in self.running)
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """By name: what a node's signal can be, (width,)."""
+        bounds = bound_network(self.network)
+        found = {}
+        for node in self.network:
+            form = node.output  # type: ignore[attr-defined]  # integer stage
+            high = np.minimum(bounds[node.name].output, float(form.limit))
+            found[node.name] = Interval(-high if form.signed else np.zeros_like(high), high)
+        return found
+
+    @cached_property
+    def signals(self) -> Mapping[str, Range]:
+        """By name: what any channel of a node's signal can be."""
+        return {name: Range.of(interval) for name, interval in self.intervals.items()}
+
+    @cached_property
+    def rings(self) -> Mapping[str, int]:
+        """By name: how many past steps of a node's signal others read."""
+        steps: dict[str, int] = {}
+        for node in self.network:
+            for edge in node.inputs:
+                steps[edge.source] = max(steps.get(edge.source, 0), edge.steps_back)
+        return {name: count for name, count in steps.items() if count}
+
+    def check(self) -> None:
+        """Refuse what has no such form, in one line.
+
+        Raises
+        ------
+        TargetError
+            Naming the node and the reason.
+        """
+        for node in self.network:
+            if node.runs_backwards:
+                _refuse(node, "runs from a sequence's end to its start")
+            if hasattr(node, "run"):
+                _refuse(node, "has no step of its own")
+        for node in self.closing:
+            late = [edge for edge in node.inputs if edge.steps_back]
+            if late or node.name in self.rings:
+                _refuse(node, "is a pool, or reads one, and earlier steps")
+            if node.program.words and not node.once:
+                _refuse(node, "follows a pool and remembers")
+            if node.once and any(source in self.closing for source in self.network.sources(node)):
+                _refuse(node, "pools what is pooled")
+        if len({getattr(node, "use_lengths", False) for node in self.closing if node.once}) > 1:
+            _refuse(self.closing[0], "ends at another step than another pool")
+        if self.network.output in self.closing and self.network.output_steps != "one":
+            _refuse(self.network.output, "follows a pool, and yet is wanted at every step")
+
+
+def _refuse(node: Node, why: str) -> None:
+    raise TargetError(
+        f"node '{node.name}' ({node.kind}) {why}, which C99 is not written for yet; use the "
+        "backend 'native'"
+    )

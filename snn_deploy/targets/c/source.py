@@ -1,0 +1,260 @@
+"""A whole network as C99: types, state, work, and the functions that a user calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from snn_deploy.errors import TargetError
+from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.program import Value
+from snn_deploy.ir.program_bounds import bound_values
+from snn_deploy.targets.c.helpers import helper_text
+from snn_deploy.targets.c.layout import Layout
+from snn_deploy.targets.c.neuron import Array, Neuron, value_ranges
+from snn_deploy.targets.c.operations import Expressions
+from snn_deploy.targets.c.ranges import Range, literal, stored_bits
+from snn_deploy.targets.c.schedule import Section
+from snn_deploy.targets.c.tables import Tables
+
+__all__ = ["Field", "Source", "commented"]
+
+_DIVISOR = ("pre_shift", "mantissa", "shift")
+_SAFE = re.compile(r"[^A-Za-z0-9_.:\- ]")
+
+
+def commented(text: str) -> str:
+    """Make a stranger's text fit to stand in a comment, whatever it holds."""
+    return _SAFE.sub("_", text)[:80]
+
+
+@dataclass(frozen=True)
+class Field:
+    """An array in a struct."""
+
+    name: str
+    type: str
+    size: int
+    comment: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes."""
+        return self.size * int(re.sub(r"\D", "", self.type)) // 8
+
+    @property
+    def text(self) -> str:
+        """Write it down."""
+        told = f" /* {self.comment} */" if self.comment else ""
+        return f"{self.type} {self.name}[{self.size}];{told}"
+
+
+@dataclass
+class Source:
+    """C99 of one network.
+
+    Parameters
+    ----------
+    network
+        A deployment's.
+
+    Raises
+    ------
+    TargetError
+        For what C99 is not written for.
+    """
+
+    network: Network
+    tables: Tables = field(default_factory=Tables)
+    expressions: Expressions = field(default_factory=Expressions)
+
+    def __post_init__(self) -> None:
+        self.layout = Layout.of(self.network)
+        self.state: list[Field] = []
+        self.work: list[Field] = []
+        self.scratch: dict[str, list[Field]] = {}
+        self._starts: list[str] = []
+        self._functions: list[str] = []
+        self._nodes: dict[str, _Node] = {}
+        for name, steps in self.layout.rings.items():
+            self._add_ring(name, steps)
+        for node in self.layout.network:
+            self._nodes[node.name] = _Node(self, node)
+        self.step = {node.name: self._nodes[node.name].step() for node in self.layout.stepping}
+        self.close = {node.name: self._nodes[node.name].close() for node in self.layout.closing}
+
+    def number(self, name: str) -> int:
+        """Give a node's number."""
+        return self.layout.numbers[name]
+
+    def signal(self, name: str) -> Array:
+        """Give the array of a node's signal."""
+        return Array(f"w->n{self.number(name)}", self.layout.signals[name])
+
+    def _add_ring(self, name: str, steps: int) -> None:
+        number, width = self.number(name), self.layout.network[name].width
+        type_ = self.signal(name).type
+        told = f"the last {steps} of {commented(name)}"
+        self.state.append(Field(f"past{number}", type_, steps * width, told))
+        self._zero(f"past{number}", steps * width)
+
+    def _zero(self, name: str, size: int) -> None:
+        self.start(name, size, "0")
+
+    def start(self, name: str, size: int, text: str) -> None:
+        """Say what an array of state starts with; ``text`` may use the index ``i``."""
+        self._starts += [
+            f"for (int32_t i = 0; i < {size}; i++) {{",
+            f"    state->{name}[i] = {text};",
+            "}",
+        ]
+
+    @property
+    def starts(self) -> list[str]:
+        """The lines that bring the state to its start."""
+        heads = [f"state->at{self.number(name)} = 0;" for name in self.layout.rings]
+        return ["state->steps = 0;", *heads, *self._starts]
+
+    def port(self, edge: Edge) -> Array:
+        """Give what an edge reads."""
+        signal, past = self.signal(edge.source), edge.steps_back
+        if not past:
+            return signal
+        n, width = self.number(edge.source), self.layout.network[edge.source].width
+        steps = self.layout.rings[edge.source]
+        row = f"(s->at{n} + {steps - past}) % {steps}" if past < steps else f"s->at{n}"
+        return Array(f"(s->past{n} + {row} * {width})", signal.range)
+
+    def add_function(self, comment: str, name: str, lines: list[str]) -> str:
+        """Add a function of a node; give the call."""
+        text = "\n".join(f"    {line}" for line in lines)
+        changed = re.search(r"s->\w+\[[^]]*\] = ", text)
+        parameters = {
+            "s": f"{'' if changed else 'const '}snn_state *restrict s",
+            "w": "snn_work *restrict w",
+            "last": "int32_t last",
+        }
+        used = [key for key in parameters if re.search(rf"\b{key}\b", text)]
+        declared = ", ".join(parameters[key] for key in used)
+        self._functions.append(f"/* {comment} */\nstatic void {name}({declared})\n{{\n{text}\n}}\n")
+        return f"{name}({', '.join(used)});"
+
+    @cached_property
+    def functions(self) -> str:
+        """The nodes' functions, and before them the helpers."""
+        parts = [helper_text(self.expressions.used), self.tables.text, *self._functions]
+        return "\n".join(part for part in parts if part)
+
+    @property
+    def ends(self) -> list[str]:
+        """The lines that end a step: what is kept of it."""
+        lines = ["if (s->steps < UINT32_MAX) {", "    s->steps++;", "}"]
+        for name, steps in self.layout.rings.items():
+            n, width = self.number(name), self.layout.network[name].width
+            lines += [
+                f"for (int32_t h = 0; h < {width}; h++) {{",
+                f"    s->past{n}[s->at{n} * {width} + h] = w->n{n}[h];",
+                "}",
+                f"s->at{n} = (s->at{n} + 1) % {steps};",
+            ]
+        return lines
+
+
+@dataclass
+class _Node:
+    """Writes one node's functions."""
+
+    source: Source
+    node: Any
+
+    def __post_init__(self) -> None:
+        node, source = self.node, self.source
+        self.number = source.number(node.name)
+        self.label = commented(f"{node.name} ({node.kind})")
+        self.program = node.program
+        ports = [source.layout.intervals[edge.source] for edge in node.inputs]
+        if node.is_input:
+            ports = [source.layout.intervals[node.name]]
+        self.intervals = dict(bound_values(self.program, ports, node.clock_bounds()))
+        for word in self.program.words.values():  # one that nothing reads within a step
+            self.intervals.setdefault(id(word.value), self.intervals[id(word.following)])
+        self.output = source.signal(node.name)
+        told = self.label
+        source.work.append(Field(f"n{self.number}", self.output.type, node.width, told))
+        self.words = {name: self._word(word) for name, word in self.program.words.items()}
+
+    def _word(self, word: Any) -> Array:
+        range_ = Range.of(self.intervals[id(word.value)]).hull(Range.of_array(word.start))
+        name = f"n{self.number}_{word.name}"
+        size = self.program.width * (1 if word.value.modes is None else word.value.modes)
+        array = Array(f"s->{name}", range_)
+        if size:
+            self.source.state.append(Field(name, array.type, size, self.label))
+            self._start(word, name, size)
+        return array
+
+    def _start(self, word: Any, name: str, size: int) -> None:
+        start = Range.of_array(word.start)
+        if start.single:
+            self.source.start(name, size, literal(start.low, stored_bits(start)))
+            return
+        shape = (self.program.width, *(() if word.value.modes is None else (word.value.modes,)))
+        whole = np.broadcast_to(word.start, shape)
+        table = self.source.tables.add(whole, f"{self.label}: {word.name} at the start")
+        self.source.start(name, size, f"{table}[i]")
+
+    @property
+    def known(self) -> Mapping[int, int]:
+        """Values that are always one integer."""
+        ranges = {key: Range.of(interval) for key, interval in self.intervals.items()}
+        return {key: found.low for key, found in ranges.items() if found.single}
+
+    def step(self) -> str:
+        """Write what every step does; give the call."""
+        if self.node.is_input:
+            return ""
+        words = tuple(word for word in self.program.words.values() if word.value.modes != 0)
+        output = None if self.node.once else self.program.output
+        section = Section(self.program, output, words, self.known)
+        return self._write(section, f"n{self.number}", {"first": "(int32_t)(s->steps == 0)"})
+
+    def close(self) -> str:
+        """Write what a sequence's end does; give the call."""
+        instead: dict[int, Value] = {}
+        if self.node.once:  # all that came is gathered already
+            instead = {id(word.following): word.value for word in self.program.words.values()}
+        section = Section(self.program, self.program.output, (), self.known, instead)
+        if self.node.once and any(value.operation == "input" for value in section.values):
+            raise TargetError(f"node '{self.node.name}' pools what its state does not hold")
+        clock = {"last": "last", **{name: f"by.{name}" for name in _DIVISOR}}
+        return self._write(section, f"n{self.number}_end", clock)
+
+    def _write(self, section: Section, name: str, clock: Mapping[str, str]) -> str:
+        source = self.source
+        neuron = Neuron(
+            section,
+            value_ranges(section.values, self.intervals),
+            [source.port(edge) for edge in self.node.inputs],
+            self.words,
+            clock,
+            self.output,
+            f"w->scratch.{name}",
+            self.label,
+            source.tables,
+            source.expressions,
+        )
+        lines = neuron.body()
+        if neuron.arrays:
+            told = neuron.arrays.items()
+            source.scratch[name] = [Field(n, type_, size) for n, (type_, size) in told]
+        if any("by." in line for line in lines):
+            source.expressions.used.add("reciprocal")
+            numbers = ", ".join(map(str, self.node.divides))
+            lines = [f"const snn_divisor by = snn_reciprocal(s->steps, {numbers});", *lines]
+        return source.add_function(self.label, name, lines)

@@ -1,0 +1,74 @@
+"""The targets by name, imported on use, and what each of them must do."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Protocol
+
+from snn_deploy.engines.result import Result, Run
+from snn_deploy.errors import ConfigError
+from snn_deploy.ir.network import Network
+from snn_deploy.plugins import unknown_name
+
+__all__ = ["TARGETS", "Built", "Target", "get_target"]
+
+TARGETS: dict[str, str] = {"c": "snn_deploy.targets.c.target:CTarget"}
+
+
+class Built(Protocol):
+    """A network, built for this machine or a simulator of another."""
+
+    def run(self, run: Run) -> Result:
+        """Run one batch, as an engine does, to the same integers.
+
+        Raises
+        ------
+        BackendError
+            If it crashed or hung.
+        """
+
+
+class Target(Protocol):
+    """Turns a network into something to be built outside Python."""
+
+    name: str
+
+    def emit(self, network: Network, folder: Path, sha256: str) -> tuple[Path, ...]:
+        """Write a network's sources into a folder that is there; the same network, the same bytes.
+
+        ``sha256`` is that of the deployment's file, which they name. Gives what was written.
+
+        Raises
+        ------
+        TargetError
+            If the target cannot express the network.
+        OutputError
+            If a file cannot be written.
+        """
+
+    def build(self, network: Network, folder: Path) -> Built:
+        """Build what :meth:`emit` wrote into a folder, there.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If a tool is missing.
+        BackendError
+            If one failed.
+        """
+
+
+def get_target(name: str) -> Target:
+    """Import and make the target called ``name``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if name not in TARGETS:
+        raise ConfigError(unknown_name("format", name, TARGETS))
+    module, _, made = TARGETS[name].partition(":")
+    target: Target = getattr(importlib.import_module(module), made)()
+    return target
