@@ -8,22 +8,21 @@ import weakref
 from pathlib import Path
 
 from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.session import WholeEngine
 from snn_deploy.ir.network import Network
 from snn_deploy.targets.registry import Built, get_target
 
 __all__ = ["CEngine", "TargetEngine"]
 
 
-class TargetEngine:
+class TargetEngine(WholeEngine):
     """Writes a network, builds it, and runs it; what is built is kept for the same network."""
-
-    name = ""
 
     def __init__(self) -> None:
         self._network: Network | None = None
         self._built: Built | None = None
 
-    def run(self, network: Network, run: Run) -> Result:
+    def compute(self, network: Network, run: Run) -> Result:
         """Run mantissas ``run.inputs`` (B, L, d_input) through the network.
 
         Raises
