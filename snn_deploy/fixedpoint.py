@@ -14,6 +14,7 @@ Two rules hold everywhere:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import isqrt
 from typing import Any
@@ -158,14 +159,24 @@ def lif_step(
 
 
 def sigmoid_table(index_bits: int, value_bits: int, span: float) -> npt.NDArray[np.int32]:
-    """Tabulate the sigmoid at the middle of ``2**index_bits`` equal steps of [-span, span).
+    """Tabulate the sigmoid: see :func:`function_table`."""
+    return function_table(lambda x: 1.0 / (1.0 + np.exp(-x)), index_bits, value_bits, span)
+
+
+def function_table(
+    function: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    index_bits: int,
+    value_bits: int,
+    span: float,
+) -> npt.NDArray[np.int32]:
+    """Tabulate a function from 0 to 1 in the middle of ``2**index_bits`` equal steps of ±``span``.
 
     Entry ``i`` stands for the argument ``(i - 2**(index_bits-1)) * 2 * span / 2**index_bits``, to
     which ``sigmoid_index`` rounds; values have ``value_bits - 1`` fractional bits.
     """
     size = 1 << index_bits
     argument = (np.arange(size) - size // 2) * (2.0 * span / size)
-    value = round_half_up(2.0 ** (value_bits - 1) / (1.0 + np.exp(-argument)))
+    value = round_half_up(2.0 ** (value_bits - 1) * function(argument))
     return np.minimum(value, limit_of(value_bits)).astype(np.int32)
 
 

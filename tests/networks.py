@@ -39,14 +39,19 @@ from snn_deploy.nodes.layer_norm import LayerNorm
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.positions import Positions
 from snn_deploy.nodes.readout import Readout, ReadoutMode
+from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.self_gate import SelfGate
+from snn_deploy.nodes.sign_soma import SignSoma
+from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
 from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.nodes.synapses import QuantizedLinear, Synapses
@@ -542,6 +547,54 @@ def _make_level(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width), node
 
 
+def _make_sign(rng: Random) -> tuple[Node, ...]:
+    source, soma = _make_level(rng)
+    assert isinstance(soma, LevelSoma)
+    level, bits = np.abs(soma.level), soma.level_bits
+    return source, SignSoma(name="node", inputs=soma.inputs, level=level, level_bits=bits)
+
+
+def _make_rectify(rng: Random) -> tuple[Node, ...]:
+    source = _source(rng, _width(rng))
+    align = rng.integers(-6, 7, source.width)
+    aligned = tuple(int(e) for e in source.output.exponents(source.width) + align)
+    output = Format(int(rng.integers(4, 25)), aligned)
+    node = Rectify(name="node", inputs=(Edge("input"),), output=output, align=align.astype(np.int8))
+    return source, node
+
+
+def _make_self_gate(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    sigmoid = random_sigmoid(rng, width)
+    node = SelfGate(
+        name="node",
+        inputs=(Edge("input"),),
+        output=_output(rng, width),
+        table=sigmoid.table,
+        table_bits=sigmoid.table_bits,
+        align=rng.integers(-12, 5, width).astype(np.int8),
+        out_shift=sigmoid.out_shift,
+    )
+    return _source(rng, width), node
+
+
+def _make_multiply(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    node = Multiply(
+        name="node",
+        inputs=(Edge("input"), Edge("input")),
+        output=_output(rng, width),
+        shift=rng.integers(0, 30, width).astype(np.int8),
+    )
+    return _source(rng, width), node
+
+
+def _make_silence(rng: Random) -> tuple[Node, ...]:
+    source = _source(rng, _width(rng))
+    inputs, output = (Edge("input"),), source.output
+    return source, Silence(name="node", inputs=inputs, output=output, channels=source.width)
+
+
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Input: _make_input,
     EmbeddingTable: make_lookup,
@@ -559,6 +612,11 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     CrossingSoma: _make_crossing,
     LevelSoma: _make_level,
     AdaptationSoma: _make_adaptive,
+    SignSoma: _make_sign,
+    Rectify: _make_rectify,
+    SelfGate: _make_self_gate,
+    Multiply: _make_multiply,
+    Silence: _make_silence,
     QuantizedGlu: _make_glu,
     Gate: _make_gate,
     Accumulator: _make_accumulator,

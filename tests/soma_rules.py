@@ -1,4 +1,4 @@
-"""Broken rules of somas that hold themselves back, and what is told: see ``test_verifier``."""
+"""Broken rules of neurons, and what is told: see ``test_verifier``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.level_soma import LevelSoma
+from snn_deploy.nodes.multiply import Multiply
+from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma
+from snn_deploy.nodes.self_gate import SelfGate
+from snn_deploy.nodes.sign_soma import SignSoma
+from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
 from snn_deploy.nodes.ternary_soma import TernarySoma
 
@@ -34,6 +39,12 @@ def broken(kind: Any, told: str, **fields: Any) -> tuple[Callable[[], Network], 
 
 def _huge(node: Any) -> Any:
     return np.full(node.width, HUGE, np.int32)
+
+
+def _wide_factors() -> Network:
+    network = around(Multiply, np.random.default_rng(0))
+    source: Any = network["input"]
+    return network.rewrite({"input": (replace(source, output=Format(32, 0)),)})
 
 
 SOMA_RULES: dict[str, tuple[Callable[[], Network], str]] = {}
@@ -95,4 +106,41 @@ SOMA_RULES |= {
         CrossingSoma, "rise has shape", rise=lambda node: node.rise[:, :, None]
     ),
     "a base too high": broken(CrossingSoma, "base or rise exceeds ", base=_huge),
+    "a sign's level too wide": broken(SignSoma, "level_bits 33 is outside 2 … 32", level_bits=33),
+    "a sign's level of two dimensions": broken(
+        SignSoma, "level has shape", level=lambda node: node.level[:, None]
+    ),
+    "a negative level": broken(SignSoma, "level is outside 0 … 2**", level=lambda n: -1 - n.level),
+    "a sign of three bits": broken(
+        SignSoma, "its output must be -1, 0 or 1 of two bits", output=Format(3, 0)
+    ),
+    "rectified too far": broken(
+        Rectify, "align is outside -47 … 24", align=lambda node: node.align + 60
+    ),
+    "rectified to other exponents": broken(
+        Rectify, "adds signals of different exponents", align=lambda node: node.align + 1
+    ),
+    "a table that is no power of two": broken(
+        SelfGate, "table of 3 rows: no power of two", table=np.zeros(3, np.int32)
+    ),
+    "rows too far away": broken(
+        SelfGate, "align is outside -47 … 24", align=lambda node: node.align + 60
+    ),
+    "a gated shift to the left": broken(
+        SelfGate, "out_shift is outside 0 … 47", out_shift=lambda node: node.out_shift - 40
+    ),
+    "a product shifted to the left": broken(
+        Multiply, "shift is outside 0 … 47", shift=lambda node: node.shift - 40
+    ),
+    "a product too wide": (
+        _wide_factors,
+        "node 'node' (Multiply): a product: 32 + 32 bits, over 63",
+    ),
+    "one factor": broken(Multiply, "takes two inputs, not 1", inputs=lambda node: node.inputs[:1]),
+    "three factors": broken(
+        Multiply, "takes two inputs, not 3", inputs=lambda node: (*node.inputs, node.inputs[0])
+    ),
+    "silence in another format": broken(
+        Silence, "its output's format is not its input's", output=Format(8, 40)
+    ),
 }

@@ -45,12 +45,17 @@ from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.self_gate import SelfGate
+from snn_deploy.nodes.sign_soma import SignSoma
+from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
 from snn_deploy.nodes.synapses import QuantizedLinear, Synapses
 from snn_deploy.nodes.ternary_soma import TernarySoma
@@ -300,6 +305,43 @@ def adaptive(node: AdaptationSoma, x: Sequence, valid: int, clip: Clip) -> Seque
     return spikes
 
 
+def sign(node: SignSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    def fire(value: int, level: int) -> int:
+        return int(value >= level) - int(value <= -level)
+
+    return [[fire(step[i], int(node.level[i])) for i in range(node.width)] for step in x]
+
+
+def rectify(node: Rectify, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    bits = node.output.bits
+    return [
+        [clip(shifted(max(step[i], 0), int(node.align[i])), bits) for i in range(node.width)]
+        for step in x
+    ]
+
+
+def self_gate(node: SelfGate, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    size = len(node.table)
+
+    def one(value: int, i: int) -> int:
+        row = min(max(shifted(value, int(node.align[i])) + size // 2, 0), size - 1)
+        return clip(ms(value, int(node.table[row]), int(node.out_shift[i])), node.output.bits)
+
+    return [[one(step[i], i) for i in range(node.width)] for step in x]
+
+
+def multiply(node: Multiply, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    bits = node.output.bits  # both ports read the same input
+    return [
+        [clip(ms(step[i], step[i], int(node.shift[i])), bits) for i in range(node.width)]
+        for step in x
+    ]
+
+
+def silence(node: Silence, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return [step if t < valid else [0] * node.width for t, step in enumerate(x)]
+
+
 def gated(node: Any, value: int, gate: int, i: int, clip: Clip) -> int:
     sigmoid: SigmoidGate = node.sigmoid
     size = len(sigmoid.table)
@@ -401,6 +443,11 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     CrossingSoma: crossing,
     LevelSoma: level,
     AdaptationSoma: adaptive,
+    SignSoma: sign,
+    Rectify: rectify,
+    SelfGate: self_gate,
+    Multiply: multiply,
+    Silence: silence,
     QuantizedGlu: glu,
     Gate: gate,
     Accumulator: accumulator,

@@ -241,13 +241,17 @@ def test_a_step_at_a_time_is_the_whole_signal(neuron: FloatNode) -> None:
     np.testing.assert_array_equal(stepped, neuron.evaluate([x], context))
 
 
-DEPLOYED = ("binary_s4d", "binary_s4d_bi", "drf", "prf", "spike_ssm", "none")
+DEPLOYED = ("binary_s4d", "binary_s4d_bi", "drf", "gsu", "prf", "spike_ssm", "none")
 CASES = [c for c in cases("stan_rhodes") if c.id in DEPLOYED]
 
 
+@pytest.mark.filterwarnings("ignore:a constant stands")
 @pytest.mark.parametrize("case", CASES)
 def test_trained_networks_predict_as_in_float(case: Case) -> None:
-    """At default formats: within one sequence of all 360."""
+    """At default formats: within one sequence of all 360; of the GSU, whose maxima are constants,
+    within two.
+    """
+    most = 2 if case.folder.name == "gsu" else 1
     test, train, oracle = (case.arrays(name) for name in ("test", "train", "oracle"))
     network = case.network()
     calibration = check_data(network, inputs=train["inputs"][:256])
@@ -257,5 +261,5 @@ def test_trained_networks_predict_as_in_float(case: Case) -> None:
     np.testing.assert_array_equal(few.logits, result.logits[:30])
     expected = oracle["logits_all_f64"].argmax(-1)
     right = [(p == test["labels"]).sum() for p in (expected, result.predictions)]
-    assert abs(int(right[0]) - int(right[1])) <= 1
-    assert (expected != result.predictions).sum() <= 1
+    assert abs(int(right[0]) - int(right[1])) <= most
+    assert (expected != result.predictions).sum() <= most

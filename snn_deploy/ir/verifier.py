@@ -109,8 +109,9 @@ def _check_widths(network: Network, node: Any) -> None:
     for source in sources:
         told = f"takes {node.input_width} channels, but '{source.name}' gives {source.width}"
         require(source.width == node.input_width, node, told)
-    if not node.adds:
-        require(len(sources) <= 1, node, f"takes one input, not {len(sources)}")
+    if node.ports is not None and not node.is_input:
+        takes = {1: "one input", 2: "two inputs"}[node.ports]
+        require(len(sources) == node.ports, node, f"takes {takes}, not {len(sources)}")
 
 
 def _check_host(network: Network) -> None:

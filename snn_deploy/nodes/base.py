@@ -69,14 +69,14 @@ class IntegerNode(Node):
     ``crossing`` is how many steps it takes from the sources to the node's answer; in ``holding`` of
     them the value does not travel, but stays in the neuron. ``spikes``: it sends binary spikes.
     ``synaptic``: it is the synapses between neurons, no neuron. ``places``: who can compute it.
-    ``adds``: it takes any number of inputs. ``reductions``: it exchanges messages within its layer.
-    ``clips``: values can be clipped, and are counted.
+    ``ports``: how many inputs it takes; None: any number. ``reductions``: it exchanges messages
+    within its layer. ``clips``: values can be clipped, and are counted.
     """
 
     crossing: ClassVar[int] = 0
     holding: ClassVar[int] = 0
     synaptic: ClassVar[bool] = False
-    adds: ClassVar[bool] = False
+    ports: ClassVar[int | None] = 1
     reductions: ClassVar[bool] = False
     clips: ClassVar[bool] = True
     reads_tokens: ClassVar[bool] = False

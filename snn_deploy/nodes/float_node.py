@@ -29,15 +29,17 @@ class FloatNode(Node):
     """A node of the float stage: ``y = evaluate(x_0, x_1, …)``, as its own docstring says.
 
     Traits: ``spikes`` tells whether its signal is spikes, of either sign, rather than graded
-    values. ``stream`` names the setting that gives its signal's width in bits; None where the kind
-    chooses its own format. ``from_tables``: the signal depends on tables only, if what it reads
-    does, so that every value is known beforehand. ``driven``: what it reads is a drive, of one
-    exponent for all channels. ``adds``: it is the sum of what it reads. ``governed_by`` says which
-    settings govern the error of its integer form; ``narrowable`` names those that a search for
-    cheaper formats may narrow.
+    values, and ``signed`` whether those carry a sign. ``stream`` names the setting that gives
+    its signal's width in bits; None where the kind chooses its own format. ``from_tables``: the
+    signal depends on tables only, if what it reads does, so that every value is known
+    beforehand. ``driven``: what it reads is a drive, of one exponent for all channels.
+    ``adds``: it is the sum of what it reads. ``governed_by`` says which settings govern the
+    error of its integer form; ``narrowable`` names those that a search for cheaper formats may
+    narrow.
     """
 
     spikes: ClassVar[bool] = False
+    signed: ClassVar[bool] = False
     stream: ClassVar[str | None] = "residual_bits"
     from_tables: ClassVar[bool] = False
     driven: ClassVar[bool] = False

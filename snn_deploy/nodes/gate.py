@@ -35,7 +35,17 @@ from snn_deploy.nodes.rules import (
     require_shifts,
 )
 
-__all__ = ["Gate", "QuantizedGlu", "SigmoidGate"]
+__all__ = ["Gate", "QuantizedGlu", "SigmoidGate", "check_table"]
+
+
+def check_table(node: Node, table: Int32, bits: int) -> None:
+    """Check a gate's table: as many rows as a power of two, each of ``bits`` bits."""
+    size = table.size
+    require_shape(node, "table", table, (size,))
+    power = size >= 2 and size & (size - 1) == 0
+    require(power, node, f"table of {size} rows: no power of two")
+    require_range(node, "table_bits", bits, 2, MAX_FACTOR_BITS)
+    require(fits(table, bits), node, "a table value exceeds table_bits")
 
 
 @dataclass(frozen=True)
@@ -54,12 +64,7 @@ class SigmoidGate:
 
     def check(self, node: Node) -> None:
         """Check the table and the shifts."""
-        size = self.table.size
-        require_shape(node, "table", self.table, (size,))
-        power = size >= 2 and size & (size - 1) == 0
-        require(power, node, f"table of {size} rows: no power of two")
-        require_range(node, "table_bits", self.table_bits, 2, MAX_FACTOR_BITS)
-        require(fits(self.table, self.table_bits), node, "a table value exceeds table_bits")
+        check_table(node, self.table, self.table_bits)
         require_shifts(node, "out_shift", self.out_shift, (node.width,))
         require_range(node, "index_shift", self.index_shift, 0, MAX_SHIFT)
 

@@ -12,6 +12,7 @@ from snn_deploy.nodes.float_node import Channelwise, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["PaddingMask"]
 
@@ -24,3 +25,13 @@ class PaddingMask(Channelwise):
         (x,) = sources
         valid = np.arange(x.shape[1]) < context.lengths[:, None]
         return x * valid[..., None]
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return sources[0]
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.silence import Silence
+
+        output = builder.format_of(self.inputs[0].source)
+        node = Silence(name=self.name, inputs=self.inputs, output=output, channels=self.channels)
+        builder.add(node)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.float_node import Channelwise, Signal
+from snn_deploy.nodes.rules import MAX_SHIFT
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["Product"]
 
@@ -23,3 +28,27 @@ class Product(Channelwise):
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         left, right = sources
         return left * right
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return sources[0] * sources[1]
+
+    def input_format(self, builder: Builder, linear: Any) -> Format:
+        """Give the format of a factor that ``linear`` computes: as wide as a half of a gate."""
+        from snn_deploy.quantize.formats import choose_exponent
+
+        config = builder.config.at(linear.name)
+        reach = builder.ranges.reach(linear.name, config, config.gate_bits)
+        exponents = choose_exponent(reach, config.gate_bits)
+        return Format(config.gate_bits, tuple(int(e) for e in exponents))
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.multiply import Multiply
+        from snn_deploy.quantize.formats import no_finer
+
+        left, right = (builder.format_of(e.source).exponents(self.width) for e in self.inputs)
+        output = no_finer(builder.formats[self.name], left + right)
+        shift = np.minimum(left + right - output.exponents(self.width), MAX_SHIFT)
+        node = Multiply(
+            name=self.name, inputs=self.inputs, output=output, shift=shift.astype(np.int8)
+        )
+        builder.add(node)

@@ -23,7 +23,7 @@ class Requantize(IntegerNode):
     """
 
     places = ("host", "chip")
-    adds = True
+    ports = None
 
     channels: int
     rescale: Rescale | None = None

@@ -12,6 +12,7 @@ from snn_deploy.nodes.float_node import Channelwise, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["Silu"]
 
@@ -25,3 +26,12 @@ class Silu(Channelwise):
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources
         return np.asarray(x * np.exp(-np.logaddexp(0.0, -x)))
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return sources[0]
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.glu import sigmoid
+        from snn_deploy.quantize.gates import add_self_gate
+
+        add_self_gate(builder, self, sigmoid)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.nodes.float_node import FloatNode, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["Ternary", "ternarise"]
 
@@ -29,7 +31,10 @@ class Ternary(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    signed: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    governed_by: ClassVar[str] = "drive_bits"
 
     channels: int
     fraction: float
@@ -47,3 +52,29 @@ class Ternary(FloatNode):
         if self.maximum is not None:
             return ternarise(x, self.fraction * self.maximum)
         return ternarise(x, self.fraction * np.abs(x).max(axis=-1, keepdims=True))
+
+    @property
+    def levels(self) -> Signal | None:
+        if self.maximum is None:
+            return None
+        level = np.full(self.width, self.fraction * self.maximum)
+        return np.asarray([level, -level])
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.sign_soma import SignSoma
+        from snn_deploy.quantize.levels import level_of
+
+        levels = self.levels
+        if levels is None:
+            raise UnsupportedNetworkError(
+                f"node '{self.name}': its threshold follows the largest value of every step, for "
+                "which there is no integer form yet; give calibration data (--calibration "
+                "DATA.npz), and a constant is chosen to stand for it"
+            )
+        source = builder.format_of(self.inputs[0].source)
+        level = level_of(levels[0] * 2.0 ** source.exponents(self.width), source.bits)
+        node = SignSoma(name=self.name, inputs=self.inputs, level=level, level_bits=source.bits)
+        builder.add(node)

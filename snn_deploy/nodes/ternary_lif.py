@@ -26,6 +26,7 @@ class TernaryLif(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    signed: ClassVar[bool] = True
     stream: ClassVar[str | None] = None
     driven: ClassVar[bool] = True
     governed_by: ClassVar[str] = "drive_bits"

@@ -14,6 +14,7 @@ from snn_deploy.ir.verifier import verify_network
 from snn_deploy.passes.balance_delays import BalanceDelays
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.fix_length import FixLength
+from snn_deploy.passes.fix_maxima import FixMaxima
 from snn_deploy.passes.fold_thresholds import FoldThresholds
 from snn_deploy.passes.quantize import Calibration, Quantize
 from snn_deploy.passes.split_head import SplitHead
@@ -25,6 +26,7 @@ __all__ = ["PIPELINE", "compile_network", "prepare_network", "run_passes", "run_
 
 PIPELINE: tuple[type[Pass], ...] = (
     FixLength,
+    FixMaxima,
     FoldThresholds,
     SplitHead,
     Quantize,
@@ -52,8 +54,8 @@ def run_pipeline(
     after: Callable[[Pass, Network], None] | None = None,
 ) -> Network:
     """Run the whole pipeline with these options; ``steps`` is the sequences' length, if known."""
-    split = SplitHead(quantize.config.chip_outputs)
-    return run_passes(network, _passes(PIPELINE, FixLength(steps), split, quantize), after)
+    split, maxima = SplitHead(quantize.config.chip_outputs), FixMaxima(quantize.calibration)
+    return run_passes(network, _passes(PIPELINE, FixLength(steps), maxima, split, quantize), after)
 
 
 def prepare_network(network: Network, split: SplitHead, steps: int | None = None) -> Network:

@@ -15,7 +15,7 @@ from snn_deploy.quantize.comparisons import levels_of
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
 
-__all__ = ["choose_exponent", "highest_level", "plan_formats"]
+__all__ = ["choose_exponent", "highest_level", "no_finer", "plan_formats"]
 
 QUIETEST = 2.0**-64  # a signal below this is silence: its exponent would fit no shift
 SPREAD = 8  # a quiet channel's step is at most this many octaves below the loudest channel's
@@ -59,6 +59,12 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
         for name, magnitude in largest.items()
     }
     return formats | _drives(network, ranges, config, largest)
+
+
+def no_finer(form: Format, finest: npt.NDArray[np.int64]) -> Format:
+    """Give a format whose exponents, one a channel, are at most ``finest`` (width,)."""
+    exponents = np.minimum(form.exponents(len(finest)), finest)
+    return Format(form.bits, tuple(int(e) for e in exponents))
 
 
 def highest_level(network: Network, name: str) -> npt.NDArray[np.float64] | float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,17 @@ import numpy as np
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import Format
+from snn_deploy.nodes.float_node import Channelwise
 from snn_deploy.nodes.gate import QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.glu import Glu
 from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.self_gate import SelfGate
 from snn_deploy.quantize.builder import Builder
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT
-from snn_deploy.quantize.formats import choose_exponent
+from snn_deploy.quantize.formats import choose_exponent, no_finer
 
-__all__ = ["gate_format", "quantize_glu"]
+__all__ = ["add_self_gate", "gate_format", "quantize_glu"]
 
 
 def gate_format(builder: Builder, node: Linear, glu: str) -> Format:
@@ -25,13 +28,16 @@ def gate_format(builder: Builder, node: Linear, glu: str) -> Format:
 
     The gate half has one exponent, at which the table's steps are a shift away; the value half one
     a row, fine enough for the output, wide enough for its range and, if that leaves room, for the
-    worst case.
+    worst case of spikes.
     """
     config, table = builder.config.at(node.name), builder.config.at(glu)
     half = node.width // 2
-    high = np.maximum(node.weight, 0.0).sum(axis=1) + node.bias
-    low = np.minimum(node.weight, 0.0).sum(axis=1) + node.bias
-    worst = np.maximum(np.abs(high), np.abs(low)) * (1.0 + 2.0**-6)
+    (source,) = builder.network.sources(node)
+    if source.spikes:
+        ones = np.ones(source.width)
+        worst = node.largest([ones], [not source.signed]) * (1.0 + 2.0**-6)  # type: ignore[attr-defined]
+    else:
+        worst = builder.ranges.reach(node.name, config, config.gate_bits)
     gate = int(choose_exponent(max(worst[half:].max(), table.table_span), config.gate_bits)[0])
     finest_needed = builder.formats[glu].exponents(half) - (table.table_bits - 1)
     _check_gate_range(builder, node, finest_needed, config)
@@ -83,5 +89,32 @@ def quantize_glu(builder: Builder, node: Glu) -> None:
             output=output,
             channels=node.channels,
             sigmoid=sigmoid,
+        )
+    )
+
+
+def add_self_gate(builder: Builder, node: Channelwise, function: Callable[[Any], Any]) -> None:
+    """Add ``x · function(x)``, a function from 0 to 1, as its table and the shifts to its rows.
+
+    The table's first and last entries are the function's limits: they hold beyond its span, too.
+    """
+    config, width = builder.config.at(node.name), node.width
+    source = builder.format_of(node.inputs[0].source).exponents(width)
+    fraction = config.table_bits - 1
+    output = no_finer(builder.formats[node.name], source + fraction)
+    shift = source + fraction - output.exponents(width)
+    table = fp.function_table(
+        function, config.table_index_bits, config.table_bits, config.table_span
+    )
+    table[0], table[-1] = 0, fp.limit_of(config.table_bits)  # what holds ever after
+    builder.add(
+        SelfGate(
+            name=node.name,
+            inputs=node.inputs,
+            output=output,
+            table=table,
+            table_bits=config.table_bits,
+            align=(_index_exponent(config) - source).astype(np.int8),
+            out_shift=np.minimum(shift, MAX_SHIFT).astype(np.int8),
         )
     )

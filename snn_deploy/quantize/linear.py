@@ -41,7 +41,7 @@ def add_linear(
             inputs=(Edge(source),),
             output=output,
             weight=rounded.weight,
-            weight_bits=builder.config.at(name).weight_bits,
+            weight_bits=rounded.bits,
             sum_bits=builder.config.at(name).sum_bits,
             rescale=builder.gain(name, gain, bias, output, mean * 2.0**-narrowed),
         )

@@ -133,7 +133,7 @@ def _from_tables(network: Network) -> dict[str, Real]:
 
 
 def _largest(network: Network, node: Any, known: Mapping[str, Real]) -> Real:
-    spiking = [source.spikes for source in network.sources(node)]
+    spiking = [source.spikes and not source.signed for source in network.sources(node)]  # type: ignore[attr-defined]  # float stage
     largest: Real = node.largest([known[edge.source] for edge in node.inputs], spiking)
     return largest
 

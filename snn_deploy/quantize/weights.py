@@ -52,13 +52,15 @@ class Moments:
 
 @dataclass(frozen=True)
 class RoundedWeights:
-    """Integer weights (out, in), int8 or for more than 8 bits int16, what one unit of each row
-    stands for (out,), and what to add to the bias (out,) because the rounding changed the mean.
+    """Integer weights (out, in) of ``bits`` bits, int8 or for more than 8 int16, what one unit of
+    each row stands for (out,), and what to add to the bias (out,) because the rounding changed the
+    mean.
     """
 
     weight: npt.NDArray[Any]
     scale: Real
     bias_change: Real
+    bits: int
 
 
 def round_weights(
@@ -67,8 +69,12 @@ def round_weights(
     """Round real weights (out, in) to signed integers of ``bits`` bits with one scale a row.
 
     Without ``moments`` each is rounded to the nearest, at the scale at which the largest of a row
-    fills the range.
+    fills the range. A ternary matrix, all of whose weights are one number, its negative or 0, is
+    kept as it is, in two bits.
     """
+    if _is_ternary(weight):
+        largest = np.full(len(weight), np.abs(weight).max(initial=0.0))
+        return RoundedWeights(np.sign(weight).astype(np.int8), largest, np.zeros(len(weight)), 2)
     limit = fp.limit_of(bits)
     largest = np.abs(weight).max(axis=1, initial=0.0)
     exact = np.int8 if bits <= 8 else np.int16
@@ -76,7 +82,7 @@ def round_weights(
         scale = largest / limit  # a row of zeros needs no gain, whatever the output's format
         in_units = weight / np.where(largest > 0, scale, 1.0)[:, None]
         integer = fp.round_half_up(in_units).astype(exact)
-        return RoundedWeights(integer, scale, np.zeros(len(weight)))
+        return RoundedWeights(integer, scale, np.zeros(len(weight)), bits)
     covariance = damped(moments.covariance if met is None else moments.about_zero)
     fillings = _fillings(limit, weight.shape[1], 1 if met is None else COMPARED)
     in_units = weight / np.where(largest > 0, largest, 1.0)[:, None] * fillings[:, None, None]
@@ -90,7 +96,13 @@ def round_weights(
     change = np.zeros(len(weight))
     if met is None:
         change = (weight - integer * scale[:, None]) @ moments.mean
-    return RoundedWeights(integer.astype(exact), scale, change)
+    return RoundedWeights(integer.astype(exact), scale, change, bits)
+
+
+def _is_ternary(weight: Real) -> bool:
+    """Tell whether a matrix of several inputs has one magnitude beside 0."""
+    largest = np.abs(weight).max(initial=0.0)
+    return weight.shape[1] > 1 and bool(np.isin(np.abs(weight), (0.0, largest)).all())
 
 
 def _fillings(limit: int, inputs: int, times: int) -> Real:

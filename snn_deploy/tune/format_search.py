@@ -26,6 +26,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.nodes.synapses import Synapses
+from snn_deploy.passes.fix_maxima import FixMaxima
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize
 from snn_deploy.passes.split_head import SplitHead
@@ -219,13 +220,13 @@ class _Judge:
         measure: Callable[[Network], float] | None,
     ) -> None:
         self.steps = data.inputs.shape[1]
-        self.network = network
-        self.chip = prepare_network(network, SplitHead(config.chip_outputs), self.steps)
-        self.data = data
         known = Calibration(calibration.inputs, calibration.lengths)
+        self.network = FixMaxima(known)(network)
+        self.chip = prepare_network(self.network, SplitHead(config.chip_outputs), self.steps)
+        self.data = data
         self.ranges = Quantize(config, known).ranges(self.chip)
         self.engine = get_engine("native")
-        self.float_logits = run_float(self.network, data.inputs, data.lengths).logits
+        self.float_logits = run_float(network, data.inputs, data.lengths).logits
         exact = accuracy(self.float_logits, data.labels)
         self.score_name = "agreement" if exact is None else "accuracy"
         self.float_score = 1.0 if exact is None else exact
