@@ -139,6 +139,18 @@ def test_a_recurrent_network_is_placed_and_costed() -> None:
     assert cost_network(deployment.network)["hidden.lif"].operations == 7
 
 
+@pytest.mark.parametrize("lag", [1, 3])
+def test_a_recurrent_network_is_reported(lag: int) -> None:
+    """A pass, and as many steps to the answer as without the loop: two layers of synapses."""
+    deployment = snn_deploy.convert(recurrent(lag), target="loihi2", calibration=inputs())
+    report = deployment.report(inputs(), backend="reference")
+    assert report.timing is not None
+    assert (report.timing.passes, report.timing.pipeline_steps) == (1, 2)
+    (layer,) = [layer for layer in report.layers if layer.name == "hidden"]
+    spikes = deployment.simulate(inputs(), backend="reference", trace=["hidden.lif"])
+    assert layer.spike_rate == pytest.approx(spikes.trace["hidden.lif"].mean())
+
+
 def test_without_calibration_a_loop_of_spikes_is_bounded() -> None:
     with pytest.warns(SnnDeployWarning, match="no calibration data"):
         deployment = snn_deploy.convert(recurrent(), target="loihi2")

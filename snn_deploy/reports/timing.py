@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.timing import arrival
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.schema import Time
@@ -136,7 +137,7 @@ def pipeline_steps(network: Network, placement: Placement) -> int:
     extra = 2 if placement.lowering == "mode" else 0
     latency: dict[str, int] = {}
     for node in network:
-        arrivals = (latency[edge.source] + edge.delay for edge in node.inputs)
+        arrivals = (arrival(latency, edge) for edge in node.inputs if edge.source in latency)
         latency[node.name] = max(arrivals, default=0) + extra * isinstance(node, Dendrite)
     return latency[network.output.name]
 
