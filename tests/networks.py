@@ -49,6 +49,7 @@ from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.self_gate import SelfGate
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
@@ -535,6 +536,33 @@ def _make_adaptive(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width), node
 
 
+def _make_resonator(rng: Random) -> tuple[Node, ...]:
+    width, bits, state_bits = _width(rng), int(rng.integers(4, 17)), int(rng.integers(8, 25))
+    largest, limit = 1 << (state_bits - 4), fp.limit_of(bits)
+    radius = limit * rng.uniform(0.2, 1.0, width)
+    angle = rng.uniform(0, 2 * np.pi, width)
+
+    def factors(*shape: int) -> npt.NDArray[np.int32]:
+        return rng.integers(-limit, limit + 1, (*shape, width)).astype(np.int32)
+
+    pole = factors(int(rng.integers(1, 3)), 2)
+    pole[0] = np.floor(radius * [np.cos(angle), np.sin(angle)])
+    node = ResonatorSoma(
+        name="node",
+        inputs=(Edge("input"),),
+        pole=pole,
+        pole_shift=bits - 1,
+        gain=factors(),
+        gain_shift=rng.integers(bits - 4, bits + 12, width).astype(np.int8),
+        reset_real=rng.integers(0, largest, width).astype(np.int32),
+        reset_imag=rng.integers(-largest, largest, width).astype(np.int32),
+        threshold=rng.integers(1, largest, width).astype(np.int32),
+        coefficient_bits=bits,
+        state_bits=state_bits,
+    )
+    return _source(rng, width), node
+
+
 def _make_level(rng: Random) -> tuple[Node, ...]:
     width, bits = _width(rng), int(rng.integers(2, 25))
     limit = fp.limit_of(bits)
@@ -617,6 +645,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     SelfGate: _make_self_gate,
     Multiply: _make_multiply,
     Silence: _make_silence,
+    ResonatorSoma: _make_resonator,
     QuantizedGlu: _make_glu,
     Gate: _make_gate,
     Accumulator: _make_accumulator,

@@ -16,6 +16,7 @@ from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma
+from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.self_gate import SelfGate
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
@@ -60,12 +61,23 @@ for _kind in (RefractorySoma, TernarySoma, SoftResetSoma):
     }
 for _kind in (RefractorySoma, TernarySoma):
     SOMA_RULES[f"{_kind.__name__}: a decay too large"] = broken(_kind, f"kept {HUGE} is", kept=HUGE)
-for _kind in (RefractorySoma, SoftResetSoma, CrossingSoma, LevelSoma, AdaptationSoma):
+for _kind in (
+    RefractorySoma,
+    SoftResetSoma,
+    CrossingSoma,
+    LevelSoma,
+    AdaptationSoma,
+    ResonatorSoma,
+):
     told = "its output must be spikes, u1e0"
     SOMA_RULES[f"{_kind.__name__}: graded"] = broken(_kind, told, output=Format(8, 0))
 for _name in ("fade", "pull", "leak", "rise", "drop", "threshold"):
     SOMA_RULES[f"AdaptationSoma: {_name} too large"] = broken(
         AdaptationSoma, f"{_name} exceeds ", **{_name: _huge}
+    )
+for _name in ("gain", "reset_real", "reset_imag", "threshold"):
+    SOMA_RULES[f"ResonatorSoma: {_name} too large"] = broken(
+        ResonatorSoma, f"{_name} exceeds ", **{_name: _huge}
     )
 SOMA_RULES |= {
     "factors too wide": broken(
@@ -82,6 +94,34 @@ SOMA_RULES |= {
         AdaptationSoma,
         "align is outside -47 … 24",
         align=lambda node: np.full(node.width, 25, np.int8),
+    ),
+    "no words of a pole": broken(
+        ResonatorSoma, "words of a pole 0 is outside 1 … 2", pole=lambda node: node.pole[:0]
+    ),
+    "poles too far down": broken(
+        ResonatorSoma,
+        "shift of a pole 52 is outside 0 … 47",
+        pole=lambda node: node.pole[[0, 0]],
+        pole_shift=37,
+        coefficient_bits=16,
+    ),
+    "poles shifted to the left": broken(
+        ResonatorSoma, "shift of a pole -1 is outside 0 … 47", pole_shift=-1
+    ),
+    "real poles": broken(ResonatorSoma, "pole has shape", pole=lambda node: node.pole[:, :1]),
+    "poles too large": broken(
+        ResonatorSoma, "pole exceeds ", pole=lambda node: node.pole + np.int32(HUGE)
+    ),
+    "a gain shifted to the left": broken(
+        ResonatorSoma,
+        "gain_shift is outside 0 … 47",
+        gain_shift=lambda node: np.full(node.width, -1, np.int8),
+    ),
+    "resonators' factors too wide": broken(
+        ResonatorSoma, "coefficient_bits 25 is outside 2 … 24", coefficient_bits=25
+    ),
+    "resonators' words too wide": broken(
+        ResonatorSoma, "state_bits 33 is outside 2 … 32", state_bits=33
     ),
     "strengths of a wrong shape": broken(RefractorySoma, "strength has shape (9,)", strength=WIDE),
     "levels of two dimensions": broken(

@@ -29,23 +29,18 @@ def test_longspike(case: Case) -> None:
     np.testing.assert_allclose(native.logits, expected, rtol=0, atol=0.02 * scale)
 
 
-DEPLOYED = ("ref_SSC_SiLIF", "ref_SSC_CadLIF", "none")
-NEAR = 0.0025  # of the best class's score: within it, synapses of 8 bits decide
-
-
-@pytest.mark.parametrize("case", [c for c in cases("relatives/silif") if c.id in DEPLOYED])
+@pytest.mark.parametrize("case", cases("relatives/silif"))
 def test_silif(case: Case) -> None:
-    """Every sequence but near-ties, of which they have one or two."""
+    """All sequences but one: these are synthetic, and every network is unsure of some."""
     inputs, expected = case.arrays("test")["inputs"], case.arrays("oracle")["logits_zero_init_f64"]
     data = check_data(case.network(), inputs)
     deployment = snn_deploy.convert(case.checkpoint(), "loihi2", calibration=data)
-    result = deployment.simulate(data, backend="reference")
-    assert not any(result.saturated.values())
+    result, native = (deployment.simulate(data, backend=e) for e in ("reference", "native"))
+    np.testing.assert_array_equal(native.logits, result.logits)
+    neurons = [result.saturated[f"layers.{layer}.lif"] for layer in range(2)]
+    assert neurons == [0, 0]
     np.testing.assert_allclose(result.logits.sum(-1), inputs.shape[1])
-    _, second, best = np.sort(expected, axis=-1)[:, -3:].T
-    clear = best - second > NEAR * best
-    assert clear.sum() >= 14
-    np.testing.assert_array_equal(result.predictions[clear], expected.argmax(-1)[clear])
+    assert (result.predictions != expected.argmax(-1)).sum() <= 1
     np.testing.assert_allclose(result.logits, expected, rtol=0, atol=0.05 * expected.max())
 
 
@@ -57,13 +52,15 @@ def lively(kind: str, seed: int) -> Checkpoint:
         tensors[f"{keys}norm.weight"] = np.full(H, 3.0)
         tensors[f"{keys}norm.bias"] = np.full(H, 1.0)
         tensors[f"{keys}norm.running_mean"] *= 0
-        for name in {"dt", "alpha", "beta"} & {key.removeprefix(keys) for key in tensors}:
+        for name in {"dt", "log_dt", "alpha", "beta"} & {key.removeprefix(keys) for key in tensors}:
             tensors[f"{keys}{name}"] = tensors[f"{keys}{name}"] / 2 - 0.7
-    return checkpoint_of(tensors, None)
+        if kind == "rf":
+            tensors[f"{keys}alpha_real"] = -np.abs(tensors[f"{keys}alpha_real"])
+    return checkpoint_of(tensors, {"model": {"dt": 0.3}} if kind == "rf" else None)
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("kind", ["silif"])
+@pytest.mark.parametrize("kind", ["silif", "csilif", "rf"])
 def test_small_silif_networks_answer_nearly_as_in_float(kind: str, seed: int) -> None:
     checkpoint = lively(kind, seed)
     inputs = np.random.default_rng(seed).poisson(0.7, (16, 60, 5)).astype(float)
@@ -72,4 +69,4 @@ def test_small_silif_networks_answer_nearly_as_in_float(kind: str, seed: int) ->
     answer = deployment.simulate(inputs, backend="reference").logits
     assert (answer.argmax(-1) != expected.argmax(-1)).sum() <= 1
     apart = np.abs(answer - expected).mean() / np.abs(expected - expected.mean(axis=0)).mean()
-    assert apart < 0.05
+    assert apart < 0.1

@@ -90,7 +90,6 @@ def test_prf_neuron_alone(case: Case) -> None:
     np.testing.assert_array_equal(result.logits.swapaxes(0, 1), oracle["spikes_f64"])
 
 
-@pytest.mark.filterwarnings("ignore:unstable")  # RF by Euler steps grows until it is reset
 @pytest.mark.parametrize("case", cases("relatives/silif"))
 def test_silif_and_relatives_from_zero_state(case: Case) -> None:
     test, oracle, network = case.arrays("test"), case.arrays("oracle"), case.network()

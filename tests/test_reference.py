@@ -53,6 +53,7 @@ from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.self_gate import SelfGate
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
@@ -342,6 +343,26 @@ def silence(node: Silence, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [step if t < valid else [0] * node.width for t, step in enumerate(x)]
 
 
+def resonator(node: ResonatorSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    def times(value: int, part: int, i: int) -> int:
+        shifts = [node.pole_shift, node.pole_shift + node.coefficient_bits - 1]
+        words = zip(node.pole, shifts, strict=False)
+        return sum(ms(value, int(word[part, i]), by) for word, by in words)
+
+    u, v, y, bits = [0] * node.width, [0] * node.width, [0] * node.width, node.state_bits
+    spikes = []
+    for step in x:
+        for i, current in enumerate(step):
+            driven = ms(current, int(node.gain[i]), int(node.gain_shift[i]))
+            real = times(u[i], 0, i) - times(v[i], 1, i) + driven
+            imag = times(u[i], 1, i) + times(v[i], 0, i)
+            u[i] = clip(real - int(node.reset_real[i]) * y[i], bits)
+            v[i] = clip(imag - int(node.reset_imag[i]) * y[i], bits)
+        y = [int(u[i] > node.threshold[i]) for i in range(node.width)]
+        spikes.append(y)
+    return spikes
+
+
 def gated(node: Any, value: int, gate: int, i: int, clip: Clip) -> int:
     sigmoid: SigmoidGate = node.sigmoid
     size = len(sigmoid.table)
@@ -448,6 +469,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     SelfGate: self_gate,
     Multiply: multiply,
     Silence: silence,
+    ResonatorSoma: resonator,
     QuantizedGlu: glu,
     Gate: gate,
     Accumulator: accumulator,

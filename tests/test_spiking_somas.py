@@ -29,6 +29,8 @@ from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.refractory_lif import RefractoryLif
 from snn_deploy.nodes.refractory_soma import RefractorySoma
+from snn_deploy.nodes.resonate_and_fire import ResonateAndFire
+from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.soft_reset import SoftReset
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
 from snn_deploy.nodes.ternary_lif import TernaryLif
@@ -146,6 +148,49 @@ fired' = t16  (2 bits)
 send t16
 """,
     ),
+    "resonator": (
+        ResonatorSoma(
+            name="soma",
+            pole=np.stack([[LEVELS, LEVELS], [LEVELS, LEVELS]]),
+            pole_shift=15,
+            gain=LEVELS,
+            gain_shift=SHIFTS,
+            reset_real=LEVELS,
+            reset_imag=LEVELS,
+            threshold=LEVELS,
+            coefficient_bits=16,
+            state_bits=24,
+        ),
+        """\
+t0 = multiply_shift(real, pole_real0, 15)
+t1 = multiply_shift(real, pole_real1, 30)
+t2 = add(t0, t1)
+t3 = multiply_shift(imag, pole_imag0, 15)
+t4 = multiply_shift(imag, pole_imag1, 30)
+t5 = add(t3, t4)
+t6 = subtract(t2, t5)
+t7 = multiply_shift(x0, gain, gain_shift)
+t8 = add(t6, t7)
+t9 = select(fired, reset_real, 0)
+t10 = subtract(t8, t9)
+real11 = saturate(t10, s24)
+t12 = greater(real11, threshold)
+t13 = multiply_shift(real, pole_imag0, 15)
+t14 = multiply_shift(real, pole_imag1, 30)
+t15 = add(t13, t14)
+t16 = multiply_shift(imag, pole_real0, 15)
+t17 = multiply_shift(imag, pole_real1, 30)
+t18 = add(t16, t17)
+t19 = add(t15, t18)
+t20 = select(fired, reset_imag, 0)
+t21 = subtract(t19, t20)
+imag22 = saturate(t21, s24)
+real' = real11  (24 bits)
+imag' = imag22  (24 bits)
+fired' = t12  (2 bits)
+send t12
+""",
+    ),
     "crossing": (
         CrossingSoma(name="soma", base=LEVELS, rise=np.stack([LEVELS, LEVELS]), level_bits=24),
         """\
@@ -199,6 +244,24 @@ NEURONS: dict[str, FloatNode] = {
         beta=np.array([0.97, 0.97, 0.97]),
         a=np.array([-0.032, -0.034, -0.031]),  # over 1 - beta: it never decays, over 200 steps
         b=np.array([0.0, 0.01, 0.0]),
+    ),
+    "resonator": ResonateAndFire(
+        **PLACE,
+        pole=np.array([0.5, 0.95, 0.8]) * np.exp(1j * np.array([0.3, 2.0, 0.0])),
+        gain=np.array([1.0, 0.9, 1.0]),
+        reset=np.array([0.5, 0.95, 0.8]) * np.exp(1j * np.array([0.3, 2.0, 0.0])),
+    ),
+    "slow resonator": ResonateAndFire(
+        **PLACE,
+        pole=(1 - 2.0 ** np.array([-30, -14, -8])) * np.exp(1j * np.array([3.0, 0.5, 0.01])),
+        gain=np.array([0.1, 0.4, 0.5]),
+        reset=np.array([1.0, 1.0, 1.0]) + 0j,
+    ),
+    "growing resonator": ResonateAndFire(
+        **PLACE,
+        pole=np.array([1.002, 1.001, 1.0]) * np.exp(1j * np.array([0.02, 0.5, 1.0])),
+        gain=np.array([0.4, 0.3, 0.3]),
+        reset=np.array([1.0, 1.0, 1.0]) + 0j,
     ),
     "crossing": AdaptiveThreshold(
         **PLACE, channels=WIDTH, base=0.5, rise=np.array([0.9, 0.3, 0.2, 0.1])

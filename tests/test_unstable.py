@@ -18,9 +18,12 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import DataError, SnnDeployWarning, UnsupportedNetworkError
 from snn_deploy.examples.torch_file import state_dict, write_zip
+from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.stability import grows, unstable_nodes
+from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.nplr_ssm import NplrSsm
+from snn_deploy.nodes.resonate_and_fire import ResonateAndFire
 from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.tune.format_search import search_formats
@@ -133,6 +136,43 @@ def test_convert_refuses_it_by_name() -> None:
     data = Data(inputs, None, np.full(len(inputs), inputs.shape[1]))
     with pytest.raises(UnsupportedNetworkError, match=told):
         search_formats(network, data, QuantizationConfig(), 1.0)
+
+
+def spiking(modulus: float) -> Network:
+    """A neuron whose state grows until its spikes take it back."""
+    neuron = ResonateAndFire(
+        name="lif",
+        inputs=(Edge("input"),),
+        pole=np.array([0.5, modulus * np.exp(0.5j)]),
+        gain=np.full(2, 0.1),
+        reset=np.ones(2) + 0j,
+    )
+    return Network("float", (FloatInput(name="input", channels=2), neuron), "all")
+
+
+def test_a_neuron_may_grow_as_long_as_its_words_hold_it() -> None:
+    inputs = np.random.default_rng(0).normal(size=(4, 200, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run_float(spiking(1.01), inputs)
+        deployment = snn_deploy.convert(spiking(1.01), "loihi2", calibration=inputs)
+    result = deployment.simulate(inputs, backend="reference")
+    assert result.saturated["lif"] == 0
+    assert result.messages["lif"][:, 1].min() > 0
+
+
+@pytest.mark.filterwarnings("ignore:no calibration data")
+@pytest.mark.parametrize(
+    ("modulus", "calibrated", "within"),
+    [(1.06, True, "the 200 steps of a sequence"), (1.01, False, "sequences of any length")],
+)
+def test_a_neuron_that_outgrows_its_words_is_refused(
+    modulus: float, calibrated: bool, within: str
+) -> None:
+    told = f"node .lif. is unstable: the state of channel 1 outgrows its words .* within {within}"
+    inputs = np.zeros((1, 200, 2)) + 1.0
+    with pytest.raises(UnsupportedNetworkError, match=told):
+        snn_deploy.convert(spiking(modulus), "loihi2", calibration=inputs if calibrated else None)
 
 
 @pytest.fixture

@@ -8,14 +8,7 @@ from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate, select, signed_shift
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, IntegerNode
-from snn_deploy.nodes.rules import (
-    MAX_SHIFT,
-    fits,
-    require,
-    require_range,
-    require_shape,
-    require_shifts,
-)
+from snn_deploy.nodes.rules import MAX_SHIFT, require, require_range, require_shifts, require_words
 
 __all__ = ["AdaptationSoma"]
 
@@ -56,10 +49,8 @@ class AdaptationSoma(IntegerNode):
     def check(self, network: Network) -> None:
         require_range(self, "coefficient_bits", self.coefficient_bits, 2, 24)
         require_range(self, "state_bits", self.state_bits, 2, 32)
-        for names, bits in ((FACTORS, self.coefficient_bits), (LEVELS, self.state_bits)):
-            for name in names:
-                require_shape(self, name, getattr(self, name), (self.width,))
-                require(fits(getattr(self, name), bits), self, f"{name} exceeds {bits} bits")
+        require_words(self, FACTORS, self.width, self.coefficient_bits)
+        require_words(self, LEVELS, self.width, self.state_bits)
         for name in FACTORS:
             require_shifts(self, f"{name}_shift", getattr(self, f"{name}_shift"), (self.width,))
         require_shifts(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)

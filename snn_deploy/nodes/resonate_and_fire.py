@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.nodes.base import Int32
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["ResonateAndFire"]
 
@@ -26,6 +28,9 @@ class ResonateAndFire(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    governed_by: ClassVar[str] = "decay_bits or state_bits"
+    narrowable: ClassVar[tuple[str, ...]] = ("decay_bits", "state_bits")
 
     pole: npt.NDArray[np.complex128]
     gain: Signal
@@ -35,22 +40,65 @@ class ResonateAndFire(FloatNode):
     def width(self) -> int:
         return int(self.gain.shape[0])
 
-    @property
-    def moduli(self) -> Signal:
-        """How much of the state is left after a step, (H, 1)."""
-        return np.abs(self.pole)[:, None]
-
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        from snn_deploy.engines.float_dynamics import refuse_overflow
-
         (x,) = sources
         y = np.empty_like(x)
-        s = np.zeros_like(x[:, 0])
-        u = np.zeros(s.shape, dtype=np.complex128)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused below
-            for t in range(x.shape[1]):
-                u = self.pole * u + self.gain * x[:, t] - self.reset * s
-                s = (u.real > 1).astype(float)
-                y[:, t] = s
-        refuse_overflow(self.name, u)
+        step = self.start(len(x), context)
+        for t in range(x.shape[1]):
+            y[:, t] = step([x[:, t]])
         return y
+
+    def start(self, batch: int, context: Context) -> Step:
+        from snn_deploy.engines.float_dynamics import refuse_overflow
+
+        s = np.zeros((batch, self.width))
+        u = np.zeros((batch, self.width), dtype=np.complex128)
+
+        def step(sources: Sequence[Signal]) -> Signal:
+            nonlocal u, s
+            with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused
+                u = self.pole * u + self.gain * sources[0] - self.reset * s
+            refuse_overflow(self.name, u)
+            s = np.asarray(u.real > 1, dtype=np.float64)
+            return s
+
+        return step
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy import fixedpoint as fp
+        from snn_deploy.nodes.resonator_soma import ResonatorSoma
+        from snn_deploy.nodes.rules import MAX_SHIFT
+        from snn_deploy.quantize.states import pole_words, state_exponents
+
+        config, source = builder.config.at(self.name), self.inputs[0].source
+        bits, steps = config.decay_bits, builder.ranges.steps
+        drive = builder.format_of(source).exponents(self.width)
+        largest = np.stack([builder.bounds[source] * 2.0**-drive, np.ones(self.width)], axis=-1)
+        turn = np.array([[self.pole.real, -self.pole.imag], [self.pole.imag, self.pole.real]])
+        driven = np.array([[self.gain, -self.reset.real], [0 * self.gain, -self.reset.imag]])
+        turn, driven = (np.moveaxis(matrix, -1, 0) for matrix in (turn, driven))
+        exponents = state_exponents(self, turn, driven, largest, config.state_bits, steps)
+        pole, pole_shift = pole_words(self.pole, bits)
+        gain, gain_shift = fp.multiplier_of(self.gain * 2.0 ** (exponents - drive), bits, MAX_SHIFT)
+
+        def level(value: Signal | float) -> Int32:
+            return fp.round_half_up(value * 2.0**exponents).astype(np.int32)
+
+        builder.add(
+            ResonatorSoma(
+                name=self.name,
+                inputs=self.inputs,
+                pole=pole,
+                pole_shift=pole_shift,
+                gain=gain,
+                gain_shift=gain_shift,
+                reset_real=level(self.reset.real),
+                reset_imag=level(self.reset.imag),
+                threshold=level(1.0),
+                coefficient_bits=bits,
+                state_bits=config.state_bits,
+            )
+        )

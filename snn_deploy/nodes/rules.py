@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "require_range",
     "require_shape",
     "require_shifts",
+    "require_words",
     "within",
 ]
 
@@ -66,6 +68,14 @@ def require_range(node: Node, what: str, value: int, low: int, high: int) -> Non
 def require_shape(node: Node, what: str, value: Any, shape: tuple[int, ...]) -> None:
     """Refuse an array of another shape."""
     require(value.shape == shape, node, f"{what} has shape {value.shape}, not {shape}")
+
+
+def require_words(node: Node, names: Iterable[str], width: int, bits: int) -> None:
+    """Refuse fields that are not one signed number of ``bits`` bits a channel."""
+    for name in names:
+        value = getattr(node, name)
+        require_shape(node, name, value, (width,))
+        require(fits(value, bits), node, f"{name} exceeds {bits} bits")
 
 
 def require_array(node: Node, what: str, value: Any, shape: tuple[int | None, ...]) -> None:

@@ -8,12 +8,14 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.base import Int32
 
-__all__ = ["state_exponents"]
+__all__ = ["pole_words", "state_exponents"]
 
 Real = npt.NDArray[np.float64]
 
 THRESHOLD_BITS = 8  # a threshold has at least so many fractional bits, or firing is guessed
+SLOWEST_BITS = 4  # of a pole's distance from 1: with fewer, rounding moves it by too much of that
 SETTLED = 2.0**-20  # of a bound: what comes later than this is no more
 MOST_STEPS = 1 << 16  # of a recurrence, where nothing says how long sequences are
 
@@ -56,6 +58,23 @@ def state_exponents(
             break
     room = np.log2(limit / np.maximum(worst.max(axis=1), 2.0**-bits))
     return np.asarray(np.clip(np.floor(room), coarsest, finest), dtype=np.int64)
+
+
+def pole_words(pole: npt.NDArray[np.complex128], bits: int) -> tuple[Int32, int]:
+    """Give complex factors (H,) as words of ``bits`` bits, (W, 2, H), and the first ones' shift.
+
+    Second words hold what the first ones miss, in all channels if one of them hangs on it.
+    """
+    parts = np.stack([pole.real, pole.imag])
+    limit, shift = fp.limit_of(bits), bits - 1
+    shift -= int(np.ceil(np.log2(np.abs(parts).max(initial=1.0))))
+    slow = bool(np.any(1.0 - np.abs(pole) < 2.0 ** (SLOWEST_BITS - bits)))
+    words: list[npt.NDArray[np.int64]] = []
+    missed = parts * 2.0**shift
+    for _ in range(2 if slow else 1):
+        words.append(np.clip(fp.round_half_up(missed), -limit, limit))
+        missed = (missed - words[-1]) * 2.0 ** (bits - 1)
+    return np.stack(words).astype(np.int32), shift
 
 
 def _outgrows(node: Node, channel: int, bits: int, steps: int | None) -> UnsupportedNetworkError:
