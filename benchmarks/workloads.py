@@ -128,7 +128,7 @@ def dendrites_alone(shape: Shape) -> Network:
     """Only the dendrites of a one-layer network's first direction, fed by its encoder."""
     network = lowered(replace(shape, layers=1, bidirectional=False))
     last = network.names.index("layers.0.ssm")
-    return Network("lowered", network.nodes[: last + 1], output_steps=1)
+    return Network("lowered", network.nodes[: last + 1], answers=1)
 
 
 def random_inputs(network: Network, sequences: int, steps: int) -> Run:

@@ -58,7 +58,7 @@ def convert_prf_neuron(
     nodes = prf_neuron(source, "", ("neuron", "input"), channels, options)
     source.check_all_taken(())
     given = FloatInput(name="input", channels=channels)
-    return Network(stage="float", nodes=(given, *nodes), output_steps="all")
+    return Network(stage="float", nodes=(given, *nodes), answers="all")
 
 
 def prf_neuron(

@@ -112,7 +112,7 @@ def _convert(
         layer += 1
     nodes += _readout(source, f"snn.{layer}.", nodes[-1])
     source.check_all_taken(_DEAD)
-    return Network(stage="float", nodes=tuple(nodes), output_steps="one")
+    return Network(stage="float", nodes=tuple(nodes), answers="one")
 
 
 def _current(source: Weights, keys: str, name: str, before: Node) -> Linear:

@@ -106,7 +106,7 @@ def convert_spiking_s4d(
     )
     source.check_all_taken(())
     steps: OutputSteps = "all" if output_steps == "one" else output_steps
-    return Network(stage="float", nodes=tuple(nodes), output_steps=steps)
+    return Network(stage="float", nodes=tuple(nodes), answers=steps)
 
 
 def _layer(source: Weights, index: int, stream: Node, options: _Options) -> list[Node]:

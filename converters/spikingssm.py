@@ -133,7 +133,7 @@ def convert_stack(
     return Network(
         stage="float",
         nodes=(*nodes, *ending.after(nodes[-1].name)),
-        output_steps=ending.output_steps,
+        answers=ending.output_steps,
     )
 
 

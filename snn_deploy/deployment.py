@@ -251,7 +251,7 @@ class Deployment:
             return against
         made = isinstance(against, Source)
         if not made:
-            reading = {"output_steps": self.network.requested_steps, **reading}
+            reading = {"output_steps": self.network.answer.requested, **reading}
         source = read_source(against, ReadOptions(**reading))
         if source.provenance.sha256 != self.origin.checkpoint_sha256:
             name = source.provenance.name if made or isinstance(against, bytes) else against

@@ -30,14 +30,13 @@ def network_summary(network: Network) -> str:
     """Say what a network takes and gives, and how large it is."""
     spiking = network.spiking
     neurons = sum(node.width for node in spiking)
-    answers = {"one": "once", "all": "at every step"}.get(
-        str(network.output_steps), f"at the last {network.output_steps} steps"
-    )
-    width = (network.head or network.nodes)[-1].width
+    answer = network.answer
+    told = {"one": "once", "all": "at every step"}
+    answers = told.get(str(answer.steps), f"at the last {answer.steps} steps")
     return (
         f"<Network, {network.stage}: {len(network)} nodes, {len(spiking)} spiking layers of "
-        f"{neurons:,} neurons; takes {network.input.width} values a step, answers with {width} "
-        f"{answers}>"
+        f"{neurons:,} neurons; takes {network.input.width} values a step, answers with "
+        f"{answer.width} {answers}>"
     )
 
 
@@ -47,7 +46,7 @@ def deployment_summary(deployment: Deployment) -> str:
     spiking = network.spiking
     neurons = sum(node.width for node in spiking)
     size = f"{len(network)} processes, {len(spiking)} spiking layers, {neurons:,} neurons"
-    width = (network.head or network.nodes)[-1].width
+    width = network.answer.width
     return (
         f"Deployment of {origin.checkpoint} for {origin.profile}\n"
         f"  {size}\n"

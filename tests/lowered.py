@@ -224,7 +224,7 @@ def spiking_network(widths: tuple[int, ...], decay: int = 512) -> Network:
             )
         )
         source = f"{name}.lif"
-    made_network = Network("lowered", tuple(made), output_steps="all")
+    made_network = Network("lowered", tuple(made), answers="all")
     verify_network(made_network)
     return made_network
 

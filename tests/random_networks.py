@@ -7,7 +7,6 @@ the shapes are those that break loops: width 1, one step, widths that are no mul
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -139,7 +138,7 @@ def random_network(seed: int, limits: Limits | None = None) -> Network:
         _readout(b)
     network = BalanceDelays()(Network("integer", tuple(b.nodes), output_steps))
     if isinstance(output_steps, int) and b.chance(0.5):
-        network = dataclasses.replace(network, use_lengths=True)
+        network = network.answering(valid=True)
     verify_network(network)
     return network
 
@@ -169,7 +168,7 @@ def random_run(
 
 def _fewest_steps(network: Network) -> int:
     """Valid steps that every sequence must have."""
-    return network.output_steps if network.use_lengths else 1  # type: ignore[return-value]
+    return network.answer.length if network.answer.valid else 1  # type: ignore[return-value]
 
 
 def _corners(rng: np.random.Generator, limit: int, shape: Any) -> npt.NDArray[np.int64]:

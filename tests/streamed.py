@@ -22,5 +22,5 @@ def save_deployments(folder: Path) -> None:
     deployment.save(folder / "d.safetensors")
     late = plan_network(deployment.network).closing
     body = tuple(node for node in deployment.network if node not in late)
-    every_step = dataclasses.replace(deployment.network, nodes=body, output_steps="all")
+    every_step = dataclasses.replace(deployment.network, nodes=body, answers="all")
     dataclasses.replace(deployment, network=every_step).save(folder / "e.safetensors")

@@ -360,7 +360,7 @@ def test_bare_backbone_gives_the_stream() -> None:
     )
     x = RNG.normal(size=(2, 9, 1))
     recorded = run_float(whole, x, record=["encoder", "layers.1.residual"]).signals
-    assert bare.output_steps == "all"
+    assert bare.answer.steps == "all"
     np.testing.assert_array_equal(
         run_float(bare, recorded["encoder"]).logits, recorded["layers.1.residual"]
     )

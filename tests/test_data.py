@@ -83,7 +83,7 @@ def test_integer_networks_take_the_same_data() -> None:
 
 
 ONE = float_network(d_in=1, layers=0)
-BY_STEP = replace(REAL, output_steps="all")
+BY_STEP = REAL.answering(steps="all")
 
 
 def test_a_network_with_one_output_has_no_classes() -> None:

@@ -20,7 +20,7 @@ from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import get_engine
-from snn_deploy.engines.result import Result, Run, answer_length
+from snn_deploy.engines.result import Result, Run
 from snn_deploy.engines.session import Watch, run_whole
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.network import Network
@@ -132,9 +132,9 @@ def test_a_stream_cut_anywhere(seed: int, host: bool, data: st.DataObject) -> No
         np.testing.assert_array_equal(end.messages[name], messages, err_msg=name)
     assert end.saturated == expected.saturated
     if (
-        network.output_steps != "all"
-        and not network.use_lengths
-        and answer_length(network) <= steps
+        network.answer.steps != "all"
+        and not network.answer.valid
+        and network.answer.length <= steps
     ):
         np.testing.assert_array_equal(end.output, expected.output)
 

@@ -244,7 +244,7 @@ def test_these_neurons_have_no_surrogate() -> None:
 def test_recorded_draws_must_fit() -> None:
     spikes = StochasticSpikes(name="spike", inputs=(Edge("input"),), channels=H, draw=1)
     nodes = (FloatInput(name="input", channels=H), spikes)
-    network = Network(stage="float", nodes=nodes, output_steps="all")
+    network = Network(stage="float", nodes=nodes, answers="all")
     x = np.full((5, 3, H), 0.5)
     with pytest.raises(DataError, match=r"draws have shape \(2, 4, 3, 4\); expected \(draws, 5"):
         run_float(network, x, draws=np.zeros((2, 4, 3, H)))
@@ -256,7 +256,7 @@ def test_recorded_draws_must_fit() -> None:
 def test_draws_do_not_depend_on_the_batch() -> None:
     spikes = StochasticSpikes(name="spike", inputs=(Edge("input"),), channels=H, draw=0)
     nodes = (FloatInput(name="input", channels=H), spikes)
-    network = Network(stage="float", nodes=nodes, output_steps="all")
+    network = Network(stage="float", nodes=nodes, answers="all")
     x = np.full((5, 30, H), 0.3)
     whole, part = run_float(network, x).logits, run_float(network, x[:2]).logits
     np.testing.assert_array_equal(whole[:2], part)

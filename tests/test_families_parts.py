@@ -344,7 +344,7 @@ def test_spiking_s4d(kind: str, prenorm: bool) -> None:
     tokens = np.random.default_rng(2).integers(0, 6, (3, STEPS))
     expected = spiking_s4d(tensors, kind, prenorm, tokens)
     assert_same(network, expected, tokens)
-    assert network.output_steps == "all"
+    assert network.answer.steps == "all"
 
 
 def test_adlif_and_cadlif_differ_by_their_clamps() -> None:

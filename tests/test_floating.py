@@ -276,7 +276,7 @@ def test_sequences_longer_than_the_positions() -> None:
         FloatInput(name="input", channels=2),
         PositionalEncoding(name="encoder", inputs=(Edge("input"),), table=np.zeros((4, 2))),
     )
-    network = Network("float", nodes, output_steps="all")
+    network = Network("float", nodes, answers="all")
     assert run_float(network, np.ones((1, 4, 2))).logits.shape == (1, 4, 2)
     with pytest.raises(DataError, match=r"encoder: sequences have 5 steps, .* only 4 positions"):
         run_float(network, np.ones((1, 5, 2)))
@@ -300,9 +300,7 @@ def test_a_last_step_without_readout() -> None:
     network = Network("float", (FloatInput(name="input", channels=1), linear))
     x = np.arange(6.0).reshape(2, 3, 1)
     np.testing.assert_array_equal(run_float(network, x).logits, [[4.0], [10.0]])
-    np.testing.assert_array_equal(
-        run_float(replace(network, output_steps=2), x).logits, 2 * x[:, 1:]
-    )
+    np.testing.assert_array_equal(run_float(network.answering(steps=2), x).logits, 2 * x[:, 1:])
 
 
 def test_unknown_nodes_are_refused() -> None:

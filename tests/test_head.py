@@ -170,8 +170,8 @@ def test_blocks_of_any_size_give_the_same(name: str, monkeypatch: pytest.MonkeyP
     labels = np.random.default_rng(0).integers(-1, 2, expected.shape[:-1])
     entropy = whole.cross_entropy(labels)
     monkeypatch.setattr(head_module, "BATCH_BYTES", 8 * 16 * 3)
-    np.testing.assert_array_equal(apply_head(network, whole.answer), expected)
-    np.testing.assert_array_equal(predict(network, whole.answer), expected.argmax(axis=-1))
+    np.testing.assert_array_equal(apply_head(network.answer, whole.answer), expected)
+    np.testing.assert_array_equal(predict(network.answer, whole.answer), expected.argmax(axis=-1))
     shifted = expected - np.log(np.exp(expected).sum(axis=-1, keepdims=True))
     flat, chosen = shifted.reshape(-1, shifted.shape[-1]), labels.reshape(-1)
     by_hand = -sum(row[label] for row, label in zip(flat, chosen, strict=True) if label >= 0)
@@ -235,7 +235,7 @@ def test_numbers_are_stored_as_narrow_as_loses_nothing(tmp_path: Path) -> None:
     network = deployed(ENDINGS["language model"]())
     head: Any = network.head[0]
     third = (head.biases[0] + 1 / 3, *head.biases[1:])
-    network = replace(network, head=(replace(head, biases=third),))
+    network = network.answering(head=(replace(head, biases=third),))
     write_deployment(tmp_path / "a.safetensors", network, ORIGIN)
     tensors = load((tmp_path / "a.safetensors").read_bytes())
     assert tensors["decoder/weights/0"].dtype == np.float32
@@ -291,7 +291,7 @@ def test_documents_that_make_no_sense(change: dict[str, Any], told: str) -> None
 
 def changed(ending_name: str, /, **fields: Any) -> Network:
     network = deployed(ENDINGS[ending_name]())
-    return replace(network, head=(replace(network.head[0], **fields),))
+    return network.answering(head=(replace(network.head[0], **fields),))
 
 
 def retrieval(**fields: Any) -> Callable[[], Network]:
@@ -307,7 +307,7 @@ def first(**fields: Any) -> Callable[[], Network]:
 
 
 def with_head(name: str, *nodes: Any, **fields: Any) -> Callable[[], Network]:
-    return lambda: replace(deployed(ENDINGS[name]()), head=nodes, **fields)
+    return lambda: deployed(ENDINGS[name]()).answering(head=nodes, **fields)
 
 
 COMPARISON, SOFTMAX = comparison(), softmax()
@@ -323,17 +323,17 @@ RULES: dict[str, tuple[Callable[[], Network], str]] = {
         "(SoftmaxSum): takes 4 channels, not 3",
     ),
     "a sum of one": (
-        lambda: replace(changed("summed probabilities"), output_steps="one"),
+        lambda: changed("summed probabilities").answering(steps="one"),
         "(SoftmaxSum): adds up all steps, but the answer is not those",
     ),
     "what follows a sum": (
-        with_head("last 5", SUM, replace(STEPS_OF, inputs=(Edge("sum"),)), output_steps="all"),
+        with_head("last 5", SUM, replace(STEPS_OF, inputs=(Edge("sum"),)), steps="all"),
         "(SoftmaxSum): makes one answer of a sequence, so nothing follows it",
     ),
     "kind": (with_head("sum", AFFINE), "(Affine): a host computes AdaptiveLogSoftmax, FirstSteps"),
     "name on the chip": (first(name="encoder"), "a node of the chip has the same name"),
     "one name": (
-        with_head("last 5", STEPS_OF, replace(STEPS_OF, inputs=(Edge("x"),)), output_steps="all"),
+        with_head("last 5", STEPS_OF, replace(STEPS_OF, inputs=(Edge("x"),)), steps="all"),
         "two nodes of the head have one name: x, x",
     ),
     "source": (first(inputs=(Edge("encoder"),)), "reads ('encoder',), not 'decoder' alone"),
@@ -355,7 +355,7 @@ RULES: dict[str, tuple[Callable[[], Network], str]] = {
         "bias has shape (3,), not (2)",
     ),
     "comparison of steps": (
-        lambda: replace(changed("retrieval"), output_steps="all"),
+        lambda: changed("retrieval").answering(steps="all"),
         "compares vectors, but the answer has steps",
     ),
     "activation": (retrieval(activation="tanh"), "activation 'tanh'"),

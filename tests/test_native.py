@@ -361,7 +361,7 @@ def test_an_interrupt_between_chunks_gets_out() -> None:
 
 def test_memory_does_not_grow_with_length() -> None:
     def wanted(plan: Any) -> bool:
-        one_answer = plan.network.output_steps == "one"
+        one_answer = plan.network.answer.once
         return plan.causal and bool(plan.closing) and one_answer
 
     network = random_network(first_seed(wanted))

@@ -30,7 +30,7 @@ from networks import (
 
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import ENGINES, get_engine
-from snn_deploy.engines.result import Run, answer_steps, senders
+from snn_deploy.engines.result import Run, senders
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import Edge, Format
@@ -578,9 +578,9 @@ def test_padding_after_a_sequence_changes_nothing() -> None:
     ("steps", "expected"), [("all", slice(None)), (1, slice(8, 9)), (3, slice(6, 9))]
 )
 def test_the_steps_of_the_answer(steps: Any, expected: slice) -> None:
-    network = replace(network_of(readout="every"), output_steps=steps)
+    network = network_of(readout="every").answering(steps=steps)
     signal = np.arange(2 * 9 * 3).reshape(2, 9, 3)
-    answer = answer_steps(network, signal, np.array([9, 4]))
+    answer = network.answer.take(signal, np.array([9, 4]))
     np.testing.assert_array_equal(answer, signal[:, expected])
 
 

@@ -75,7 +75,7 @@ def test_a_stream_gives_or_records(recorded: bool) -> None:
     network = next(
         n
         for n in (random_network(seed, Limits(causal=True)) for seed in range(100))
-        if plan_network(n).closing and n.output_steps == "one"
+        if plan_network(n).closing and n.answer.steps == "one"
     )
     run = random_run(network, 0)
     samples, steps, _ = run.inputs.shape

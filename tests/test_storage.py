@@ -58,7 +58,7 @@ def same(a: Any, b: Any) -> bool:
 def assert_comes_back(network: Network) -> Network:
     document, tensors = stored(network)
     back = network_from_document(document, tensors)
-    assert (back.stage, back.output_steps) == (network.stage, network.output_steps)
+    assert (back.stage, back.answer.steps) == (network.stage, network.answer.steps)
     assert len(back) == len(network)
     for node, again in zip(network, back, strict=True):
         assert same(node, again), node
@@ -88,7 +88,7 @@ def test_compiled_networks_come_back(reverse: bool, modes: int) -> None:
 
 @pytest.mark.parametrize("steps", ["one", "all", 1, 7])
 def test_output_steps_come_back(steps: Any) -> None:
-    assert_comes_back(dataclasses.replace(lowered(), output_steps=steps))
+    assert_comes_back(lowered().answering(steps=steps))
 
 
 def lowered() -> Network:

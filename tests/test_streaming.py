@@ -51,7 +51,7 @@ def every_step(deployment: snn_deploy.Deployment) -> snn_deploy.Deployment:
     """The same without its pool and readout: the last layer's output, at every step."""
     late = plan_network(deployment.network).closing
     body = tuple(node for node in deployment.network if node not in late)
-    network = dataclasses.replace(deployment.network, nodes=body, output_steps="all")
+    network = dataclasses.replace(deployment.network, nodes=body, answers="all")
     return snn_deploy.Deployment(network, deployment.origin)
 
 
@@ -70,8 +70,8 @@ def streamable(seed: int, host: bool) -> Network:
         raise
     plan = plan_network(network)
     assume(not plan.needs_length)
-    assume(not (network.output_steps == "all" and network.output in plan.closing))
-    assume(not network.use_lengths)
+    assume(not (network.answer.steps == "all" and network.output in plan.closing))
+    assume(not network.answer.valid)
     return network
 
 
@@ -87,7 +87,7 @@ def test_a_stream_gives_what_whole_sequences_give(
     if vocabulary_of(network) is None:
         real = output_format(network, network.input.name).decode(run.inputs)
     steps = real.shape[1]
-    assume(isinstance(network.output_steps, str) or network.output_steps <= steps)
+    assume(network.answer.length <= steps)
     expected = simulate(network, Data(real, None, run.lengths), ReferenceEngine(), network.names)
     stream = Stream(network, len(real), run.lengths, network.names)
     cuts = sorted(data.draw(st.lists(st.integers(0, steps), max_size=4)))
@@ -105,7 +105,7 @@ def test_a_stream_gives_what_whole_sequences_give(
     for name, signal in stream.result().late.items():
         np.testing.assert_array_equal(signal(0, steps), expected.trace[name], err_msg=name)
     assert set(stream.result().late) == set(stream.late_trace)
-    if network.output_steps == "all":
+    if network.answer.steps == "all":
         joined = np.concatenate([output.outputs for output in outputs], axis=1)
         np.testing.assert_array_equal(joined, expected.logits)
     else:
@@ -259,7 +259,7 @@ def test_what_an_answer_needs(
         deployment.stream().answer()
     with pytest.raises(ConfigError, match="every step is this network's answer"):
         every_step.stream().answer()
-    network = dataclasses.replace(every_step.network, output_steps=7)
+    network = every_step.network.answering(steps=7)
     stream = Stream(network, len(inputs))
     stream.step(inputs[:, :5])
     with pytest.raises(DataError, match="the answer is that of 7 steps; only 5 came so far"):
@@ -274,7 +274,7 @@ def test_no_stream(deployment: snn_deploy.Deployment) -> None:
     )
     with pytest.raises(ConfigError, match="cannot run as a stream: it reads its sequence from"):
         Stream(backwards)
-    pooled = dataclasses.replace(deployment.network, output_steps="all")
+    pooled = deployment.network.answering(steps="all")
     with pytest.raises(ConfigError, match="it pools its sequence, and yet every step is its"):
         Stream(pooled)
 

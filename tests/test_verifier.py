@@ -583,7 +583,7 @@ def summing(**values: Any) -> Network:
     running = RunningSum(
         name="sum", inputs=(Edge(stream.name),), output=stream.output, channels=WIDTH, guard_bits=0
     )
-    return replace(network, nodes=(*members, running), output_steps="all")
+    return replace(network.answering(steps="all"), nodes=(*members, running))
 
 
 RUNNING_SUMS: dict[str, tuple[Callable[[], Network], str]] = {

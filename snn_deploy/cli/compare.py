@@ -55,7 +55,7 @@ def compare(
     data = load_data(data_path, first).first(limit)
     source = None
     if against is not None:
-        source = load_float_network(against, output_steps=first.requested_steps, **reading)
+        source = load_float_network(against, output_steps=first.answer.requested, **reading)
     names = _short_names(deployment_files)
     with progress_bar("running", len(data) * len(deployments)) as progress:
         comparison = compare_deployments(

@@ -75,7 +75,7 @@ def _checkpoint(
     facts = {"file": path, "SHA-256": provenance.sha256, **provenance.chosen}
     if provenance.notes:
         facts["notes"] = "; ".join(provenance.notes)
-    facts["output"] = f"{network.output.width} values, output steps: {network.output_steps}"
+    facts["output"] = f"{network.output.width} values, output steps: {network.answer.steps}"
     return network, facts
 
 

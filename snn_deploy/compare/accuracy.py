@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def compare_accuracy(
 ) -> AccuracyComparison:
     """Run a lowered network and the float network it came from on the same data."""
     prepared = prepare_network(source, SplitHead(count=len(network.head)), network.steps)
-    folded = replace(prepared, head=())  # the answers are compared before the host's part
+    folded = prepared.answering(head=())  # the answers are compared before the host's part
     errors = SignalErrors(folded, network)
     saturated: Counter[str] = Counter()
     exact, surrogate, integer = [], [], []
@@ -87,8 +87,8 @@ def compare_accuracy(
             surrogate.append(trained.logits)
     signals = errors.results(saturated)
     answers = (np.concatenate(exact), np.concatenate(integer))
-    predictions = [predict(network, answer) for answer in answers]
-    told = predict(network, np.concatenate(surrogate)) if surrogate else None
+    predictions = [predict(network.answer, answer) for answer in answers]
+    told = predict(network.answer, np.concatenate(surrogate)) if surrogate else None
     return AccuracyComparison(
         sequences=len(data),
         steps=int(data.inputs.shape[1]),
@@ -106,5 +106,5 @@ def compare_accuracy(
 
 def _largest_difference(network: Network, exact: Real, integer: Real) -> float:
     """Compare all logits, batch by batch: a large vocabulary's would not fit."""
-    batches = zip(head_batches(network, exact), head_batches(network, integer), strict=True)
+    batches = zip(*(head_batches(network.answer, a) for a in (exact, integer)), strict=True)
     return max(float(np.abs(a - b).max()) for (_, a), (_, b) in batches)

@@ -138,30 +138,7 @@ def _check_steps(network: Network, steps: int, lengths: npt.NDArray[np.int64], w
             f"{network.steps}, on which its weights depend: pad to {network.steps} steps, or "
             f"convert with calibration data of {steps}"
         )
-    first = network.first_steps
-    if first is not None and steps < first:
-        raise DataError(
-            f"{where}: the answer is the first {first} steps, but the sequences have only "
-            f"{steps}; give longer ones, or convert with fewer --output-steps"
-        )
-    if isinstance(network.output_steps, str):
-        return
-    shortest = int(lengths.min()) if _counts_valid_steps(network) else steps
-    if shortest < network.output_steps:
-        raise DataError(
-            f"{where}: the answer is the last {network.output_steps} steps, but "
-            f"{_short(shortest, steps)}; give longer ones, or convert with fewer --output-steps"
-        )
-
-
-def _counts_valid_steps(network: Network) -> bool:
-    return network.use_lengths or bool(getattr(network.output, "use_lengths", False))
-
-
-def _short(shortest: int, steps: int) -> str:
-    if shortest == steps:
-        return f"the sequences have only {steps}"
-    return f"the shortest sequence has only {shortest} valid ones"
+    network.answer.check_steps(lengths, steps, where)
 
 
 def check_inputs(
@@ -243,15 +220,14 @@ def _labels(
         raise DataError(
             f"{where}: labels of shape {array.shape} for {answers} {what}; give one each"
         )
-    answer = (network.head or network.nodes)[-1]
+    answer = network.answer
     if answer.width == 1:  # a regression: nothing to count correct predictions with
         return None
     return as_classes(array, answer.width, _classifies_steps(network), where)
 
 
 def _classifies_steps(network: Network) -> bool:
-    last = (network.head or network.nodes)[-1]
-    return not network.answers_once and last.width > 1
+    return not network.answer.once and network.answer.width > 1
 
 
 def _lengths(

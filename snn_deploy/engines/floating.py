@@ -83,7 +83,8 @@ class FloatEngine(WholeEngine):
         if self.neuron == "surrogate":
             _check_surrogate(network)
         inputs = _checked_inputs(network, run.inputs)
-        lengths = _checked_lengths(run.lengths, inputs)
+        lengths, answer = _checked_lengths(run.lengths, inputs), network.answer
+        answer.check_steps(lengths, inputs.shape[1], "inputs")
         traced = {network[name].name for name in run.trace}
         answers = _Parts()
         kept: dict[str, _Parts] = defaultdict(_Parts)
@@ -102,7 +103,7 @@ class FloatEngine(WholeEngine):
                     elif node.name in traced:
                         kept[node.name].add(first, part)
                 run.progress(len(rows) / len(inputs) / len(network))
-            for first, part in _runs(network, rows, _answer(network, signal, context)):
+            for first, part in _runs(network, rows, answer.take(signal, context.lengths)):
                 answers.add(first, part)
         return Result(
             output=answers.joined(),
@@ -146,7 +147,7 @@ def run_float(
     else:
         run = Run(array, valid, tuple(record), progress=progress)
     result = run_whole(FloatEngine(neuron, draws), network, run)
-    return FloatResult(apply_head(network, result.output), result.trace)
+    return FloatResult(apply_head(network.answer, result.output), result.trace)
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,24 +235,6 @@ def _inputs_of(node: Node, signals: Mapping[str, Signal]) -> list[Signal]:
     if late:
         raise NetworkError(f"{node.name} reads {late[0]}; edges of a float network have no delay")
     return [delayed(signals[edge.source], edge.steps_back) for edge in node.inputs]
-
-
-def _answer(network: Network, signal: Signal, context: Context) -> Signal:
-    """Pick the answer's steps from the last node's signal."""
-    if signal.ndim == 2 or network.output_steps == "all":
-        return signal
-    count = 1 if network.output_steps == "one" else network.output_steps
-    ends = np.full(len(signal), signal.shape[1])
-    if network.use_lengths or getattr(network.output, "use_lengths", False):
-        ends = context.lengths
-    if not count <= ends.min():
-        raise DataError(
-            f"the answer is the last {count} steps, but sequence {int(ends.argmin())} has only "
-            f"{int(ends.min())}; give longer sequences, or convert with fewer --output-steps"
-        )
-    steps = ends[:, None] - count + np.arange(count)
-    answer = np.take_along_axis(signal, steps[..., None], axis=1)
-    return answer[:, 0] if network.output_steps == "one" else answer
 
 
 def _batches(network: Network, batch: int, size: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -11,20 +11,9 @@ import numpy.typing as npt
 
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.synapses import Synapses
 
-__all__ = [
-    "IntArray",
-    "Record",
-    "Result",
-    "Run",
-    "Values",
-    "answer_length",
-    "answer_steps",
-    "no_progress",
-    "senders",
-]
+__all__ = ["IntArray", "Record", "Result", "Run", "Values", "no_progress", "senders"]
 
 IntArray = npt.NDArray[np.int64]
 Values = npt.NDArray[Any]
@@ -110,7 +99,7 @@ class Result:
             for name in run.trace:
                 run.record(name, 0, 0, signals[name])
         return cls(
-            output=answer_steps(network, signals[network.output.name], run.lengths),
+            output=network.answer.take(signals[network.output.name], run.lengths),
             messages={
                 name: np.count_nonzero(signals[name], axis=1).astype(np.int64)
                 for name in senders(network)
@@ -128,29 +117,3 @@ def senders(network: Network) -> tuple[str, ...]:
     chip = chip_part(network)
     into_synapses = {e.source for node in chip.of_kind(Synapses) for e in node.inputs}
     return tuple(node.name for node in chip if node.name in into_synapses or node.spikes)
-
-
-def answer_length(network: Network) -> int:
-    """How many last steps the answer has; 0 where every step is one."""
-    steps = network.output_steps
-    return steps if isinstance(steps, int) else int(steps == "one")
-
-
-def answer_steps(network: Network, signal: IntArray, lengths: IntArray) -> IntArray:
-    """Pick the steps that are the network's answer from its output signal (B, L, width)."""
-    if network.output_steps == "all":
-        return signal
-    if network.output_steps == "one":
-        speaks = _last_valid_step(network, lengths, signal.shape[1])
-        return np.asarray(signal[np.arange(len(signal)), speaks])
-    if not network.use_lengths:
-        return signal[:, -network.output_steps :]
-    steps = lengths[:, None] - network.output_steps + np.arange(network.output_steps)
-    return np.asarray(signal[np.arange(len(signal))[:, None], steps])
-
-
-def _last_valid_step(network: Network, lengths: IntArray, steps: int) -> IntArray:
-    pools = network.of_kind(Accumulator)
-    if pools and pools[-1].use_lengths:
-        return lengths - 1
-    return np.full_like(lengths, steps - 1)

@@ -119,7 +119,7 @@ class TallySchema:
     @cached_property
     def _record(self) -> Record:
         network, steps = self.network, self.sequences * self.steps
-        classes = (network.head or network.nodes)[-1].width
+        classes = network.answer.width
         at_most = Whole(0, steps)
         layers = {soma.name.removesuffix(".lif"): soma.width for soma in network.spiking}
         return Record(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.result import IntArray, answer_length
+from snn_deploy.engines.result import IntArray
 from snn_deploy.engines.session import MESSAGES, RECENT, Engine, Snapshot, Watch
 from snn_deploy.errors import DataError
 from snn_deploy.fixedpoint import limit_of
@@ -159,7 +159,7 @@ def _check_state(
             low = 0 if name.endswith(f"/{MESSAGES}") else -limit
             Array([np.int64], (samples, *array.shape[1:]), low, limit).check(tensors[name], name)
     limit = node.output.limit  # type: ignore[attr-defined]  # lowered stage
-    kept = 0 if template.late else min(steps, answer_length(network))  # a pool gives it, or none
+    kept = 0 if template.late else min(steps, network.answer.length)  # a pool gives it, or none
     Array([np.int64], (samples, kept, node.width), -limit, limit).check(tensors[RECENT], RECENT)
     if LENGTHS in tensors:
         Array([np.int64], (samples,), 1, MAX_STEPS).check(tensors[LENGTHS], LENGTHS)

@@ -33,17 +33,18 @@ def check_head(network: Network) -> None:
     NetworkError
         Naming the node and the rule.
     """
-    before: Node = network.output
-    for node in network.head:
+    answer = network.answer
+    before: Node = answer.source
+    for node in answer.head:
         legal = f"a host computes {', '.join(head_kinds())}, nothing else"
         require("head" in node.places, node, legal)
         require(node.name not in network.names, node, "a node of the chip has the same name")
         reads = tuple(edge.source for edge in node.inputs)
         require(reads == (before.name,), node, f"reads {reads}, not '{before.name}' alone")
         require(not node.inputs[0].delay, node, "has a delay, but a host has no steps")
-        node.check_head(network, before.width)  # type: ignore[attr-defined]  # float node
+        node.check_head(answer, before.width)  # type: ignore[attr-defined]  # float node
         before = node
-    names = tuple(node.name for node in network.head)
+    names = tuple(node.name for node in answer.head)
     if len(set(names)) < len(names):
         raise NetworkError(f"two nodes of the head have one name: {', '.join(names)}")
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from snn_deploy.errors import NetworkError
+from snn_deploy.ir.answer import Answer, OutputSteps
 from snn_deploy.ir.node import Node, Placement
 
 __all__ = ["Network", "OutputSteps", "Stage"]
 
 Stage = Literal["float", "integer", "lowered"]
-OutputSteps = Literal["one", "all"] | int
-"""Which steps of the output node are the answer: one vector a sequence, all, or the last K."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,24 +26,21 @@ class Network:
         Which nodes are legal: see ``snn_deploy.ir.verifier``.
     nodes
         Each after all that it reads.
-    output_steps
-        Which steps of the last node's signal are the network's answer. ``"one"`` is the step at
-        which an :class:`~snn_deploy.nodes.pooling.Accumulator` (or float ``Readout``) speaks.
-    head
-        Float nodes, a chain, that the host computes on the answer: see ``snn_deploy.ir.head``.
-        Engines never see them.
+    answers
+        What it answers: see :class:`~snn_deploy.ir.answer.Answer`. Of one answer of the last node
+        its steps are enough.
     steps
         The only padded length that the network holds for; None: any.
-    use_lengths
-        Whether the last K steps are those of the valid steps, not of the padded ones.
     """
 
     stage: Stage
     nodes: tuple[Node, ...]
-    output_steps: OutputSteps = "one"
-    head: tuple[Node, ...] = ()
+    answers: tuple[Answer, ...] | OutputSteps = "one"
     steps: int | None = None
-    use_lengths: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.answers, tuple):
+            object.__setattr__(self, "answers", (Answer(self.answers),))
 
     def __repr__(self) -> str:
         from snn_deploy.summaries import network_summary
@@ -79,10 +75,34 @@ class Network:
         """The node that the outside world feeds."""
         return self.nodes[0]
 
+    @cached_property
+    def answer(self) -> Answer:
+        """What it answers, with what its nodes say of it."""
+        (stated,) = cast("tuple[Answer, ...]", self.answers)
+        name = self.nodes[-1].name if stated.node is None else self[stated.node].name
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            node = self[waiting.pop()]
+            if node.name not in found:
+                found.add(node.name)
+                waiting += [edge.source for edge in node.inputs]
+        return replace(stated, node=name, path=tuple(n for n in self.nodes if n.name in found))
+
+    def answering(self, **changes: Any) -> Network:
+        """Give the network with fields of its answer changed."""
+        (stated,) = cast("tuple[Answer, ...]", self.answers)
+        return replace(self, answers=(replace(stated, **changes),))
+
     @property
     def output(self) -> Node:
         """The node whose signal is the answer."""
-        return self.nodes[-1]
+        return self.answer.source
+
+    @property
+    def head(self) -> tuple[Node, ...]:
+        """What the host computes on the answer."""
+        return self.answer.head
 
     @cached_property
     def placement(self) -> Mapping[str, Placement]:
@@ -105,23 +125,7 @@ class Network:
     @property
     def pairs(self) -> bool:
         """Whether it compares pairs of sequences: first ones come first, then second ones."""
-        return any(node.compares_pairs for node in (*self.nodes, *self.head))
-
-    @property
-    def first_steps(self) -> int | None:
-        """How many first steps are the answer; None where it is not the first ones."""
-        counts = [n.first_steps for n in (*self.nodes, *self.head) if n.first_steps is not None]
-        return counts[-1] if counts else None
-
-    @property
-    def answers_once(self) -> bool:
-        """Whether there is one answer a sequence, be it that the head makes it of all steps."""
-        return self.output_steps == "one" or any(node.sums_steps for node in self.head)
-
-    @property
-    def requested_steps(self) -> OutputSteps:
-        """The output steps with which a converter makes this network's float form."""
-        return "one" if self.answers_once else self.first_steps or self.output_steps
+        return self.answer.pairs
 
     def sources(self, node: Node) -> tuple[Node, ...]:
         """The nodes that ``node`` reads, in its equation's order."""

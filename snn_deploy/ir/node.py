@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.pooling import Pooling
 
 __all__ = ["Node", "Placement"]
 
@@ -53,6 +54,16 @@ class Node(ABC):
     @property
     def runs_backwards(self) -> bool:
         """Whether it runs from a sequence's last step to its first."""
+        return False
+
+    @property
+    def pooling(self) -> Pooling | None:
+        """How it makes a sequence one vector; None: it does not."""
+        return None
+
+    @property
+    def heeds_lengths(self) -> bool:
+        """Whether the last ones of its steps are, as an answer, the last valid ones."""
         return False
 
     @property

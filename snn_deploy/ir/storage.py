@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import ConfigError, DeploymentError
+from snn_deploy.ir.answer import Answer
 from snn_deploy.ir.head import head_kinds, stored
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -46,14 +47,15 @@ def network_to_document(network: Network) -> tuple[dict[str, Any], Tensors]:
     nodes = [
         {"kind": node.kind, **_encode_fields(node, node.name, tensors)} for node in network.nodes
     ]
-    document = {"stage": network.stage, "output_steps": network.output_steps, "nodes": nodes}
-    if network.head:
+    answer = network.answer
+    document = {"stage": network.stage, "output_steps": answer.steps, "nodes": nodes}
+    if answer.head:
         document["head"] = [
-            {"kind": node.kind, **_encode_fields(node, node.name, tensors)} for node in network.head
+            {"kind": node.kind, **_encode_fields(node, node.name, tensors)} for node in answer.head
         ]
     if network.steps is not None:
         document["steps"] = network.steps
-    if network.use_lengths:
+    if answer.valid:
         document["use_lengths"] = True
     return document, tensors
 
@@ -100,10 +102,14 @@ def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]
     return Network(
         stage=stage,
         nodes=nodes,
-        output_steps=steps,
-        head=_decode_nodes(document.get("head", []), head_kinds(), tensors),
+        answers=(
+            Answer(
+                steps=steps,
+                valid=use_lengths,
+                head=_decode_nodes(document.get("head", []), head_kinds(), tensors),
+            ),
+        ),
         steps=length,
-        use_lengths=use_lengths,
     )
 
 

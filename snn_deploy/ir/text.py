@@ -16,14 +16,15 @@ __all__ = ["format_network", "format_node"]
 
 def format_network(network: Network) -> str:
     """Give the whole network, e.g. ``layers.0.lif = LifSoma(layers.0.ssm) … -> u1e0``."""
-    title = f"network stage={network.stage} output_steps={network.output_steps}"
-    if network.use_lengths:
+    answer = network.answer
+    title = f"network stage={network.stage} output_steps={answer.steps}"
+    if answer.valid:
         title += " of the valid ones"
     if network.steps is not None:
         title += f" steps={network.steps}"
     lines = [title, *(f"  {format_node(node)}" for node in network)]
-    if network.head:
-        lines += ["host", *(f"  {format_node(node)}" for node in network.head)]
+    if answer.head:
+        lines += ["host", *(f"  {format_node(node)}" for node in answer.head)]
     return "\n".join(lines) + "\n"
 
 

@@ -71,7 +71,7 @@ def _encoding_work(node: Any) -> HostWork:
 
 def _head_work(network: Network, node: Any) -> HostWork:
     arrays = list(_arrays(node))
-    stepwise = node.pointwise and network.output_steps != "one"
+    stepwise = node.pointwise and network.answer.steps != "one"
     return HostWork(
         node=node.name,
         kind=node.kind,

@@ -14,7 +14,7 @@ from snn_deploy.ir.node import Node
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
-    from snn_deploy.ir.network import Network
+    from snn_deploy.ir.answer import Answer
     from snn_deploy.quantize.builder import Builder
 
 __all__ = ["Channelwise", "FloatNode", "Signal", "Step", "no_integer_form"]
@@ -102,8 +102,8 @@ class FloatNode(Node):
             "input: give calibration data (--calibration DATA.npz)"
         )
 
-    def check_head(self, network: Network, width: int) -> None:
-        """Check the rules of a node of the head, which reads an answer of ``width`` channels.
+    def check_head(self, answer: Answer, width: int) -> None:
+        """Check its rules as a node of an answer's head, where it reads ``width`` channels.
 
         Raises
         ------

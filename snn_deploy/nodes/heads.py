@@ -17,7 +17,7 @@ from snn_deploy.nodes.rules import require, require_array
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
-    from snn_deploy.ir.network import Network
+    from snn_deploy.ir.answer import Answer
 
 __all__ = ["AdaptiveLogSoftmax", "FirstSteps", "RetrievalHead"]
 
@@ -45,11 +45,10 @@ class FirstSteps(FloatNode):
     def does(self) -> str:
         return f"first {self.count} steps"
 
-    def check_head(self, network: Network, width: int) -> None:
+    def check_head(self, answer: Answer, width: int) -> None:
         require(self.channels == width, self, f"takes {self.channels} channels, not {width}")
         require(self.count >= 1, self, f"count {self.count} is below 1")
-        steps = network.output_steps
-        require(steps == "all", self, "picks steps, but the answer is not all of them")
+        require(answer.steps == "all", self, "picks steps, but the answer is not all of them")
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         steps = sources[0].shape[1]
@@ -86,9 +85,8 @@ class RetrievalHead(FloatNode):
     def does(self) -> str:
         return "comparison of pairs"
 
-    def check_head(self, network: Network, width: int) -> None:
-        one = network.output_steps == "one"
-        require(one, self, "compares vectors, but the answer has steps")
+    def check_head(self, answer: Answer, width: int) -> None:
+        require(answer.steps == "one", self, "compares vectors, but the answer has steps")
         require(self.activation in ("relu", "gelu"), self, f"activation {self.activation!r}")
         layers = len(self.weights)
         require(layers >= 1, self, "has no layer")
@@ -139,7 +137,7 @@ class AdaptiveLogSoftmax(FloatNode):
     def does(self) -> str:
         return f"log-probabilities of {self.width:,} words"
 
-    def check_head(self, network: Network, width: int) -> None:
+    def check_head(self, answer: Answer, width: int) -> None:
         counts = (len(self.weights), len(self.biases), len(self.projections))
         require(min(counts) >= 1, self, "has no cluster")
         require(len(set(counts)) == 1, self, f"weights, biases, projections: {counts} clusters")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.bounds import Bound, saturating
 from snn_deploy.ir.cost import Memory, NodeCost
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.pooling import Pooling, PoolMode
 from snn_deploy.ir.program import (
     Tracer,
     Value,
@@ -32,15 +32,13 @@ from snn_deploy.nodes.rules import (
     require_range,
 )
 
-__all__ = ["MAX_POOLED_STEPS", "Accumulator", "PoolMode", "RunningSum"]
+__all__ = ["MAX_POOLED_STEPS", "Accumulator", "RunningSum"]
 
 MAX_POOLED_STEPS = 2**24
 """A sum over fewer steps than these fits the two words of an ``Accumulator``."""
 
 SUM_BITS = 48
 _COUNTER_BITS = 24
-
-PoolMode = Literal["mean", "sum", "last", "first"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +66,10 @@ class Accumulator(IntegerNode):
     @property
     def width(self) -> int:
         return self.channels
+
+    @property
+    def pooling(self) -> Pooling:
+        return Pooling(self.mode, self.use_lengths)
 
     def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
         yield from ()

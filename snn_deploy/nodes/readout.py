@@ -10,19 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.ir.node import Placement
+from snn_deploy.ir.pooling import Pooling, PoolMode
 from snn_deploy.nodes.float_node import FloatNode, Signal
 from snn_deploy.nodes.rules import require, require_array
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
-    from snn_deploy.ir.network import Network
+    from snn_deploy.ir.answer import Answer
     from snn_deploy.quantize.builder import Builder
 
 __all__ = ["CumulativeReadout", "Readout", "ReadoutMode"]
 
 Real = npt.NDArray[np.float64]
 
-ReadoutMode = Literal["mean", "sum", "last", "first", "every"]
+ReadoutMode = PoolMode | Literal["every"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +49,14 @@ class Readout(FloatNode):
         return int(self.weight.shape[0])
 
     @property
+    def pooling(self) -> Pooling | None:
+        return None if self.mode == "every" else Pooling(self.mode, self.use_lengths)
+
+    @property
+    def heeds_lengths(self) -> bool:
+        return self.mode == "every" and self.use_lengths
+
+    @property
     def does(self) -> str:
         return f"readout of {self.width:,} outputs"
 
@@ -59,28 +68,16 @@ class Readout(FloatNode):
     def grows(self) -> bool:
         return self.mode == "sum"
 
-    def check_head(self, network: Network, width: int) -> None:
+    def check_head(self, answer: Answer, width: int) -> None:
         require(self.pointwise, self, f"mode {self.mode!r}: the chip pools, not the host")
         require_array(self, "weight", self.weight, (None, width))
         require_array(self, "bias", self.bias, (self.width,))
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        signal = sources[0]
-        if self.mode == "every":
+        (signal,) = sources
+        if self.pooling is None:
             return signal @ self.weight.T + self.bias
-        return self._pooled(signal, context) @ self.weight.T + self.bias
-
-    def _pooled(self, signal: Signal, context: Context) -> Signal:
-        """Give one vector a sequence, (B, H)."""
-        steps = signal.shape[1]
-        lengths = context.lengths if self.use_lengths else np.full(len(signal), steps)
-        if self.mode == "first":
-            return signal[:, 0]
-        if self.mode == "last":
-            return np.asarray(signal[np.arange(len(signal)), lengths - 1])
-        valid = np.arange(steps) < lengths[:, None]
-        total: Signal = np.where(valid[..., None], signal, 0.0).sum(axis=1)
-        return total / lengths[:, None] if self.mode == "mean" else total
+        return self.pooling.pool(signal, context.lengths) @ self.weight.T + self.bias
 
     def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
         return np.asarray(np.abs(self.weight) @ sources[0] + np.abs(self.bias))
@@ -108,6 +105,10 @@ class CumulativeReadout(FloatNode):
     @property
     def width(self) -> int:
         return int(self.weight.shape[0])
+
+    @property
+    def heeds_lengths(self) -> bool:
+        return self.use_lengths
 
     def at_length(self, steps: int) -> CumulativeReadout:
         """Give what it is for sequences of ``steps`` valid steps, the division in its weights."""

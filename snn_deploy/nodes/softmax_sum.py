@@ -14,7 +14,7 @@ from snn_deploy.nodes.rules import require
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
-    from snn_deploy.ir.network import Network
+    from snn_deploy.ir.answer import Answer
 
 __all__ = ["SoftmaxSum"]
 
@@ -33,11 +33,10 @@ class SoftmaxSum(Channelwise):
     def does(self) -> str:
         return f"probabilities of {self.width:,} classes at every step, summed"
 
-    def check_head(self, network: Network, width: int) -> None:
+    def check_head(self, answer: Answer, width: int) -> None:
         require(self.channels == width, self, f"takes {self.channels} channels, not {width}")
-        every = network.output_steps == "all"
+        every, last = answer.steps == "all", self is answer.head[-1]
         require(every, self, "adds up all steps, but the answer is not those")
-        last = self is network.head[-1]
         require(last, self, "makes one answer of a sequence, so nothing follows it")
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:

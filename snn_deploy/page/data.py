@@ -175,7 +175,7 @@ class _Gathering:
 
     def predictions(self) -> IntArray:
         answer = output_format(self.network).decode(np.concatenate(self.outputs))
-        return predict(self.network, answer)
+        return predict(self.network.answer, answer)
 
     def by_step(self) -> dict[str, Shares]:
         sequences = sum(len(output) for output in self.outputs)

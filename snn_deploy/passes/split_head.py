@@ -44,13 +44,13 @@ class SplitHead(Pass):
 
 
 def _move_to_head(network: Network, count: int) -> Network:
-    several = not isinstance(network.output_steps, str)
-    moved = network.nodes[len(network) - count :]
+    first = len(network) - count
+    moved = network.nodes[first:]
+    answer = network.answer
     sums = any(node.sums_steps for node in moved)
-    return replace(
-        network,
-        nodes=network.nodes[: len(network) - count],
-        output_steps="all" if sums else network.output_steps,
-        head=(*moved, *network.head),
-        use_lengths=several and bool(getattr(network.output, "use_lengths", False)),
+    split = network.answering(
+        steps="all" if sums else answer.steps,
+        head=(*moved, *answer.head),
+        valid=answer.valid or (answer.steps != "all" and answer.source.heeds_lengths),
     )
+    return replace(split, nodes=network.nodes[:first])

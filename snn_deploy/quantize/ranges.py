@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -102,7 +102,7 @@ def measure_ranges(
         if name in read:
             second[name] = second.get(name, 0.0) + flat.T @ flat
 
-    chip = replace(network, head=())
+    chip = network.answering(head=())
     run_float(chip, inputs, lengths, record=record, progress=progress)
     mean = {name: total / count[name] for name, total in first.items()}
     moments = {

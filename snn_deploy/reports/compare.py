@@ -195,7 +195,7 @@ def _run(
 
     report = report_deployment(deployment, data, engine, watch=watch, progress=progress)
     answer = output_format(deployment.network).decode(np.concatenate(outputs))
-    return report, predict(deployment.network, answer)
+    return report, predict(deployment.network.answer, answer)
 
 
 def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:

@@ -45,7 +45,7 @@ def simulate_chunks(
     stream: Stream | None = None
     parts: dict[str, list[IntArray]] = defaultdict(list)
     whole = set() if record else set(trace)
-    if network.output_steps == "all":
+    if network.answer.steps == "all":
         whole.add(network.output.name)
     for chunk in chunks:
         if stream is None:
@@ -69,7 +69,7 @@ def simulate_chunks(
         else:
             parts[name].append(part)
     signals = {name: np.concatenate(arrays, axis=1) for name, arrays in parts.items()}
-    every_step = network.output_steps == "all"
+    every_step = network.answer.steps == "all"
     output = signals[network.output.name] if every_step else stream.last_outputs()
     kept = {} if record else {name: signals[name] for name in trace}
     return Simulation.of(network, replace(result, output=output, trace=kept))

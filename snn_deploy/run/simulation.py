@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from snn_deploy.compare.metrics import cross_entropy
 from snn_deploy.data.inputs import Data
-from snn_deploy.engines.head import Real, answer_shape, apply_head, head_batches, predict
+from snn_deploy.engines.head import Real, apply_head, head_batches, predict
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Record, Result, Run, Values
 from snn_deploy.engines.session import run_whole
@@ -100,28 +100,28 @@ class Simulation:
             If a large vocabulary's scores of every step would take more than 4 GiB.
         """
         if not self.logits_fit:
-            shape = answer_shape(self.network, self.answer.shape)
+            shape = self.network.answer.shape(self.answer.shape)
             size = f"{math.prod(shape) * 8 / 2**30:,.1f}"
             raise DataError(
                 f"the logits, {' × '.join(map(str, shape))}, would take {size} GiB: take the "
                 "predictions alone, or run fewer sequences at a time"
             )
-        return apply_head(self.network, self.answer)
+        return apply_head(self.network.answer, self.answer)
 
     @property
     def logits_fit(self) -> bool:
         """Whether all logits may be held at once."""
-        return math.prod(answer_shape(self.network, self.answer.shape)) * 8 <= LOGIT_BYTES
+        return math.prod(self.network.answer.shape(self.answer.shape)) * 8 <= LOGIT_BYTES
 
     @cached_property
     def predictions(self) -> IntArray:
         """The class of the largest logit, (B,) or (B, steps); the first one where several tie."""
-        return predict(self.network, self.answer)
+        return predict(self.network.answer, self.answer)
 
     @property
     def classes(self) -> int:
         """How many logits an answer has."""
-        return answer_shape(self.network, self.answer.shape)[-1]
+        return self.network.answer.shape(self.answer.shape)[-1]
 
     def cross_entropy(self, labels: IntArray) -> float:
         """Give the sum over labels, of the predictions' shape, of -log probability, in nats.
@@ -129,7 +129,7 @@ class Simulation:
         Negative labels do not count.
         """
         flat = labels.reshape(-1)
-        batches = head_batches(self.network, self.answer)
+        batches = head_batches(self.network.answer, self.answer)
         return sum(cross_entropy(part, flat[rows]) for rows, part in batches)
 
 

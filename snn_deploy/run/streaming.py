@@ -17,12 +17,11 @@ import numpy.typing as npt
 from snn_deploy.data.inputs import check_inputs
 from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.registry import get_engine
-from snn_deploy.engines.result import IntArray, Result, answer_length
+from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.engines.session import Engine, Watch
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.io.stream_state import StreamState, read_state, write_state
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.heads import FirstSteps
 from snn_deploy.run.simulation import (
     check_traced,
     encode,
@@ -146,12 +145,12 @@ class Stream:
     @property
     def answers_at_end(self) -> bool:
         """Whether the answer is that of the end, and not of every step."""
-        return self.network.output_steps != "all"
+        return self.network.answer.steps != "all"
 
     @property
     def classes(self) -> int:
         """How many logits an answer has."""
-        return (self.network.head or self.network.nodes)[-1].width
+        return self.network.answer.width
 
     @property
     def steps(self) -> int:
@@ -177,7 +176,7 @@ class Stream:
         outputs = None
         if not self._answers_once:
             last = signals[self.network.output.name]
-            outputs = apply_head(self.network, output_format(self.network).decode(last))
+            outputs = apply_head(self.network.answer, output_format(self.network).decode(last))
         return StreamOutput(first, outputs, trace={name: signals[name] for name in self.trace})
 
     def run(self, chunks: Iterable[npt.ArrayLike]) -> Iterator[StreamOutput]:
@@ -186,7 +185,7 @@ class Stream:
         """
         for chunk in chunks:
             output = self.step(chunk)
-            if self._answers_once and self.steps >= answer_length(self.network):
+            if self._answers_once and self.steps >= self.network.answer.length:
                 output = replace(output, answer=self.answer())
             yield output
 
@@ -200,7 +199,8 @@ class Stream:
         ConfigError
             If every step is this network's answer: :meth:`step` gave it.
         """
-        return apply_head(self.network, output_format(self.network).decode(self.last_outputs()))
+        taken = output_format(self.network).decode(self.last_outputs())
+        return apply_head(self.network.answer, taken)
 
     def last_outputs(self) -> IntArray:
         """Give the integers that :meth:`answer` decodes, before any head: (B, width), or (B, K,
@@ -208,7 +208,7 @@ class Stream:
         """
         if not self.answers_at_end:
             raise ConfigError("every step is this network's answer: take it as the steps come")
-        needed = answer_length(self.network)
+        needed = self.network.answer.length
         if self.steps < needed:
             raise DataError(f"the answer is that of {needed} steps; only {self.steps} came so far")
         return self._session.finish().output
@@ -265,12 +265,12 @@ def _check_streamable(network: Network, samples: int, lengths: npt.ArrayLike | N
             f"this network's weights are those for sequences of {network.steps} steps, but a "
             "stream has no length; give it whole sequences"
         )
-    if any(isinstance(node, FirstSteps) for node in network.head):
+    if network.answer.first_steps is not None:
         raise ConfigError(
             "this network answers with the first steps of a sequence, and a stream has no end: "
             "convert with --output-steps all, and take the steps as they come"
         )
-    if network.use_lengths and lengths is not None:
+    if network.answer.valid and lengths is not None:
         raise ConfigError(
             "this network answers with the last valid steps of each sequence: give a stream no "
             "lengths, or run whole sequences"

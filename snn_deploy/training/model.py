@@ -239,7 +239,7 @@ def _refuse_what_cannot_be_trained(network: Network, where: str) -> None:
                 f"known: {', '.join(sorted(kind.__name__ for kind in OPERATIONS))}, Lif"
             )
     answer = network.output
-    if not isinstance(answer, Readout) or answer.mode == "every" or network.output_steps != "one":
+    if not isinstance(answer, Readout) or answer.pooling is None or not network.answer.once:
         raise UnsupportedNetworkError(
             f"{where}: training knows classifiers, which give one vector a sequence; this network "
             f"ends in '{answer.name}', which does not"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.pooling import Pooling
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.convolution import Conv1d
 from snn_deploy.nodes.embedding import Embedding
@@ -76,20 +77,20 @@ def _residual(node: Residual, fields: Fields, x: list[Tensor], _: Tensor) -> Ten
 
 
 def _readout(node: Readout, fields: Fields, x: list[Tensor], lengths: Tensor) -> Tensor:
-    pooled = x[0] if node.mode == "every" else _pooled(node, x[0], lengths)
+    pooled = x[0] if node.pooling is None else _pooled(node.pooling, x[0], lengths)
     return torch.nn.functional.linear(pooled, fields["weight"], fields["bias"])
 
 
-def _pooled(node: Readout, signal: Tensor, lengths: Tensor) -> Tensor:
-    if not node.use_lengths:
+def _pooled(pooling: Pooling, signal: Tensor, lengths: Tensor) -> Tensor:
+    if not pooling.valid:
         lengths = torch.full_like(lengths, signal.shape[1])
-    if node.mode == "first":
+    if pooling.mode == "first":
         return signal[:, 0]
-    if node.mode == "last":
+    if pooling.mode == "last":
         return signal[torch.arange(len(signal)), lengths - 1]
     valid = torch.arange(signal.shape[1]) < lengths[:, None]
     total = (signal * valid[..., None]).sum(dim=1)
-    return total / lengths[:, None] if node.mode == "mean" else total
+    return total / lengths[:, None] if pooling.mode == "mean" else total
 
 
 OPERATIONS: dict[type[Node], Operation] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 
 import numpy as np
 
@@ -56,7 +55,7 @@ class LavaEngine(WholeEngine):
         _check_network(host.chip)
         at_host = host.compute(run.inputs)
         recorded = recorded_nodes(host.chip, run.trace)
-        chip = replace(host.chip, head=())  # that part of the host stays here
+        chip = host.chip.answering(head=())  # that part of the host stays here
         job = Job(chip, at_host.entering, run.lengths, recorded, self.device)
         try:
             with temporary_job_folder() as folder:

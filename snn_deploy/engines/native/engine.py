@@ -11,7 +11,7 @@ from snn_deploy.engines.host import check_mantissas
 from snn_deploy.engines.native.plan import Plan, plan_network
 from snn_deploy.engines.native.session import SweepRunner, batch_samples
 from snn_deploy.engines.native.stream import NativeSession
-from snn_deploy.engines.result import IntArray, Result, Run, answer_steps
+from snn_deploy.engines.result import IntArray, Result, Run
 from snn_deploy.engines.session import Session, Watch, WholeEngine
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.sweeps import Sweep
@@ -60,7 +60,7 @@ class _Collector:
         self.spoken = self.output in {node.name for node in plan.closing}
         self.answers_from = 0
         if self.output not in self.trace and not self.spoken:
-            self.answers_from = _first_answer_step(plan.network, run.lengths, self.steps)
+            self.answers_from = plan.network.answer.begins(run.lengths, self.steps)
         self.answers: list[IntArray] = []
         self.messages: list[dict[str, IntArray]] = []
         self.saturated: Counter[str] = Counter()
@@ -165,23 +165,13 @@ class _Collector:
             stop = min(start + runner.block_steps, self.steps)
             parts = {name: closing.signal(name, start, stop) for name in late}
             self._record(rows.start, start, parts)
-        if self.spoken and network.output_steps == "one":
+        if self.spoken and network.answer.steps == "one":
             self.answers.append(closing.spoken[self.output].answer)
         else:
             signal = closing.signal(self.output) if self.spoken else signals[self.output]
-            self.answers.append(answer_steps(network, signal, lengths - self.answers_from))
+            self.answers.append(network.answer.take(signal, lengths - self.answers_from))
         self.messages.append(
             runner.messages() | {name: closing.messages(name) for name in self.plan.counted_late}
         )
         self.saturated.update(runner.saturated())
         self.saturated.update(closing.saturated)
-
-
-def _first_answer_step(network: Network, lengths: IntArray, steps: int) -> int:
-    """Give the first step that belongs to some sequence's answer."""
-    if network.output_steps == "all":
-        return 0
-    if network.output_steps == "one":
-        return int(lengths.min()) - 1
-    ends = int(lengths.min()) if network.use_lengths else steps
-    return max(0, ends - network.output_steps)

@@ -12,7 +12,7 @@ import numpy as np
 from snn_deploy.engines.host import HostStream, check_mantissas
 from snn_deploy.engines.native.plan import Plan, plan_network
 from snn_deploy.engines.native.session import SweepRunner
-from snn_deploy.engines.result import IntArray, Result, answer_length
+from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.engines.session import RECENT, Snapshot, Watch
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
@@ -40,7 +40,7 @@ class NativeSession:
         self.late = tuple(name for name in watch.trace if name in late)
         self._traced = {network[name].name for name in watch.trace} - late
         # last outputs of a network that pools nothing, as many as its answer has
-        self._recent_steps = 0 if network.output.name in late else answer_length(network)
+        self._recent_steps = 0 if network.output.name in late else network.answer.length
         self._recent = np.zeros((watch.samples, 0, network.output.width), dtype=np.int64)
         self._watched = self._traced | ({network.output.name} if self._recent_steps else set())
         self._host = HostStream(self.plan.host, watch.samples)
@@ -96,7 +96,7 @@ class NativeSession:
 
     def finish(self) -> Result:
         """Compute the pools, and what follows them, as if the last step had been the last."""
-        network, one = self._network, self._network.output_steps == "one"
+        network, one = self._network, self._network.answer.steps == "one"
         messages, saturated = self._runner.messages(), self._saturated()
         output = self._recent[:, -1] if one and self._recent.size else self._recent
         if not self.steps or not self.plan.closing:
@@ -108,7 +108,7 @@ class NativeSession:
         if name in closing.spoken and one:
             output = closing.spoken[name].answer
         elif name in closing.spoken:
-            first = max(self.steps - answer_length(network), 0)
+            first = max(self.steps - network.answer.length, 0)
             output = closing.signal(name, first, self.steps)
         late = {name: partial(closing.signal, name) for name in self.late}
         return Result(output, messages, saturated, {}, late)

@@ -111,7 +111,7 @@ class Layout:
                 _refuse(node, "pools what is pooled")
         if len({getattr(node, "use_lengths", False) for node in self.closing if node.once}) > 1:
             _refuse(self.closing[0], "ends at another step than another pool")
-        if self.network.output in self.closing and self.network.output_steps != "one":
+        if self.network.output in self.closing and self.network.answer.steps != "one":
             _refuse(self.network.output, "follows a pool, and yet is wanted at every step")
 
 
