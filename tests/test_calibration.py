@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from networks import encoded, float_inputs, float_network, run_reference
+from synthetic import checkpoint_of, random_inputs, tiny_spikingssm_state
 
 import snn_deploy
 from snn_deploy import examples
@@ -101,3 +103,22 @@ def test_a_deployment_says_how_it_was_calibrated() -> None:
 def test_unknown_methods_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(settings))):
         parse_settings(settings)
+
+
+@pytest.mark.parametrize("method", ["max", "mse"])
+def test_a_neuron_with_nearly_no_threshold_is_named(method: str) -> None:
+    tensors, config = tiny_spikingssm_state()
+    level = tensors["model.s4_layers.1.ln_vth"].copy()
+    level[3] = -9.0
+    source = checkpoint_of({**tensors, "model.s4_layers.1.ln_vth": level}, config)
+    inputs = random_inputs(config, tensors, batch=8)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        snn_deploy.convert(source, calibration=inputs, settings={"calibration_method": method})
+    told = [str(w.message) for w in caught if "thresholds" in str(w.message)]
+    if method == "mse":
+        assert told == []
+    else:
+        assert len(told) == 1
+        assert "node 'layers.1.ssm': the drive of neuron 3 reaches" in told[0]
+        assert "--set calibration_method=mse" in told[0]
