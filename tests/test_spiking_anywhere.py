@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import snn_deploy
 from snn_deploy.engines.floating import run_float
-from snn_deploy.errors import BackendError, SnnDeployWarning, UnsupportedNetworkError
+from snn_deploy.errors import SnnDeployWarning, UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import cost_network
@@ -124,12 +125,25 @@ def test_a_recurrent_network_runs_on_lava(lag: int) -> None:
     np.testing.assert_array_equal(lava.logits, oracle.logits)
 
 
-def test_engines_that_run_no_loops_yet_say_so() -> None:
-    """Never other bits: the node, the engine, and the one that can."""
-    deployment = snn_deploy.convert(recurrent(), target="loihi2", calibration=inputs())
-    told = "'hidden.drive' reads .* the native engine does not run recurrent networks yet"
-    with pytest.raises(BackendError, match=told):
-        deployment.simulate(inputs()[:2], backend="native")
+@pytest.mark.parametrize("lag", [1, 3])
+def test_a_recurrent_network_is_streamed(lag: int, tmp_path: Path) -> None:
+    """In chunks of any length on the native engine, put away and gone on with."""
+    x = inputs()[:3]
+    deployment = snn_deploy.convert(recurrent(lag), target="loihi2", calibration=inputs())
+    names = deployment.network.names
+    oracle, whole = (
+        deployment.simulate(x, backend=engine, trace=names) for engine in ("reference", "native")
+    )
+    for name in names:
+        np.testing.assert_array_equal(whole.trace[name], oracle.trace[name], name)
+    np.testing.assert_array_equal(whole.logits, oracle.logits)
+    stream, spikes = deployment.stream(samples=3, trace=["hidden.lif"]), []
+    for start, stop in pairwise([0, 1, 2, 11, STEPS]):
+        spikes.append(stream.step(x[:, start:stop]).trace["hidden.lif"])
+        stream.save(tmp_path / "state")
+        stream = deployment.resume(tmp_path / "state", trace=["hidden.lif"])
+    np.testing.assert_array_equal(np.concatenate(spikes, axis=1), oracle.trace["hidden.lif"])
+    np.testing.assert_array_equal(stream.answer(), oracle.logits)
 
 
 def test_a_recurrent_network_is_placed_and_costed() -> None:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.errors import BackendError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["delayed", "groups", "is_recurrent", "refuse_steps_back", "run_loop"]
+__all__ = ["delayed", "groups", "is_recurrent", "run_loop"]
 
 Signal = npt.NDArray[Any]
 
@@ -80,21 +79,3 @@ def run_loop(
 
 def _at(signal: Signal, t: int) -> Signal:
     return signal[:, t] if t >= 0 else np.zeros_like(signal[:, 0])
-
-
-def refuse_steps_back(network: Network, engine: str) -> None:
-    """Refuse a network that reads earlier steps, for an engine that cannot.
-
-    Raises
-    ------
-    BackendError
-        Naming the engine, the node, and the engine that can.
-    """
-    for node in network:
-        for edge in node.inputs:
-            if edge.steps_back:
-                raise BackendError(
-                    f"node '{node.name}' reads '{edge.source}' of {edge.steps_back} steps before: "
-                    f"the {engine} engine does not run recurrent networks yet; use the backend "
-                    "'reference'"
-                )

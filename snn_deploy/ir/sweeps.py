@@ -23,8 +23,8 @@ class Sweep:
 
     Parameters
     ----------
-    nodes
-        In the order they compute.
+    groups
+        What runs together, in the order they compute: nodes that read each other's past, or one.
     backwards
         Steps are taken from the last to the first.
     reads
@@ -33,10 +33,15 @@ class Sweep:
         Names of nodes of this sweep whose whole sequences later sweeps read.
     """
 
-    nodes: tuple[Node, ...]
+    groups: tuple[tuple[Node, ...], ...]
     backwards: bool
     reads: tuple[str, ...]
     keeps: tuple[str, ...]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All of them, in the order they compute."""
+        return tuple(node for group in self.groups for node in group)
 
 
 def plan_sweeps(network: Network) -> tuple[Sweep, ...]:
@@ -44,9 +49,9 @@ def plan_sweeps(network: Network) -> tuple[Sweep, ...]:
     turn = turns(network)
     sweeps = []
     for number in sorted(set(turn.values())):
-        members = tuple(node for node in network if turn[node.name] == number)
-        inside = {node.name for node in members}
-        reads = {e.source for node in members for e in node.inputs} - inside
+        members = tuple(g for g in groups(network) if turn[g[0].name] == number)
+        inside = {node.name for group in members for node in group}
+        reads = {e.source for name in inside for e in network[name].inputs} - inside
         later = [node for node in network if turn[node.name] > number]
         keeps = inside & {e.source for node in later for e in node.inputs}
         sweeps.append(Sweep(members, number % 2 == 1, tuple(sorted(reads)), tuple(sorted(keeps))))
@@ -56,12 +61,19 @@ def plan_sweeps(network: Network) -> tuple[Sweep, ...]:
 def turns(network: Network) -> dict[str, int]:
     """Number each node's sweep: even ones run forwards, odd ones backwards.
 
-    Nodes that read each other's past run in one sweep; none of them runs backwards.
+    Nodes that read each other's past run in one sweep; none of them runs backwards. What runs
+    backwards comes to a step before those that led to it, so it leaves its past to later sweeps.
     """
     turn: dict[str, int] = {}
     for group in groups(network):
         earliest = max(
-            (turn[e.source] for node in group for e in node.inputs if e.source in turn), default=0
+            (
+                turn[e.source] + (e.steps_back > 0 and turn[e.source] % 2)
+                for node in group
+                for e in node.inputs
+                if e.source in turn
+            ),
+            default=0,
         )
         backwards = group[0].runs_backwards
         turn |= dict.fromkeys((node.name for node in group), earliest + (earliest % 2 != backwards))

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from snn_deploy.engines.native.exact_steps import Pool, prepare
 from snn_deploy.engines.native.plan import ChunkPosition, Plan
 from snn_deploy.engines.result import IntArray
 from snn_deploy.engines.session import MESSAGES
+from snn_deploy.ir.loops import is_recurrent
+from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep
 
 __all__ = ["ExactFlow"]
+
+
+@dataclass(frozen=True)
+class _Tape:
+    """A signal from step ``first`` of its sequence on, (samples, steps, width)."""
+
+    content: IntArray
+    first: int
+
+    def at(self, steps: ChunkPosition, back: int = 0) -> IntArray:
+        """Give what was there in some steps, or ``back`` steps before each of them."""
+        first = self.first + back
+        return self.content[:, steps.start - first : steps.stop - first]
 
 
 class ExactFlow:
@@ -44,11 +58,22 @@ class ExactFlow:
         self._steps = {
             node.name: prepare(node, samples) for sweep in plan.sweeps for node in sweep.nodes
         }
-        self._kept: dict[str, npt.NDArray[Any]] = {
-            name: np.empty((samples, steps, plan.network[name].width), dtype=np.int64)
+        # the last steps of what is read back, and whole sequences for later sweeps
+        self._past = {
+            name: np.zeros((samples, back, plan.network[name].width), dtype=np.int64)
+            for name, back in plan.reach.items()
+        }
+        self._kept = {
+            name: self._blank(name, samples, range(steps))
             for sweep in plan.sweeps
             for name in sweep.keeps
         }
+
+    def _blank(self, name: str, samples: int, steps: range) -> _Tape:
+        """Make room for a signal's steps, and for those before them that are read back."""
+        back = self.plan.reach.get(name, 0)
+        shape = (samples, back + len(steps), self.plan.network[name].width)
+        return _Tape(np.zeros(shape, dtype=np.int64), steps.start - back)
 
     def advance(
         self,
@@ -69,20 +94,38 @@ class ExactFlow:
         watched
             By name, where the output of a watched node is written; the same shape.
         """
-        chunk = slice(position.start, position.stop)
-        signals = {name: self._kept[name][:, chunk] for name in sweep.reads}
+        steps = range(position.start, position.stop)
+        tapes = {name: self._kept[name] for name in sweep.reads}
         for node in sweep.nodes:
-            sources = [signals[edge.source] for edge in node.inputs] or [inputs]
-            signals[node.name], clipped = self._steps[node.name](sources, position)
-            if node.clips and node not in self.plan.closing:  # type: ignore[attr-defined]  # lowered
-                self.saturated[node.name] += clipped
+            tapes[node.name] = tape = self._blank(node.name, len(inputs), steps)
+            if node.name in self._past:
+                tape.content[:, : -len(steps)] = self._past[node.name]
+        entering = _Tape(inputs, position.start)
+        for group in sweep.groups:
+            size = 1 if is_recurrent(group) else len(steps)
+            for start in steps[::size]:
+                part = ChunkPosition(start, start + size, position.last)
+                for node in group:
+                    self._run(node, tapes, entering, part)
         for name in sweep.keeps:
-            self._kept[name][:, chunk] = signals[name]
+            self._kept[name].at(position)[...] = tapes[name].at(position)
         for node in sweep.nodes:
+            signal = tapes[node.name].at(position)
+            if node.name in self._past:  # of a sweep backwards nobody reads it
+                self._past[node.name][...] = tapes[node.name].content[:, len(steps) :]
             if node.name in watched:
-                watched[node.name][...] = signals[node.name]
+                watched[node.name][...] = signal
             if node.name in self.messages:
-                self.messages[node.name] += np.count_nonzero(signals[node.name], axis=1)
+                self.messages[node.name] += np.count_nonzero(signal, axis=1)
+
+    def _run(
+        self, node: Node, tapes: Mapping[str, _Tape], entering: _Tape, part: ChunkPosition
+    ) -> None:
+        sources = [tapes[edge.source].at(part, edge.steps_back) for edge in node.inputs]
+        signal, clipped = self._steps[node.name](sources or [entering.at(part)], part)
+        tapes[node.name].at(part)[...] = signal
+        if node.clips and node not in self.plan.closing:  # type: ignore[attr-defined]  # lowered
+            self.saturated[node.name] += clipped
 
     def held(self, pool: str) -> IntArray:
         """What a pool has gathered, (samples, width)."""
@@ -105,4 +148,5 @@ class ExactFlow:
             for name, step in self._steps.items()
             for what, array in step.state.items()
         }
+        states |= {f"{name}/past": past for name, past in self._past.items()}
         return states | {f"{name}/{MESSAGES}": count for name, count in self.messages.items()}

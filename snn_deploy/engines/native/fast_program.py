@@ -95,7 +95,7 @@ def assemble(plan: Plan, watched: frozenset[str]) -> FastProgram | None:
 
     ``watched`` names the nodes whose signals are looked at after each chunk.
     """
-    if plan.needs_length:
+    if plan.needs_length or plan.reach:
         return None
     assembler = _Assembler(plan, watched)
     try:
@@ -209,7 +209,7 @@ class _Assembler:
 
 
 def _emitter(node: Node) -> Callable[[Parts, Any, list[int]], Fields]:
-    if type(node) not in EMITTERS or any(edge.steps_back for edge in node.inputs):
+    if type(node) not in EMITTERS:
         raise NotExactError  # it runs on its program, in integers
     return EMITTERS[type(node)]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from snn_deploy.engines.host import Host
 from snn_deploy.engines.result import IntArray, senders
-from snn_deploy.ir.loops import refuse_steps_back
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep, plan_sweeps
@@ -51,6 +51,8 @@ class Plan:
         What runs step by step; pools are in it to gather, not to speak, if they are ``closing``.
     closing
         What is computed once a sequence, at its end.
+    reach
+        By name of the nodes that are read back: how many steps.
     counted, counted_late
         Names of the nodes whose messages are counted, in the sweeps and in the closing.
     """
@@ -59,6 +61,7 @@ class Plan:
     network: Network
     sweeps: tuple[Sweep, ...]
     closing: tuple[Node, ...]
+    reach: Mapping[str, int]
     counted: tuple[str, ...]
     counted_late: tuple[str, ...]
 
@@ -76,7 +79,6 @@ class Plan:
 @lru_cache(maxsize=REMEMBERED)
 def plan_network(network: Network) -> Plan:
     """Take a lowered network apart."""
-    refuse_steps_back(network, "native")
     host = Host(network)
     network = host.chip
     closing = _closing_nodes(network)
@@ -87,16 +89,25 @@ def plan_network(network: Network) -> Plan:
         network=network,
         sweeps=plan_sweeps(replace(network, nodes=body)),
         closing=closing,
+        reach=_reach(body),
         counted=tuple(name for name in senders(network) if name not in late),
         counted_late=tuple(name for name in senders(network) if name in late),
     )
+
+
+def _reach(nodes: tuple[Node, ...]) -> dict[str, int]:
+    reach: dict[str, int] = {}
+    for edge in (edge for node in nodes for edge in node.inputs if edge.steps_back):
+        reach[edge.source] = max(reach.get(edge.source, 0), edge.steps_back)
+    return reach
 
 
 def _closing_nodes(network: Network) -> tuple[Node, ...]:
     """Give the network's pools and all that follows them, where that can be left to the end.
 
     It cannot where a node with a state, or a signal from before the pool, comes in after a pool,
-    or where two pools speak at different steps: then there are none.
+    where two pools speak at different steps, or where later steps read what they said: then there
+    are none.
     """
     closing: set[str] = set()
     for node in network:
@@ -107,6 +118,9 @@ def _closing_nodes(network: Network) -> tuple[Node, ...]:
             if node.once and not isinstance(node, Accumulator):
                 return ()
             closing.add(node.name)
+    edges = [(node.name in closing, edge) for node in network for edge in node.inputs]
+    if any(e.source in closing and (e.steps_back or not late) for late, e in edges):
+        return ()
     if len({pool.use_lengths for pool in network.of_kind(Accumulator)}) > 1:
         return ()
     return tuple(node for node in network if node.name in closing)
