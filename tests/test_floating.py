@@ -201,7 +201,9 @@ def test_every_float_node_can_be_run() -> None:
 def test_missing_surrogate_is_named(tiny: tuple[Network, Array]) -> None:
     tensors, config = tiny_spikingssm_state(neuron="bptt")
     network = to_float_network(checkpoint_of(tensors, config))
-    with pytest.raises(BackendError, match=r"layers\.0\.lif has no surrogate .*backend 'float'"):
+    with pytest.raises(
+        BackendError, match=r"layers\.0\.lif \(Lif\) has no surrogate .*backend 'float'"
+    ):
         run_float(network, tiny[1], neuron="surrogate")
 
 

@@ -16,9 +16,9 @@ from snn_deploy.cli.main import main
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_digest
-from snn_deploy.nodes.dendrite import Dendrite
+from snn_deploy.nodes.dendrite import ODD_STATE_BITS, Dendrite
 from snn_deploy.quantize.config import parse_settings
-from snn_deploy.quantize.dendrites import ODD_FROM_MODES, ODD_STATE_BITS
+from snn_deploy.quantize.dendrites import ODD_FROM_MODES
 from snn_deploy.reports.rounding import dendrite_rounding
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"

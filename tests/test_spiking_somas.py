@@ -9,6 +9,7 @@ import pytest
 from family_cases import Case, cases
 
 import snn_deploy
+from snn_deploy.compare.accuracy import compare_accuracy
 from snn_deploy.data.inputs import check_data
 from snn_deploy.engines.float_ops import Context
 from snn_deploy.engines.floating import run_float
@@ -269,9 +270,8 @@ NEURONS: dict[str, FloatNode] = {
 }
 
 
-@pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS)
-def test_integers_fire_as_the_float_neuron_does(neuron: FloatNode) -> None:
-    """Away from ties: of 12,000 spikes at 18 bits, a handful."""
+def between(neuron: FloatNode) -> Network:
+    """An input that drives the neuron, and the means of its spikes."""
     decoder = Readout(
         name="decoder",
         inputs=(Edge("soma"),),
@@ -281,7 +281,23 @@ def test_integers_fire_as_the_float_neuron_does(neuron: FloatNode) -> None:
         use_lengths=False,
     )
     source = FloatInput(name="input", channels=WIDTH)
-    network = Network("float", (source, neuron, decoder), "one")
+    return Network("float", (source, neuron, decoder), "one")
+
+
+def test_a_neuron_without_a_surrogate_is_compared_without_one() -> None:
+    network = between(NEURONS["refractory"])
+    x = np.random.default_rng(0).normal(0, 0.7, (4, 50, WIDTH))
+    lowered = compile_network(network, QuantizationConfig(), Calibration(x, None))
+    data = check_data(lowered, inputs=x.astype(np.float32))
+    found = compare_accuracy(lowered, network, data, ReferenceEngine())
+    assert found.surrogate_agreement is found.surrogate_accuracy is None
+    assert {signal.surrogate_mismatch for signal in found.signals} == {None}
+
+
+@pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS)
+def test_integers_fire_as_the_float_neuron_does(neuron: FloatNode) -> None:
+    """Away from ties: of 12,000 spikes at 18 bits, a handful."""
+    network = between(neuron)
     x = np.random.default_rng(0).normal(0, 0.7, (20, 200, WIDTH))
     lowered = compile_network(network, QuantizationConfig(), Calibration(x, None))
     lengths = np.full(len(x), x.shape[1])

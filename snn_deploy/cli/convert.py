@@ -206,12 +206,11 @@ def _same(output: Path, checkpoint: str) -> bool:
 
 
 def _summary(deployment: Any) -> str:
-    from snn_deploy.nodes.dendrite import Dendrite
     from snn_deploy.reports.rounding import dendrite_rounding
 
     network = deployment.network
     somas = network.spiking
-    compartments = sum(2 * d.width * d.bank.modes for d in network.of_kind(Dendrite))
+    compartments = sum(2 * node.width * (node.modes or 0) for node in network)
     rounding = dendrite_rounding(network)
     rounded = f", {rounding}" if rounding.odd else ""
     return (

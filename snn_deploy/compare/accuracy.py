@@ -21,7 +21,6 @@ from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.head import head_batches, predict
 from snn_deploy.engines.registry import Engine
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.passes.pipeline import prepare_network
 from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.run.simulation import Progress, batch_size, output_format, run_batches
@@ -71,7 +70,10 @@ def compare_accuracy(
     errors = SignalErrors(folded, network)
     saturated: Counter[str] = Counter()
     exact, surrogate, integer = [], [], []
-    has_surrogate = all(lif.surrogate is not None for lif in source.of_kind(Lif))
+    has_surrogate = bool(source.spiking) and all(
+        node.has_surrogate  # type: ignore[attr-defined]  # float stage
+        for node in source.spiking
+    )
     batch = batch_size(network, data, errors.shared) // 4 or 1
     for done in run_batches(network, data, engine, errors.shared, progress, batch):
         part, result = data[done.rows], done.result

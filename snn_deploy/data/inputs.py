@@ -14,8 +14,6 @@ from snn_deploy.data.files import read_arrays
 from snn_deploy.data.forms import as_classes, as_signal
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.embedding_table import EmbeddingTable
-from snn_deploy.nodes.float_inputs import TokenInput
 
 __all__ = ["Data", "check_data", "check_inputs", "load_data", "rows_of", "vocabulary_of"]
 
@@ -165,8 +163,8 @@ def check_inputs(
 
 def vocabulary_of(network: Network) -> int | None:
     """Give how many tokens a network knows; None if it reads numbers."""
-    readers = [network.input, *network.consumers(network.input.name)]
-    known = (node.vocabulary for node in readers if isinstance(node, TokenInput | EmbeddingTable))
+    readers: list[Any] = [network.input, *network.consumers(network.input.name)]
+    known = (node.vocabulary for node in readers if node.reads_tokens)
     return next(known, None)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,9 +27,6 @@ from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.stability import unstable_nodes
-from snn_deploy.nodes.float_inputs import TokenInput
-from snn_deploy.nodes.nplr_ssm import NplrSsm
-from snn_deploy.nodes.ssm import DiagonalSsm, DssSsm
 
 __all__ = ["FloatEngine", "FloatResult", "SurrogateEngine", "run_float"]
 
@@ -223,7 +220,7 @@ def _run_loop(group: tuple[Node, ...], signals: dict[str, Signal], context: Cont
 
 def _check_surrogate(network: Network) -> None:
     for node in network:
-        if node.spikes and not hasattr(node, "surrogate"):
+        if node.spikes and not node.has_surrogate:  # type: ignore[attr-defined]  # float stage
             raise BackendError(
                 f"{node.name} ({node.kind}) has no surrogate neuron that computes something else: "
                 "use the backend 'float'"
@@ -262,9 +259,8 @@ def _batch_size(network: Network, batch: Signal, neuron: Neuron) -> int:
 
 def _room_for_spectra(network: Network, steps: int) -> dict[str, npt.NDArray[np.complex128]] | None:
     """Give an empty table for the SSMs' spectra, or None if they are too large to keep."""
-    channels = sum(
-        node.width for node in network if isinstance(node, DiagonalSsm | DssSsm | NplrSsm)
-    )
+    nodes: Iterable[Any] = network
+    channels = sum(node.width for node in nodes if node.convolves)
     needed = channels * 4 * steps * 8  # a spectrum holds up to four numbers a step
     return {} if needed <= _SPECTRA_BYTES else None
 
@@ -272,7 +268,7 @@ def _room_for_spectra(network: Network, steps: int) -> dict[str, npt.NDArray[np.
 def _checked_inputs(network: Network, inputs: npt.NDArray[np.generic]) -> Signal:
     """Give the input node's signal, (B, L, width) float64."""
     source = network.input
-    if isinstance(source, TokenInput):
+    if source.reads_tokens:
         _check_tokens(source, inputs)
         inputs = inputs[..., None]
     elif inputs.ndim != 3 or inputs.shape[2] != source.width or inputs.dtype.kind not in "fiub":
@@ -290,7 +286,7 @@ def _checked_inputs(network: Network, inputs: npt.NDArray[np.generic]) -> Signal
     return inputs.astype(np.float64)
 
 
-def _check_tokens(source: TokenInput, inputs: npt.NDArray[np.generic]) -> None:
+def _check_tokens(source: Any, inputs: npt.NDArray[np.generic]) -> None:
     if inputs.ndim != 2 or inputs.dtype.kind not in "iu":
         raise DataError(
             f"inputs have shape {inputs.shape} and type {inputs.dtype}; the network reads integer "

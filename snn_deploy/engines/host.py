@@ -18,9 +18,6 @@ from snn_deploy.errors import DataError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.base import Place
-from snn_deploy.nodes.embedding_table import EmbeddingTable
-from snn_deploy.nodes.positions import Positions
-from snn_deploy.nodes.window import Window
 
 __all__ = ["Host", "HostSignals", "HostStream", "check_mantissas"]
 
@@ -59,9 +56,8 @@ class Host:
         self.network = network
         self.nodes = network.placed("host")
         self.chip = chip_part(network)
-        windows = network.of_kind(Window)
-        self.before: int = max((window.before for window in windows), default=0)
-        self.after: int = max((window.after for window in windows), default=0)
+        reach = [node.reach for node in self.nodes]  # type: ignore[attr-defined]  # integer stage
+        self.before, self.after = map(max, zip(*reach, strict=True))
 
     def compute(
         self, inputs: IntArray, start: int = 0, stop: int | None = None, first: int = 0
@@ -88,7 +84,7 @@ class Host:
             signal, clipped = run_node(node, [signal], place)
             if node.clips:  # type: ignore[attr-defined]  # integer stage
                 saturated[node.name] = clipped
-            if isinstance(node, Window):  # it reads the input: so far nothing was clipped
+            if any(node.reach):  # type: ignore[attr-defined]  # it reads the input: so far nothing was clipped
                 signal = signal[:, start - low : stop - low]
             signals[node.name] = signal
         signals[self.network.input.name] = inputs[:, start:stop]
@@ -153,7 +149,5 @@ def check_mantissas(network: Network, inputs: IntArray, samples: int, first: int
             f"{'±' if form.signed else '0 … '}{form.limit}, the format of node '{node.name}'; "
             "encode inputs with its format first"
         )
-    for lookup in network.of_kind(EmbeddingTable):
-        lookup.check_tokens(inputs)
-    for positions in network.of_kind(Positions):
-        positions.check_positions(first + inputs.shape[1])
+    for reader in host_part(network):
+        reader.check_inputs(inputs, first)  # type: ignore[attr-defined]  # integer stage

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["IntArray", "Record", "Result", "Run", "Values", "no_progress", "senders"]
 
@@ -115,5 +114,5 @@ def senders(network: Network) -> tuple[str, ...]:
     What the host computes sends no messages but the signal that enters the chip.
     """
     chip = chip_part(network)
-    into_synapses = {e.source for node in chip.of_kind(Synapses) for e in node.inputs}
+    into_synapses = {e.source for node in chip if node.synaptic for e in node.inputs}
     return tuple(node.name for node in chip if node.name in into_synapses or node.spikes)

@@ -36,6 +36,10 @@ class Node(ABC):
     """Where it can be computed; where it is, see ``Network.placement``."""
     is_input: ClassVar[bool] = False
     """Whether the outside world feeds it."""
+    reads_tokens: ClassVar[bool] = False
+    """Whether it reads tokens, of which it knows ``vocabulary``."""
+    synaptic: ClassVar[bool] = False
+    """Whether it is the synapses between neurons, no neuron."""
     once: ClassVar[bool] = False
     """Whether it speaks once a sequence."""
     compares_pairs: ClassVar[bool] = False
@@ -65,6 +69,11 @@ class Node(ABC):
     def heeds_lengths(self) -> bool:
         """Whether the last ones of its steps are, as an answer, the last valid ones."""
         return False
+
+    @property
+    def modes(self) -> int | None:
+        """Complex modes a channel, each of which could be a neuron; None: it has no such."""
+        return None
 
     @property
     def first_steps(self) -> int | None:

@@ -33,10 +33,15 @@ class ProgramStep:
         The neuron's.
     batch
         Sequences side by side; their words of state are (batch, width), or (batch, width, modes).
+    observe
+        Called with each quantity that is clipped: its name, and its values after that.
     """
 
-    def __init__(self, program: Program, batch: int) -> None:
+    def __init__(
+        self, program: Program, batch: int, observe: Callable[[str, IntArray], None] | None = None
+    ) -> None:
         self.program = program
+        self._observe = observe
         self._needed = program.every_step
         self._constants: dict[int, IntArray] = {}
         self.clipped = 0
@@ -87,6 +92,8 @@ class ProgramStep:
                 speaks = results[id(self.program.output.arguments[0])]
                 count = _count(result != arguments[0], speaks, value.modes is not None)
             self.clipped += count
+            if self._observe is not None:
+                self._observe(value.name, result)
         elif value.arguments:
             result = _FUNCTIONS[value.operation](*_aligned(value, arguments), *_extra(value))
         else:

@@ -88,7 +88,7 @@ def find_violations(network: Network, profile: Profile) -> tuple[Violation, ...]
     entries = {node.name: node for node in entering(network)}
     network = chip_part(network)
     # what no setting can change comes first
-    most_telling_first = sorted(network, key=lambda node: node.modes is None)  # type: ignore[attr-defined]
+    most_telling_first = sorted(network, key=lambda node: node.modes is None)
     return (
         *(v for node in most_telling_first for v in _check_kind(node, profile)),
         *(v for node in network for v in _check_messages(network, node, profile)),
@@ -189,7 +189,7 @@ def _widths(
 def _sends(network: Network, node: Any) -> bool:
     """Whether a node's output leaves its neuron, so that its width is a message's."""
     return any(
-        edge.source == node.name and (reader.synaptic or path_delay(reader, edge) > 0)  # type: ignore[attr-defined]
+        edge.source == node.name and (reader.synaptic or path_delay(reader, edge) > 0)
         for reader in network.consumers(node.name)
         for edge in reader.inputs
     )

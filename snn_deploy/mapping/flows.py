@@ -11,7 +11,6 @@ from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.populations import Path
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals, stages_of
-from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["Flow", "find_flows", "is_buffered", "only_buffered"]
 
@@ -91,7 +90,7 @@ def _starts(
 def is_buffered(network: Network, path: Path, stages: dict[str, int]) -> bool:
     """Whether a path's messages are read from a buffer, in a later pass than they were sent."""
     later = stages[path.target] > stages[path.source]
-    return later and path.one_to_one and not isinstance(network[path.target], Synapses)
+    return later and path.one_to_one and not network[path.target].synaptic
 
 
 def only_buffered(network: Network, placement: Placement) -> frozenset[str]:

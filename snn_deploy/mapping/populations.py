@@ -21,8 +21,6 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.timing import path_delay
 from snn_deploy.mapping.cost import Lowering, Memory, NodeCost, cost_node
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.nodes.inputs import Input
-from snn_deploy.nodes.synapses import Synapses
 
 __all__ = [
     "Load",
@@ -126,13 +124,13 @@ class Population:
 def find_populations(network: Network, lowering: Lowering = "channel") -> tuple[Population, ...]:
     """Split a lowered network into populations, in order; the input is the host's and in none."""
     graph = nx.Graph()
-    graph.add_nodes_from(node.name for node in network if not isinstance(node, Input))
+    graph.add_nodes_from(node.name for node in network if not node.is_input)
     for node in network:
         sources = zip(node.inputs, network.sources(node), strict=True)
         graph.add_edges_from(
             (edge.source, node.name)
             for edge, source in sources
-            if path_delay(node, edge) == 0 and not isinstance(source, Input)
+            if path_delay(node, edge) == 0 and not source.is_input
         )
     order = {name: index for index, name in enumerate(network.names)}
     members = (sorted(part, key=order.__getitem__) for part in nx.connected_components(graph))
@@ -144,7 +142,7 @@ def find_populations(network: Network, lowering: Lowering = "channel") -> tuple[
 
 def _population(network: Network, names: list[str], lowering: Lowering) -> Population:
     processes = [network[name] for name in names]
-    widths = {node.width for node in processes if not isinstance(node, Synapses)}
+    widths = {node.width for node in processes if not node.synaptic}
     channels = min(widths | {processes[-1].width})
     costs = {
         node.name: _per_channel(cost_node(network, node, lowering), channels) for node in processes
@@ -181,7 +179,7 @@ def _paths(network: Network, processes: Iterable[Any]) -> Iterable[Path]:
     for node in processes:
         for edge, source in zip(node.inputs, network.sources(node), strict=True):
             graded = getattr(source, "output", None) != SPIKE
-            if isinstance(node, Synapses):
+            if node.synaptic:
                 yield Path(
                     edge.source,
                     node.name,
@@ -190,7 +188,7 @@ def _paths(network: Network, processes: Iterable[Any]) -> Iterable[Path]:
                     one_to_one=False,
                     graded=graded,
                 )
-            elif path_delay(node, edge) > 0 or isinstance(source, Input):
+            elif path_delay(node, edge) > 0 or source.is_input:
                 yield Path(edge.source, node.name, source.width, 1, one_to_one=True, graded=graded)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.sweeps import turns
-from snn_deploy.nodes.inputs import Input
 
 __all__ = ["BufferedSignal", "buffered_signals", "stages_of"]
 
@@ -55,7 +54,7 @@ def buffered_signals(network: Network) -> tuple[BufferedSignal, ...]:
             for reader in network.consumers(node.name)
             if turn[reader.name] > turn[node.name]
         )
-        if readers and not isinstance(node, Input):
+        if readers and not node.is_input:
             output: Any = node
             found.append(BufferedSignal(node.name, node.width, output.output.bits, readers))
     return tuple(found)

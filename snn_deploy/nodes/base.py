@@ -67,19 +67,16 @@ class IntegerNode(Node):
     Traits, for whoever asks what a node does and not what it is called:
 
     ``crossing`` is how many steps it takes from the sources to the node's answer; in ``holding`` of
-    them the value does not travel, but stays in the neuron. ``spikes``: it sends binary spikes.
-    ``synaptic``: it is the synapses between neurons, no neuron. ``places``: who can compute it.
-    ``ports``: how many inputs it takes; None: any number. ``reductions``: it exchanges messages
-    within its layer. ``clips``: values can be clipped, and are counted.
+    them the value does not travel, but stays in the neuron. ``ports``: how many inputs it takes;
+    None: any number. ``reductions``: it exchanges messages within its layer. ``clips``: values can
+    be clipped, and are counted.
     """
 
     crossing: ClassVar[int] = 0
     holding: ClassVar[int] = 0
-    synaptic: ClassVar[bool] = False
     ports: ClassVar[int | None] = 1
     reductions: ClassVar[bool] = False
     clips: ClassVar[bool] = True
-    reads_tokens: ClassVar[bool] = False
     lowered: ClassVar[bool] = True
     """Whether a chip's process does it; else a pass makes processes of it."""
 
@@ -91,8 +88,15 @@ class IntegerNode(Node):
         return self.width
 
     @property
-    def modes(self) -> int | None:
-        """Complex modes a channel, each of which could be a neuron; None: it has no such."""
+    def reach(self) -> tuple[int, int]:
+        """How many steps before and after each one it looks at."""
+        return 0, 0
+
+    @property
+    def odd_coefficients(self) -> bool | None:
+        """Whether its coefficients were rounded so that single precision simulates them exactly;
+        None where there is nothing to choose.
+        """
         return None
 
     @property
@@ -136,6 +140,15 @@ class IntegerNode(Node):
         ------
         NetworkError
             Naming the node and the rule.
+        """
+
+    def check_inputs(self, inputs: IntArray, first: int) -> None:
+        """Refuse network inputs (B, L, d_input), from step ``first`` on, that it cannot read.
+
+        Raises
+        ------
+        DataError
+            Naming the token, or the number of steps.
         """
 
     def check_output(self) -> None:

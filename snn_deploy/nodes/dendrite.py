@@ -38,7 +38,10 @@ from snn_deploy.nodes.rules import (
     require_shifts,
 )
 
-__all__ = ["Dendrite", "ModeBank", "QuantizedSsm"]
+__all__ = ["ODD_STATE_BITS", "Dendrite", "ModeBank", "QuantizedSsm"]
+
+ODD_STATE_BITS = 22
+"""Compartments of so many bits times odd coefficients are exact in single precision."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,15 @@ class ModeBank:
         """What the decays' mantissas stand for, r + i s (H, N)."""
         mantissa: npt.NDArray[np.complex128] = self.decay_real + 1j * self.decay_imag
         return mantissa * 2.0**-self.decay_shift
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether single precision simulates it exactly, all coefficients being odd or 0."""
+        parts = (self.decay_real, self.decay_imag, self.readout_real, self.readout_imag)
+        numbers = np.stack(parts)
+        one_shift = bool((self.readout_shift == self.decay_shift).all())
+        odd = bool(((numbers % 2 == 1) | (numbers == 0)).all())
+        return self.state_bits <= ODD_STATE_BITS and one_shift and odd
 
     def check(self, node: Node, source_bits: int) -> None:
         """Check shapes, widths, and that every mode decays."""
@@ -233,6 +245,10 @@ class Dendrite(_Driven):
     @property
     def modes(self) -> int:
         return self.bank.modes
+
+    @property
+    def odd_coefficients(self) -> bool:
+        return self.bank.is_odd
 
     @property
     def runs_backwards(self) -> bool:

@@ -123,6 +123,9 @@ class EmbeddingTable(IntegerNode):
         scaled = fp.multiply_shift(total, rescale.mantissa, rescale.shift) + rescale.bias
         return fp.saturate(scaled, self.output.bits)
 
+    def check_inputs(self, inputs: IntArray, first: int) -> None:
+        self.check_tokens(inputs)
+
     def check_tokens(self, tokens: IntArray) -> None:
         """Refuse tokens that the table does not have.
 

@@ -63,6 +63,7 @@ class TokenInput(FloatNode):
     is_input: ClassVar[bool] = True
     stream: ClassVar[str | None] = None
     from_tables: ClassVar[bool] = True
+    reads_tokens: ClassVar[bool] = True
 
     vocabulary: int
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.errors import BackendError
 from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
@@ -63,17 +62,17 @@ class Lif(FloatNode):
     def width(self) -> int:
         return int(self.threshold.shape[0])
 
+    @property
+    def has_surrogate(self) -> bool:
+        return self.surrogate is not None
+
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         from snn_deploy.engines.float_dynamics import fire_exact, fire_surrogate
 
         drive = sources[0] / self.threshold
         if context.neuron == "exact":
             return fire_exact(drive, self.decay)
-        if self.surrogate is None:
-            raise BackendError(
-                f"{self.name} has no surrogate neuron: this network was trained with the exact LIF "
-                "neuron; use the backend 'float'"
-            )
+        assert self.surrogate is not None  # else the engine refuses it
         return fire_surrogate(drive, self.surrogate)
 
     def start(self, batch: int, context: Context) -> Step:

@@ -33,9 +33,10 @@ class FloatNode(Node):
     its signal's width in bits; None where the kind chooses its own format. ``from_tables``: the
     signal depends on tables only, if what it reads does, so that every value is known
     beforehand. ``driven``: what it reads is a drive, of one exponent for all channels.
-    ``adds``: it is the sum of what it reads. ``governed_by`` says which settings govern the
-    error of its integer form; ``narrowable`` names those that a search for cheaper formats may
-    narrow.
+    ``adds``: it is a sum, whose format what only it reads takes. ``compensates``: its weights'
+    rounding makes errors good by moments of what it reads. ``convolves``: it is computed with
+    spectra, as long as the sequence. ``governed_by`` says which settings govern the error of its
+    integer form; ``narrowable`` names those that a search for cheaper formats may narrow.
     """
 
     spikes: ClassVar[bool] = False
@@ -44,12 +45,24 @@ class FloatNode(Node):
     from_tables: ClassVar[bool] = False
     driven: ClassVar[bool] = False
     adds: ClassVar[bool] = False
+    compensates: ClassVar[bool] = False
+    convolves: ClassVar[bool] = False
     governed_by: ClassVar[str] = "residual_bits"
     narrowable: ClassVar[tuple[str, ...]] = ()
 
     @property
     def pointwise(self) -> bool:
         """Whether a step's answer depends on that step alone."""
+        return False
+
+    @property
+    def has_surrogate(self) -> bool:
+        """Whether it was trained as a surrogate, which computes something else."""
+        return False
+
+    @property
+    def follows_maximum(self) -> bool:
+        """Whether its threshold follows the largest value of each step."""
         return False
 
     @property

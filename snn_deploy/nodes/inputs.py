@@ -50,7 +50,7 @@ class Input(IntegerNode):
             return
         for reader in network.consumers(self.name):
             rule = f"'{reader.name}' reads it, so its output must be signed, or spikes, {SPIKE}"
-            require(getattr(reader, "reads_tokens", False), self, rule)
+            require(reader.reads_tokens, self, rule)
 
     def check_output(self) -> None:
         """Any format will do: see :meth:`check`."""

@@ -25,6 +25,7 @@ class Linear(FloatNode):
     """``y[t] = weight · x[t] + bias``; weight (out, in), bias (out,)."""
 
     pointwise: ClassVar[bool] = True
+    compensates: ClassVar[bool] = True
     governed_by: ClassVar[str] = "weight_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("weight_bits",)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ class NplrSsm(FloatNode):
     but a mixes the M states (conjugate pairs, so no factor 2). With ``taps`` only the newest (and
     the nearest future) that many steps count. a (H, M, M); b, c, c_reverse (H, M); d (H,).
     """
+
+    convolves: ClassVar[bool] = True
 
     a: Complex
     b: Complex

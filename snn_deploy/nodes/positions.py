@@ -65,6 +65,9 @@ class Positions(IntegerNode):
         x = sources[0] if self.align is None else fp.signed_shift(sources[0], self.align)
         return fp.saturate(x + self.table[place.start : stop], self.output.bits)
 
+    def check_inputs(self, inputs: IntArray, first: int) -> None:
+        self.check_positions(first + inputs.shape[1])
+
     def check_positions(self, steps: int) -> None:
         """Refuse sequences that are longer than the table.
 

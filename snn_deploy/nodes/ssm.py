@@ -34,6 +34,7 @@ class DiagonalSsm(FloatNode):
     """
 
     stream: ClassVar[str | None] = None
+    convolves: ClassVar[bool] = True
     governed_by: ClassVar[str] = "decay_bits, readout_bits or state_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("decay_bits", "readout_bits", "state_bits")
 
@@ -111,6 +112,8 @@ class DssSsm(FloatNode):
     regularised. a, b, c, d and c_reverse as there; pole (H, N), the continuous-time eigenvalues.
     (Gupta, Gu and Berant 2022, "Diagonal State Spaces", DSS-softmax, as coded in S4.)
     """
+
+    convolves: ClassVar[bool] = True
 
     a: Complex
     b: Complex

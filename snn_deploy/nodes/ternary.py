@@ -44,6 +44,10 @@ class Ternary(FloatNode):
     def width(self) -> int:
         return self.channels
 
+    @property
+    def follows_maximum(self) -> bool:
+        return self.maximum is None
+
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return self.fire(sources[0])
 

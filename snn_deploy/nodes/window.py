@@ -46,6 +46,10 @@ class Window(IntegerNode):
         return f"window of {self.steps} steps"
 
     @property
+    def reach(self) -> tuple[int, int]:
+        return self.before, self.after
+
+    @property
     def input_width(self) -> int:
         return self.channels
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy import fixedpoint as fp
 from snn_deploy.compare.metrics import share_of_right
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.head import predict
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.loops import delayed
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.lif import LifSoma
-from snn_deploy.nodes.synapses import Synapses
+from snn_deploy.ir.program_step import ProgramStep, run_program
+from snn_deploy.nodes.base import Place
 from snn_deploy.reports.deployed import report_deployment
 from snn_deploy.run.simulation import Progress, output_format, run_batches
 
@@ -47,7 +47,7 @@ class Signal:
     Parameters
     ----------
     node, quantity
-        Whose, and what: ``output``, ``sum``, ``state``, ``value``, ``membrane``.
+        Whose, and what: ``output``, ``sum``, ``state``, ``value``, ``membrane``, …
     limit
         The largest that fits.
     usual, largest
@@ -212,17 +212,17 @@ def observe_signals(
     for group in _groups(network, room // count):
         (done,) = run_batches(network, sample, engine, group, batch=count)
         for name in group:
-            _observe(network[name], network, done.result, seen, spikes)
+            _observe(network[name], network, done.result, sample.lengths, seen, spikes)
     return tuple(_signals(network, seen)), spikes, len(sample)
 
 
 def _groups(network: Network, room: int) -> Iterator[list[str]]:
-    """Split the nodes into runs that ``room`` channels hold; a soma's drive is traced with it."""
+    """Split the nodes into runs that ``room`` channels hold; a soma's are with what it reads."""
     group: list[str] = []
     used = 0
     for node in network:
         wanted = [source.name for source in network.sources(node)]
-        wanted = [*(wanted if isinstance(node, LifSoma) else ()), node.name]
+        wanted = [*(wanted if node.spikes else ()), node.name]
         width = sum(network[name].width for name in wanted)
         if group and used + width > room:
             yield group
@@ -237,29 +237,31 @@ def _observe(
     node: Any,
     network: Network,
     result: Result,
+    lengths: IntArray,
     seen: dict[tuple[str, str], _Range],
     spikes: dict[str, npt.NDArray[np.bool_]],
 ) -> None:
     signal = result.trace[node.name]
-    if isinstance(node, LifSoma):
-        (drive,) = network.sources(node)
-        seen[node.name, "membrane"] = _Range.of(_membranes(node, result.trace[drive.name]))
+    if node.spikes:
+        for quantity, values in _inside(node, network, result, lengths).items():
+            seen[node.name, quantity] = _Range.of(np.concatenate([x.ravel() for x in values]))
         spikes[node.name] = signal[0] != 0
     else:
-        quantity = "sum" if isinstance(node, Synapses) else "output"
+        quantity = "sum" if node.synaptic else "output"
         seen[node.name, quantity] = _Range.of(signal)
 
 
-def _membranes(soma: LifSoma, drive: IntArray) -> IntArray:
-    """Give the membrane before its reset at every step, from the drive (B, L, width)."""
-    membranes = np.empty_like(drive)
-    v = np.zeros_like(drive[:, 0])
-    for step in range(drive.shape[1]):
-        current = np.left_shift(drive[:, step], fp.LIF_ALIGN_BITS)
-        before, _ = fp.saturate(fp.decay_towards_zero(v, soma.decay) + current, fp.MEMBRANE_BITS)
-        membranes[:, step] = before
-        v = np.where(before > soma.threshold << fp.LIF_ALIGN_BITS, 0, before)
-    return membranes
+def _inside(
+    node: Any, network: Network, result: Result, lengths: IntArray
+) -> dict[str, list[IntArray]]:
+    """Run a neuron's program again on what it read; give what it clips inside, name by name."""
+    sources = [delayed(result.trace[edge.source], edge.steps_back) for edge in node.inputs]
+    batch, steps = sources[0].shape[:2]
+    found: dict[str, list[IntArray]] = {}
+    step = ProgramStep(node.program, batch, lambda name, x: found.setdefault(name, []).append(x))
+    clock = node.clock(Place(lengths, steps), steps)
+    run_program(node.program, sources, clock, node.runs_backwards, step)
+    return found
 
 
 def _signals(network: Network, seen: dict[tuple[str, str], _Range]) -> Iterator[Signal]:

@@ -153,7 +153,7 @@ def _line(
 
 def _draw_box(node: Node, box: _Box) -> Element:
     signal: Any = getattr(node, "output", "float")
-    kind = "unfamiliar" if node.kind not in _KINDS else node.kind.lower()
+    is_neuron = node.spikes or node.modes is not None
     name = node.name.removeprefix(f"{layer_of(node.name)}.")
     return element(
         "g",
@@ -161,17 +161,8 @@ def _draw_box(node: Node, box: _Box) -> Element:
         element("rect", x=box.x, y=box.y, width=_WIDTH, height=_HEIGHT, rx=3),
         element("text", _shortened(name, _LONGEST), class_="name", x=box.x + 8, y=box.y + 16),
         element("text", f"{node.kind} {node.width}", class_="kind", x=box.x + 8, y=box.y + 31),
-        class_=f"box {kind}",
+        class_="box neuron" if is_neuron else "box",
     )
-
-
-_KINDS = frozenset(
-    (
-        *("Input", "EmbeddingTable", "Positions", "Window"),
-        *("Synapses", "Requantize", "Dendrite", "LifSoma", "Gate"),
-        *("Accumulator", "RunningSum", "Normalize"),
-    )
-)
 
 
 def _shortened(text: str, most: int) -> str:

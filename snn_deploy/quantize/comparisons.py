@@ -8,7 +8,7 @@ comparisons on calibration data, and not by their error on average.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from snn_deploy.engines.floating import run_float
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.linear import Linear
 
 __all__ = ["Comparison", "levels_of", "measure_comparisons"]
 
@@ -80,9 +79,10 @@ def levels_of(network: Network, name: str) -> Real | None:
     return np.concatenate(known) if known else None
 
 
-def _compared(network: Network) -> Iterator[tuple[Linear, tuple[str, Real]]]:
+def _compared(network: Network) -> Iterator[tuple[Any, tuple[str, Real]]]:
     """Give every linear layer whose answer, or a sum of it and others, is compared with levels."""
-    for linear in network.of_kind(Linear):
+    nodes: Iterable[Any] = network
+    for linear in (node for node in nodes if node.compensates):
         reached = [linear.name]
         for name in reached:
             levels = levels_of(network, name)

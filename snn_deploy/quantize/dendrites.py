@@ -20,7 +20,7 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.nodes.dendrite import ModeBank, QuantizedSsm
+from snn_deploy.nodes.dendrite import ODD_STATE_BITS, ModeBank, QuantizedSsm
 from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
 from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.quantize.config import QuantizationConfig
@@ -31,7 +31,6 @@ __all__ = ["quantize_decay", "quantize_ssm"]
 Complex = npt.NDArray[np.complex128]
 Real = npt.NDArray[np.float64]
 
-ODD_STATE_BITS = 22
 ODD_SKIP_SHIFT = 22
 ODD_FROM_BITS = 14  # of a coefficient: below, its last bit cannot be spared
 ODD_FROM_MODES = 16  # a channel: below, its modes make too little good

@@ -12,7 +12,6 @@ from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.residual import Residual
 from snn_deploy.quantize.comparisons import levels_of
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
@@ -53,7 +52,7 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
         if node.stream is not None  # type: ignore[attr-defined]  # float stage
     }
     largest = {name: np.maximum(x, highest_level(network, name)) for name, x in largest.items()}
-    for residual in network.of_kind(Residual):
+    for residual in (node for node in network if node.adds):  # type: ignore[attr-defined]
         added = [residual.name, *_layer_outputs(network, residual)]
         widest = np.max([largest[name] for name in added], axis=0)
         largest.update(dict.fromkeys(added, widest))
@@ -112,7 +111,7 @@ def _drives(
         drives = [s for s in network.sources(node) if getattr(node, "driven", False)]
         for drive in (s for s in drives if s.name in largest):
             parts = [drive.name]
-            if isinstance(drive, Residual):
+            if drive.adds:  # type: ignore[attr-defined]  # float stage
                 parts += _layer_outputs(network, drive)
             bits = config.at(drive.name).drive_bits
             reach = [ranges.reach(n, config.at(n), bits, together=True).max() for n in parts]
@@ -122,7 +121,7 @@ def _drives(
     return formats
 
 
-def _layer_outputs(network: Network, residual: Residual) -> list[str]:
+def _layer_outputs(network: Network, residual: Node) -> list[str]:
     """Name what only this residual connection reads: the layer's output, not the stream."""
     sources = network.sources(residual)
     return [source.name for source in sources if len(network.consumers(source.name)) == 1]

@@ -14,7 +14,6 @@ from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.linear import Linear
 from snn_deploy.quantize.comparisons import Comparison, measure_comparisons
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.histogram import MagnitudeHistogram
@@ -88,7 +87,7 @@ def measure_ranges(
     count = dict.fromkeys(network.names, 0)
     histograms: dict[str, MagnitudeHistogram] = {}
     spikes = {node.name for node in network if node.spikes}
-    read = {linear.inputs[0].source for linear in network.of_kind(Linear)}
+    read = {node.inputs[0].source for node in network if node.compensates}  # type: ignore[attr-defined]
 
     def record(name: str, sample: int, step: int, signal: Real) -> None:
         if name in known:

@@ -14,7 +14,6 @@ from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.timing import path_delay
-from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["Activity", "Counted", "gather_activity", "message_sources"]
 
@@ -90,9 +89,7 @@ def message_sources(network: Network) -> tuple[Node, ...]:
         edge.source
         for node in chip
         for edge in node.inputs
-        if isinstance(node, Synapses)
-        or path_delay(node, edge) > 0
-        or edge.source == chip.input.name
+        if node.synaptic or path_delay(node, edge) > 0 or edge.source == chip.input.name
     }
     return tuple(node for node in chip if node.name in sources or node.spikes)
 

@@ -15,7 +15,6 @@ from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.populations import Path, Population
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals, stages_of
-from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.activity import Activity
 
 __all__ = ["Events", "count_events"]
@@ -138,7 +137,7 @@ def _operations(network: Network, path: Path, activity: Activity) -> Events:
     graded = path.graded
     executed = int(sent.sum()) * path.fan_out
     carried_out = Events(macs=executed if graded else 0, acs=0 if graded else executed)
-    if not isinstance(target, Synapses):
+    if not target.synaptic:
         return carried_out  # no weights: not what NeuroBench counts
     effective = int(sent @ np.count_nonzero(target.weight, axis=0))
     return carried_out + Events(

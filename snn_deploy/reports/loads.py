@@ -19,7 +19,6 @@ from snn_deploy.mapping.mesh import Link, links_between, site_of
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals, stages_of
-from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.reports.activity import Activity
 
 __all__ = ["PassLoads", "count_loads"]
@@ -68,9 +67,7 @@ def count_loads(
     passes = []
     for stage in range(max(stages.values(), default=0) + 1):
         names = {
-            node.name
-            for node in network
-            if stages[node.name] == stage and not getattr(node, "reversed_time", False)
+            node.name for node in network if stages[node.name] == stage and not node.runs_backwards
         }
         loads = _empty(placement, _steps(activity))
         loads.lif_updates += _updates(placement, names)
@@ -82,8 +79,8 @@ def count_loads(
         _add_writes(loads, network, placement, names)
         _add_routers(loads, placement, profile)
         passes.append(loads)
-    for node in network.of_kind(Dendrite):
-        if node.reversed_time:
+    for node in network:
+        if node.runs_backwards:
             loads = _empty(placement, 1)
             loads.lif_updates += _updates(placement, {node.name})
             _add_own(loads, placement, {node.name})

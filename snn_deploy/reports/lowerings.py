@@ -10,7 +10,6 @@ from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.placement import Objective, place_network
 from snn_deploy.mapping.populations import find_populations, state_fits
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.reports.activity import Activity
 from snn_deploy.reports.energy import Range, add_ranges, dynamic_energy
 from snn_deploy.reports.events import Events, count_events
@@ -46,7 +45,7 @@ def compare_lowerings(
     network: Network, profile: Profile, activity: Activity, objective: Objective
 ) -> tuple[LoweringCost, ...]:
     """Cost both lowerings; nothing where there are no dendrites or no cores."""
-    if profile.cores is None or not any(d.bank.modes for d in network.of_kind(Dendrite)):
+    if profile.cores is None or not any(node.modes for node in network):
         return ()
     ways: tuple[Lowering, ...] = ("channel", "mode")
     return tuple(_cost(network, profile, activity, objective, way) for way in ways)

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.nodes.dendrite import Dendrite
-from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.events import Events
 
 __all__ = ["PaperCount", "count_as_papers_do"]
@@ -68,11 +66,11 @@ def count_as_papers_do(
         return None
     spiking = [
         events[node.name]
-        for node in network.of_kind(Synapses)
-        if network.sources(node)[0].output == SPIKE  # type: ignore[attr-defined]  # lowered stage
+        for node in network
+        if node.synaptic and network.sources(node)[0].output == SPIKE  # type: ignore[attr-defined]  # lowered stage
     ]
     ann_macs, snn_acs = sum(e.dense for e in spiking), sum(e.acs for e in spiking)
-    modes = sum(node.width * node.bank.modes for node in network.of_kind(Dendrite))
+    modes = sum(node.width * (node.modes or 0) for node in network)
     recurrence = MACS_PER_MODE * modes * steps
     graded = sum(e.macs for e in events.values()) * mac.typical
     neurons = sum(e.neuron_macs for e in events.values()) * inner.typical

@@ -19,7 +19,6 @@ from snn_deploy.mapping.host import HostWork, host_work
 from snn_deploy.mapping.placement import Objective, Placement, place_network
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals
-from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.reports.activity import Activity, Counted, gather_activity
 from snn_deploy.reports.energy import (
     EnergyItem,
@@ -297,7 +296,7 @@ class _Context:
 
     def _speaks_to_synapses(self, node: str) -> bool:
         readers = self.network.consumers(node)
-        return any(isinstance(reader, Synapses) for reader in readers)
+        return any(reader.synaptic for reader in readers)
 
 
 def _estimate(

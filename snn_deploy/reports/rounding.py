@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.dendrite import Dendrite, ModeBank
-from snn_deploy.quantize.dendrites import ODD_STATE_BITS
 
 __all__ = ["DendriteRounding", "dendrite_rounding"]
 
@@ -37,19 +33,10 @@ class DendriteRounding:
 def dendrite_rounding(network: Network) -> DendriteRounding:
     """Tell from a lowered network's integers how its dendrites were rounded."""
     odd: dict[str, bool] = {}
-    for dendrite in network.of_kind(Dendrite):
-        layer = dendrite.name.removesuffix(".forward").removesuffix(".reverse")
-        odd[layer] = odd.get(layer, True) and _is_odd(dendrite.bank)
+    for node in network:
+        chosen_odd = node.odd_coefficients  # type: ignore[attr-defined]  # integer stage
+        if chosen_odd is not None:
+            layer = node.name.removesuffix(".forward").removesuffix(".reverse")
+            odd[layer] = odd.get(layer, True) and chosen_odd
     chosen = {kind: tuple(name for name in odd if odd[name] is kind) for kind in (True, False)}
     return DendriteRounding(chosen[True], chosen[False])
-
-
-def _is_odd(bank: ModeBank) -> bool:
-    parts = (bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag)
-    numbers = np.stack(parts)
-    one_shift = bool((bank.readout_shift == bank.decay_shift).all())
-    return (
-        bank.state_bits <= ODD_STATE_BITS
-        and one_shift
-        and bool(((numbers % 2 == 1) | (numbers == 0)).all())
-    )

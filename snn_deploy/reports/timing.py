@@ -21,7 +21,6 @@ from snn_deploy.ir.timing import arrival
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.schema import Time
-from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.reports.activity import Activity
 from snn_deploy.reports.energy import Range
 from snn_deploy.reports.loads import PassLoads, count_loads
@@ -138,7 +137,7 @@ def pipeline_steps(network: Network, placement: Placement) -> int:
     latency: dict[str, int] = {}
     for node in network:
         arrivals = (arrival(latency, edge) for edge in node.inputs if edge.source in latency)
-        latency[node.name] = max(arrivals, default=0) + extra * isinstance(node, Dendrite)
+        latency[node.name] = max(arrivals, default=0) + extra * (node.modes is not None)
     return latency[network.output.name]
 
 

@@ -25,7 +25,6 @@ from snn_deploy.errors import ConfigError, DataError, TargetError
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.passes.fix_maxima import FixMaxima
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -288,7 +287,7 @@ def _memory(network: Network) -> int:
 
 
 def _mean_weight_bits(network: Network) -> float:
-    synapses = network.of_kind(Synapses)
+    synapses: list[Any] = [node for node in network if node.synaptic]
     if not synapses:
         raise DataError("the network has no synapses to narrow")
     sizes = np.array([s.weight.size for s in synapses], dtype=np.float64)

@@ -6,8 +6,9 @@ the same threshold for every input: whether that is good enough, data must say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,6 @@ import numpy.typing as npt
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.ternary import Ternary
 
 __all__ = ["FixedMaxima", "fix_maxima"]
 
@@ -59,14 +59,14 @@ def fix_maxima(
     ConfigError
         If the network has no maximum to fix.
     """
-    names = [node.name for node in network.of_kind(Ternary) if node.maximum is None]
+    nodes: Iterable[Any] = network
+    names = [node.name for node in nodes if node.follows_maximum]
     if not names:
         raise ConfigError("the network has no ternary spikes that follow a maximum")
     wanted = run_float(network, inputs, lengths, record=names).signals
     changed: dict[str, float] = {}
     for name in names:
-        node = network[name]
-        assert isinstance(node, Ternary)
+        node: Any = network[name]
         drive = node.inputs[0].source
         x = run_float(network, inputs, lengths, record=[drive]).signals[drive]
         mean = float(np.abs(x).max(axis=-1).mean())
