@@ -28,7 +28,7 @@ from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.nodes.crossing_soma import CrossingSoma
-from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_lif import Lif
@@ -43,6 +43,7 @@ from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.quantized_ssm import QuantizedSsm
 from snn_deploy.nodes.readout import Readout, ReadoutMode
 from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma

@@ -32,13 +32,14 @@ from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes.base import Place
 from snn_deploy.nodes.crossing_soma import CrossingSoma
-from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.gate import Gate
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
 from snn_deploy.nodes.pooling import Accumulator
+from snn_deploy.nodes.quantized_ssm import QuantizedSsm
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.synapses import Synapses

@@ -29,12 +29,13 @@ from snn_deploy.ir.text import format_network
 from snn_deploy.ir.timing import latencies
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes.affine import Affine
-from snn_deploy.nodes.dendrite import Dendrite, QuantizedSsm
+from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.nodes.gate import Gate, QuantizedGlu
 from snn_deploy.nodes.glu import Glu
 from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.quantized_ssm import QuantizedSsm
 from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.ssm import DiagonalSsm

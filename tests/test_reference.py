@@ -39,7 +39,7 @@ from snn_deploy.ir.node import Node
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.crossing_soma import CrossingSoma
-from snn_deploy.nodes.dendrite import Dendrite, ModeBank, QuantizedSsm
+from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.inputs import Input
@@ -49,6 +49,7 @@ from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.positions import Positions
+from snn_deploy.nodes.quantized_ssm import QuantizedSsm
 from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.registry import legal_kinds

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from snn_deploy.nodes.registry import kind_names
+
 MOST_PARAMETERS = 8
 MOST_LINES = 400
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +31,13 @@ KERNELS = {
 
 VOCABULARY = {"snn_deploy/ir/program.py"}
 """All operations that a neuron's program may use, told in one place."""
+
+BY_KIND = {
+    "snn_deploy/engines/native/",
+    "snn_deploy/engines/lava/",
+    "snn_deploy/training/operations.py",
+}
+"""Where a table says what replaces a kind's own step: numba's, Lava's and PyTorch's."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -72,6 +81,49 @@ def test_no_file_of_the_package_is_long() -> None:
 def test_what_is_called_a_kernel_is_compiled(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert any(mark in text for mark in ("@inlined", "@compiled", "compiled(", "@intrinsic"))
+
+
+def told_apart(text: str, kinds: frozenset[str]) -> list[str]:
+    """Name the kinds of node that a file does more with than make one, or say so in a signature."""
+    tree = ast.parse(text)
+    allowed: set[int] = set()
+    for node in ast.walk(tree):
+        made = [node.func] if isinstance(node, ast.Call) else []
+        said = [getattr(node, name, None) for name in ("annotation", "returns")]
+        for part in (*made, *(x for x in said if x is not None)):
+            inner = ast.walk(part) if part in said else (part,)
+            allowed |= {id(name) for name in inner}
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return [name.id for name in names if name.id in kinds and id(name) not in allowed]
+
+
+def test_a_node_is_asked_what_it_does_and_not_what_it_is() -> None:
+    kinds = frozenset(kind_names())
+    exempt = (*BY_KIND, "snn_deploy/nodes/")
+    found = {
+        name: told_apart(text, kinds)
+        for name, text in sources()
+        if name.startswith("snn_deploy/") and not name.startswith(exempt)
+    }
+    assert len(found) > 150
+    assert {name: kinds for name, kinds in found.items() if kinds} == {}
+
+
+def test_which_questions_would_be_found() -> None:
+    kinds = frozenset(("Lif", "Gate"))
+    asks = (
+        "isinstance(node, Lif)",
+        "isinstance(node, Lif | Sum)",
+        "network.of_kind(Lif)",
+        "type(node) is Lif",
+        "SPIKING = (Lif, Sum)",
+        "TABLE: dict[type, int] = {Lif: 1}",
+        "match node:\n    case Lif():\n        pass",
+        "def f(node=Lif): ...",
+    )
+    assert [told_apart(text, kinds) for text in asks] == [["Lif"]] * len(asks)
+    fine = ("Lif(name='a')", "def f(x: Lif) -> Gate | None: ...", "x: list[Lif] = []", "Sum")
+    assert [told_apart(text, kinds) for text in fine] == [[]] * len(fine)
 
 
 def test_what_would_be_found() -> None:

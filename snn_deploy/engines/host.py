@@ -149,5 +149,5 @@ def check_mantissas(network: Network, inputs: IntArray, samples: int, first: int
             f"{'±' if form.signed else '0 … '}{form.limit}, the format of node '{node.name}'; "
             "encode inputs with its format first"
         )
-    for reader in host_part(network):
+    for reader in network.placed("host"):
         reader.check_inputs(inputs, first)  # type: ignore[attr-defined]  # integer stage

@@ -27,6 +27,7 @@ from snn_deploy.nodes.rules import (
 
 if TYPE_CHECKING:
     from snn_deploy.ir.network import Network
+    from snn_deploy.nodes.synapses import QuantizedLinear
 
 __all__ = ["Int8", "Int32", "IntegerNode", "Place", "Rescale", "check_rescale", "rescaled"]
 
@@ -68,13 +69,14 @@ class IntegerNode(Node):
 
     ``crossing`` is how many steps it takes from the sources to the node's answer; in ``holding`` of
     them the value does not travel, but stays in the neuron. ``ports``: how many inputs it takes;
-    None: any number. ``reductions``: it exchanges messages within its layer. ``clips``: values can
-    be clipped, and are counted.
+    None: any number. ``weighted``: it has a matrix of weights. ``reductions``: it exchanges
+    messages within its layer. ``clips``: values can be clipped, and are counted.
     """
 
     crossing: ClassVar[int] = 0
     holding: ClassVar[int] = 0
     ports: ClassVar[int | None] = 1
+    weighted: ClassVar[bool] = False
     reductions: ClassVar[bool] = False
     clips: ClassVar[bool] = True
     lowered: ClassVar[bool] = True
@@ -150,6 +152,20 @@ class IntegerNode(Node):
         DataError
             Naming the token, or the number of steps.
         """
+
+    def unrolled(self) -> tuple[Node, ...]:
+        """Give the nodes of one direction of time that it becomes; the last one has its name."""
+        return (self,)
+
+    def split(self, network: Network) -> Mapping[str, tuple[Node, ...]]:
+        """Give what it and its reader become, by name, where synapses leave a neuron of it."""
+        return {}
+
+    def behind(self, linear: QuantizedLinear) -> Node | None:
+        """Give the neuron that it is behind a linear layer's synapses, whose sums it rescales
+        itself; None: it leaves that to another.
+        """
+        return None
 
     def check_output(self) -> None:
         """Check the format that it sends."""

@@ -1,4 +1,4 @@
-"""Dendrite: complex modes as pairs of compartments; and the diagonal SSM that becomes them."""
+"""Dendrite: complex modes as pairs of compartments."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from snn_deploy.ir.program import (
     sum_modes,
 )
 from snn_deploy.ir.program_bounds import Interval
-from snn_deploy.ir.program_step import run_program
-from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, IntArray, IntegerNode, Place
+from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, IntegerNode
 from snn_deploy.nodes.mode_bounds import contribution_bound, state_bound
 from snn_deploy.nodes.rules import (
     MAX_FACTOR_BITS,
@@ -38,7 +37,7 @@ from snn_deploy.nodes.rules import (
     require_shifts,
 )
 
-__all__ = ["ODD_STATE_BITS", "Dendrite", "ModeBank", "QuantizedSsm"]
+__all__ = ["ODD_STATE_BITS", "Dendrite", "ModeBank"]
 
 ODD_STATE_BITS = 22
 """Compartments of so many bits times odd coefficients are exact in single precision."""
@@ -137,7 +136,7 @@ class ModeBank:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Driven(IntegerNode):
+class Driven(IntegerNode):
     """What gives a soma its drive: banks of modes and a path that skips them."""
 
     skip_mantissa: Int32
@@ -194,43 +193,7 @@ class _Driven(IntegerNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class QuantizedSsm(_Driven):
-    """A quantised diagonal SSM: ``y = sat(rs(forward + skip [+ reverse], drive_shift))``.
-
-    ``forward`` is the sum over its modes of their contributions, within ``sum_bits``; ``skip`` is
-    ``ms(x, skip_mantissa, skip_shift)``, (H,) each; ``reverse`` sums a second bank that runs from
-    the last step to the first and gives at step t what it had gathered from the steps after t.
-    """
-
-    lowered = False
-
-    forward: ModeBank
-    reverse: ModeBank | None
-
-    @property
-    def banks(self) -> tuple[ModeBank, ...]:
-        return (self.forward,) if self.reverse is None else (self.forward, self.reverse)
-
-    def run(self, sources: Sequence[IntArray], place: Place) -> tuple[IntArray, int]:
-        """Run whole signals, each bank in its own direction of time."""
-        parts, clipped = [sources[0]], 0
-        for backwards, bank in enumerate(self.banks):
-            tracer = Tracer(self.width)
-            program = tracer.program(bank.step(tracer, tracer.input(), bool(backwards)))
-            drive, count = run_program(program, sources, {}, bool(backwards))
-            parts.append(drive)
-            clipped += count
-        tracer = Tracer(self.width)
-        total = tracer.input(1)
-        for port in range(2, len(parts)):
-            total = total + tracer.input(port)
-        closing = tracer.program(self.driven(tracer, tracer.input(), total))
-        y, count = run_program(closing, parts, {})
-        return y, clipped + count
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Dendrite(_Driven):
+class Dendrite(Driven):
     """Compartments that feed one soma a channel: ``y = sat(rs(Σ_modes contribution + skip, k))``.
 
     k is ``drive_shift``; ``skip = ms(x, skip_mantissa, skip_shift)``; no partial sum can leave

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -61,6 +61,13 @@ class Lif(FloatNode):
     @property
     def width(self) -> int:
         return int(self.threshold.shape[0])
+
+    @property
+    def unfolded(self) -> Signal | None:
+        return None if np.all(self.threshold == 1.0) else self.threshold
+
+    def folded(self) -> Lif:
+        return replace(self, threshold=np.ones_like(self.threshold))
 
     @property
     def has_surrogate(self) -> bool:

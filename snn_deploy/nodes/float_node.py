@@ -66,6 +66,16 @@ class FloatNode(Node):
         return False
 
     @property
+    def depends_on_length(self) -> bool:
+        """Whether its weights are others for sequences of another length: see :meth:`at_length`."""
+        return False
+
+    @property
+    def unfolded(self) -> Signal | None:
+        """A threshold (width,) that can be folded into what it reads; None: there is none."""
+        return None
+
+    @property
     def grows(self) -> bool:
         """Whether its signal grows with the length of the sequence."""
         return False
@@ -123,6 +133,24 @@ class FloatNode(Node):
         NetworkError
             Naming the node and the rule.
         """
+
+    def at_length(self, steps: int) -> FloatNode:
+        """Give what it is for sequences of ``steps`` steps, padding included.
+
+        Raises
+        ------
+        UnsupportedNetworkError
+            If its weights depend on each sequence's own length.
+        """
+        return self
+
+    def divided(self, divisor: Signal) -> FloatNode | None:
+        """Give what has its signal over ``divisor`` (width,); None: another node must divide."""
+        return None
+
+    def folded(self) -> FloatNode:
+        """Give what it is behind a signal that was divided by the threshold ``unfolded``."""
+        return self
 
     def quantize(self, builder: Builder) -> None:
         """Add its integer form.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.program import (
@@ -34,6 +36,9 @@ from snn_deploy.nodes.rules import (
     require_shape,
     require_shifts,
 )
+
+if TYPE_CHECKING:
+    from snn_deploy.nodes.synapses import QuantizedLinear
 
 __all__ = ["Gate", "QuantizedGlu", "SigmoidGate", "check_table"]
 
@@ -100,6 +105,17 @@ class QuantizedGlu(IntegerNode):
     def step(self, t: Tracer) -> Value:
         value, gate = t.input(part=(0, self.width)), t.input(part=(self.width, 2 * self.width))
         return saturate(self.sigmoid.step(t, value, gate), self.output.bits, "output")
+
+    def behind(self, linear: QuantizedLinear) -> Gate:
+        return Gate(
+            name=self.name,
+            inputs=(Edge(f"{linear.name}.synapses"),),
+            output=self.output,
+            channels=self.channels,
+            rescale=linear.rescale,
+            value_bits=linear.output.bits,
+            sigmoid=self.sigmoid,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

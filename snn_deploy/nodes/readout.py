@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.node import Placement
 from snn_deploy.ir.pooling import Pooling, PoolMode
 from snn_deploy.nodes.float_node import FloatNode, Signal
@@ -110,8 +111,18 @@ class CumulativeReadout(FloatNode):
     def heeds_lengths(self) -> bool:
         return self.use_lengths
 
+    @property
+    def depends_on_length(self) -> bool:
+        return self.divide_by_channel
+
     def at_length(self, steps: int) -> CumulativeReadout:
         """Give what it is for sequences of ``steps`` valid steps, the division in its weights."""
+        if self.use_lengths:
+            raise UnsupportedNetworkError(
+                f"node '{self.name}': a running sum that is divided by each sequence's own length "
+                "(decoder mode 'pool' with several output steps and use_lengths) has no integer "
+                "form; give one vector (--output-steps one), or run the float backends"
+            )
         channels = self.weight.shape[1]
         divisor = steps - channels + 1.0 + np.arange(channels)
         return replace(self, weight=self.weight / divisor, divide_by_channel=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -57,6 +57,10 @@ class DiagonalSsm(FloatNode):
     def moduli(self) -> Real:
         """How much of a mode is left after a step, (H, N)."""
         return np.abs(self.a)
+
+    def divided(self, divisor: Signal) -> DiagonalSsm:
+        reverse = None if self.c_reverse is None else self.c_reverse / divisor[:, None]
+        return replace(self, c=self.c / divisor[:, None], d=self.d / divisor, c_reverse=reverse)
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         from snn_deploy.engines.float_dynamics import (
@@ -125,6 +129,10 @@ class DssSsm(FloatNode):
     @property
     def width(self) -> int:
         return int(self.a.shape[0])
+
+    @property
+    def depends_on_length(self) -> bool:
+        return True
 
     def at_length(self, steps: int) -> DiagonalSsm:
         """Give the DiagonalSsm that this is for sequences of ``steps`` steps (padding included)."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.bounds import Bound, rescaled_bound, saturating
 from snn_deploy.ir.cost import SUM_SLOTS, Memory, NodeCost
+from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
 from snn_deploy.ir.program import Tracer, Value, saturate, weighted_sum
 from snn_deploy.ir.program_bounds import Interval, weighted_sum_interval
 from snn_deploy.nodes.base import Int8, IntegerNode, Rescale, check_rescale, rescaled
+from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.rules import fits, require, require_range
 
 __all__ = ["QuantizedLinear", "Synapses"]
@@ -24,6 +28,7 @@ class _Weighted(IntegerNode):
     """What has a matrix of weights (out, in)."""
 
     places = ("host", "chip")
+    weighted = True
 
     weight: Int8
     weight_bits: int
@@ -41,7 +46,7 @@ class _Weighted(IntegerNode):
         require_range(self, "weight_bits", bits, 2, 8)
         require(fits(self.weight, bits), self, f"a weight exceeds {bits} bits")
 
-    def weighted(self, t: Tracer) -> Value:
+    def weigh(self, t: Tracer) -> Value:
         """Trace ``weight · x``."""
         return weighted_sum(t.parameter("weight", self.weight, self.weight_bits), t.input())
 
@@ -68,7 +73,7 @@ class Synapses(_Weighted):
         yield "sum_bits", "sum_bits", self.output.bits
 
     def step(self, t: Tracer) -> Value:
-        return self.weighted(t)
+        return self.weigh(t)
 
     def bound(self, sources: Sequence[Interval]) -> Bound:
         bound = super().bound(sources)
@@ -104,7 +109,7 @@ class QuantizedLinear(_Weighted):
         check_rescale(self, self.rescale, self.width)
 
     def step(self, t: Tracer) -> Value:
-        y = rescaled(t, self.weighted(t), self.rescale, self.output.bits)
+        y = rescaled(t, self.weigh(t), self.rescale, self.output.bits)
         return saturate(y, self.output.bits, "output")
 
     def bound(self, sources: Sequence[Interval]) -> Bound:
@@ -113,3 +118,24 @@ class QuantizedLinear(_Weighted):
         output, product = rescaled_bound(total, self.rescale)
         sums = (total, fp.limit_of(self.sum_bits))
         return saturating(self.output.limit, output, product, sum=sums)
+
+    def split(self, network: Network) -> dict[str, tuple[Node, ...]]:
+        synapses = Synapses(
+            name=f"{self.name}.synapses",
+            inputs=self.inputs,
+            output=Format(self.sum_bits, 0),
+            weight=self.weight,
+            weight_bits=self.weight_bits,
+        )
+        readers: Any = network.consumers(self.name)
+        neuron = readers[0].behind(self) if len(readers) == 1 else None
+        if neuron is not None:
+            return {self.name: (synapses,), neuron.name: (neuron,)}
+        neuron = Requantize(
+            name=self.name,
+            inputs=(Edge(synapses.name),),
+            output=self.output,
+            channels=self.width,
+            rescale=self.rescale,
+        )
+        return {self.name: (synapses, neuron)}

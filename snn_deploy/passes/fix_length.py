@@ -6,13 +6,14 @@ length. A chip holds one of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.readout import CumulativeReadout
-from snn_deploy.nodes.ssm import DssSsm
+from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.passes.base import Pass
 
 __all__ = ["FixLength"]
@@ -31,25 +32,18 @@ class FixLength(Pass):
     steps: int | None = None
 
     def __call__(self, network: Network) -> Network:
+        nodes: Iterable[Any] = network
         replacements: dict[str, tuple[Node, ...]] = {
-            node.name: (self._fixed(node),)
-            for node in network.of_kind(DssSsm, CumulativeReadout)
-            if isinstance(node, DssSsm) or node.divide_by_channel
+            node.name: (self._fixed(node),) for node in nodes if node.depends_on_length
         }
         steps = self.steps if replacements else network.steps
         return replace(network.rewrite(replacements), steps=steps)
 
-    def _fixed(self, node: DssSsm | CumulativeReadout) -> Node:
+    def _fixed(self, node: FloatNode) -> Node:
         if self.steps is None:
             raise UnsupportedNetworkError(
                 f"node '{node.name}': the weights of {node.kind} depend on how long sequences are: "
                 "give calibration data (--calibration DATA.npz), padded to the length that the "
                 "deployed network shall be for"
-            )
-        if isinstance(node, CumulativeReadout) and node.use_lengths:
-            raise UnsupportedNetworkError(
-                f"node '{node.name}': a running sum that is divided by each sequence's own length "
-                "(decoder mode 'pool' with several output steps and use_lengths) has no integer "
-                "form; give one vector (--output-steps one), or run the float backends"
             )
         return node.at_length(self.steps)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.ternary import Ternary
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.quantize import Calibration
 
@@ -31,7 +32,8 @@ class FixMaxima(Pass):
         from snn_deploy.tune.ternary_maxima import fix_maxima
 
         data = self.calibration
-        if data is None or all(node.maximum is not None for node in network.of_kind(Ternary)):
+        nodes: Iterable[Any] = network
+        if data is None or not any(node.follows_maximum for node in nodes):
             return network.rewrite({})
         fixed = fix_maxima(network, data.inputs, data.lengths)
         told = ", ".join(f"{name} {share:.1%}" for name, share in fixed.changed.items())

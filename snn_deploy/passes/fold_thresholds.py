@@ -7,17 +7,16 @@ node that scales it comes between.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.affine import Affine
-from snn_deploy.nodes.float_lif import Lif
-from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.passes.base import Pass
 
 __all__ = ["FoldThresholds"]
@@ -33,27 +32,22 @@ class FoldThresholds(Pass):
 
     def __call__(self, network: Network) -> Network:
         replacements: dict[str, tuple[Node, ...]] = {}
-        for soma in network.of_kind(Lif):
-            if np.all(soma.threshold == 1.0):
-                continue
-            (source,) = network.sources(soma)
-            folded = replace(soma, threshold=np.ones_like(soma.threshold))
-            if isinstance(source, DiagonalSsm) and len(network.consumers(source.name)) == 1:
-                replacements[source.name] = (_divided(source, soma.threshold),)
-                replacements[soma.name] = (folded,)
+        nodes: Iterable[Any] = network
+        for soma in (node for node in nodes if node.unfolded is not None):
+            source: Any = network[soma.inputs[0].source]
+            alone = len(network.consumers(source.name)) == 1
+            divided = source.divided(soma.unfolded) if alone else None
+            if divided is not None:
+                replacements |= {source.name: (divided,), soma.name: (soma.folded(),)}
             else:
                 scaled = _scaled(soma)
-                replacements[soma.name] = (scaled, replace(folded, inputs=(Edge(scaled.name),)))
+                behind = replace(soma.folded(), inputs=(Edge(scaled.name),))
+                replacements[soma.name] = (scaled, behind)
         return network.rewrite(replacements)
 
 
-def _scaled(soma: Lif) -> Affine:
+def _scaled(soma: Any) -> Affine:
     """Give a node that scales what drives the soma."""
-    scale = 1.0 / soma.threshold
+    scale = 1.0 / soma.unfolded
     shift = np.zeros_like(scale)
     return Affine(name=f"{soma.name}.drive", inputs=soma.inputs, scale=scale, shift=shift)
-
-
-def _divided(ssm: DiagonalSsm, threshold: npt.NDArray[np.float64]) -> DiagonalSsm:
-    reverse = None if ssm.c_reverse is None else ssm.c_reverse / threshold[:, None]
-    return replace(ssm, c=ssm.c / threshold[:, None], d=ssm.d / threshold, c_reverse=reverse)

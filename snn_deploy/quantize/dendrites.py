@@ -20,8 +20,9 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import Edge, Format
-from snn_deploy.nodes.dendrite import ODD_STATE_BITS, ModeBank, QuantizedSsm
+from snn_deploy.nodes.dendrite import ODD_STATE_BITS, ModeBank
 from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
+from snn_deploy.nodes.quantized_ssm import QuantizedSsm
 from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.readout_correction import ReadoutCorrection

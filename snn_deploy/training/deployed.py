@@ -8,7 +8,7 @@ which the training computes, and its synapses the weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,6 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.synapses import QuantizedLinear
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -77,7 +76,8 @@ class Compiled:
     def numbers(self, fields: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
         """Give ``fields`` with every linear layer's as deployed, and gradients as they were."""
         deployed = {name: dict(numbers) for name, numbers in fields.items()}
-        for linear in self.integer.of_kind(QuantizedLinear):
+        nodes: Iterable[Any] = self.integer
+        for linear in (node for node in nodes if node.weighted):
             for field_name, value in self.weights(linear.name).items():
                 real = deployed[linear.name][field_name]
                 given = _tensor(_over_taps(value, tuple(real.shape)))

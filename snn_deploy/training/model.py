@@ -19,15 +19,10 @@ from snn_deploy.converters.weights import strip_wrappers
 from snn_deploy.data.inputs import Data
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.affine import Affine
-from snn_deploy.nodes.float_inputs import TokenInput
-from snn_deploy.nodes.float_lif import Lif
-from snn_deploy.nodes.readout import Readout
 from snn_deploy.passes.pipeline import prepare_network
 from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.training.kernels import discrete_ssm
-from snn_deploy.training.neuron import fire, pass_gradient
-from snn_deploy.training.operations import OPERATIONS, Fields
+from snn_deploy.training.operations import NEURONS, OPERATIONS, Fields
 
 __all__ = ["FAMILY", "Model", "Tensors"]
 
@@ -110,7 +105,7 @@ class Model:
         """Name every layer's synapses behind its neurons: the node, and the key of its weights."""
         return [
             (f"layers.{index}.mix", f"model.s4_layers.{index}.output_linear.0.weight")
-            for index in range(len(self.network.of_kind(Lif)))
+            for index in range(len(self.network.spiking))
         ]
 
     def fields(self) -> dict[str, dict[str, Tensor]]:
@@ -145,9 +140,8 @@ class Model:
             sources = [signals[edge.source] for edge in node.inputs]
             if node is self.network.input:
                 signal = _inputs(node, data) if value is None else value
-            elif isinstance(node, Lif):
-                spikes = fire(sources[0].detach(), node.decay) if value is None else value
-                signal = pass_gradient(sources[0], spikes, node.decay)
+            elif node.spikes:
+                signal = NEURONS[type(node)](node, sources[0], value)
             else:
                 signal = OPERATIONS[type(node)](node, fields[node.name], sources, lengths)
                 if value is not None:
@@ -158,7 +152,7 @@ class Model:
     def _trained_fields(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
         parameters = self.parameters
         yield from self._ends()
-        for index in range(len(self.network.of_kind(Lif))):
+        for index in range(len(self.network.spiking)):
             name, keys = f"layers.{index}", f"model.s4_layers.{index}."
             yield f"{name}.ssm", self._ssm(keys)
             weight, bias = (parameters[f"{keys}output_linear.0.{x}"] for x in ("weight", "bias"))
@@ -191,7 +185,7 @@ class Model:
 
     def _norm(self, keys: str, name: str) -> dict[str, Tensor]:
         weight, bias = self.parameters[f"{keys}weight"], self.parameters[f"{keys}bias"]
-        if not isinstance(self.network[name], Affine):
+        if not hasattr(self.network[name], "scale"):  # a layer norm
             return {"weight": weight, "bias": bias}
         tensors = strip_wrappers(self.source.tensors)
         mean, variance = (
@@ -226,20 +220,21 @@ def _constants(node: Any) -> dict[str, Tensor]:
 
 
 def _inputs(node: Any, data: Data) -> Tensor:
-    if isinstance(node, TokenInput):
+    if node.reads_tokens:
         return torch.from_numpy(data.inputs.astype(np.int64))
     return torch.from_numpy(data.inputs.astype(np.float32))
 
 
 def _refuse_what_cannot_be_trained(network: Network, where: str) -> None:
+    known = OPERATIONS.keys() | NEURONS.keys()
     for node in network:
-        if type(node) not in OPERATIONS and node is not network.input and not isinstance(node, Lif):
+        if type(node) not in known and node is not network.input:
             raise UnsupportedNetworkError(
                 f"{where}: node '{node.name}' is a {node.kind}, which cannot be trained here; "
-                f"known: {', '.join(sorted(kind.__name__ for kind in OPERATIONS))}, Lif"
+                f"known: {', '.join(sorted(kind.__name__ for kind in known))}"
             )
     answer = network.output
-    if not isinstance(answer, Readout) or answer.pooling is None or not network.answer.once:
+    if answer.pooling is None or not network.answer.once:
         raise UnsupportedNetworkError(
             f"{where}: training knows classifiers, which give one vector a sequence; this network "
             f"ends in '{answer.name}', which does not"

@@ -17,6 +17,7 @@ from snn_deploy.ir.pooling import Pooling
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.convolution import Conv1d
 from snn_deploy.nodes.embedding import Embedding
+from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.nodes.glu import Glu
 from snn_deploy.nodes.layer_norm import LayerNorm
 from snn_deploy.nodes.linear import Linear
@@ -25,12 +26,15 @@ from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.training.kernels import convolve
+from snn_deploy.training.neuron import fire, pass_gradient
 
-__all__ = ["OPERATIONS", "Fields"]
+__all__ = ["NEURONS", "OPERATIONS", "Fields"]
 
 Fields = Mapping[str, Tensor]
 Operation = Callable[[Any, Fields, list[Tensor], Tensor], Tensor]
 """(node, fields, signals, lengths (B,)) -> signal."""
+Neuron = Callable[[Any, Tensor, Tensor | None], Tensor]
+"""(node, drive, spikes or None) -> its spikes, or those given, with the surrogate's gradient."""
 
 
 def _linear(node: Linear, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
@@ -105,3 +109,11 @@ OPERATIONS: dict[type[Node], Operation] = {
     Readout: _readout,
     Residual: _residual,
 }
+
+
+def _lif(node: Lif, x: Tensor, spikes: Tensor | None) -> Tensor:
+    fired = fire(x.detach(), node.decay) if spikes is None else spikes
+    return pass_gradient(x, fired, node.decay)
+
+
+NEURONS: dict[type[Node], Neuron] = {Lif: _lif}
