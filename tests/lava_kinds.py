@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import networks
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 from networks import INTEGER_KINDS, MAKERS
 
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -21,31 +25,44 @@ from snn_deploy.nodes.requantize import Requantize
 __all__ = ["every_kind"]
 
 WIDTH, BITS = 4, 16
-Random = np.random.Generator
+SOURCE = Input(name="input", output=Format(BITS, 0), channels=WIDTH)
 
 
-def every_kind(seed: int) -> Network:
-    """Give an input, and a node of each kind that takes as many channels, side by side."""
-    rng = np.random.default_rng(seed)
-    members: list[Node] = [Input(name="input", output=Format(BITS, 0), channels=WIDTH)]
+def every_kind(run: Run, seed: int) -> Network:
+    """Give an input, and beside each other a node of each kind, all of which speak in ``run``.
+
+    ``seed`` is the first whose parameters are tried.
+    """
+    members: list[Node] = [SOURCE]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks, "_width", lambda rng: WIDTH)
         for kind in INTEGER_KINDS:
-            if issubclass(kind, IntegerNode) and kind.lowered and not kind.host_capable:
-                members += _entered(kind.__name__, rng, *MAKERS[kind](rng))
+            if issubclass(kind, IntegerNode) and kind.lowered and "host" not in kind.places:
+                members += _speaking(kind, run, seed)
     network = Network("lowered", tuple(members), "all")
     verify_network(network)
     return network
 
 
-def _entered(name: str, rng: Random, source: Any, node: Any) -> tuple[Node, ...]:
+def _speaking(kind: type[Node], run: Run, first: int) -> tuple[Node, ...]:
+    for seed in count(first):
+        rng = np.random.default_rng(seed)
+        source, *between, node = MAKERS[kind](rng)
+        if between or source.width != WIDTH or source.output == SPIKE:  # type: ignore[attr-defined]
+            return ()
+        made = _entered(kind.__name__, rng, source, node)
+        network = Network("lowered", (SOURCE, *made), "all")
+        if run_whole(ReferenceEngine(), network, replace(run, trace=[])).output.any():
+            return made
+    raise AssertionError
+
+
+def _entered(name: str, rng: np.random.Generator, source: Any, node: Any) -> tuple[Node, ...]:
     """Bring the input to the format of what the node was made to read."""
-    if source.width != WIDTH or source.output == SPIKE:
-        return ()
-    shift = max(0, BITS - source.output.bits - int(rng.integers(2)))
+    bits = source.output.bits
     gain = Rescale(
-        mantissa=np.full(WIDTH, 1 << max(0, source.output.bits - BITS), np.int32),
-        shift=np.full(WIDTH, shift, np.int8),
+        mantissa=np.full(WIDTH, 1 << max(0, bits - BITS), np.int32),
+        shift=np.full(WIDTH, max(0, BITS - bits - int(rng.integers(2))), np.int8),
         bias=np.zeros(WIDTH, np.int32),
         bits=16,
     )
