@@ -12,6 +12,7 @@ from snn_deploy.converters.registry import to_float_network
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.float_inputs import FloatInput
@@ -91,7 +92,7 @@ def test_a_format_holds_the_levels_that_it_is_compared_with() -> None:
     loud = np.array([0.5, 1.0]).reshape(1, 2, 1)
     mantissas, clipped = lowered["input"].output.encode(loud)  # type: ignore[attr-defined]
     assert clipped == 0
-    spikes = ReferenceEngine().run(lowered, Run(mantissas, np.array([2]), ("spike",))).trace
+    spikes = run_whole(ReferenceEngine(), lowered, Run(mantissas, np.array([2]), ("spike",))).trace
     np.testing.assert_array_equal(spikes["spike"][0], [[0, 1], [0, 1]])
     exponents = lowered["sum"].output.exponents(2)  # type: ignore[attr-defined]
     assert (3.0 * 2.0**exponents <= lowered["sum"].output.limit).all()  # type: ignore[attr-defined]

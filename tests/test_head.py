@@ -555,6 +555,7 @@ def test_streams_of_pairs() -> None:
         ("dss", f"weights are those for sequences of {STEPS} steps, but a stream has no length"),
         ("first 5", "answers with the first steps of a sequence, and a stream has no end"),
         ("last 5 of the valid", "answers with the last valid steps of each sequence: give a strea"),
+        ("summed probabilities", "the host adds up every step of this network's answer: give it"),
     ],
 )
 def test_what_no_stream_can_answer(name: str, told: str) -> None:

@@ -12,6 +12,7 @@ from networks import around, encoded
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
@@ -34,7 +35,7 @@ def test_a_membrane_is_that_of_the_equation() -> None:
     network = lowered.spiking_network((6, 5, 4), decay=700)
     data = sample(network)
     run = Run(encoded(network, data.inputs), data.lengths, ["layers.0.synapses"])
-    drive = ReferenceEngine().run(network, run).trace["layers.0.synapses"]
+    drive = run_whole(ReferenceEngine(), network, run).trace["layers.0.synapses"]
     v, membranes = np.zeros_like(drive[:, 0]), []
     for step in range(drive.shape[1]):
         v = np.sign(v) * (np.abs(v) * (4096 - 700) // 4096) + drive[:, step] * 64

@@ -33,6 +33,29 @@ class Faster(NativeEngine):
     name = "faster"
 """
 
+WRAPPING = """
+from dataclasses import replace
+
+from snn_deploy.engines.native import NativeEngine
+
+class Wary:
+    name, streams = "wary", True
+
+    def open(self, network, watch):
+        return Session(NativeEngine().open(network, watch))
+
+class Session:
+    def __init__(self, inside):
+        self.inside = inside
+
+    def __getattr__(self, name):
+        return getattr(self.inside, name)
+
+    def finish(self):
+        result = self.inside.finish()
+        return replace(result, output=result.output + 1)
+"""
+
 FAMILY = """
 from dataclasses import replace
 
@@ -86,6 +109,34 @@ def test_an_engine(install: Install, tmp_path: Path) -> None:  # noqa: F811
     np.testing.assert_array_equal(ours.logits, theirs.logits)
     command = ("simulate", tmp_path / "d.safetensors", "--data", TRAIN, "--limit", 2, "--backend")
     assert "accuracy" in shown(*command, "faster")
+
+
+def test_an_engine_that_opens_sessions_of_its_own(install: Install, tmp_path: Path) -> None:  # noqa: F811
+    """Whole batches, streams, their files and reports go through ``open``, and nothing else."""
+    install("wary-engine", {"wary.py": WRAPPING}, {"engines": {"wary": "wary:Wary"}})
+    deployment = snn_deploy.convert(CHECKPOINT, calibration=TRAIN)
+    with np.load(TRAIN) as data:
+        inputs = data["inputs"][:2]
+    ours, theirs = (deployment.simulate(inputs, backend=name) for name in ("native", "wary"))
+    assert (theirs.answer > ours.answer).all()
+    stream = deployment.stream(2, backend="wary")
+    stream.step(inputs[:, :20])
+    stream.save(tmp_path / "state")
+    again = deployment.resume(tmp_path / "state", backend="wary")
+    again.step(inputs[:, 20:])
+    np.testing.assert_array_equal(again.answer(), theirs.logits)
+    chunks = iter(np.array_split(inputs, 3, axis=1))
+    chunked = deployment.simulate(chunks, backend="wary")
+    np.testing.assert_array_equal(chunked.logits, theirs.logits)
+    (compared,) = deployment.verify(inputs, backends=["native", "wary"]).engines
+    assert compared.divergence is not None
+    assert compared.divergence.figure == "answer"
+    report = deployment.report(inputs, backend="wary")
+    assert report.to_json() == deployment.report(inputs).to_json()
+    saved = tmp_path / "d.safetensors"
+    deployment.save(saved)
+    words = ("simulate", saved, "--data", TRAIN, "--limit", 2, "--chunk", 9, "--backend", "wary")
+    assert "2 streams of 64 steps" in shown(*words)
 
 
 @pytest.mark.parametrize("how", ["configuration", "keys", "overruled"])

@@ -10,6 +10,7 @@ import pytest
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
@@ -152,7 +153,7 @@ def test_integers_are_near_the_float_node(case: tuple[FloatNode, float]) -> None
     lengths = np.arange(51, 61)
     lowered = compile_network(network, QuantizationConfig(), Calibration(x, lengths))
     mantissas, _ = lowered["input"].output.encode(x)  # type: ignore[attr-defined]
-    result = ReferenceEngine().run(lowered, Run(mantissas, lengths, ("node",)))
+    result = run_whole(ReferenceEngine(), lowered, Run(mantissas, lengths, ("node",)))
     form: Format = lowered["node"].output  # type: ignore[attr-defined]
     given = lowered["input"].output.decode(mantissas)  # type: ignore[attr-defined]
     expected = run_float(network, given, lengths, record=("node",)).signals["node"]
@@ -173,7 +174,9 @@ def test_nothing_saturates_that_was_bounded_without_data(case: tuple[FloatNode, 
     lowered = compile_network(network, QuantizationConfig())
     x = np.random.default_rng(1).choice([-1.0, 1.0], (4, 30, WIDTH))
     mantissas, _ = lowered["input"].output.encode(x)  # type: ignore[attr-defined]
-    result = ReferenceEngine().run(lowered, Run(mantissas, np.full(4, 30), network.names[:0]))
+    result = run_whole(
+        ReferenceEngine(), lowered, Run(mantissas, np.full(4, 30), network.names[:0])
+    )
     assert sum(result.saturated.values()) == 0
 
 

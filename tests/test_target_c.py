@@ -16,6 +16,7 @@ import snn_deploy
 from snn_deploy.cli.main import commands
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program_bounds import Interval, bound_values
@@ -44,7 +45,7 @@ def sequences() -> np.ndarray:
 
 
 def assert_same(network: Network, run: Run) -> None:
-    ours, theirs = ReferenceEngine().run(network, run), CEngine().run(network, run)
+    ours, theirs = run_whole(ReferenceEngine(), network, run), run_whole(CEngine(), network, run)
     np.testing.assert_array_equal(ours.output, theirs.output)
     for name in run.trace:
         np.testing.assert_array_equal(ours.trace[name], theirs.trace[name], err_msg=name)
@@ -118,7 +119,7 @@ def test_every_value_is_within_its_interval(
     network = digits.network
     inputs = network.input.output.encode(sequences[:3])[0]
     run = Run(inputs, np.full(3, inputs.shape[1]), network.names)
-    signals = ReferenceEngine().run(network, run).trace
+    signals = run_whole(ReferenceEngine(), network, run).trace
     bounds = bound_network(network)
     checked = 0
     for node in network.nodes[1:]:

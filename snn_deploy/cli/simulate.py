@@ -110,26 +110,23 @@ class SimulateRequest:
 def simulate(asked: SimulateRequest) -> None:
     """Run DATA through a deployment (bit-exactly), or through a checkpoint's float network."""
     asked.check()
-    stream = asked.stream
-    if stream.wanted:
-        _stream(asked, stream)
+    if asked.stream.wanted:
+        _stream(asked)
     else:
         _simulate(asked)
 
 
-def _stream(asked: SimulateRequest, request: StreamRequest) -> None:
-    request.check(asked.backend, asked.trace.path, asked.output)
+def _stream(asked: SimulateRequest) -> None:
+    engine = make_engine(asked.backend, asked.device)
+    asked.stream.check(engine, asked.trace.path, asked.output)
     _refuse_checkpoint_options()
-    make_engine(asked.backend, asked.device)  # refuses a device that it has not
     _check_deployment(asked.network_file)
-    if request.piped:
-        stream, steps = simulate_piped(asked.network_file, request)
+    if asked.stream.piped:
+        stream, steps = simulate_piped(asked, engine)
         _print_stream(stream, steps, None, err=True)
-        return
-    stream, recording = simulate_stream(
-        asked.network_file, asked.data_path, request, asked.limit, asked.trace, asked.output
-    )
-    _print_stream(stream, recording.steps, recording.labels)
+    else:
+        stream, recording = simulate_stream(asked, engine)
+        _print_stream(stream, recording.steps, recording.labels)
 
 
 def _simulate(asked: SimulateRequest) -> None:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 from snn_deploy.cli.console import echo, progress_bar
-from snn_deploy.cli.tracing import TraceRequest
 
 if TYPE_CHECKING:
+    from snn_deploy.cli.simulate import SimulateRequest
     from snn_deploy.data.recordings import Recording
+    from snn_deploy.engines.session import Engine
     from snn_deploy.io.npz import Npz, Spool
     from snn_deploy.run.streaming import Stream, StreamOutput
     from snn_deploy.traces.writer import TraceWriter
@@ -47,20 +47,20 @@ class StreamRequest:
         """Whether any of them was given."""
         return self.piped or any((self.chunk, self.save, self.resume))
 
-    def check(self, backend: str, *outputs: str | None) -> None:
+    def check(self, engine: Engine, *outputs: str | None) -> None:
         """Refuse what no stream can do, or none without an end.
 
         Raises
         ------
         ConfigError
-            For another backend, and for ``outputs`` whose size must be known beforehand.
+            For engines that run none, and for ``outputs`` whose size must be known beforehand.
         """
         from snn_deploy.errors import ConfigError
 
-        if backend != "native":
+        if not engine.streams:
             raise ConfigError(
                 "--chunk, --save-state, --resume and --data - need --backend native, not "
-                f"{backend}: other engines run whole sequences"
+                f"{engine.name}: other engines run whole sequences"
             )
         if self.piped and any(outputs):
             raise ConfigError(
@@ -69,30 +69,25 @@ class StreamRequest:
             )
 
 
-def simulate_stream(
-    path: str,
-    data_path: str,
-    request: StreamRequest,
-    limit: int | None,
-    trace: TraceRequest,
-    output: str | None,
-) -> tuple[Stream, Recording]:
+def simulate_stream(asked: SimulateRequest, engine: Engine) -> tuple[Stream, Recording]:
     """Run all of a recording, and write what is asked for while it runs."""
     from snn_deploy.api import load
     from snn_deploy.data.recordings import open_recording
     from snn_deploy.io.npz import write_npz
 
-    deployment = load(path)
-    recording = open_recording(data_path, deployment.network, limit)
-    names = trace.nodes(deployment.network)
+    deployment, request, output = load(asked.network_file), asked.stream, asked.output
+    recording = open_recording(asked.data_path, deployment.network, asked.limit)
+    names = asked.trace.nodes(deployment.network)
     if request.resume:
-        stream = deployment.resume(request.resume, trace=names)
+        stream = deployment.resume(request.resume, trace=names, backend=engine)
     else:
-        stream = deployment.stream(recording.samples, lengths=recording.lengths, trace=names)
+        stream = deployment.stream(
+            recording.samples, lengths=recording.lengths, trace=names, backend=engine
+        )
     first, last = stream.steps, stream.steps + recording.steps
     with ExitStack() as stack:
         npz = stack.enter_context(write_npz(output)) if output else None
-        traced = trace.writer(deployment.network, stream.samples, first, last)
+        traced = asked.trace.writer(deployment.network, stream.samples, first, last)
         writer = stack.enter_context(traced)
         _run(stream, recording, _chunk_steps(stream, request.chunk), writer, npz)
     if output:
@@ -103,7 +98,7 @@ def simulate_stream(
     return stream, recording
 
 
-def simulate_piped(path: str, request: StreamRequest) -> tuple[Stream, int]:
+def simulate_piped(asked: SimulateRequest, engine: Engine) -> tuple[Stream, int]:
     """Run what comes on standard input, and print answers; give how many steps came.
 
     Raises
@@ -115,8 +110,11 @@ def simulate_piped(path: str, request: StreamRequest) -> tuple[Stream, int]:
     from snn_deploy.data.text_steps import read_steps
     from snn_deploy.errors import DataError
 
-    deployment = load(path)
-    stream = deployment.resume(request.resume) if request.resume else deployment.stream()
+    deployment, request = load(asked.network_file), asked.stream
+    if request.resume:
+        stream = deployment.resume(request.resume, backend=engine)
+    else:
+        stream = deployment.stream(backend=engine)
     first = stream.steps
     columns = stream.classes if stream.classes <= MOST_PRINTED else 0
     if not columns:
@@ -158,23 +156,19 @@ def _chunk_steps(stream: Stream, chunk: int | None) -> int:
 def _run(
     stream: Stream, recording: Recording, chunk: int, writer: TraceWriter | None, npz: Npz | None
 ) -> None:
-    first = stream.steps
+    from snn_deploy.run.chunks import run_chunks
+
     outputs = None
     if npz and not stream.answers_at_end:
         outputs = _Outputs(npz, stream, recording.steps)
     with progress_bar("streaming", recording.steps) as progress:
-        for inputs in recording.chunks(chunk):
-            given = stream.step(inputs)
-            if writer:
-                _record(writer, given.first_step, given.trace)
+
+        def came(given: StreamOutput) -> None:
             if outputs:
                 outputs.write(given)
-            progress(inputs.shape[1])
-    if writer:
-        late = stream.result().late
-        for start in range(first, stream.steps, chunk):
-            stop = min(start + chunk, stream.steps)
-            _record(writer, start, {name: signal(start, stop) for name, signal in late.items()})
+            progress(stream.steps - given.first_step)
+
+        run_chunks(stream, recording.chunks(chunk), writer.record if writer else None, came)
     if npz:
         if stream.answers_at_end:
             logits = stream.answer()
@@ -182,11 +176,6 @@ def _run(
             npz.add("predictions", logits.argmax(axis=-1))
         for layer, counts in stream.spike_counts.items():
             npz.add(f"spike_counts/{layer}", counts)
-
-
-def _record(writer: TraceWriter, step: int, signals: Mapping[str, Any]) -> None:
-    for name, part in signals.items():
-        writer.record(name, 0, step, part)
 
 
 class _Outputs:

@@ -153,6 +153,8 @@ class Engine(Protocol):
     """Runs networks; every engine of lowered networks gives the same integers."""
 
     name: str
+    streams: bool
+    """Whether it runs streams; if not, ``open`` needs to know how long sequences are."""
 
     def open(self, network: Network, watch: Watch) -> Session:
         """Begin a run.
@@ -172,6 +174,7 @@ class WholeEngine(ABC):
     """An engine that takes whole sequences: it says what it makes of them, in ``compute``."""
 
     name: str
+    streams = False
 
     @abstractmethod
     def compute(self, network: Network, run: Run) -> Result:
@@ -180,10 +183,6 @@ class WholeEngine(ABC):
     def open(self, network: Network, watch: Watch) -> Session:
         """Begin a run of sequences that will come in one step."""
         return WholeSession(self, network, watch)
-
-    def run(self, network: Network, run: Run) -> Result:
-        """Run one batch; for what does not open sessions yet."""
-        return run_whole(self, network, run)
 
 
 class WholeSession:

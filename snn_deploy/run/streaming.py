@@ -270,6 +270,10 @@ def _check_streamable(network: Network, samples: int, lengths: npt.ArrayLike | N
             "this network answers with the first steps of a sequence, and a stream has no end: "
             "convert with --output-steps all, and take the steps as they come"
         )
+    if any(node.sums_steps for node in network.head):
+        raise ConfigError(
+            "the host adds up every step of this network's answer: give it whole sequences"
+        )
     if network.answer.valid and lengths is not None:
         raise ConfigError(
             "this network answers with the last valid steps of each sequence: give a stream no "

@@ -2,14 +2,15 @@
 training.
 
 Nothing of the quantisation is imitated here. The parameters go through the conversion itself and
-the integer network runs on the native engine; its signals, as real numbers, are the values with
+the integer network runs on an engine; its signals, as real numbers, are the values with
 which the training computes, and its synapses the weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from snn_deploy.converters.registry import to_float_network
 from snn_deploy.data.inputs import Data
-from snn_deploy.engines.registry import get_engine
+from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.base import Pass
@@ -38,14 +39,15 @@ Real = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A network in the two stages that training looks at."""
+    """A network in the two stages that training looks at, and the engine that runs it."""
 
     integer: Network
     lowered: Network
+    engine: Engine
 
     def answer(self, data: Data) -> Real:
         """Give the logits (B, classes) that the deployed network answers."""
-        return simulate(self.lowered, data, get_engine("native")).logits
+        return simulate(self.lowered, data, self.engine).logits
 
     def signals(self, data: Data, source: Network) -> dict[str, Tensor]:
         """Give all signals that the float network ``source`` has too, as real numbers in float32.
@@ -54,7 +56,7 @@ class Compiled:
         """
         shared = [name for name in self.lowered.names if name in source.names]
         traced = [name for name in shared if name not in (source.input.name, source.output.name)]
-        result = simulate(self.lowered, data, get_engine("native"), traced)
+        result = simulate(self.lowered, data, self.engine, traced)
         signals = {name: self._decoded(name, result.trace[name]) for name in traced}
         signals[source.output.name] = _tensor(result.logits)
         if data.inputs.ndim == 3:  # tokens are what they are
@@ -109,11 +111,14 @@ class Deployer:
         Widths to train for.
     calibration
         What the conversion will be calibrated on.
+    engine
+        That runs what was compiled.
     """
 
     model: Model
     quantization: QuantizationConfig
     calibration: Calibration
+    engine: Engine = field(default_factory=partial(get_engine, "native"))
 
     def measure(self, tensors: Tensors) -> Ranges:
         """Measure the ranges that the conversion of ``tensors`` would choose its formats from."""
@@ -135,7 +140,7 @@ class Deployer:
 
         quantize = Quantize(self.quantization, measured=ranges)
         lowered = run_pipeline(self._network(tensors), quantize, self._steps, keep)
-        return Compiled(stages[Quantize.name], lowered)
+        return Compiled(stages[Quantize.name], lowered, self.engine)
 
     def compile_plainly(self, ranges: Ranges) -> Compiled:
         """Compile the present parameters with each weight rounded to the nearest.

@@ -20,7 +20,7 @@ import numpy as np
 from snn_deploy.compare.metrics import accuracy, agreement
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
-from snn_deploy.engines.registry import get_engine
+from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.errors import ConfigError, DataError, TargetError
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import cost_network
@@ -110,6 +110,7 @@ def search_formats(
     progress: Callable[[float], None] | None = None,
     calibration: Data | None = None,
     energy_on: Profile | None = None,
+    engine: Engine | None = None,
 ) -> Search:
     """Find narrow formats for a float network.
 
@@ -130,6 +131,8 @@ def search_formats(
         What formats are calibrated on; without it, ``data``, which flatters what is found.
     energy_on
         The target whose energy is to be small; without it, memory is.
+    engine
+        That runs what is tried, by default the native one.
 
     Raises
     ------
@@ -138,8 +141,11 @@ def search_formats(
     TargetError
         If the target prices no energy, or the network does not fit into it.
     """
-    measure = None if energy_on is None else _energy_meter(energy_on, data.first(ENERGY_SEQUENCES))
-    judge = _Judge(network, data, config, calibration or data, max_loss, measure)
+    engine = engine or get_engine("native")
+    measure = None
+    if energy_on is not None:
+        measure = _energy_meter(energy_on, data.first(ENERGY_SEQUENCES), engine)
+    judge = _Judge(network, data, config, calibration or data, max_loss, engine, measure)
     start = judge.try_out(config)
     if start.score < judge.limit:
         raise ConfigError(
@@ -188,7 +194,7 @@ def _narrow(judge: _Judge, best: _Outcome, place: tuple[str, str], trials: list[
     return best
 
 
-def _energy_meter(profile: Profile, data: Data) -> Callable[[Network], float]:
+def _energy_meter(profile: Profile, data: Data, engine: Engine) -> Callable[[Network], float]:
     """Give the function that runs data and gives typical joules a sequence, as a report counts."""
     if not any(price for _, price in profile.energy):
         raise TargetError(
@@ -198,7 +204,7 @@ def _energy_meter(profile: Profile, data: Data) -> Callable[[Network], float]:
 
     def measure(network: Network) -> float:
         traced = [node.name for node in message_sources(network)]
-        batches = run_batches(network, data, get_engine("native"), traced)
+        batches = run_batches(network, data, engine, traced)
         results = (batch.result for batch in batches)
         report = build_report(network, profile, results, data.inputs.shape[1], compare=False)
         return (report.total_j or report.dynamic_j).typical
@@ -216,6 +222,7 @@ class _Judge:
         config: QuantizationConfig,
         calibration: Data,
         max_loss: float,
+        engine: Engine,
         measure: Callable[[Network], float] | None,
     ) -> None:
         self.steps = data.inputs.shape[1]
@@ -224,7 +231,7 @@ class _Judge:
         self.chip = prepare_network(self.network, SplitHead(config.chip_outputs), self.steps)
         self.data = data
         self.ranges = Quantize(config, known).ranges(self.chip)
-        self.engine = get_engine("native")
+        self.engine = engine
         self.float_logits = run_float(network, data.inputs, data.lengths).logits
         exact = accuracy(self.float_logits, data.labels)
         self.score_name = "agreement" if exact is None else "accuracy"

@@ -27,6 +27,7 @@ class NativeEngine(WholeEngine):
     """
 
     name = "native"
+    streams = True
 
     def open(self, network: Network, watch: Watch) -> Session:
         """Begin a stream of a causal network, or a run of whole sequences through any."""
