@@ -64,3 +64,23 @@ def test_an_environment_without_compilation(
     assert told in done.stderr.decode()
     assert "--backend reference" in done.stderr.decode()
     assert run(*words, "--backend", "reference", **{name: value}).returncode == 0
+
+
+@pytest.mark.parametrize("columns", [40, 50, 80])
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_no_table_loses_its_first_column_or_breaks_a_figure(
+    deployment: Path, command: str, columns: int
+) -> None:
+    several = (deployment,) if command == "report" else (deployment,) * 3
+    done = run(command, *several, "--data", TEST, "--limit", 2, COLUMNS=str(columns))
+    lines = done.stdout.decode().splitlines()
+    if command == "report":
+        size = lines[lines.index("Size") : lines.index("Activity a sequence, counted")]
+        named = [line.split()[0] for line in size if line.startswith((" layers", " total"))]
+        assert named[:3] == ["layers.0", "layers.1", "total"]
+        assert any("synapses" in line for line in size)
+        assert not any(line.strip() == "." for line in size)
+    else:
+        energies = [line for line in lines if line.startswith(" energy")]
+        assert energies and all(any(map(str.isdigit, line)) for line in energies)
+        assert sum(line.count("loihi2") for line in lines if line.startswith(" target")) == 3

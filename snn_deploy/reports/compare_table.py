@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from snn_deploy.reports.columns import Figures
 from snn_deploy.reports.compare import Arithmetic, Candidate, Comparison
 from snn_deploy.reports.quantities import count, fraction, kibibytes, quantity, quantity_range
 
@@ -19,25 +20,14 @@ Cell = Callable[[Candidate], str]
 
 def render_comparison(comparison: Comparison, console: Console) -> None:
     """Print a comparison; figures are of one sequence."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
     console.print(
         f"{comparison.sequences:,} sequences of {comparison.steps:,} steps; energies and times are "
         "of one sequence, low – typical – high"
     )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for candidate in comparison.candidates:
-        table.add_column(escape(candidate.name), justify="right", overflow="fold")
-    for title, cells in comparison_rows(comparison):
-        if cells:
-            table.add_row(escape(title), *(escape(cell) for cell in cells))
-        else:
-            table.add_section()
-            table.add_row(f"[bold]{escape(title)}[/]")
-    console.print(table)
+    titles = ["", *(candidate.name for candidate in comparison.candidates)]
+    Figures(titles, [(title, *cells) for title, cells in comparison_rows(comparison)]).print(
+        console
+    )
     for note in dict.fromkeys(n for c in comparison.candidates for n in c.report.profile.notes):
         console.print(f"note: {note}", markup=False, highlight=False, style="dim")
 

@@ -1,4 +1,4 @@
-"""Reports and profiles on the terminal, readable from 60 columns on."""
+"""Reports and profiles on the terminal, readable from 40 columns on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from snn_deploy.mapping.placement import Placement
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.schema import Limit, Quantity
+from snn_deploy.reports.columns import Figures
 from snn_deploy.reports.paper import PaperCount
 from snn_deploy.reports.quantities import (
     count,
@@ -39,10 +40,10 @@ def render_report(report: Report, console: Console) -> None:
         "Activity a sequence, counted": _activity_table(report),
         "Dynamic energy a sequence: counts × constants": _energy_table(report),
     }
-    for title, table in tables.items():
-        if table.row_count:
+    for title, figures in tables.items():
+        if figures is not None:
             console.print(f"\n[bold]{title}[/]", highlight=False)
-            console.print(table)
+            figures.print(console)
     console.print(_summary(report))
     _print_notes(report.notes, console)
 
@@ -100,36 +101,31 @@ def _new_table(*columns: str, left: set[int] | None = None) -> Table:
 Cell = Callable[[LayerReport], str]
 
 
-def _add_rows(table: Table, report: Report, *columns: Cell) -> None:
-    """Add a row for each layer, the total under a line."""
-    for layer in (*report.layers, report.total):
-        if layer is report.total:
-            table.add_section()
-        cells = [cell(layer) for cell in columns]
-        style = "bold" if layer is report.total else None
-        table.add_row(_plain(layer.name), *cells, style=style)
+def _by_layer(report: Report, titles: Sequence[str], *columns: Cell) -> Figures:
+    """Give a row for each layer, and the total."""
+    rows = [
+        (layer.name, *(cell(layer) for cell in columns)) for layer in (*report.layers, report.total)
+    ]
+    return Figures(titles, rows[:-1], rows[-1])
 
 
-def _size_table(report: Report) -> Table:
-    table = _new_table("layer", "neurons", "compart.", "synapses", "memory", "cores")
-    _add_rows(
-        table,
+def _size_table(report: Report) -> Figures:
+    return _by_layer(
         report,
+        ("layer", "neurons", "compart.", "synapses", "memory", "cores"),
         lambda layer: count(layer.neurons),
         lambda layer: count(layer.compartments),
         lambda layer: count(layer.synapses),
         lambda layer: kibibytes(layer.memory.bytes),
         lambda layer: "–" if layer.cores is None else str(layer.cores),
     )
-    return table
 
 
-def _activity_table(report: Report) -> Table:
+def _activity_table(report: Report) -> Figures:
     sequences = report.activity.sequences
-    table = _new_table("layer", "rate", "sparsity", "synops", "of dense", "updates")
-    _add_rows(
-        table,
+    return _by_layer(
         report,
+        ("layer", "rate", "sparsity", "synops", "of dense", "updates"),
         lambda layer: fraction(layer.spike_rate),
         lambda layer: fraction(layer.activation_sparsity),
         lambda layer: count(_effective(layer) / sequences),
@@ -140,24 +136,22 @@ def _activity_table(report: Report) -> Table:
             (layer.events.neuron_updates + layer.events.compartment_updates) / sequences
         ),
     )
-    return table
 
 
 def _effective(layer: LayerReport) -> int:
     return layer.events.effective_acs + layer.events.effective_macs
 
 
-def _energy_table(report: Report) -> Table:
+def _energy_table(report: Report) -> Figures | None:
     sequences = report.activity.sequences
-    table = _new_table("layer", "low", "typical", "high")
     if not report.total.energy:
-        return table
+        return None
 
     def bound(name: str) -> Cell:
         return lambda layer: quantity(getattr(layer.dynamic_j, name) / sequences, "J")
 
-    _add_rows(table, report, bound("low"), bound("typical"), bound("high"))
-    return table
+    titles = ("layer", "low", "typical", "high")
+    return _by_layer(report, titles, bound("low"), bound("typical"), bound("high"))
 
 
 def _summary(report: Report) -> Table:
