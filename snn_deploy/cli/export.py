@@ -20,6 +20,8 @@ class ExportRequest:
     deployment_file: str
     form: str
     folder: str
+    data_path: str | None
+    limit: int
 
 
 @click.command(short_help="Write C99 for a microcontroller.")
@@ -33,12 +35,25 @@ class ExportRequest:
     help="What to write: C99.",
 )
 @click.option("-o", "--output", "folder", metavar="FOLDER", required=True, help="Where to.")
+@click.option("--data", "data_path", metavar="DATA.npz", help="Inputs for the test vectors.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="How many sequences of the data become test vectors.",
+)
 @gathered(ExportRequest)
 def export(asked: ExportRequest) -> None:
     """Write a deployment as source code; the same deployment gives the same bytes."""
     from snn_deploy.api import load
+    from snn_deploy.data.inputs import load_data
     from snn_deploy.targets.export import export_deployment
 
     deployment = load(asked.deployment_file)
-    for path in export_deployment(deployment, asked.form, Path(asked.folder)):
+    data = None
+    if asked.data_path is not None:
+        data = load_data(asked.data_path, deployment.network).first(asked.limit)
+    for path in export_deployment(deployment, asked.form, Path(asked.folder), data):
         echo(f"wrote {path}")

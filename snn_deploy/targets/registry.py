@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Protocol
 
-from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.result import IntArray, Result, Run
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network
 from snn_deploy.plugins import unknown_name
@@ -34,10 +34,14 @@ class Target(Protocol):
 
     name: str
 
-    def emit(self, network: Network, folder: Path, sha256: str) -> tuple[Path, ...]:
+    def emit(
+        self, network: Network, folder: Path, sha256: str, inputs: IntArray | None = None
+    ) -> tuple[Path, ...]:
         """Write a network's sources into a folder that is there; the same network, the same bytes.
 
-        ``sha256`` is that of the deployment's file, which they name. Gives what was written.
+        ``sha256`` is that of the deployment's file, which they name. With them goes a test that
+        compares the answers to ``inputs``, mantissas (B, L, d_input), or to drawn ones. Gives what
+        was written.
 
         Raises
         ------

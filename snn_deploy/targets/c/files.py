@@ -113,7 +113,7 @@ def header_text(source: Source, sha256: str, version: str) -> str:
     """Write the header; ``sha256`` is that of the deployment."""
     network = source.layout.network
     first, last = network.input, network.output
-    heads = [f"    uint32_t at{source.number(name)};" for name in source.layout.rings]
+    heads = [f"    int32_t at{source.number(name)};" for name in source.layout.rings]
     fields = [f"    {field.text}" for field in source.state]
     at_end = last in source.layout.closing
     return _HEADER.format(

@@ -107,6 +107,10 @@ class Layout:
                 _refuse(node, "is a pool, or reads one, and earlier steps")
             if node.program.words and not node.once:
                 _refuse(node, "follows a pool and remembers")
+            if not node.once and any(
+                source not in self.closing for source in self.network.sources(node)
+            ):
+                _refuse(node, "reads a pool and what speaks at every step")
             if node.once and any(source in self.closing for source in self.network.sources(node)):
                 _refuse(node, "pools what is pooled")
         if len({getattr(node, "use_lengths", False) for node in self.closing if node.once}) > 1:

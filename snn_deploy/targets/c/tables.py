@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from snn_deploy.targets.c.ranges import Range, c_type, stored_bits
 
-__all__ = ["Tables"]
+__all__ = ["Tables", "table_text"]
 
 _A_LINE = 96  # characters
 
@@ -34,7 +34,7 @@ class Tables:
         if key not in self._found:
             name = f"k{len(self._found)}"
             self._found[key] = name
-            self._texts.append(_table(name, flat, bits, comment))
+            self._texts.append(table_text(name, flat, comment))
             self.size += flat.nbytes
         return self._found[key]
 
@@ -44,15 +44,17 @@ class Tables:
         return "\n".join(self._texts)
 
 
-def _table(name: str, flat: npt.NDArray[Any], bits: int, comment: str) -> str:
+def table_text(name: str, array: npt.NDArray[Any], comment: str) -> str:
+    """Write an array as constant data, in the narrowest type that holds its numbers."""
+    bits = stored_bits(Range.of_array(array))
     lines = [""]
-    for number in flat.tolist():
+    for number in array.reshape(-1).tolist():
         text = _number(number, bits)
         if len(lines[-1]) + len(text) > _A_LINE:
             lines.append("")
         lines[-1] += text
     rows = "\n".join(f"    {line.rstrip()}" for line in lines)
-    head = f"static const {c_type(bits)} {name}[{len(flat)}] = {{ /* {comment} */"
+    head = f"static const {c_type(bits)} {name}[{array.size}] = {{ /* {comment} */"
     return f"{head}\n{rows}\n}};\n"
 
 

@@ -17,6 +17,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.targets.c.compiler import compile_program, find_compiler
 from snn_deploy.targets.c.files import header_text, source_text
 from snn_deploy.targets.c.runner import runner_text
+from snn_deploy.targets.c.selftest import CMAKE, MAIN, drawn_inputs, selftest_text
 from snn_deploy.targets.c.source import Source
 from snn_deploy.version import __version__
 
@@ -28,8 +29,10 @@ class CTarget:
 
     name = "c"
 
-    def emit(self, network: Network, folder: Path, sha256: str) -> tuple[Path, ...]:
-        """Write header and source.
+    def emit(
+        self, network: Network, folder: Path, sha256: str, inputs: IntArray | None = None
+    ) -> tuple[Path, ...]:
+        """Write header, source, and a self-test with its answers to ``inputs``.
 
         Raises
         ------
@@ -39,9 +42,13 @@ class CTarget:
             If a file cannot be written.
         """
         source = Source(network)
+        inputs = drawn_inputs(network) if inputs is None else inputs
         return (
             _write(folder / "snn.h", header_text(source, sha256, __version__)),
             _write(folder / "snn.c", source_text(source, __version__)),
+            _write(folder / "snn_selftest.c", selftest_text(source, inputs, __version__)),
+            _write(folder / "main.c", MAIN),
+            _write(folder / "CMakeLists.txt", CMAKE),
         )
 
     def build(self, network: Network, folder: Path, options: Sequence[str] = ()) -> CProgram:

@@ -1,0 +1,160 @@
+"""C99 of random networks and nodes under sanitizers, and of the example on simulated boards."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import MAKERS, around, extreme_inputs
+from random_networks import Limits, random_network, random_run
+
+import snn_deploy
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
+from snn_deploy.errors import BackendUnavailableError, TargetError
+from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.run.simulation import encode
+from snn_deploy.targets.c.boards import BOARDS
+from snn_deploy.targets.c.compiler import STRICT, find_compiler
+from snn_deploy.targets.c.target import CTarget
+from snn_deploy.targets.engine import CEngine
+
+EXAMPLE = Path(snn_deploy.__file__).parent / "examples" / "seqdigits_uni"
+CAUSAL = Limits(causal=True)
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+needs_a_compiler = pytest.mark.skipif(
+    not any(shutil.which(name) for name in ("cc", "gcc", "clang")), reason="needs a C compiler"
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> snn_deploy.Deployment:
+    checkpoint, data = EXAMPLE / "seqdigits_uni.ckpt", EXAMPLE / "train.npz"
+    return snn_deploy.convert(checkpoint, calibration=data)
+
+
+def assert_same(network: Network, run: Run, folder: Path) -> None:
+    """Compare every signal, answer and count of messages with the reference engine's."""
+    target = CTarget()
+    target.emit(network, folder, "0" * 64)
+    c = target.build(network, folder, SANITIZED).run(run)
+    reference = run_whole(ReferenceEngine(), network, run)
+    for name in network.names:
+        np.testing.assert_array_equal(reference.trace[name], c.trace[name], err_msg=name)
+    np.testing.assert_array_equal(reference.output, c.output)
+    assert reference.messages.keys() == c.messages.keys()
+    for name, counts in reference.messages.items():
+        np.testing.assert_array_equal(counts, c.messages[name], err_msg=name)
+
+
+@needs_a_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 5, 7, 8, 31, 36, 38, 39, 51, 56])
+def test_a_random_network(seed: int, tmp_path: Path) -> None:
+    limits = replace(CAUSAL, host=seed % 3 == 0)
+    network = random_network(seed, limits)
+    assert_same(network, random_run(network, seed), tmp_path)
+
+
+@needs_a_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
+def test_a_node_of_each_kind(kind: type[Node], tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    network = around(kind, rng)
+    inputs = extreme_inputs(network, rng)
+    run = Run(inputs, rng.integers(1, inputs.shape[1] + 1, len(inputs)), network.names)
+    in_two_directions = not kind.lowered and hasattr(kind, "run")
+    if in_two_directions or any(node.runs_backwards for node in network):
+        with pytest.raises(TargetError, match="which C99 is not written for yet; use the backend"):
+            CTarget().emit(network, tmp_path, "0" * 64)
+        return
+    assert_same(network, run, tmp_path)
+
+
+@needs_a_compiler
+@pytest.mark.parametrize("steps_back", [1, 3])
+def test_a_network_that_reads_its_past(steps_back: int, tmp_path: Path) -> None:
+    """A soma that hears its own spikes, and the input of earlier steps."""
+    rng = np.random.default_rng(steps_back)
+    found = around(next(kind for kind in MAKERS if kind.__name__ == "Requantize"), rng)
+    source, relay = found.nodes
+    exponents = tuple(int(e) for e in source.output.exponents(source.width))
+    looped = replace(
+        relay,
+        inputs=(Edge("input"), Edge("node", steps_back=steps_back), Edge("input", steps_back=2)),
+        output=replace(source.output, exponent=exponents),
+        rescale=None,
+        align=None,
+    )
+    network = replace(found, nodes=(source, looped))
+    inputs = extreme_inputs(network, rng, steps=12)
+    run = Run(inputs, np.full(len(inputs), 12), network.names)
+    assert_same(network, run, tmp_path)
+
+
+@needs_a_compiler
+def test_the_self_test_finds_a_wrong_table(digits: snn_deploy.Deployment, tmp_path: Path) -> None:
+    CTarget().emit(digits.network, tmp_path, "0" * 64)
+    assert _self_test(tmp_path) == 0
+    source = (tmp_path / "snn.c").read_text()
+    spoiled = source.replace("+ INT64_C(16384)", "+ INT64_C(0)")  # a rounding left out
+    assert spoiled != source
+    (tmp_path / "snn.c").write_text(spoiled)
+    assert _self_test(tmp_path) == 1
+
+
+def _self_test(folder: Path) -> int:
+    files = ["snn.c", "snn_selftest.c", "main.c"]
+    call = [find_compiler(), *STRICT, *SANITIZED, *files, "-o", "selftest"]
+    subprocess.run(call, cwd=folder, check=True)
+    return subprocess.run([folder / "selftest"], check=False).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", BOARDS)
+def test_the_example_on_a_simulated_board(
+    core: str, digits: snn_deploy.Deployment, tmp_path: Path
+) -> None:
+    """Every logit of 16 sequences; no test asserts how fast."""
+    missing = BOARDS[core].missing()
+    if missing is not None:
+        pytest.skip(f"needs {missing}")
+    with np.load(EXAMPLE / "test.npz") as data:
+        inputs = encode(digits.network, data["inputs"][:16])[0]
+    CTarget().emit(digits.network, tmp_path, "0" * 64, inputs)
+    assert BOARDS[core].run(tmp_path).passed
+    outputs = (tmp_path / "snn_selftest.c").read_text()
+    where = outputs.index("outputs[160]")
+    spoiled = outputs[:where] + outputs[where:].replace("-", "", 1)
+    (tmp_path / "snn_selftest.c").write_text(spoiled)
+    assert not BOARDS[core].run(tmp_path).passed
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    kind = next(kind for kind in MAKERS if kind.__name__ == "Dendrite")
+    network = around(kind, rng)
+    node = replace(network.nodes[1], reversed_time=True)
+    backwards = replace(network, nodes=(network.nodes[0], node))
+    told = r"node 'node' \(Dendrite\) runs from a sequence's end to its start, which C99 is not"
+    with pytest.raises(TargetError, match=told):
+        CTarget().emit(backwards, tmp_path, "0" * 64)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    rng = np.random.default_rng(0)
+    network = around(next(iter(MAKERS)), rng)
+    inputs = extreme_inputs(network, rng)
+    run = Run(inputs, np.full(len(inputs), inputs.shape[1]), network.names)
+    with pytest.raises(BackendUnavailableError, match="no no-such-compiler; install one"):
+        run_whole(CEngine(), network, run)
