@@ -65,6 +65,11 @@ _SOURCE = """\
 /* Made by snn-deploy {version}; see snn.h. */
 #include "snn.h"
 
+/* Whether a step belongs to its sequence, or is padding; only tests give any of that. */
+#ifndef SNN_VALID
+#define SNN_VALID 1
+#endif
+
 /* For tests: what watches each node's signal as it is computed. */
 #ifndef SNN_WATCH
 #define SNN_WATCH(node, signal, width) ((void)0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from snn_deploy.errors import TargetError
 from snn_deploy.ir.program import Value, Word
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.targets.c.operations import Expressions
@@ -296,6 +297,8 @@ class Neuron:
             return Operand(literal(only.low, working_bits(only)), only)
         range_ = self.ranges[id(value)]
         if value.operation == "clock":
+            if value.name not in self.clock:
+                raise TargetError(f"{self.label}: the sequencer of C99 gives no '{value.name}'")
             return Operand(self.clock[value.name], range_)
         level = section.places[id(value)].level
         if level == Level.CHANNEL and channel is not None:

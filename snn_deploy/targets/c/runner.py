@@ -1,7 +1,8 @@
 """A program for the host that runs sequences which it reads: how C is compared with other engines.
 
 Numbers are 64-bit integers of the machine. It reads how many sequences and steps there are, which
-nodes are watched (a flag each), each sequence's last step, then mantissas. It writes, for each
+nodes are watched (a flag each), then of each sequence the step at which pools end, how many steps
+are valid, and mantissas. It writes, for each
 sequence, the watched signals: at every step those of nodes that speak then; after that, of those
 that speak at the end, what they are while they are silent, and what they say.
 """
@@ -18,6 +19,9 @@ _RUNNER = """\
 #include <stdlib.h>
 
 static int64_t watched[{nodes}];
+static int32_t valid;
+
+#define SNN_VALID valid
 
 static void put(int64_t number)
 {{
@@ -57,6 +61,7 @@ int main(void)
     snn_init(&state, &work);
     for (int64_t b = 0; b < sequences; b++) {{
         const int64_t last = get();
+        const int64_t length = get();
         static snn_state ended;
         snn_reset(&state);
         for (int64_t t = 0; t < steps; t++) {{
@@ -64,6 +69,7 @@ int main(void)
             for (int h = 0; h < SNN_INPUTS; h++) {{
                 input[h] = (snn_input)get();
             }}
+            valid = t < length ? 1 : 0;
             snn_step(&state, &work, input);
             if (t == last) {{
                 ended = state;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,6 @@ from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.targets.c.source import Source
 from snn_deploy.targets.c.tables import table_text
 
@@ -56,9 +57,10 @@ int32_t snn_selftest(void)
 
 def drawn_inputs(network: Network) -> npt.NDArray[np.int64]:
     """Draw mantissas (B, L, d_input) for a network, always the same."""
-    tables = network.of_kind(EmbeddingTable)
     form = network.input.output  # type: ignore[attr-defined]  # integer stage
-    high = min((table.vocabulary - 1 for table in tables), default=form.limit)
+    reading: list[Any] = [n for n in network if getattr(n, "reads_tokens", False)]
+    known = [node.vocabulary - 1 for node in reading]
+    high = min(known, default=form.limit)
     low = -high if form.signed else 0
     rng = np.random.default_rng(_SEED)
     return rng.integers(low, high + 1, (SEQUENCES, STEPS, network.input.width))

@@ -25,6 +25,7 @@ from snn_deploy.targets.c.tables import Tables
 
 __all__ = ["Field", "Source", "commented"]
 
+_CLOCK = {"first": "(int32_t)(s->steps == 0)", "valid": "SNN_VALID"}
 _DIVISOR = ("pre_shift", "mantissa", "shift")
 _SAFE = re.compile(r"[^A-Za-z0-9_.:\- ]")
 
@@ -222,7 +223,7 @@ class _Node:
         words = tuple(word for word in self.program.words.values() if word.value.modes != 0)
         output = None if self.node.once else self.program.output
         section = Section(self.program, output, words, self.known)
-        return self._write(section, f"n{self.number}", {"first": "(int32_t)(s->steps == 0)"})
+        return self._write(section, f"n{self.number}", _CLOCK)
 
     def close(self) -> str:
         """Write what a sequence's end does; give the call."""

@@ -103,7 +103,7 @@ class CProgram:
         last = self._last_steps(run, steps)
         flags = [node in watched for node in self.source.layout.network]
         head = np.array([batch, steps, *flags], dtype=np.int64)
-        rows = np.concatenate([last[:, None], entering.reshape(batch, -1)], axis=1)
+        rows = np.column_stack([last, run.lengths, entering.reshape(batch, -1)])
         done = subprocess.run(
             [str(self.program)],
             input=head.tobytes() + np.ascontiguousarray(rows, np.int64).tobytes(),
