@@ -1,7 +1,7 @@
-"""Writes the tables in docs/families.md: every family on its own test data, in float64.
+"""Writes the tables in docs/families.md: every family on its own test data, in float and deployed.
 
-Run it from the repository's root after changing a converter or a float node; it takes a minute, and
-needs the real checkpoints beside the repository::
+Run it from the repository's root after changing a converter, a node or how it is quantised; it
+takes minutes, and needs the real checkpoints beside the repository::
 
     .venv/bin/python docs/make_families.py
 """
@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.api import CALIBRATION_SEQUENCES
-from snn_deploy.checkpoint import read_checkpoint
-from snn_deploy.cli.console import percent
+from snn_deploy.api import CALIBRATION_SEQUENCES, convert
+from snn_deploy.checkpoint import Checkpoint, read_checkpoint
 from snn_deploy.converters.overrides import override_model
 from snn_deploy.converters.registry import to_float_network
+from snn_deploy.data.inputs import Data, check_data
 from snn_deploy.engines.floating import run_float
-from snn_deploy.errors import SnnDeployWarning
+from snn_deploy.errors import SnnDeployWarning, UnsupportedNetworkError
 from snn_deploy.io.files import atomic_write
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.ternary import Ternary
+from snn_deploy.reports.quantities import count, percent, quantity
 from snn_deploy.tune.ternary_maxima import fix_maxima
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,11 +87,21 @@ class Case:
         with np.load(SHARED / self.folder / f"{name}.npz") as file:
             return dict(file)
 
-    def network(self) -> Network:
-        """Convert the checkpoint."""
+    def checkpoint(self) -> Checkpoint:
+        """Read the checkpoint, with what is told besides."""
         files = (SHARED / self.folder).iterdir()
         (path,) = (file for file in files if file.suffix in (".ckpt", ".pth"))
-        return to_float_network(override_model(read_checkpoint(path), dict(self.said)))
+        return override_model(read_checkpoint(path), dict(self.said))
+
+    def network(self) -> Network:
+        """Convert the checkpoint."""
+        return to_float_network(self.checkpoint())
+
+    def calibration(self, data: Data) -> Data:
+        """Give training sequences; where there are none, the test data itself."""
+        if not (SHARED / self.folder / "train.npz").exists():
+            return data
+        return check_data(self.network(), self.arrays("train")["inputs"][:CALIBRATION_SEQUENCES])
 
 
 DIGITS = (
@@ -185,13 +196,16 @@ def _needs(cases: Iterable[Case]) -> str:
 
 
 def _measured(cases: Iterable[Case], accuracy: bool) -> str:
-    head = ["network", "sequences", "float", "off the oracle's logits", "spike rates", "integer"]
+    """Measure networks in float and deployed; ``accuracy`` where the labels mean something."""
+    head = ["network", "sequences", "off the oracle's logits", "spike rates"]
+    head += [*(["float", "integer"] if accuracy else []), "same predictions"]
+    head += ["synaptic operations", "energy"]
     rows = []
     for case in cases:
         network, test, oracle = case.network(), case.arrays("test"), case.arrays("oracle")
         rates: dict[str, list[float]] = {node.name: [] for node in _spiking(network)}
 
-        def count(
+        def count_spikes(
             name: str, sample: int, step: int, signal: Any, rates: dict[str, list[float]] = rates
         ) -> None:
             if name in rates:
@@ -201,18 +215,38 @@ def _measured(cases: Iterable[Case], accuracy: bool) -> str:
         lengths = test.get("lengths")
         with warnings.catch_warnings():  # of RF's growing states, which the page tells
             warnings.simplefilter("ignore", SnnDeployWarning)
-            result = run_float(network, test["inputs"], lengths, record=count, draws=draws)
-        right = percent((result.logits.argmax(-1) == test["labels"]).mean()) if accuracy else "–"
+            result = run_float(network, test["inputs"], lengths, record=count_spikes, draws=draws)
         expected = oracle.get(case.logits)
         off = "–"
         if expected is not None and len(expected) == len(result.logits):
             worst = np.abs(result.logits - expected).max() / np.abs(expected).max()
             off = "below 1e-14" if worst < 1e-14 else f"{worst:.0e}"
         told = ", ".join(f"{np.mean(rate):.3f}" for rate in rates.values())
-        rows.append(
-            [f"{case.family}: {case.name}", str(len(result.logits)), right, off, told, "to follow"]
-        )
+        row = [f"{case.family}: {case.name}", str(len(result.logits)), off, told]
+        found = result.logits.argmax(-1)
+        if accuracy:
+            row.append(percent((found == test["labels"]).mean()))
+        rows.append(row + _deployed(case, found, accuracy))
     return _table(head, rows)
+
+
+def _deployed(case: Case, expected: Any, accuracy: bool) -> list[str]:
+    """Tell what a network does on ``loihi2``, a sequence; without an integer form, only that."""
+    test = case.arrays("test")
+    data = check_data(case.network(), test["inputs"], lengths=test.get("lengths"))
+    try:
+        with warnings.catch_warnings():  # of constants for maxima, which the page tells
+            warnings.simplefilter("ignore", SnnDeployWarning)
+            deployment = convert(case.checkpoint(), "loihi2", calibration=case.calibration(data))
+            report = deployment.report(data)
+    except UnsupportedNetworkError:
+        return ["float only"] + ["–"] * (3 if accuracy else 2)
+    predictions = deployment.simulate(data).logits.argmax(-1)
+    right = [percent((predictions == test["labels"]).mean())] if accuracy else []
+    same = "–" if case.draws else str(int((predictions == expected).sum()))
+    events = report.total.events
+    synops = (events.acs + events.macs) / report.activity.sequences
+    return [*right, same, count(synops), quantity(report.dynamic_j.typical, "J")]
 
 
 def _maxima() -> str:

@@ -338,6 +338,11 @@ def test_trained_networks_predict_as_in_float(case: Case) -> None:
     result = deployment.simulate(check_data(network, inputs=test["inputs"]), backend="reference")
     few = deployment.simulate(check_data(network, inputs=test["inputs"][:30]), backend="native")
     np.testing.assert_array_equal(few.logits, result.logits[:30])
+    if case.folder.name != "binary_s4d_bi":
+        stream = deployment.stream(30)
+        for start, end in ((0, 17), (17, 18), (18, 64)):
+            stream.step(test["inputs"][:30, start:end])
+        np.testing.assert_array_equal(stream.answer(), few.logits)
     expected = oracle["logits_all_f64"].argmax(-1)
     right = [(p == test["labels"]).sum() for p in (expected, result.predictions)]
     assert abs(int(right[0]) - int(right[1])) <= most
