@@ -30,13 +30,25 @@ def network_summary(network: Network) -> str:
     """Say what a network takes and gives, and how large it is."""
     spiking = network.spiking
     neurons = sum(node.width for node in spiking)
-    answer = network.answer
-    told = {"one": "once", "all": "at every step"}
-    answers = told.get(str(answer.steps), f"at the last {answer.steps} steps")
     return (
         f"<Network, {network.stage}: {len(network)} nodes, {len(spiking)} spiking layers of "
-        f"{neurons:,} neurons; takes {network.input.width} values a step, answers with "
-        f"{answer.width} {answers}>"
+        f"{neurons:,} neurons; takes {_taken(network)}, answers with {_given(network)}>"
+    )
+
+
+def _taken(network: Network) -> str:
+    several = len(network.inputs) > 1
+    widths = (
+        f"{n.width} ({name})" if several else f"{n.width}" for name, n in network.inputs.items()
+    )
+    return f"{' and '.join(widths)} values a step"
+
+
+def _given(network: Network) -> str:
+    told = {"one": "once", "all": "at every step"}
+    return " and ".join(
+        f"{a.width} {told.get(str(a.steps), f'at the last {a.steps} steps')}"
+        for a in network.outputs.values()
     )
 
 

@@ -158,7 +158,7 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
                 Input(name="more", output=Format(8, 0), channels=1),
             ),
         ),
-        "node 'more' (Input): is not the first node",
+        "node 'more' (Input): comes after 'input' and others: inputs come first",
     ),
     "two sources of a soma": (
         lambda: changed(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from snn_deploy.engines.draws import Draws
 from snn_deploy.engines.float_ops import Context, Neuron, Signal
 from snn_deploy.engines.head import apply_head
-from snn_deploy.engines.result import Record, Result, Run, no_progress
+from snn_deploy.engines.result import Ports, Record, Result, Run, alone, by_name, no_progress
 from snn_deploy.engines.session import WholeEngine, run_whole
 from snn_deploy.errors import BackendError, DataError, NetworkError, SnnDeployWarning
 from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
@@ -42,7 +42,7 @@ _WARNED: weakref.WeakSet[Network] = weakref.WeakSet()  # data runs in batches; o
 
 
 class FloatEngine(WholeEngine):
-    """Runs whole sequences through a float network.
+    """Runs whole sequences through a float network, of several inputs and outputs too.
 
     Inputs are (B, L, d_input) numbers or (B, L) integer tokens, padded as in training; (2 B, L)
     for retrieval, first documents, then second. Answers and signals are float64; a node that
@@ -56,6 +56,8 @@ class FloatEngine(WholeEngine):
         For networks that spike at random: a seed, or recorded uniform numbers of shape
         (draws, B, L, width).
     """
+
+    several = True
 
     def __init__(self, neuron: Neuron = "exact", draws: int | npt.NDArray[Any] = 0) -> None:
         self.name = "float" if neuron == "exact" else "float-surrogate"
@@ -79,11 +81,13 @@ class FloatEngine(WholeEngine):
         _warn_of_unstable(network)
         if self.neuron == "surrogate":
             _check_surrogate(network)
-        inputs = _checked_inputs(network, run.inputs)
-        lengths, answer = _checked_lengths(run.lengths, inputs), network.answer
-        answer.check_steps(lengths, inputs.shape[1], "inputs")
+        given = _checked_inputs(network, run.inputs)
+        inputs = next(iter(given.values()))
+        lengths = _checked_lengths(run.lengths, inputs)
+        for answer in network.outputs.values():
+            answer.check_steps(lengths, inputs.shape[1], "inputs")
         traced = {network[name].name for name in run.trace}
-        answers = _Parts()
+        answers: dict[str, _Parts] = defaultdict(_Parts)
         kept: dict[str, _Parts] = defaultdict(_Parts)
         sent: dict[str, _Parts] = defaultdict(_Parts)
         batches = list(_batches(network, len(inputs), _batch_size(network, inputs, self.neuron)))
@@ -91,7 +95,7 @@ class FloatEngine(WholeEngine):
         spectra = _room_for_spectra(network, inputs.shape[1]) if len(batches) > 1 else None
         for rows in batches:
             context = Context(lengths[rows], self.neuron, spectra, Draws(draws, rows))
-            for node, signal in _evaluate(network, inputs[rows], context):
+            for node, signal in _evaluate(network, {k: x[rows] for k, x in given.items()}, context):
                 for first, part in _runs(network, rows, signal):
                     if node.spikes:
                         sent[node.name].add(first, np.count_nonzero(part, axis=1))
@@ -99,11 +103,13 @@ class FloatEngine(WholeEngine):
                         run.record(node.name, first, 0, part)
                     elif node.name in traced:
                         kept[node.name].add(first, part)
+                if node.name in network.outputs:
+                    taken = network.outputs[node.name].take(signal, context.lengths)
+                    for first, part in _runs(network, rows, taken):
+                        answers[node.name].add(first, part)
                 run.progress(len(rows) / len(inputs) / len(network))
-            for first, part in _runs(network, rows, answer.take(signal, context.lengths)):
-                answers.add(first, part)
         return Result(
-            output=answers.joined(),
+            output=alone({name: answers[name].joined() for name in network.outputs}),
             messages={name: parts.joined() for name, parts in sent.items()},
             saturated={},
             trace={name: parts.joined() for name, parts in kept.items()},
@@ -115,7 +121,7 @@ SurrogateEngine = partial(FloatEngine, "surrogate")
 
 def run_float(
     network: Network,
-    inputs: npt.ArrayLike,
+    inputs: Ports,
     lengths: npt.ArrayLike | None = None,
     neuron: Neuron = "exact",
     record: Record | Collection[str] = (),
@@ -136,15 +142,18 @@ def run_float(
     progress
         Called with the share of the work done since the last call.
     """
-    array = np.asarray(inputs)
+    given = {name: np.asarray(x) for name, x in by_name(network, inputs).items()}
+    array = next(iter(given.values()))
     steps = array.shape[1] if array.ndim > 1 else 0
     valid = np.full(array.shape[:1], steps) if lengths is None else np.asarray(lengths)
     if callable(record):
-        run = Run(array, valid, network.names, record, progress)
+        run = Run(given, valid, network.names, record, progress)
     else:
-        run = Run(array, valid, tuple(record), progress=progress)
+        run = Run(given, valid, tuple(record), progress=progress)
     result = run_whole(FloatEngine(neuron, draws), network, run)
-    return FloatResult(apply_head(network.answer, result.output), result.trace)
+    taken = result.output if len(network.outputs) > 1 else {network.answer.node: result.output}
+    logits = {name: apply_head(a, taken[name]) for name, a in network.outputs.items()}
+    return FloatResult(alone(logits), result.trace)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,12 +164,13 @@ class FloatResult:
     ----------
     logits
         (B, classes) for one vector a sequence, (B, L, width) for every step, (B, K, width) for
-        the last K; (B / 2, classes) where pairs of documents are compared.
+        the last K; (B / 2, classes) where pairs of documents are compared. By name where there are
+        several outputs.
     signals
         By node name, the recorded signals, (B, L, width).
     """
 
-    logits: Signal
+    logits: Ports
     signals: Mapping[str, Signal]
 
 
@@ -193,7 +203,9 @@ def _warn_of_unstable(network: Network) -> None:
     )
 
 
-def _evaluate(network: Network, inputs: Signal, context: Context) -> Iterator[tuple[Node, Signal]]:
+def _evaluate(
+    network: Network, inputs: Mapping[str, Signal], context: Context
+) -> Iterator[tuple[Node, Signal]]:
     """Give every node with its signal, in order, and forget signals that nobody reads any more."""
     last_reader = {edge.source: node.name for node in network for edge in node.inputs}
     signals: dict[str, Signal] = {}
@@ -202,7 +214,7 @@ def _evaluate(network: Network, inputs: Signal, context: Context) -> Iterator[tu
             _run_loop(group, signals, context)
         for node in group:
             if node.name not in signals:
-                sources = _inputs_of(node, signals) if node.inputs else [inputs]
+                sources = _inputs_of(node, signals) if node.inputs else [inputs[node.name]]
                 signals[node.name] = node.evaluate(sources, context)  # type: ignore[attr-defined]
             yield node, signals[node.name]
         for name in {edge.source for node in group for edge in node.inputs}:
@@ -265,9 +277,14 @@ def _room_for_spectra(network: Network, steps: int) -> dict[str, npt.NDArray[np.
     return {} if needed <= _SPECTRA_BYTES else None
 
 
-def _checked_inputs(network: Network, inputs: npt.NDArray[np.generic]) -> Signal:
-    """Give the input node's signal, (B, L, width) float64."""
-    source = network.input
+def _checked_inputs(network: Network, inputs: Ports) -> dict[str, Signal]:
+    """Give the input nodes' signals, (B, L, width) float64, by name."""
+    given = by_name(network, inputs)
+    return {name: _checked_input(network, network[name], given[name]) for name in given}
+
+
+def _checked_input(network: Network, source: Node, inputs: npt.NDArray[np.generic]) -> Signal:
+    """Give an input node's signal, (B, L, width) float64."""
     if source.reads_tokens:
         _check_tokens(source, inputs)
         inputs = inputs[..., None]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from snn_deploy.engines.result import IntArray, Result, Run
+from snn_deploy.engines.result import IntArray, Result, Run, by_name
 from snn_deploy.engines.session import WholeEngine
 from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
@@ -25,10 +25,12 @@ class ReferenceEngine(WholeEngine):
     """Runs a network node by node over whole sequences."""
 
     name = "reference"
+    several = True
 
     def compute(self, network: Network, run: Run) -> Result:
-        """Run mantissas ``run.inputs`` (B, L, d_input) through the network."""
-        place = Place(run.lengths, run.inputs.shape[1])
+        """Run mantissas ``run.inputs`` (B, L, d_input), by name if several, through the network."""
+        inputs = by_name(network, run.inputs)
+        place = Place(run.lengths, next(iter(inputs.values())).shape[1])
         signals: dict[str, IntArray] = {}
         saturated: Counter[str] = Counter()
         for group in groups(network):
@@ -37,7 +39,7 @@ class ReferenceEngine(WholeEngine):
             else:
                 (node,) = group
                 read = [delayed(signals[e.source], e.steps_back) for e in node.inputs]
-                sources = read or [run.inputs]
+                sources = read or [inputs[node.name]]
                 signals[node.name], clipped = run_node(node, sources, place)
                 _count(saturated, node, clipped)
             run.progress(len(group) / len(network))

@@ -9,14 +9,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.errors import DataError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 
-__all__ = ["IntArray", "Record", "Result", "Run", "Values", "no_progress", "senders"]
+__all__ = [
+    "IntArray",
+    "Ports",
+    "Record",
+    "Result",
+    "Run",
+    "Values",
+    "alone",
+    "by_name",
+    "no_progress",
+    "senders",
+]
 
 IntArray = npt.NDArray[np.int64]
 Values = npt.NDArray[Any]
 """Mantissas, int64; of a float network real numbers, float64."""
+
+Ports = Any
+"""An array; of a network with several inputs or outputs, a mapping from their names to arrays."""
 
 Record = Callable[[str, int, int, Values], None]
 """Takes a part of a traced signal: the node's name, the first sample and step, and values (b, t,
@@ -35,8 +50,9 @@ class Run:
     Parameters
     ----------
     inputs
-        Mantissas in the format of the network's input node, int64 (B, L, d_input); for a float
-        network what :class:`~snn_deploy.engines.floating.FloatEngine` takes.
+        Mantissas in the format of the network's input node, int64 (B, L, d_input), by name where
+        there are several; for a float network what
+        :class:`~snn_deploy.engines.floating.FloatEngine` takes.
     lengths
         Valid steps of each sequence, int64 (B,), 1 … L.
     trace
@@ -49,7 +65,7 @@ class Run:
         run add up to 1.
     """
 
-    inputs: Values
+    inputs: Ports
     lengths: IntArray
     trace: Collection[str] = ()
     record: Record | None = None
@@ -64,7 +80,7 @@ class Result:
     ----------
     output
         Mantissas of the network's answer: (B, width) for one vector a sequence, (B, steps, width)
-        for all steps or the last K.
+        for all steps or the last K; by name where there are several.
     messages
         By the name of each of :func:`senders`: how many non-zero messages each channel sent for
         each sequence, (B, width); for a soma these are its spike counts.
@@ -79,7 +95,7 @@ class Result:
         here: a function of the first step and the one after the last, (B, steps, width).
     """
 
-    output: Values
+    output: Ports
     messages: Mapping[str, IntArray]
     saturated: Mapping[str, int]
     trace: Mapping[str, Values]
@@ -98,7 +114,9 @@ class Result:
             for name in run.trace:
                 run.record(name, 0, 0, signals[name])
         return cls(
-            output=network.answer.take(signals[network.output.name], run.lengths),
+            output=alone(
+                {name: a.take(signals[name], run.lengths) for name, a in network.outputs.items()}
+            ),
             messages={
                 name: np.count_nonzero(signals[name], axis=1).astype(np.int64)
                 for name in senders(network)
@@ -106,6 +124,28 @@ class Result:
             saturated=dict(saturated),
             trace={} if run.record else {name: signals[name] for name in run.trace},
         )
+
+
+def by_name(network: Network, inputs: Ports) -> dict[str, Values]:
+    """Give what goes into each input of a network, by name.
+
+    Raises
+    ------
+    DataError
+        If there are not as many arrays as inputs, of their names.
+    """
+    names = list(network.inputs)
+    several = isinstance(inputs, Mapping)
+    given: dict[str, Any] = dict(inputs) if several else dict.fromkeys(names[:1], inputs)
+    if not names or set(given) != set(names):
+        told = ", ".join(map(str, given)) if several else "one array"
+        raise DataError(f"inputs: {told}; this network takes an array for each of {names}")
+    return {name: given[name] for name in names}
+
+
+def alone(named: Mapping[str, Values]) -> Ports:
+    """Give the one array that there is; of several, all, by name."""
+    return named if len(named) > 1 else next(iter(named.values()))
 
 
 def senders(network: Network) -> tuple[str, ...]:

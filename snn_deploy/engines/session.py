@@ -15,12 +15,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-from snn_deploy.engines.result import IntArray, Record, Result, Run, Values, no_progress
-from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.engines.result import (
+    IntArray,
+    Ports,
+    Record,
+    Result,
+    Run,
+    Values,
+    by_name,
+    no_progress,
+)
+from snn_deploy.errors import BackendError, ConfigError, DataError
 from snn_deploy.ir.network import Network
 
 __all__ = [
@@ -107,14 +116,15 @@ class Session(Protocol):
     def late(self) -> Collection[str]:
         """Name the traced nodes that speak at the end of a stream, not step by step."""
 
-    def step(self, chunk: Values) -> Mapping[str, Values]:
+    def step(self, chunk: Ports) -> Mapping[str, Values]:
         """Take the next steps in, and give the traced nodes' outputs at them, (B, T, width) each.
 
         Parameters
         ----------
         chunk
-            Mantissas in the format of the network's input node, int64 (B, T, d_input); for a float
-            network what :func:`~snn_deploy.engines.floating.FloatEngine` takes.
+            Mantissas in the format of the network's input node, int64 (B, T, d_input), by name
+            where there are several; for a float network what
+            :func:`~snn_deploy.engines.floating.FloatEngine` takes.
 
         Raises
         ------
@@ -175,6 +185,8 @@ class WholeEngine(ABC):
 
     name: str
     streams = False
+    several: ClassVar[bool] = False
+    """Whether it takes networks of several inputs or outputs."""
 
     @abstractmethod
     def compute(self, network: Network, run: Run) -> Result:
@@ -182,7 +194,24 @@ class WholeEngine(ABC):
 
     def open(self, network: Network, watch: Watch) -> Session:
         """Begin a run of sequences that will come in one step."""
+        self.refuse_several(network)
         return WholeSession(self, network, watch)
+
+    def refuse_several(self, network: Network) -> None:
+        """Refuse several inputs or outputs, unless the engine takes them.
+
+        Raises
+        ------
+        BackendError
+            Naming them, and an engine that does.
+        """
+        if self.several or len(network.inputs) == 1 == len(network.outputs):
+            return
+        raise BackendError(
+            f"the backend {self.name} takes networks of one input and one output; this one has the "
+            f"inputs {', '.join(network.inputs)} and the outputs {', '.join(network.outputs)}: use "
+            "the backend reference"
+        )
 
 
 class WholeSession:
@@ -210,16 +239,17 @@ class WholeSession:
         """How many steps came so far: none, or all."""
         return 0 if self._result is None else self._watch.steps or 0
 
-    def step(self, chunk: Values) -> Mapping[str, Values]:
+    def step(self, chunk: Ports) -> Mapping[str, Values]:
         """Take all steps in."""
         watch = self._watch
         if self._result is not None:
             raise DataError(f"all {watch.steps} steps of these sequences have come already")
-        if chunk.shape[:2] != (watch.samples, watch.steps):
-            raise DataError(
-                f"inputs of shape {chunk.shape}; need {watch.samples} whole sequences of "
-                f"{watch.steps} steps at once"
-            )
+        for array in by_name(self._network, chunk).values():
+            if array.shape[:2] != (watch.samples, watch.steps):
+                raise DataError(
+                    f"inputs of shape {array.shape}; need {watch.samples} whole sequences of "
+                    f"{watch.steps} steps at once"
+                )
         lengths = watch.lengths
         if lengths is None:
             lengths = np.full(watch.samples, watch.steps, dtype=np.int64)
@@ -244,9 +274,10 @@ class WholeSession:
 
 def run_whole(engine: Engine, network: Network, run: Run) -> Result:
     """Run a batch of whole sequences, in one step."""
-    if run.inputs.ndim < 2:
-        raise DataError(f"inputs of shape {run.inputs.shape}; need (sequences, steps, …)")
-    samples, steps = run.inputs.shape[:2]
+    first = next(iter(by_name(network, run.inputs).values()))
+    if first.ndim < 2:
+        raise DataError(f"inputs of shape {first.shape}; need (sequences, steps, …)")
+    samples, steps = first.shape[:2]
     watch = Watch(samples, run.lengths, steps, run.trace, run.record, run.progress)
     session = engine.open(network, watch)
     trace = session.step(run.inputs)

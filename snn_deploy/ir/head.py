@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import NetworkError
+from snn_deploy.ir.answer import Answer
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.registry import legal_kinds
@@ -33,8 +34,15 @@ def check_head(network: Network) -> None:
     NetworkError
         Naming the node and the rule.
     """
-    answer = network.answer
-    before: Node = answer.source
+    for answer in network.outputs.values():
+        _check_chain(network, answer)
+    names = tuple(node.name for node in network.head)
+    if len(set(names)) < len(names):
+        raise NetworkError(f"two nodes of the head have one name: {', '.join(names)}")
+
+
+def _check_chain(network: Network, answer: Answer) -> None:
+    before = answer.source
     for node in answer.head:
         legal = f"a host computes {', '.join(head_kinds())}, nothing else"
         require("head" in node.places, node, legal)
@@ -44,9 +52,6 @@ def check_head(network: Network) -> None:
         require(not node.inputs[0].delay, node, "has a delay, but a host has no steps")
         node.check_head(answer, before.width)  # type: ignore[attr-defined]  # float node
         before = node
-    names = tuple(node.name for node in answer.head)
-    if len(set(names)) < len(names):
-        raise NetworkError(f"two nodes of the head have one name: {', '.join(names)}")
 
 
 def stored(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

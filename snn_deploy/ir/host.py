@@ -31,5 +31,4 @@ def chip_part(network: Network) -> Network:
         entry.name: Input(name=entry.name, output=entry.output, channels=entry.width)  # type: ignore[attr-defined]
         for entry in entries
     }
-    kept = (n for n in network if n.name in entered or network.placement[n.name] == "chip")
-    return replace(network, nodes=tuple(entered.get(node.name, node) for node in kept))
+    return replace(network, nodes=(*entered.values(), *network.placed("chip")))

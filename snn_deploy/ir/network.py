@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.answer import Answer, OutputSteps
@@ -14,11 +14,12 @@ from snn_deploy.ir.node import Node, Placement
 __all__ = ["Network", "OutputSteps", "Stage"]
 
 Stage = Literal["float", "integer", "lowered"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network:
-    """Nodes in topological order; the first is the input, ``nodes[-1]`` gives the answer.
+    """Nodes in topological order, inputs first; ``nodes[-1]`` gives the answer, if it is the one.
 
     Parameters
     ----------
@@ -27,8 +28,8 @@ class Network:
     nodes
         Each after all that it reads.
     answers
-        What it answers: see :class:`~snn_deploy.ir.answer.Answer`. Of one answer of the last node
-        its steps are enough.
+        What it answers, each of a node of its own: see :class:`~snn_deploy.ir.answer.Answer`. Of
+        one answer of the last node its steps are enough.
     steps
         The only padded length that the network holds for; None: any.
     """
@@ -70,15 +71,36 @@ class Network:
         """The nodes' names, in order."""
         return tuple(node.name for node in self.nodes)
 
-    @property
-    def input(self) -> Node:
-        """The node that the outside world feeds."""
-        return self.nodes[0]
+    @cached_property
+    def inputs(self) -> Mapping[str, Node]:
+        """The nodes that the outside world feeds, by name."""
+        return {node.name: node for node in self.nodes if node.is_input}
 
     @cached_property
+    def outputs(self) -> Mapping[str, Answer]:
+        """What it answers, by the names of the answers' nodes, with what its nodes say of each."""
+        answers = (self._completed(a) for a in cast("tuple[Answer, ...]", self.answers))
+        return {answer.source.name: answer for answer in answers}
+
+    @property
+    def input(self) -> Node:
+        """The one node that the outside world feeds; refuses a network that has several."""
+        return self._only(self.inputs, "input")
+
+    @property
     def answer(self) -> Answer:
-        """What it answers, with what its nodes say of it."""
-        (stated,) = cast("tuple[Answer, ...]", self.answers)
+        """The one thing that it answers; refuses a network that has several."""
+        return self._only(self.outputs, "output")
+
+    def _only(self, there: Mapping[str, T], what: str) -> T:
+        if len(there) != 1:
+            raise NetworkError(
+                f"this network has {len(there)} {what}s ({', '.join(there)}), where one is taken; "
+                "the engines float and reference take a mapping from their names to arrays"
+            )
+        return next(iter(there.values()))
+
+    def _completed(self, stated: Answer) -> Answer:
         name = self.nodes[-1].name if stated.node is None else self[stated.node].name
         found: set[str] = set()
         waiting = [name]
@@ -90,9 +112,9 @@ class Network:
         return replace(stated, node=name, path=tuple(n for n in self.nodes if n.name in found))
 
     def answering(self, **changes: Any) -> Network:
-        """Give the network with fields of its answer changed."""
-        (stated,) = cast("tuple[Answer, ...]", self.answers)
-        return replace(self, answers=(replace(stated, **changes),))
+        """Give the network with fields of its answers changed, of all of them."""
+        answers = cast("tuple[Answer, ...]", self.answers)
+        return replace(self, answers=tuple(replace(a, **changes) for a in answers))
 
     @property
     def output(self) -> Node:
@@ -101,8 +123,8 @@ class Network:
 
     @property
     def head(self) -> tuple[Node, ...]:
-        """What the host computes on the answer."""
-        return self.answer.head
+        """What the host computes on the answers."""
+        return tuple(node for answer in self.outputs.values() for node in answer.head)
 
     @cached_property
     def placement(self) -> Mapping[str, Placement]:
@@ -125,7 +147,7 @@ class Network:
     @property
     def pairs(self) -> bool:
         """Whether it compares pairs of sequences: first ones come first, then second ones."""
-        return self.answer.pairs
+        return any(answer.pairs for answer in self.outputs.values())
 
     def sources(self, node: Node) -> tuple[Node, ...]:
         """The nodes that ``node`` reads, in its equation's order."""

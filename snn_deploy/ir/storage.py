@@ -38,7 +38,8 @@ MAX_DELAY = 2**16  # steps
 MAX_INTEGER = 2**62  # what 64 bits hold and still add
 MAX_NAME = 1000  # characters
 
-_KEYS = {"stage", "output_steps", "nodes", "head", "steps", "use_lengths"}
+_ANSWER_KEYS = {"output_steps", "head", "use_lengths"}
+_KEYS = {"stage", "nodes", "steps", "outputs"} | _ANSWER_KEYS
 
 
 def network_to_document(network: Network) -> tuple[dict[str, Any], Tensors]:
@@ -47,17 +48,27 @@ def network_to_document(network: Network) -> tuple[dict[str, Any], Tensors]:
     nodes = [
         {"kind": node.kind, **_encode_fields(node, node.name, tensors)} for node in network.nodes
     ]
-    answer = network.answer
-    document = {"stage": network.stage, "output_steps": answer.steps, "nodes": nodes}
+    document: dict[str, Any] = {"stage": network.stage, "nodes": nodes}
+    answers = {name: _encode_answer(a, tensors) for name, a in network.outputs.items()}
+    if list(answers) == [network.names[-1]]:
+        (answer,) = answers.values()
+        document.update(answer)
+    else:
+        document["outputs"] = [{"node": name, **answer} for name, answer in answers.items()]
+    if network.steps is not None:
+        document["steps"] = network.steps
+    return document, tensors
+
+
+def _encode_answer(answer: Answer, tensors: Tensors) -> dict[str, Any]:
+    document: dict[str, Any] = {"output_steps": answer.steps}
     if answer.head:
         document["head"] = [
             {"kind": node.kind, **_encode_fields(node, node.name, tensors)} for node in answer.head
         ]
-    if network.steps is not None:
-        document["steps"] = network.steps
     if answer.valid:
         document["use_lengths"] = True
-    return document, tensors
+    return document
 
 
 def network_digest(network: Network) -> str:
@@ -83,34 +94,43 @@ def network_from_document(document: Any, tensors: Mapping[str, npt.NDArray[Any]]
         raise DeploymentError(
             f"a stored network has stage 'integer' or 'lowered', not {shown(stage)}"
         )
-    steps = _take(document, "output_steps", "network")
-    if steps not in ("one", "all") and not _is_length(steps):
-        raise DeploymentError(
-            f"output_steps is 'one', 'all' or a number of steps, not {shown(steps)}"
-        )
     if unknown := set(document) - _KEYS:
         raise DeploymentError(
             f"network: unknown keys {', '.join(sorted(unknown))}; a newer snn-deploy wrote this"
         )
-    length, use_lengths = document.get("steps"), document.get("use_lengths", False)
+    length = document.get("steps")
     if length is not None and not _is_length(length):
         raise DeploymentError(f"steps is the length of all sequences, or null, not {shown(length)}")
-    if type(use_lengths) is not bool:
-        raise DeploymentError(f"use_lengths is true or false, not {use_lengths!r}")
+    answers = _decode_answers(document, tensors)
     nodes = _decode_nodes(_take(document, "nodes", "network"), legal_kinds(stage), tensors)
     _check_sizes(nodes)
-    return Network(
-        stage=stage,
-        nodes=nodes,
-        answers=(
-            Answer(
-                steps=steps,
-                valid=use_lengths,
-                head=_decode_nodes(document.get("head", []), head_kinds(), tensors),
-            ),
-        ),
-        steps=length,
-    )
+    return Network(stage, nodes, answers, length)
+
+
+def _decode_answers(document: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> tuple[Answer, ...]:
+    if "outputs" not in document:
+        stated = {key: document[key] for key in _ANSWER_KEYS & set(document)}
+        return (_decode_answer(stated, "network", tensors),)
+    outputs = document["outputs"]
+    if not isinstance(outputs, list) or _ANSWER_KEYS & set(document):
+        raise DeploymentError("network: 'outputs' is a list, which holds all that is said of each")
+    return tuple(_decode_answer(output, "an output", tensors) for output in outputs)
+
+
+def _decode_answer(document: Any, where: str, tensors: Mapping[str, npt.NDArray[Any]]) -> Answer:
+    steps = _take(document, "output_steps", where)
+    if steps not in ("one", "all") and not _is_length(steps):
+        raise DeploymentError(
+            f"output_steps is 'one', 'all' or a number of steps, not {shown(steps)}"
+        )
+    node = None if where == "network" else _take(document, "node", where)
+    if not (node is None or isinstance(node, str)) or not set(document) <= _ANSWER_KEYS | {"node"}:
+        raise DeploymentError(f"{where} has a 'node', {sorted(_ANSWER_KEYS)}, and nothing else")
+    use_lengths = document.get("use_lengths", False)
+    if type(use_lengths) is not bool:
+        raise DeploymentError(f"use_lengths is true or false, not {use_lengths!r}")
+    head = _decode_nodes(document.get("head", []), head_kinds(), tensors)
+    return Answer(steps=steps, node=node, valid=use_lengths, head=head)
 
 
 def _is_length(steps: Any) -> bool:

@@ -16,15 +16,16 @@ __all__ = ["format_network", "format_node"]
 
 def format_network(network: Network) -> str:
     """Give the whole network, e.g. ``layers.0.lif = LifSoma(layers.0.ssm) … -> u1e0``."""
-    answer = network.answer
-    title = f"network stage={network.stage} output_steps={answer.steps}"
-    if answer.valid:
-        title += " of the valid ones"
+    answers = network.outputs.values()
+    told = [f"{answer.steps}{' of the valid ones' * answer.valid}" for answer in answers]
+    if len(told) > 1:
+        told = [f"{name}:{steps}" for name, steps in zip(network.outputs, told, strict=True)]
+    title = f"network stage={network.stage} output_steps={' '.join(told)}"
     if network.steps is not None:
         title += f" steps={network.steps}"
     lines = [title, *(f"  {format_node(node)}" for node in network)]
-    if answer.head:
-        lines += ["host", *(f"  {format_node(node)}" for node in answer.head)]
+    if network.head:
+        lines += ["host", *(f"  {format_node(node)}" for node in network.head)]
     return "\n".join(lines) + "\n"
 
 

@@ -38,6 +38,7 @@ def verify_network(network: Network) -> None:
         Naming the node, the rule and the numbers.
     """
     _check_structure(network)
+    _check_outputs(network)
     check_head(network)
     if network.stage == "float":
         return
@@ -62,8 +63,17 @@ def _check_structure(network: Network) -> None:
         known = type(node) in legal.values() or _computes_itself(network.stage, node)
         require(known, node, told)
         require(node.name not in seen, node, "another node has the same name")
+        first = len(seen) < len(network.inputs) or not node.is_input
+        require(first, node, f"comes after '{network.nodes[0].name}' and others: inputs come first")
         _check_edges(node, seen, names)
         seen.add(node.name)
+
+
+def _check_outputs(network: Network) -> None:
+    answers = len(network.answers)  # type: ignore[arg-type]  # a tuple, once it is made
+    if not 1 <= answers == len(network.outputs):
+        told = ", ".join(network.outputs) or "none"
+        raise NetworkError(f"{answers} answers, of the nodes {told}: need one of each node")
 
 
 def _computes_itself(stage: Stage, node: Any) -> bool:

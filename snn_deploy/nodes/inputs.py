@@ -45,7 +45,6 @@ class Input(IntegerNode):
         yield from ()
 
     def check(self, network: Network) -> None:
-        require(network.nodes[0] is self, self, "is not the first node")
         if self.output.signed or self.output == SPIKE:
             return
         for reader in network.consumers(self.name):

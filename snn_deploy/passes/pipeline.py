@@ -43,7 +43,7 @@ def compile_network(
     after: Callable[[Pass, Network], None] | None = None,
 ) -> Network:
     """Take a float network through the whole pipeline to a lowered one."""
-    steps = None if calibration is None else calibration.inputs.shape[1]
+    steps = None if calibration is None else calibration.steps
     return run_pipeline(network, Quantize(config, calibration), steps, after)
 
 

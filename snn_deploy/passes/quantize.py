@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.result import no_progress
+from snn_deploy.engines.result import Ports, no_progress
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.stability import unstable_nodes
@@ -25,12 +24,19 @@ __all__ = ["Calibration", "Quantize"]
 class Calibration:
     """Representative inputs (B, L, d_input) or tokens (B, L), and their valid lengths (B,).
 
+    Of a network with several inputs, ``inputs`` is a mapping from their names to arrays.
     ``progress`` is called with the share of them that has been run since the last call.
     """
 
-    inputs: npt.NDArray[Any]
+    inputs: Ports
     lengths: npt.NDArray[np.int64] | None = None
     progress: Callable[[float], None] = no_progress
+
+    @property
+    def steps(self) -> int:
+        """How long the sequences are, padding included."""
+        several = isinstance(self.inputs, Mapping)
+        return int((next(iter(self.inputs.values())) if several else self.inputs).shape[1])
 
 
 @dataclass(frozen=True)

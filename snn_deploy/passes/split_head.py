@@ -30,6 +30,8 @@ class SplitHead(Pass):
     count: int | None = None
 
     def __call__(self, network: Network) -> Network:
+        if len(network.outputs) > 1:  # each of them may end elsewhere: they stay the chip's
+            return network
         if self.count is not None:
             return _move_to_head(network, self.count)
         count = 0

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.floating import run_float
+from snn_deploy.engines.result import Ports, by_name
 from snn_deploy.ir.network import Network
 
 __all__ = ["Comparison", "levels_of", "measure_comparisons"]
@@ -51,17 +52,20 @@ class Comparison:
 
 
 def measure_comparisons(
-    network: Network, inputs: npt.NDArray[Any], lengths: npt.NDArray[np.int64] | None
+    network: Network, inputs: Ports, lengths: npt.NDArray[np.int64] | None
 ) -> dict[str, Comparison]:
     """Run the first sequences through a float network for what its compared linear layers meet."""
     compared = {linear.name: met for linear, met in _compared(network)}
     if not compared:
         return {}
-    count = min(len(inputs), 2 * max(MOST_STEPS // inputs.shape[1] // 2, 1))  # pairs stay pairs
+    given = by_name(network, inputs)
+    batch, steps = next(iter(given.values())).shape[:2]
+    count = min(batch, 2 * max(MOST_STEPS // steps // 2, 1))  # pairs stay pairs
+    first = {name: array[:count] for name, array in given.items()}
     names = {network[name].inputs[0].source for name in compared}
     names |= {total for total, _ in compared.values()}
     valid = None if lengths is None else lengths[:count]
-    signals = run_float(network, inputs[:count], valid, record=names).signals
+    signals = run_float(network, first, valid, record=names).signals
 
     def flat(name: str) -> Real:
         return signals[name].reshape(-1, signals[name].shape[-1])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.floating import run_float
-from snn_deploy.engines.result import no_progress
+from snn_deploy.engines.result import Ports, by_name, no_progress
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
@@ -69,7 +69,7 @@ class Ranges:
 
 def measure_ranges(
     network: Network,
-    inputs: npt.NDArray[Any],
+    inputs: Ports,
     lengths: npt.NDArray[np.int64] | None,
     progress: Callable[[float], None] = no_progress,
     count_magnitudes: bool = False,
@@ -108,7 +108,7 @@ def measure_ranges(
         name: Moments(mean[name], total / count[name] - np.outer(mean[name], mean[name]))
         for name, total in second.items()
     }
-    sequences, steps = inputs.shape[:2]
+    sequences, steps = next(iter(by_name(network, inputs).values())).shape[:2]
     return Ranges(
         largest | known,
         "calibration",

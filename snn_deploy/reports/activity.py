@@ -89,7 +89,7 @@ def message_sources(network: Network) -> tuple[Node, ...]:
         edge.source
         for node in chip
         for edge in node.inputs
-        if node.synaptic or path_delay(node, edge) > 0 or edge.source == chip.input.name
+        if node.synaptic or path_delay(node, edge) > 0 or edge.source in chip.inputs
     }
     return tuple(node for node in chip if node.name in sources or node.spikes)
 

@@ -94,7 +94,7 @@ def count_events(
     unsent = only_buffered(network, placement) if has_cores else frozenset()
     for name in activity.messages.keys() - unsent:
         total = int(activity.messages[name].sum())
-        by_neurons = 0 if name == network.input.name else total
+        by_neurons = 0 if name in network.inputs else total
         events[name] += Events(messages=total, neuron_messages=by_neurons)
     if has_cores:
         for flow in find_flows(network, placement, profile):

@@ -211,7 +211,8 @@ class Stream:
         needed = self.network.answer.length
         if self.steps < needed:
             raise DataError(f"the answer is that of {needed} steps; only {self.steps} came so far")
-        return self._session.finish().output
+        output: IntArray = self._session.finish().output
+        return output
 
     def result(self) -> Result:
         """Give all that is known if the stream ends here; it can go on afterwards.

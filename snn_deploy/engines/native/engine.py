@@ -31,9 +31,10 @@ class NativeEngine(WholeEngine):
 
     def open(self, network: Network, watch: Watch) -> Session:
         """Begin a stream of a causal network, or a run of whole sequences through any."""
-        return (
-            NativeSession(network, watch) if watch.steps is None else super().open(network, watch)
-        )
+        if watch.steps is not None:
+            return super().open(network, watch)
+        self.refuse_several(network)
+        return NativeSession(network, watch)
 
     def compute(self, network: Network, run: Run) -> Result:
         """Run mantissas ``run.inputs`` (B, L, d_input) through the network.
@@ -109,7 +110,7 @@ class _Collector:
         self, sweep: Sweep, rows: slice, start: int, stop: int, watched: dict[str, IntArray]
     ) -> IntArray:
         """Give what enters the chip in some steps; the first sweep alone reads it."""
-        inputs = self.batch.inputs[rows]
+        inputs: IntArray = self.batch.inputs[rows]
         if sweep is not self.plan.sweeps[0]:
             return inputs[:, start:stop]
         at_host = self.plan.host.compute(inputs, start, stop)
