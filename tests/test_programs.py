@@ -31,7 +31,7 @@ from snn_deploy.ir.program import (
     sum_channels,
     sum_modes,
 )
-from snn_deploy.ir.program_bounds import Interval, bound_program
+from snn_deploy.ir.program_bounds import Interval, ProgramBounds, bound_program
 from snn_deploy.ir.program_step import ProgramStep, run_program
 from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.verifier import verify_network
@@ -153,6 +153,93 @@ def test_pseudo_random_words_are_bounded_by_their_bits() -> None:
     output = bound_program(tracer.program(following), [silence], {}).output
     np.testing.assert_array_equal(output.low, np.zeros(3))
     np.testing.assert_array_equal(output.high, np.full(3, 2.0**BITS - 1.0))
+
+
+def bounds_of(trace: Callable[[Tracer], Value], *sources: tuple[int, int]) -> ProgramBounds:
+    tracer = Tracer(2)
+    ports = [Interval(np.full(2, float(low)), np.full(2, float(high))) for low, high in sources]
+    return bound_program(tracer.program(trace(tracer)), ports, {})
+
+
+def test_a_counter_that_nothing_stops_leaves_its_word() -> None:
+    def step(t: Tracer) -> Value:
+        count = t.state("count", 24)
+        t.next(count, count + 1)
+        return count
+
+    assert bounds_of(step, (0, 0)).leaving == ("count",)
+
+
+def test_a_word_that_settles_beyond_its_width_leaves_it() -> None:
+    def step(t: Tracer) -> Value:
+        held = t.state("held", 8)
+        t.next(held, t.input())
+        return held
+
+    assert bounds_of(step, (-127, 127)).leaving == ()
+    assert bounds_of(step, (0, 255)).leaving == ()  # unsigned
+    assert bounds_of(step, (0, 256)).leaving == bounds_of(step, (-1, 128)).leaving == ("held",)
+
+
+def test_a_word_that_starts_beyond_its_width_is_named() -> None:
+    def step(t: Tracer) -> Value:
+        held = t.state("held", 8, start=300)
+        t.next(held, t.input())
+        return held
+
+    assert bounds_of(step, (0, 255)).leaving == ("held",)
+
+
+def test_a_word_fills_its_width_and_no_less() -> None:
+    """An unsigned word of 24 bits goes up to 2**24 - 1, as words of pseudo-random bits do."""
+
+    def step(t: Tracer) -> Value:
+        noise = t.state("noise", BITS, start=1)
+        mixed = pseudo_random(noise)
+        t.next(noise, mixed)
+        held = t.state("held", BITS)
+        t.next(held, saturate(held + t.input(), BITS, "held"))  # grows by steps, without end
+        return mixed
+
+    bounds = bounds_of(step, (-3, 3))
+    assert bounds.leaving == ()
+    assert bounds.output.high.max() == 2.0**BITS - 1.0
+    assert bounds.output.low.min() == 0.0
+    assert bounds.reached["held"].max() == 2.0 ** (BITS - 1) - 1.0 + 3.0
+
+
+def test_an_unsigned_word_that_grows_slowly_fills_its_width() -> None:
+    def step(t: Tracer) -> Value:
+        held = t.state("held", 20)
+        t.next(held, saturate(held + t.input(), 20, "held", signed=False))
+        return held
+
+    bounds = bounds_of(step, (0, 3))
+    assert bounds.leaving == ()
+    assert bounds.output.high.max() == 2.0**20 - 1.0
+
+
+def test_a_network_whose_word_may_leave_is_refused() -> None:
+    source = Input(name="input", output=Format(16, 0), channels=3)
+    node = Counter(name="soma", inputs=(Edge("input"),), output=Format(24, 0), channels=3)
+    with with_kind(Counter), pytest.raises(NetworkError, match=r"'soma' .*'count' out of 24 bits"):
+        verify_network(Network("lowered", (source, node), "all"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Counter(IntegerNode):
+    """``y = sat(Σ x)``, the sum in a word that nothing clips."""
+
+    channels: int
+
+    @property
+    def width(self) -> int:
+        return self.channels
+
+    def step(self, t: Tracer) -> Value:
+        count = t.state("count", 24)
+        t.next(count, count + t.input())
+        return saturate(count, self.output.bits, "output")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

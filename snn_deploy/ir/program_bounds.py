@@ -1,47 +1,30 @@
 """The worst case of every value of a program, whatever the input: interval arithmetic.
 
-State is bounded by an invariant: intervals that a step cannot leave. They are found by stepping
-from the start; where they grow geometrically, as a leaking membrane's do, the limit is guessed and
-then *proved* by one more step. Where there is none, a word may fill its width.
+State is bounded by an invariant, intervals that a step cannot leave: see ``invariants.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
+from snn_deploy.ir.invariants import (
+    Interval,
+    full_word,
+    invariant_values,
+    leaving_words,
+)
 from snn_deploy.ir.program import Program, Value
 
 __all__ = ["Interval", "ProgramBounds", "bound_program", "bound_values", "weighted_sum_interval"]
 
 Real = npt.NDArray[np.float64]
-_STEPS = 64  # of iteration, before a limit is guessed, and between two guesses
-_GUESSES = 4
-_HALVINGS = 16  # of what a guess is too large by
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Low and high, (channels,) or (channels, modes) each, as numbers that no value passes."""
-
-    low: Real
-    high: Real
-
-    @property
-    def magnitude(self) -> Real:
-        """The largest magnitude."""
-        return np.maximum(np.abs(self.low), np.abs(self.high))
-
-    def hull(self, other: Interval) -> Interval:
-        return Interval(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
-
-    def within(self, other: Interval) -> bool:
-        return bool(np.all(self.low >= other.low) and np.all(self.high <= other.high))
 
 
 @dataclass(frozen=True)
@@ -56,20 +39,24 @@ class ProgramBounds:
         By the name of each saturated quantity: its magnitude before, and what fits.
     widest
         The largest magnitude of any value.
+    leaving
+        The words of state that a step may take out of their width; all else is bounded only as
+        long as none does.
     """
 
     output: Interval
     reached: Mapping[str, Real]
     limits: Mapping[str, int]
     widest: float
+    leaving: tuple[str, ...] = ()
 
 
 def bound_program(
     program: Program, sources: Sequence[Interval], clock: Mapping[str, Interval]
 ) -> ProgramBounds:
     """Bound every value of a program for any inputs within ``sources``, one a port."""
-    words = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
-    words, values = _invariant(program, sources, clock, words)
+    start = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
+    values = invariant_values(program, partial(_evaluate, program, sources, clock), start)
     reached: dict[str, Real] = {}
     limits: dict[str, int] = {}
     for value in program:
@@ -82,7 +69,7 @@ def bound_program(
     output = values[id(program.output)]
     shape = (program.width,)
     spread = Interval(np.broadcast_to(output.low, shape), np.broadcast_to(output.high, shape))
-    return ProgramBounds(spread, reached, limits, widest)
+    return ProgramBounds(spread, reached, limits, widest, leaving_words(program, start, values))
 
 
 def bound_values(
@@ -93,15 +80,15 @@ def bound_values(
     Words may fill their widths where no step leaves those: it is found at once, and what a machine
     stores is that wide. Otherwise they are bounded as in :func:`bound_program`.
     """
-    words = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
-    full = {name: _full(word.bits, words[name]) for name, word in program.words.items()}
+    start = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
+    full = {name: full_word(word.bits, start[name], True) for name, word in program.words.items()}
     values = _evaluate(program, sources, clock, full)
     if all(
-        words[name].within(full[name]) and values[id(word.following)].within(full[name])
+        start[name].within(full[name]) and values[id(word.following)].within(full[name])
         for name, word in program.words.items()
     ):
         return values
-    return _invariant(program, sources, clock, words)[1]
+    return invariant_values(program, partial(_evaluate, program, sources, clock), start)
 
 
 def _widest_product(program: Program, values: Mapping[int, Interval]) -> float:
@@ -118,80 +105,6 @@ def _start(start: Any, value: Value, width: int) -> Interval:
     shape = (width,) if value.modes is None else (width, value.modes)
     low = np.broadcast_to(np.asarray(start, dtype=np.float64), shape)
     return Interval(low, low)
-
-
-def _invariant(
-    program: Program,
-    sources: Sequence[Interval],
-    clock: Mapping[str, Interval],
-    words: dict[str, Interval],
-) -> tuple[dict[str, Interval], dict[int, Interval]]:
-    """Find intervals of the words that no step leaves; give them and all values' intervals."""
-
-    def follow(words: dict[str, Interval]) -> tuple[dict[str, Interval], dict[int, Interval]]:
-        values = _evaluate(program, sources, clock, words)
-        after = {
-            name: words[name].hull(values[id(word.following)])
-            for name, word in program.words.items()
-        }
-        return after, values
-
-    before = words
-    for _ in range(_GUESSES):
-        for _ in range(_STEPS):
-            after, values = follow(words)
-            if all(after[name].within(words[name]) for name in words):
-                return words, values
-            before, words = words, after
-        guess = {name: _limit(before[name], words[name], follow(words)[0][name]) for name in words}
-        if all(after.within(guess[name]) for name, after in follow(guess)[0].items()):
-            tight = _tightened(lambda tried: follow(tried)[0], words, guess)
-            return tight, follow(tight)[1]
-    full = {name: _full(word.bits, words[name]) for name, word in program.words.items()}
-    return full, follow(full)[1]
-
-
-def _tightened(
-    follow: Callable[[dict[str, Interval]], dict[str, Interval]],
-    inside: dict[str, Interval],
-    outside: dict[str, Interval],
-) -> dict[str, Interval]:
-    """Halve the room between words that are reached and an invariant, as long as one is left."""
-    for _ in range(_HALVINGS):
-        middle = {
-            name: Interval(
-                (inside[name].low + outside[name].low) / 2.0,
-                (inside[name].high + outside[name].high) / 2.0,
-            )
-            for name in inside
-        }
-        if all(after.within(middle[name]) for name, after in follow(middle).items()):
-            outside = middle
-        else:
-            inside = middle
-    return outside
-
-
-def _limit(first: Interval, second: Interval, third: Interval) -> Interval:
-    """Guess where three steps of a geometric series lead, a little beyond."""
-    return Interval(
-        -_sum_of_series(-first.low, -second.low, -third.low),
-        _sum_of_series(first.high, second.high, third.high),
-    )
-
-
-def _sum_of_series(first: Real, second: Real, third: Real) -> Real:
-    step, following = second - first, third - second
-    ratio = np.divide(following, step, out=np.zeros_like(step), where=step > 0)
-    ratio = np.minimum(ratio, 1.0 - 1e-9)
-    rest = following * ratio / (1.0 - ratio)
-    grows = following > 0
-    return np.asarray(np.where(grows, np.ceil((third + rest) * (1.0 + 1e-9)) + 1.0, third))
-
-
-def _full(bits: int, interval: Interval) -> Interval:
-    limit = float(fp.limit_of(bits))
-    return Interval(np.full_like(interval.low, -limit), np.full_like(interval.high, limit))
 
 
 def _evaluate(

@@ -190,8 +190,18 @@ class IntegerNode(Node):
         return {}
 
     def bound(self, sources: Sequence[Interval]) -> Bound:
-        """Bound the node from its sources' worst cases."""
+        """Bound the node from its sources' worst cases.
+
+        Raises
+        ------
+        NetworkError
+            If a step may take a word of its state out of its width.
+        """
         worst = bound_program(self.program, sources, self.clock_bounds())
+        for name in worst.leaving:
+            bits = self.program.words[name].bits
+            told = f"a step may take its word '{name}' out of {bits} bits: its program must clip it"
+            require(False, self, told)
         width = (self.width,)
         reached: dict[str, Any] = {
             name: np.broadcast_to(np.atleast_1d(value), width) if np.ndim(value) < 2 else value
