@@ -90,7 +90,7 @@ def _latest_turn(network: Network, node: Node, turn: dict[str, int]) -> int:
     one sweep.
     """
     now, readers = turn[node.name], [turn[reader.name] for reader in network.consumers(node.name)]
-    if getattr(node, "modes", None) is None or node.runs_backwards or not readers:
+    if node.modes is None or node.runs_backwards or not readers:
         return now
     siblings = [turn[sibling.name] for sibling in network.consumers(node.inputs[0].source)]
     wanted = min(readers)
