@@ -69,17 +69,17 @@ def relay(name: str, *sources: Edge) -> Requantize:
 
 def soma_before_positions() -> Network:
     soma = LifSoma(name="lif", inputs=(Edge("input"),), channels=3, threshold=1, decay=0)
-    return chain(plain(), soma, positions(inputs=(Edge("lif"),)).output)
+    return chain(plain(), soma, positions(inputs=(Edge("lif"),)).nodes[-1])
 
 
 def fork_before_positions() -> Network:
-    after = positions(inputs=(Edge("input"),)).output
+    after = positions(inputs=(Edge("input"),)).nodes[-1]
     return chain(plain(), relay("relay", Edge("input")), after)
 
 
 def adder_before_positions() -> Network:
     adder = relay("relay", Edge("input"), Edge("input"))
-    return chain(plain(), adder, positions(adder, inputs=(Edge("relay"),)).output)
+    return chain(plain(), adder, positions(adder, inputs=(Edge("relay"),)).nodes[-1])
 
 
 def way_around_positions() -> Network:
@@ -88,17 +88,17 @@ def way_around_positions() -> Network:
 
 
 def window_behind_a_relay() -> Network:
-    after = window(inputs=(Edge("relay"),)).output
+    after = window(inputs=(Edge("relay"),)).nodes[-1]
     return chain(plain(), relay("relay", Edge("input")), after)
 
 
 HOST: dict[str, tuple[Callable[[], Network], str]] = {
     "tokens that are no tokens": (
-        lambda: chain(plain(1), tokens().output),
+        lambda: chain(plain(1), tokens().nodes[-1]),
         "node 'lookup' (EmbeddingTable): reads s8e0, which does not stand for tokens 0 … 3",
     ),
     "tokens for which bits are missing": (
-        lambda: chain(token_input(2), tokens().output),
+        lambda: chain(token_input(2), tokens().nodes[-1]),
         "node 'lookup' (EmbeddingTable): reads u1e0, which does not stand for tokens 0 … 3",
     ),
     "no table": (lambda: tokens(clusters=()), "node 'lookup' (EmbeddingTable): has no table"),
