@@ -2,7 +2,7 @@
 
     python tests/fuzz/run.py --format deployment --count 1000000
 
-Stops at the first escape and keeps its file: an exception that is none of ours, more memory than
+Ctrl-C ends it, and says how many were read. Stops at the first escape and keeps its file: an exception that is none of ours, more memory than
 1 GB beyond what the program itself takes, more than 5 s of the processor, or 60 s of waiting.
 """
 
@@ -105,6 +105,8 @@ def main() -> int:
                 _set_timers(SECONDS, WAITING)
                 try:
                     outcomes[try_file(target, path, content)] += 1
+                except KeyboardInterrupt:
+                    break
                 except BaseException:
                     _set_timers(0, 0)
                     kept = Path(f"escaped-{options.format}{target.suffix}")
@@ -112,9 +114,15 @@ def main() -> int:
                     print(f"{kept}: escaped after {outcomes.total()} files", flush=True)
                     raise
                 slowest = max(slowest, time.process_time() - started)
-    told = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.most_common())
-    print(f"{options.format}: {outcomes.total():,} files, slowest {slowest:.2f} s: {told}")
+                if outcomes.total() % 20_000 == 0:
+                    print(_told(options.format, outcomes, slowest), flush=True)
+    print(_told(options.format, outcomes, slowest))
     return 0
+
+
+def _told(name: str, outcomes: Counter[str], slowest: float) -> str:
+    told = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.most_common())
+    return f"{name}: {outcomes.total():,} files, slowest {slowest:.2f} s: {told}"
 
 
 if __name__ == "__main__":
