@@ -2,7 +2,8 @@
 
     python tests/fuzz/run.py --format deployment --count 1000000
 
-Ctrl-C ends it, and says how many were read. Stops at the first escape and keeps its file: an exception that is none of ours, more memory than
+Ctrl-C ends it, and says how many were read. Stops at the first escape and keeps its file: an
+exception that is none of ours, more memory than
 1 GB beyond what the program itself takes, more than 5 s of the processor, or 60 s of waiting.
 """
 
