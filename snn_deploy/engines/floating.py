@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.draws import Draws
+from snn_deploy.engines.float_checks import checked_draws, checked_inputs, checked_lengths
 from snn_deploy.engines.float_ops import Context, Neuron, Signal
 from snn_deploy.engines.head import apply_head
 from snn_deploy.engines.result import Ports, Record, Result, Run, alone, by_name, no_progress
 from snn_deploy.engines.session import WholeEngine, run_whole
-from snn_deploy.errors import BackendError, DataError, NetworkError, SnnDeployWarning
+from snn_deploy.errors import BackendError, NetworkError, SnnDeployWarning
 from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -81,9 +82,9 @@ class FloatEngine(WholeEngine):
         _warn_of_unstable(network)
         if self.neuron == "surrogate":
             _check_surrogate(network)
-        given = _checked_inputs(network, run.inputs)
+        given = checked_inputs(network, run.inputs)
         inputs = next(iter(given.values()))
-        lengths = _checked_lengths(run.lengths, inputs)
+        lengths = checked_lengths(run.lengths, inputs)
         for answer in network.outputs.values():
             answer.check_steps(lengths, inputs.shape[1], "inputs")
         traced = {network[name].name for name in run.trace}
@@ -91,7 +92,7 @@ class FloatEngine(WholeEngine):
         kept: dict[str, _Parts] = defaultdict(_Parts)
         sent: dict[str, _Parts] = defaultdict(_Parts)
         batches = list(_batches(network, len(inputs), _batch_size(network, inputs, self.neuron)))
-        draws = _checked_draws(self.draws, len(inputs))
+        draws = checked_draws(self.draws, len(inputs))
         spectra = _room_for_spectra(network, inputs.shape[1]) if len(batches) > 1 else None
         for rows in batches:
             context = Context(lengths[rows], self.neuron, spectra, Draws(draws, rows))
@@ -275,71 +276,3 @@ def _room_for_spectra(network: Network, steps: int) -> dict[str, npt.NDArray[np.
     channels = sum(node.width for node in nodes if node.convolves)
     needed = channels * 4 * steps * 8  # a spectrum holds up to four numbers a step
     return {} if needed <= _SPECTRA_BYTES else None
-
-
-def _checked_inputs(network: Network, inputs: Ports) -> dict[str, Signal]:
-    """Give the input nodes' signals, (B, L, width) float64, by name."""
-    given = by_name(network, inputs)
-    return {name: _checked_input(network, network[name], given[name]) for name in given}
-
-
-def _checked_input(network: Network, source: Node, inputs: npt.NDArray[np.generic]) -> Signal:
-    """Give an input node's signal, (B, L, width) float64."""
-    if source.reads_tokens:
-        _check_tokens(source, inputs)
-        inputs = inputs[..., None]
-    elif inputs.ndim != 3 or inputs.shape[2] != source.width or inputs.dtype.kind not in "fiub":
-        raise DataError(
-            f"inputs have shape {inputs.shape} and type {inputs.dtype}; the network reads numbers "
-            f"of shape (batch, steps, {source.width})"
-        )
-    if not inputs.size:
-        raise DataError(f"inputs have shape {inputs.shape}: there is nothing to run")
-    if network.pairs and len(inputs) % 2:
-        raise DataError(
-            f"inputs hold {len(inputs)} documents; the network compares pairs, so give an even "
-            "number: first documents, then second"
-        )
-    return inputs.astype(np.float64)
-
-
-def _check_tokens(source: Any, inputs: npt.NDArray[np.generic]) -> None:
-    if inputs.ndim != 2 or inputs.dtype.kind not in "iu":
-        raise DataError(
-            f"inputs have shape {inputs.shape} and type {inputs.dtype}; the network reads integer "
-            "tokens of shape (batch, steps)"
-        )
-    tokens = inputs.astype(np.int64)
-    wrong = np.argwhere((tokens < 0) | (tokens >= source.vocabulary))
-    if len(wrong):
-        row, step = (int(i) for i in wrong[0])
-        raise DataError(
-            f"inputs hold the token {inputs[row, step]} in sequence {row}, step {step}; the "
-            f"network knows tokens 0 … {source.vocabulary - 1}"
-        )
-
-
-def _checked_draws(draws: int | npt.NDArray[Any], batch: int) -> int | Signal:
-    if not isinstance(draws, np.ndarray):
-        return draws
-    if draws.ndim != 4 or draws.shape[1] != batch:
-        raise DataError(
-            f"recorded draws have shape {draws.shape}; expected (draws, {batch}, steps, width)"
-        )
-    return draws.astype(np.float64)
-
-
-def _checked_lengths(given: npt.NDArray[Any], batch: Signal) -> npt.NDArray[np.int64]:
-    steps = batch.shape[1]
-    if given.shape != (len(batch),) or given.dtype.kind not in "iu":
-        raise DataError(
-            f"lengths have shape {given.shape} and type {given.dtype}; expected {len(batch)} "
-            "integers, one for each sequence"
-        )
-    wrong = np.flatnonzero((given < 1) | (given > steps))
-    if len(wrong):
-        raise DataError(
-            f"lengths say {given[wrong[0]]} for sequence {wrong[0]}; the sequences have 1 … "
-            f"{steps} steps"
-        )
-    return given.astype(np.int64)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from snn_deploy.compare.metrics import share_of_right
 from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.engines.head import predict
-from snn_deploy.engines.registry import Engine
+from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
@@ -25,7 +25,7 @@ from snn_deploy.mapping.profile import Profile, load_profile
 from snn_deploy.reports.deployed import report_deployment
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
-from snn_deploy.run.simulation import Progress, output_format
+from snn_deploy.run.simulation import Progress, output_format, simulate
 
 if TYPE_CHECKING:
     from snn_deploy.deployment import Deployment
@@ -157,7 +157,7 @@ def compare_deployments(
         If there is nothing to compare, or the networks take different inputs.
     """
     _check_inputs(deployments)
-    exact = None if against is None else _run_float(against, data)
+    exact = None if against is None else simulate(against, data, get_engine("float")).predictions
     profile = load_profile(ARITHMETIC_PROFILE)
     candidates: list[Candidate] = []
     first: IntArray | None = None
@@ -215,12 +215,6 @@ def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
                 f"{name} takes {mine.width} input channels and {first} {its.width}: only networks "
                 "of the same data can be compared"
             )
-
-
-def _run_float(network: Network, data: Data) -> IntArray:
-    from snn_deploy.engines.floating import run_float
-
-    return np.asarray(run_float(network, data.inputs, data.lengths).logits.argmax(axis=-1))
 
 
 def _agreement(predictions: IntArray, others: IntArray) -> float | None:

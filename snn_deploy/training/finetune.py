@@ -19,13 +19,13 @@ from torch import Tensor
 from snn_deploy.api import CALIBRATION_SEQUENCES
 from snn_deploy.checkpoint import Checkpoint, read_checkpoint
 from snn_deploy.data.inputs import Data, load_data
-from snn_deploy.engines.floating import run_float
+from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import CheckpointError, ConfigError
 from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
-from snn_deploy.run.simulation import Progress
+from snn_deploy.run.simulation import Progress, simulate
 from snn_deploy.training.deployed import Deployer
 from snn_deploy.training.labelled import hold_out, require_labels
 from snn_deploy.training.loop import Epoch, Schedule, train
@@ -99,7 +99,7 @@ class FineTuning:
         for epoch in train(model, state.forward, self.training, self.schedule, progress):
             state.judge(epoch)
         data = self.held_out
-        original = score(run_float(model.network, data.inputs, data.lengths).logits, data)
+        original = score(simulate(model.network, data, get_engine("float")).logits, data)
         checkpoint = model.checkpoint(state.best_tensors)
         return FineTuned(checkpoint, original, state.start, state.best)
 

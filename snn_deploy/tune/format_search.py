@@ -19,7 +19,6 @@ import numpy as np
 
 from snn_deploy.compare.metrics import accuracy, agreement
 from snn_deploy.data.inputs import Data
-from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.errors import ConfigError, DataError, TargetError
 from snn_deploy.ir.network import Network
@@ -232,7 +231,7 @@ class _Judge:
         self.data = data
         self.ranges = Quantize(config, known).ranges(self.chip)
         self.engine = engine
-        self.float_logits = run_float(network, data.inputs, data.lengths).logits
+        self.float_logits = simulate(network, data, get_engine("float")).logits
         exact = accuracy(self.float_logits, data.labels)
         self.score_name = "agreement" if exact is None else "accuracy"
         self.float_score = 1.0 if exact is None else exact
