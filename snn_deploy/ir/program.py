@@ -86,7 +86,7 @@ OPERATIONS: dict[str, Operation] = {
     "select": Operation("a where c, else b", ("select",)),
     "and": Operation("a & b", ("and",)),
     "or": Operation("a | b", ("or",)),
-    "xor": Operation("a ^ b, (a | b) - (a & b)", ("or",)),
+    "xor": Operation("a ^ b, (a | b) - (a & b)", ("or", "and", "negate-add")),
     "lookup": Operation("table[a]", ("read-modify-write",)),
     "bit_length": Operation("bits of |a|", ("greater",)),
     "send_when": Operation("a where c, else silence", ("skip",)),
