@@ -75,6 +75,11 @@ class Deployment:
         _ = deployment.profile  # refuses what it cannot take
         return deployment
 
+    def reseeded(self, seed: int) -> Deployment:
+        """Give the same deployment with other random numbers, as converted with ``seed=…``."""
+        rewritten = {node.name: (node.reseeded(seed),) for node in self.network}  # type: ignore[attr-defined]  # lowered
+        return replace(self, network=self.network.rewrite(rewritten))
+
     def save(self, path: PathLike) -> None:
         """Write the deployment file; the same deployment gives the same bytes.
 

@@ -29,6 +29,7 @@ from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
+from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_lif import Lif
@@ -564,6 +565,19 @@ def _make_resonator(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width), node
 
 
+def _make_drawn(rng: Random) -> tuple[Node, ...]:
+    width, exponent = _width(rng), int(rng.integers(0, 25))
+    source = Input(name="input", output=Format(int(rng.integers(2, 25)), exponent), channels=width)
+    node = DrawnSoma(
+        name="node",
+        inputs=(Edge("input"),),
+        draw=int(rng.integers(9)),
+        first=rng.integers(1, 1 << 24, width).astype(np.int32),
+        shift=np.full(width, 24 - exponent, np.int8),
+    )
+    return source, node
+
+
 def _make_level(rng: Random) -> tuple[Node, ...]:
     width, bits = _width(rng), int(rng.integers(2, 25))
     limit = fp.limit_of(bits)
@@ -640,6 +654,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     SoftResetSoma: _make_soft_reset,
     CrossingSoma: _make_crossing,
     LevelSoma: _make_level,
+    DrawnSoma: _make_drawn,
     AdaptationSoma: _make_adaptive,
     SignSoma: _make_sign,
     Rectify: _make_rectify,

@@ -12,6 +12,7 @@ from networks import Network, around
 from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.crossing_soma import CrossingSoma
+from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.rectify import Rectify
@@ -68,6 +69,7 @@ for _kind in (
     LevelSoma,
     AdaptationSoma,
     ResonatorSoma,
+    DrawnSoma,
 ):
     told = "its output must be spikes, u1e0"
     SOMA_RULES[f"{_kind.__name__}: graded"] = broken(_kind, told, output=Format(8, 0))
@@ -122,6 +124,21 @@ SOMA_RULES |= {
     ),
     "resonators' words too wide": broken(
         ResonatorSoma, "state_bits 33 is outside 2 … 32", state_bits=33
+    ),
+    "a draw of no number": broken(DrawnSoma, "draw -1 is outside 0 … ", draw=-1),
+    "a generator that stands still": broken(
+        DrawnSoma, "a first word is outside 1 … 16777215", first=lambda node: node.first * 0
+    ),
+    "shifts of a wrong shape": broken(DrawnSoma, "shift has shape (9,)", shift=WIDE),
+    "draws shifted to the left": broken(
+        DrawnSoma,
+        "shift is outside 0 … 24",
+        shift=lambda node: np.full(node.width, -1, np.int8),
+    ),
+    "draws of another exponent": broken(
+        DrawnSoma,
+        "its shift is not that of its input",
+        shift=lambda node: ((node.shift + 1) % 24).astype(np.int8),
     ),
     "strengths of a wrong shape": broken(RefractorySoma, "strength has shape (9,)", strength=WIDE),
     "levels of two dimensions": broken(

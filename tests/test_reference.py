@@ -40,6 +40,7 @@ from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
+from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.inputs import Input
@@ -364,6 +365,17 @@ def resonator(node: ResonatorSoma, x: Sequence, valid: int, clip: Clip) -> Seque
     return spikes
 
 
+def drawn(node: DrawnSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    words, spikes = [int(word) for word in node.first], []
+    for step in x:
+        for i in range(node.width):
+            words[i] ^= (words[i] << 5) % 2**24
+            words[i] ^= words[i] >> 9
+            words[i] ^= (words[i] << 11) % 2**24
+        spikes.append([int(v > words[i] >> int(node.shift[i])) for i, v in enumerate(step)])
+    return spikes
+
+
 def gated(node: Any, value: int, gate: int, i: int, clip: Clip) -> int:
     sigmoid: SigmoidGate = node.sigmoid
     size = len(sigmoid.table)
@@ -464,6 +476,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     SoftResetSoma: soft_reset,
     CrossingSoma: crossing,
     LevelSoma: level,
+    DrawnSoma: drawn,
     AdaptationSoma: adaptive,
     SignSoma: sign,
     Rectify: rectify,

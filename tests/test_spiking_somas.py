@@ -24,6 +24,7 @@ from snn_deploy.nodes.adaptive_lif import AdaptiveLif
 from snn_deploy.nodes.adaptive_threshold import AdaptiveThreshold
 from snn_deploy.nodes.base import IntegerNode
 from snn_deploy.nodes.crossing_soma import CrossingSoma
+from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.nodes.level_soma import LevelSoma
@@ -190,6 +191,23 @@ real' = real11  (24 bits)
 imag' = imag22  (24 bits)
 fired' = t12  (2 bits)
 send t12
+""",
+    ),
+    "drawn": (
+        DrawnSoma(name="soma", draw=0, first=LEVELS, shift=SHIFTS),
+        """\
+t0 = shift_left(random, 5)
+t1 = and(t0, 16777215)
+t2 = xor(random, t1)
+t3 = decay(t2, 1, 9)
+t4 = xor(t2, t3)
+t5 = shift_left(t4, 11)
+t6 = and(t5, 16777215)
+t7 = xor(t4, t6)
+t8 = decay(t7, 1, shift)
+t9 = greater(x0, t8)
+random' = t7  (24 bits)
+send t9
 """,
     ),
     "crossing": (

@@ -135,6 +135,10 @@ class IntegerNode(Node):
         for word in self.program.words.values():
             yield "state_bits", "state_bits", word.bits
 
+    def reseeded(self, seed: int) -> IntegerNode:
+        """Give the same node with other random numbers, if it draws any."""
+        return self
+
     def check(self, network: Network) -> None:
         """Check the rules of this kind.
 

@@ -35,8 +35,9 @@ class FloatNode(Node):
     beforehand. ``driven``: what it reads is a drive, of one exponent for all channels.
     ``adds``: it is a sum, whose format what only it reads takes. ``compensates``: its weights'
     rounding makes errors good by moments of what it reads. ``convolves``: it is computed with
-    spectra, as long as the sequence. ``governed_by`` says which settings govern the error of its
-    integer form; ``narrowable`` names those that a search for cheaper formats may narrow.
+    spectra, as long as the sequence. ``dense``: a matrix mixes its state; :meth:`as_modes`.
+    ``governed_by`` says which settings govern the error of its integer form;
+    ``narrowable`` names those that a search for cheaper formats may narrow.
     """
 
     spikes: ClassVar[bool] = False
@@ -45,6 +46,7 @@ class FloatNode(Node):
     from_tables: ClassVar[bool] = False
     driven: ClassVar[bool] = False
     adds: ClassVar[bool] = False
+    dense: ClassVar[bool] = False
     compensates: ClassVar[bool] = False
     convolves: ClassVar[bool] = False
     governed_by: ClassVar[str] = "residual_bits"
@@ -133,6 +135,16 @@ class FloatNode(Node):
         NetworkError
             Naming the node and the rule.
         """
+
+    def as_modes(self, steps: int | None) -> FloatNode:
+        """Give the node with modes for its ``dense`` matrix, for sequences of ``steps`` steps.
+
+        Raises
+        ------
+        UnsupportedNetworkError
+            If no modes have its response.
+        """
+        raise NetworkError(f"{self.name}: {self.kind} has no dense state matrix")
 
     def at_length(self, steps: int) -> FloatNode:
         """Give what it is for sequences of ``steps`` steps, padding included.

@@ -15,6 +15,7 @@ from snn_deploy.nodes.float_node import FloatNode, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.nodes.ssm import DiagonalSsm
 
 __all__ = ["NplrSsm"]
 
@@ -31,6 +32,7 @@ class NplrSsm(FloatNode):
     """
 
     convolves: ClassVar[bool] = True
+    dense: ClassVar[bool] = True
 
     a: Complex
     b: Complex
@@ -48,6 +50,11 @@ class NplrSsm(FloatNode):
         """How much of a mode is left after a step, (H, M)."""
         return np.asarray(np.abs(np.linalg.eigvals(self.a)))
 
+    def as_modes(self, steps: int | None) -> DiagonalSsm:
+        from snn_deploy.quantize.modes import diagonalise
+
+        return diagonalise(self, steps)
+
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         from snn_deploy.engines.float_dynamics import (
             convolve,
@@ -57,13 +64,13 @@ class NplrSsm(FloatNode):
 
         (u,) = sources
         if grows(self, u.shape[1]):
-            return convolve_growing(self.name, self.d, u, *self._responses(u.shape[1]))
+            return convolve_growing(self.name, self.d, u, *self.responses(u.shape[1]))
         kept = {} if context.spectra is None else context.spectra
         if self.name not in kept:
-            kept[self.name] = response_spectrum(*self._responses(u.shape[1]))
+            kept[self.name] = response_spectrum(*self.responses(u.shape[1]))
         return convolve(self.d, u, kept[self.name])
 
-    def _responses(self, steps: int) -> tuple[Signal, Signal | None]:
+    def responses(self, steps: int) -> tuple[Signal, Signal | None]:
         """Give the impulse responses to the past, (steps, H), and to the future, (steps - 1, H)."""
         rows = self.c[None] if self.c_reverse is None else np.stack([self.c, self.c_reverse])
         response = np.zeros((len(rows), steps, self.width))

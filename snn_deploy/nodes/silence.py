@@ -35,7 +35,11 @@ class Silence(IntegerNode):
         (form,) = self.source_formats(network)
         same = np.array_equal(form.exponents(self.width), self.output.exponents(self.width))
         told = "its output's format is not its input's"
-        require(same and form.bits == self.output.bits, self, told)
+        alike = (form.bits, form.signed) == (self.output.bits, self.output.signed)
+        require(same and alike, self, told)
+
+    def check_output(self) -> None:
+        """What it reads may be of any format, spikes too."""
 
     def step(self, t: Tracer) -> Value:
         return select(t.clock("valid"), t.input(), 0)

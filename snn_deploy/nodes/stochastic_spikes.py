@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
+from snn_deploy.errors import ConfigError
 from snn_deploy.nodes.float_node import FloatNode, Signal
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
+    from snn_deploy.quantize.builder import Builder
 
 __all__ = ["StochasticSpikes"]
 
@@ -22,6 +26,7 @@ class StochasticSpikes(FloatNode):
     """
 
     spikes: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
 
     channels: int
     draw: int
@@ -29,6 +34,32 @@ class StochasticSpikes(FloatNode):
     @property
     def width(self) -> int:
         return self.channels
+
+    @property
+    def levels(self) -> Signal:
+        return np.stack([np.zeros(self.width), np.ones(self.width)])  # between them all draws lie
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
+
+    def quantize(self, builder: Builder) -> None:
+        from snn_deploy.nodes.drawn_soma import DRAW_BITS, DrawnSoma, first_words
+
+        exponents = builder.format_of(self.inputs[0].source).exponents(self.width)
+        if exponents.min() < 0 or exponents.max() > DRAW_BITS:
+            raise ConfigError(
+                f"node '{self.name}': what it compares with draws of {DRAW_BITS} bits has steps of "
+                f"2**{-int(exponents.min())} to 2**{-int(exponents.max())}; set norm_bits nearer 20"
+            )
+        builder.add(
+            DrawnSoma(
+                name=self.name,
+                inputs=self.inputs,
+                draw=self.draw,
+                first=first_words(builder.config.seed, self.draw, self.width),
+                shift=(DRAW_BITS - exponents).astype(np.int8),
+            )
+        )
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources

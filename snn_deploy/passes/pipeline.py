@@ -13,6 +13,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.passes.balance_delays import BalanceDelays
 from snn_deploy.passes.base import Pass
+from snn_deploy.passes.diagonalise_ssm import DiagonaliseSsm
 from snn_deploy.passes.fix_length import FixLength
 from snn_deploy.passes.fix_maxima import FixMaxima
 from snn_deploy.passes.fold_thresholds import FoldThresholds
@@ -27,6 +28,7 @@ __all__ = ["PIPELINE", "compile_network", "prepare_network", "run_passes", "run_
 PIPELINE: tuple[type[Pass], ...] = (
     FixLength,
     FixMaxima,
+    DiagonaliseSsm,
     FoldThresholds,
     SplitHead,
     Quantize,
@@ -55,7 +57,8 @@ def run_pipeline(
 ) -> Network:
     """Run the whole pipeline with these options; ``steps`` is the sequences' length, if known."""
     split, maxima = SplitHead(quantize.config.chip_outputs), FixMaxima(quantize.calibration)
-    return run_passes(network, _passes(PIPELINE, FixLength(steps), maxima, split, quantize), after)
+    given = (FixLength(steps), maxima, DiagonaliseSsm(steps), split, quantize)
+    return run_passes(network, _passes(PIPELINE, *given), after)
 
 
 def prepare_network(network: Network, split: SplitHead, steps: int | None = None) -> Network:
@@ -71,7 +74,7 @@ def prepare_network(network: Network, split: SplitHead, steps: int | None = None
         The sequences' length, if known.
     """
     before = PIPELINE[: PIPELINE.index(Quantize)]
-    return run_passes(network, _passes(before, FixLength(steps), split))
+    return run_passes(network, _passes(before, FixLength(steps), DiagonaliseSsm(steps), split))
 
 
 def _passes(kinds: Iterable[type[Pass]], *given: Pass) -> Iterator[Pass]:

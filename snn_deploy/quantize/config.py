@@ -64,6 +64,7 @@ class QuantizationConfig(BaseModel):
     input_range: float = Field(
         1.0, gt=0, le=1e6, description="largest |input| assumed when there is no calibration data"
     )
+    seed: int = Field(0, ge=0, lt=1 << 32, description="of random draws, where neurons make any")
     nodes: dict[str, dict[str, int | float | str]] = Field(
         default_factory=dict, description="settings of single nodes, by name or prefix"
     )
@@ -89,7 +90,7 @@ class QuantizationConfig(BaseModel):
     @model_validator(mode="after")
     def _check_nodes(self) -> QuantizationConfig:
         for name, settings in self.nodes.items():
-            whole = ("nodes", "headroom", "input_range", "chip_outputs")
+            whole = ("nodes", "headroom", "input_range", "chip_outputs", "seed")
             for setting in whole:
                 if setting in settings:
                     raise ValueError(f"{setting} holds for the whole network, not for '{name}'")
