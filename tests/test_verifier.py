@@ -144,8 +144,9 @@ STRUCTURE: dict[str, tuple[Callable[[], Network], str]] = {
         lambda: replace(
             lowered(),
             nodes=(
-                *lowered().nodes,
+                lowered().input,
                 Input(name="more", inputs=(Edge("input"),), output=Format(8, 0), channels=1),
+                *lowered().nodes[1:],
             ),
         ),
         "node 'more' (Input): reads another node",
