@@ -22,6 +22,7 @@ from lava_networks import (
     source,
     synapses,
 )
+from test_native_loops import looped
 from zoo import Variant
 
 from snn_deploy.api import convert
@@ -36,8 +37,11 @@ from snn_deploy.engines.result import Result, Run
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.formats import Format
+from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.passes.balance_delays import BalanceDelays
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
@@ -156,6 +160,19 @@ class TestRandomNetworks:
         limits = random_networks.Limits(bits=16, blocks=1, host=True)
         network = random_networks.random_network(seed, limits)
         assert_equal(network, random_networks.random_run(network, seed, batch=2, steps=9))
+
+
+class TestRandomLoops:
+    pytestmark = on_lava
+
+    @pytest.mark.parametrize("seed", [76, 96])
+    def test_equal(self, seed: int) -> None:
+        drawn = looped(seed, random_networks.Limits(bits=16))
+        assert drawn is not None
+        assert any(is_recurrent(group) for group in groups(drawn))
+        network = BalanceDelays()(replace(drawn, stage="integer"))
+        verify_network(network)
+        assert_equal(network, random_networks.random_run(network, seed, batch=3, steps=9))
 
 
 class TestKindsOfNode:

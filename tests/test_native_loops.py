@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from lava_networks import loops, past_of_both_directions
 from random_networks import Limits, random_network, random_run
 from test_native_programs import assert_same, assert_streams
 
 from snn_deploy.engines.native import NativeEngine, exact, session
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.bounds import WIDEST, bound_network
@@ -84,6 +87,15 @@ def test_native_equals_reference(seed: int, chunk: int, exactly: bool) -> None:
     assert_same(run_whole(ReferenceEngine(), network, run), given)
 
 
+@pytest.mark.parametrize("make", [loops, past_of_both_directions])
+def test_loops_of_every_length(make: Callable[[], Network]) -> None:
+    network = make()
+    rng = np.random.default_rng(0)
+    inputs = rng.integers(-2047, 2048, (3, 40, network.input.width))
+    run = Run(inputs, np.array([40, 1, 17]), network.names)
+    assert_same(run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run))
+
+
 @settings(max_examples=60)
 @given(seed=seeds)
 def test_a_stream_goes_on_elsewhere(seed: int) -> None:
@@ -98,7 +110,7 @@ def test_a_stream_goes_on_elsewhere(seed: int) -> None:
 def test_what_is_drawn_has_loops_and_sweeps() -> None:
     """The suite above means little if its networks have neither."""
     drawn = [network for seed in range(80) if (network := looped(seed)) is not None]
-    loops = [any(is_recurrent(g) and len(g) > 1 for g in groups(n)) for n in drawn]
+    recurrent = [any(is_recurrent(g) and len(g) > 1 for g in groups(n)) for n in drawn]
     assert len(drawn) >= 40
-    assert sum(loops) >= 15
+    assert sum(recurrent) >= 15
     assert sum(len(plan_sweeps(network)) > 1 for network in drawn) >= 10

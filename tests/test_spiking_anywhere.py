@@ -157,7 +157,7 @@ def test_a_recurrent_network_is_placed_and_costed() -> None:
 def test_a_recurrent_network_is_reported(lag: int) -> None:
     """A pass, and as many steps to the answer as without the loop: two layers of synapses."""
     deployment = snn_deploy.convert(recurrent(lag), target="loihi2", calibration=inputs())
-    report = deployment.report(inputs(), backend="reference")
+    report = deployment.report(inputs())
     assert report.timing is not None
     assert (report.timing.passes, report.timing.pipeline_steps) == (1, 2)
     (layer,) = [layer for layer in report.layers if layer.name == "hidden"]
