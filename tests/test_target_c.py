@@ -85,9 +85,26 @@ def test_an_export(digits: snn_deploy.Deployment, tmp_path: Path) -> None:
         done = CliRunner().invoke(commands, words, standalone_mode=False)
         assert done.exception is None
         assert f"wrote {folder / 'snn.c'}" in done.output
+        assert "bytes  weights (flash)" in done.output
     first, second = ({p.name: p.read_bytes() for p in f.iterdir()} for f in folders)
     assert first == second
     assert hashlib.sha256(file.read_bytes()).hexdigest() in first["snn.h"].decode()
+
+
+@needs_a_compiler
+def test_sizes_are_those_of_the_structs(digits: snn_deploy.Deployment, tmp_path: Path) -> None:
+    CTarget().emit(digits.network, tmp_path, "0" * 64)
+    sizes = CTarget().sizes(digits.network, tmp_path)
+    (tmp_path / "sizes.c").write_text(
+        '#include <stdio.h>\n#include "snn.h"\nint main(void) {'
+        ' printf("%d %d", (int)sizeof(snn_state), (int)sizeof(snn_work)); return 0; }\n'
+    )
+    subprocess.run([COMPILERS[0], "sizes.c", "-o", "sizes"], cwd=tmp_path, check=True)
+    told = subprocess.run([tmp_path / "sizes"], capture_output=True, text=True, check=True).stdout
+    assert told.split() == [str(sizes["state (RAM)"]), str(sizes["work (RAM)"])]
+    assert sizes["weights (flash)"] > sum(
+        node.weight.size for node in digits.network if hasattr(node, "weight")
+    )
 
 
 def test_hostile_names_stay_in_their_comments(

@@ -50,6 +50,7 @@ def export(asked: ExportRequest) -> None:
     from snn_deploy.api import load
     from snn_deploy.data.inputs import load_data
     from snn_deploy.targets.export import export_deployment
+    from snn_deploy.targets.registry import get_target
 
     deployment = load(asked.deployment_file)
     data = None
@@ -57,3 +58,6 @@ def export(asked: ExportRequest) -> None:
         data = load_data(asked.data_path, deployment.network).first(asked.limit)
     for path in export_deployment(deployment, asked.form, Path(asked.folder), data):
         echo(f"wrote {path}")
+    sizes = get_target(asked.form).sizes(deployment.network, Path(asked.folder))
+    for what, count in sizes.items():
+        echo(f"{count:>10,} bytes  {what}")

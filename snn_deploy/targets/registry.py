@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +51,9 @@ class Target(Protocol):
         OutputError
             If a file cannot be written.
         """
+
+    def sizes(self, network: Network, folder: Path) -> Mapping[str, int]:
+        """Give how many bytes what was written into a folder takes, by what they are for."""
 
     def build(self, network: Network, folder: Path) -> Built:
         """Build what :meth:`emit` wrote into a folder, there.

@@ -38,6 +38,14 @@ static inline {t} snn_clip{b}({t} x, {t} low, {t} high)
     return x < low ? low : (x > high ? high : x);
 }}
 """
+_HIGH = """\
+/* a * b / 2^32, rounded half up */
+static inline int32_t snn_high32(int32_t a, int32_t b)
+{{
+    const int64_t product = (int64_t)a * b;
+    return (int32_t)snn_floor64(product, 32) + (int32_t)((uint32_t)product >> 31);
+}}
+"""
 _LENGTH = """\
 /* how many bits x has, which is not negative */
 static inline int32_t snn_length{b}({t} x)
@@ -76,7 +84,14 @@ static inline snn_divisor snn_reciprocal(
 """
 
 _NEEDS = {"round": ("floor",), "shift": ("floor", "round")}
-_TEXTS = {"floor": _FLOOR, "round": _ROUND, "shift": _SHIFT, "clip": _CLIP, "length": _LENGTH}
+_TEXTS = {
+    "floor": _FLOOR,
+    "round": _ROUND,
+    "shift": _SHIFT,
+    "clip": _CLIP,
+    "length": _LENGTH,
+    "high": _HIGH,
+}
 
 _ORDER = tuple(f"{name}{bits}" for name in _TEXTS for bits in (32, 64))
 
@@ -88,6 +103,7 @@ def helper_text(used: Iterable[str]) -> str:
     for name in tuple(wanted - {"reciprocal"}):
         kind, bits = name[:-2], name[-2:]
         wanted.update(needed + bits for needed in _NEEDS.get(kind, ()))
+        wanted |= {"floor64"} if kind == "high" else set()
     parts = [_TEXTS[n[:-2]].format(t=f"int{n[-2:]}_t", b=n[-2:]) for n in _ORDER if n in wanted]
     parts += [_DIVISOR] if "reciprocal" in wanted else []
     return "\n".join(parts)

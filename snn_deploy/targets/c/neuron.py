@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -319,12 +320,33 @@ class Neuron:
             port, part = value.content
             start = part[0] if part else 0
             return f"{self.inputs[port].text}[{index}{f' + {start}' if start else ''}]"
+        if id(value) in self._side_by_side:
+            group = self._side_by_side[id(value)]
+            told = " - ".join(member.name for member in group)
+            whole = np.stack([member.content[0] for member in group], axis=-1)
+            place = next(n for n, member in enumerate(group) if member is value)
+            name = self.tables.add(whole, f"{self.label}: {told}")
+            return f"{name}[{index} * {len(group)} + {place}]"
         if value.operation == "parameter":
             name = self.tables.add(value.content[0], f"{self.label}: {value.name}")
             return f"{name}[{index}]"
         if value.operation == "state":
             return f"{self.words[value.name].text}[{index}]"
         return f"{self._array(value).text}[{index}]"
+
+    @cached_property
+    def _side_by_side(self) -> Mapping[int, list[Value]]:
+        """Give the parameters of modes that lie beside each other, by ``id``: those of one width.
+
+        One pointer then leads to all, of which a small machine has few.
+        """
+        groups: dict[int, list[Value]] = {}
+        for value in self.section.values:
+            of_modes = value.operation == "parameter" and value.modes
+            if of_modes and not self.section.is_known(value):
+                bits = stored_bits(Range.of_array(value.content[0]))
+                groups.setdefault(bits, []).append(value)
+        return {id(value): group for group in groups.values() for value in group if group[1:]}
 
     def _added(self, total: Value, part: Operand) -> str:
         return f"{self._names[id(total)]} += {part.at(working_bits(self.ranges[id(total)]))};"

@@ -100,6 +100,12 @@ class Operand:
         """The one integer that it is, if it is one."""
         return self.range.low if self.range.single else None
 
+    def times(self, power: int) -> str:
+        """Write it times a power of two, at 32 bits, which hold that."""
+        if self.known is not None:
+            return literal(self.known << power)
+        return f"{self.text} * {1 << power}" if power else self.text
+
     def at(self, bits: int) -> str:
         """Write it at a width, at least its own."""
         if self.known is not None:

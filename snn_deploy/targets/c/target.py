@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from snn_deploy.targets.c.compiler import compile_program, find_compiler
 from snn_deploy.targets.c.files import header_text, source_text
 from snn_deploy.targets.c.runner import runner_text
 from snn_deploy.targets.c.selftest import CMAKE, MAIN, drawn_inputs, selftest_text
+from snn_deploy.targets.c.sizes import memory_sizes
 from snn_deploy.targets.c.source import Source
 from snn_deploy.version import __version__
 
@@ -50,6 +51,10 @@ class CTarget:
             _write(folder / "main.c", MAIN),
             _write(folder / "CMakeLists.txt", CMAKE),
         )
+
+    def sizes(self, network: Network, folder: Path) -> Mapping[str, int]:
+        """Give bytes of flash and RAM; of code where a compiler for a Cortex-M4 is installed."""
+        return memory_sizes(Source(network), folder)
 
     def build(self, network: Network, folder: Path, options: Sequence[str] = ()) -> CProgram:
         """Compile what was written, with a runner, for this machine.

@@ -1,0 +1,68 @@
+"""How much memory a network takes on a microcontroller, in the usual split."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from snn_deploy.errors import BackendError
+from snn_deploy.targets.c.source import Field, Source
+
+__all__ = ["memory_sizes"]
+
+_PREFIX = "arm-none-eabi-"
+_OPTIONS = ("-mcpu=cortex-m4", "-mthumb", "-O2", "-std=c99", "-ffreestanding")
+
+
+def memory_sizes(source: Source, folder: Path) -> Mapping[str, int]:
+    """Give bytes by what they are for; code only where its compiler is installed.
+
+    ``folder`` has what was exported.
+    """
+    rings = [Field(f"at{name}", "int32_t", 1) for name in source.layout.rings]
+    union = list(source.scratch.values())
+    scratch = max((_laid_out(fields) for fields in union), default=0)
+    aligned = max((_alignment(fields) for fields in (source.work, *union)), default=1)
+    sizes = {
+        "weights (flash)": source.tables.size,
+        "state (RAM)": _laid_out([Field("steps", "uint32_t", 1), *rings, *source.state]),
+        "work (RAM)": _aligned(_aligned(_laid_out(source.work), aligned) + scratch, aligned),
+    }
+    code = _code(folder)
+    if code is not None:
+        sizes["code for a Cortex-M4 (flash)"] = code - source.tables.size
+    return sizes
+
+
+def _laid_out(fields: Iterable[Field]) -> int:
+    """Give the size of a struct: each array where its numbers' size divides its place."""
+    place, fields = 0, list(fields)
+    for field in fields:
+        place = _aligned(place, _alignment([field])) + field.bytes
+    return _aligned(place, _alignment(fields))
+
+
+def _alignment(fields: Iterable[Field]) -> int:
+    return max((field.bytes // field.size for field in fields), default=1)
+
+
+def _aligned(place: int, size: int) -> int:
+    return -(-place // size) * size
+
+
+def _code(folder: Path) -> int | None:
+    """Compile for a Cortex-M4 and give what goes into flash: code and constant data."""
+    if any(shutil.which(_PREFIX + tool) is None for tool in ("gcc", "size")):
+        return None
+    with tempfile.TemporaryDirectory(prefix="snn-deploy-") as made:
+        compiled = str(Path(made) / "snn.o")
+        call = [f"{_PREFIX}gcc", *_OPTIONS, "-c", str(folder / "snn.c"), "-o", compiled]
+        subprocess.run(call, capture_output=True, timeout=300, check=False)
+        call = [f"{_PREFIX}size", compiled]
+        done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise BackendError(f"{_PREFIX}gcc refused what was written for it: {done.stderr[-500:]}")
+    return int(done.stdout.splitlines()[1].split()[0])
