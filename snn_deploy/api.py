@@ -7,17 +7,15 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.compare.verification import Verification
 from snn_deploy.converters.overrides import Overridden
-from snn_deploy.data.data_file import data_file
 from snn_deploy.data.familiar import calibration_facts
-from snn_deploy.data.inputs import Data, check_data, load_data, vocabulary_of
+from snn_deploy.data.given import as_data
+from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
@@ -220,11 +218,5 @@ def _calibration_data(
             stacklevel=3,
         )
         return None
-    if isinstance(calibration, str | os.PathLike):
-        file = data_file(calibration)
-        data = load_data(file if with_labels else replace(file, labels_key=""), network)
-    elif isinstance(calibration, Data):
-        data = calibration
-    else:
-        data = check_data(network, calibration, where="calibration")
+    data = as_data(network, calibration, where="calibration", with_labels=with_labels)
     return data.first(sequences)

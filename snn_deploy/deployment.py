@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from snn_deploy.compare.verification import Verification, compare_engines
 from snn_deploy.data.familiar import warn_if_unfamiliar
-from snn_deploy.data.inputs import Data, check_data
+from snn_deploy.data.given import Given, as_data
+from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
 from snn_deploy.errors import SnnDeployWarning
@@ -92,7 +93,7 @@ class Deployment:
 
     def simulate(
         self,
-        inputs: Inputs | Data | Iterator[Inputs],
+        inputs: Given | Iterator[Inputs],
         lengths: npt.ArrayLike | None = None,
         *,
         backend: str | Engine = "native",
@@ -189,7 +190,7 @@ class Deployment:
 
     def verify(
         self,
-        inputs: Inputs | Data,
+        inputs: Given,
         lengths: npt.ArrayLike | None = None,
         *,
         backends: Sequence[str | Engine] = ("native", "reference"),
@@ -216,7 +217,7 @@ class Deployment:
 
     def report(
         self,
-        inputs: Inputs | Data,
+        inputs: Given,
         lengths: npt.ArrayLike | None = None,
         *,
         backend: str | Engine = "native",
@@ -241,11 +242,8 @@ class Deployment:
             progress=progress,
         )
 
-    def _data(self, inputs: Inputs | Data, lengths: npt.ArrayLike | None) -> Data:
-        if isinstance(inputs, Data):
-            data = inputs
-        else:
-            data = check_data(self.network, inputs, lengths=lengths)
+    def _data(self, inputs: Given, lengths: npt.ArrayLike | None) -> Data:
+        data = as_data(self.network, inputs, lengths)
         warn_if_unfamiliar(self.origin.calibration, data)
         return data
 

@@ -11,12 +11,48 @@ import numpy.typing as npt
 from snn_deploy.data.data_file import Layout
 from snn_deploy.errors import DataError, SnnDeployWarning
 
-__all__ = ["as_classes", "as_signal"]
+__all__ = ["as_array", "as_classes", "as_signal"]
 
 Array = npt.NDArray[Any]
 
 _EXACT = 1 << 24
 """float32 holds every integer up to here."""
+
+
+def as_array(value: Any, what: str) -> Array:
+    """Give an array of what a caller has: lists, arrays, or tensors of torch wherever they are.
+
+    Raises
+    ------
+    DataError
+        If it is none, or holds no numbers.
+    """
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        value = _numbers_of(value, what)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of different lengths
+        raise DataError(
+            f"{what} are no array ({error}); pad sequences as in training, and give lengths"
+        ) from error
+    if array.dtype == object and array.ndim == 0:
+        raise DataError(
+            f"{what} are a {type(value).__name__}; give an array (sequences, steps, features), a "
+            "tensor, a table of them, a file's path, or a loader of batches"
+        )
+    return array
+
+
+def _numbers_of(tensor: Any, what: str) -> Array:
+    """Copy a tensor: with gradients, on a device, sparse, or of a type that numpy has not."""
+    if getattr(tensor, "is_meta", False):
+        raise DataError(f"{what} are a meta tensor, which holds no numbers")
+    tensor = tensor.detach()
+    if str(getattr(tensor, "layout", "torch.strided")) != "torch.strided":
+        tensor = tensor.to_dense()
+    if str(tensor.dtype) == "torch.bfloat16":
+        tensor = tensor.float()  # the same numbers
+    return np.asarray(tensor.cpu().numpy())
 
 
 def as_signal(array: Array, width: int, layout: Layout, where: str) -> Array:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from snn_deploy.data.data_file import Layout, data_file
 from snn_deploy.data.files import read_arrays
-from snn_deploy.data.forms import as_classes, as_signal
+from snn_deploy.data.forms import as_array, as_classes, as_signal
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
 
@@ -149,7 +149,7 @@ def check_inputs(
     DataError
         On a wrong shape or dtype, NaN or infinity, or a token outside the vocabulary.
     """
-    array = _as_array(inputs, f"{where}: inputs")
+    array = as_array(inputs, f"{where}: inputs")
     if getattr(network.input, "counts", False) and array.dtype.kind in "iu":
         array = array.astype(np.float32)
     vocabulary = vocabulary_of(network)
@@ -166,15 +166,6 @@ def vocabulary_of(network: Network) -> int | None:
     readers: list[Any] = [network.input, *network.consumers(network.input.name)]
     known = (node.vocabulary for node in readers if node.reads_tokens)
     return next(known, None)
-
-
-def _as_array(value: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(value)
-    except ValueError as error:  # lists of different lengths
-        raise DataError(
-            f"{what} are no array ({error}); pad sequences as in training, and give lengths"
-        ) from error
 
 
 def _check_signal(array: npt.NDArray[Any], where: str) -> None:
@@ -212,7 +203,7 @@ def _labels(
 ) -> npt.NDArray[np.int64] | None:
     if labels is None:
         return None
-    array = _as_array(labels, f"{where}: labels")
+    array = as_array(labels, f"{where}: labels")
     if array.shape[:1] != (answers,):
         what = "pairs of sequences" if network.pairs else "sequences"
         raise DataError(
@@ -233,7 +224,7 @@ def _lengths(
 ) -> npt.NDArray[np.int64]:
     if lengths is None:
         return np.full(batch, steps, dtype=np.int64)
-    array = _as_array(lengths, f"{where}: lengths")
+    array = as_array(lengths, f"{where}: lengths")
     if array.shape != (batch,) or not np.issubdtype(array.dtype, np.integer):
         raise DataError(
             f"{where}: lengths of shape {array.shape} and dtype {array.dtype}; need one integer "
