@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from family_cases import Case, cases
 from synthetic import checkpoint_of
-from tiny_families import H, tiny_silif
+from tiny_families import H, tiny_silif, tiny_spiking_s4d
 
 import snn_deploy
 from snn_deploy.checkpoint import Checkpoint
@@ -70,3 +70,24 @@ def test_small_silif_networks_answer_nearly_as_in_float(kind: str, seed: int) ->
     assert (answer.argmax(-1) != expected.argmax(-1)).sum() <= 1
     apart = np.abs(answer - expected).mean() / np.abs(expected - expected.mean(axis=0)).mean()
     assert apart < 0.1
+
+
+@pytest.mark.parametrize("neuron", ["bptt", "ternary", "leaky_ternary"])
+def test_spikingssm_reimplemented(neuron: str) -> None:
+    """Its keys are ``body.layers.i``; its neurons send spikes of either sign where they say so."""
+    tensors = tiny_spiking_s4d(leaky=neuron == "leaky_ternary")
+    model = {"model": {"_name_": "spiking_s4d", "neuron_type": neuron}}
+    checkpoint = checkpoint_of(tensors, model)
+    network = to_float_network(checkpoint, "all")
+    tokens = np.random.default_rng(0).integers(0, 6, (8, 40))
+    deployment = snn_deploy.convert(checkpoint, "loihi2", calibration=tokens, output_steps="all")
+    names = [node.name for node in network if node.spikes]
+    exact = run_float(network, tokens, record=names)
+    result = deployment.simulate(tokens, backend="reference", trace=names)
+    for name in names:
+        assert (result.trace[name] != exact.signals[name]).mean() < 0.005
+        assert (exact.signals[name].min() < 0) == ("ternary" in neuron)
+    off = np.abs(result.logits - exact.logits)
+    assert np.quantile(off, 0.95) < 0.02 * np.abs(exact.logits).max()
+    native = deployment.simulate(tokens, backend="native")
+    np.testing.assert_array_equal(native.logits, result.logits)

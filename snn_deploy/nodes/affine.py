@@ -48,8 +48,9 @@ class Affine(FloatNode):
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.requantize import Requantize
 
-        output, (edge,) = self._offset_fits(builder), self.inputs
+        (edge,) = self.inputs
         source = builder.format_of(edge.source)
+        output = self._fitting(builder, source)
         step = 2.0 ** (output.exponents(self.width) - source.exponents(self.width))
         mean = builder.mean(edge.source, self.width)
         builder.add(
@@ -62,14 +63,20 @@ class Affine(FloatNode):
             )
         )
 
-    def _offset_fits(self, builder: Builder) -> Format:
-        """Give the output's format, no finer than the offset allows in each channel.
+    def _fitting(self, builder: Builder, source: Format) -> Format:
+        """Give the output's format, no finer than offset and gain allow in each channel.
 
-        Where a batch-norm's variance was next to nothing, gain and offset are huge and cancel.
+        Where a batch-norm's variance was next to nothing, gain and offset are huge and cancel; and
+        a spike, whose unit is 1, needs a gain as large as the output's format is fine.
         """
-        output, sum_bits = builder.formats[self.name], builder.config.at(self.name).sum_bits
+        output, config = builder.formats[self.name], builder.config.at(self.name)
         offset = np.maximum(np.abs(self.shift), 2.0**-MAX_SHIFT)
-        finest = np.floor(np.log2((fp.limit_of(sum_bits) - 1) / offset)).astype(np.int64)
+        gain = np.maximum(np.abs(self.scale), 2.0**-MAX_SHIFT)
+        gain = gain * 2.0 ** -source.exponents(self.width)
+        room = np.minimum(
+            (fp.limit_of(config.sum_bits) - 1) / offset, fp.limit_of(config.gain_bits) / gain
+        )
+        finest = np.floor(np.log2(room)).astype(np.int64)
         exponents = np.minimum(output.exponents(self.width), finest)
         if isinstance(output.exponent, int):
             return Format(output.bits, int(exponents.min()))
