@@ -37,6 +37,7 @@ __all__ = [
     "Reciprocal",
     "decay_towards_zero",
     "dot",
+    "function_table",
     "inverse_root",
     "inverse_root_table",
     "lif_step",

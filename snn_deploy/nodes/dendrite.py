@@ -37,7 +37,7 @@ from snn_deploy.nodes.rules import (
     require_shifts,
 )
 
-__all__ = ["ODD_STATE_BITS", "Dendrite", "ModeBank"]
+__all__ = ["ODD_STATE_BITS", "Dendrite", "Driven", "ModeBank"]
 
 ODD_STATE_BITS = 22
 """Compartments of so many bits times odd coefficients are exact in single precision."""

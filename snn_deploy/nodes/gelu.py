@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
     from snn_deploy.quantize.builder import Builder
 
-__all__ = ["Gelu", "gelu"]
+__all__ = ["Gelu", "gelu", "normal"]
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 

@@ -28,7 +28,7 @@ from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.synapses import Synapses
 
-__all__ = ["Pool", "Step", "pool", "prepare"]
+__all__ = ["Pool", "ProgramNode", "Step", "pool", "prepare"]
 
 ENDLESS = 2**48  # steps of a sequence whose end nobody knows yet
 

@@ -16,7 +16,7 @@ from snn_deploy.targets.c.ranges import Operand, Range, c_type, literal, stored_
 from snn_deploy.targets.c.schedule import Level, Rank, Section
 from snn_deploy.targets.c.tables import Tables
 
-__all__ = ["Array", "Neuron", "value_ranges"]
+__all__ = ["Array", "Neuron", "value_ranges", "word_range"]
 
 Ranges = Mapping[int, Range]
 
