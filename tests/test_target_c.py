@@ -25,7 +25,6 @@ from snn_deploy.nodes.base import Place
 from snn_deploy.targets.c.compiler import STRICT
 from snn_deploy.targets.c.source import commented
 from snn_deploy.targets.c.target import CTarget
-from snn_deploy.targets.engine import CEngine
 
 EXAMPLE = Path(snn_deploy.__file__).parent / "examples" / "seqdigits_uni"
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -42,15 +41,6 @@ def digits() -> snn_deploy.Deployment:
 def sequences() -> np.ndarray:
     with np.load(EXAMPLE / "test.npz") as data:
         return np.asarray(data["inputs"])
-
-
-def assert_same(network: Network, run: Run) -> None:
-    ours, theirs = run_whole(ReferenceEngine(), network, run), run_whole(CEngine(), network, run)
-    np.testing.assert_array_equal(ours.output, theirs.output)
-    for name in run.trace:
-        np.testing.assert_array_equal(ours.trace[name], theirs.trace[name], err_msg=name)
-    for name, counts in ours.messages.items():
-        np.testing.assert_array_equal(counts, theirs.messages[name], err_msg=name)
 
 
 @needs_a_compiler
