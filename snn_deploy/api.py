@@ -103,6 +103,7 @@ def convert(
         quantization,
         None if data is None else Calibration(data.inputs, data.lengths, progress),
         after,
+        profile.lif.registers,
     )
     check_target(lowered, profile)
     summary: dict[str, Any] = {"source": "analytic", "input_range": quantization.input_range}

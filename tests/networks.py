@@ -38,7 +38,7 @@ from snn_deploy.nodes.glu import Glu
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.layer_norm import LayerNorm
 from snn_deploy.nodes.level_soma import LevelSoma
-from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.lif import ChipLif, LifRegisters, LifSoma
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize
@@ -387,6 +387,23 @@ def _make_lif(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width, (2, 18)), node
 
 
+def _make_chip_lif(rng: Random) -> tuple[Node, ...]:
+    _, lif = _make_lif(rng)
+    assert isinstance(lif, LifSoma)
+    align = int(rng.integers(1, 5))
+    drive = int(rng.integers(4, 16))
+    decay = int(rng.integers(4, 14))
+    node = ChipLif(
+        name="node",
+        inputs=lif.inputs,
+        channels=lif.channels,
+        threshold=int(rng.integers(0, 1 << (drive - 1))),
+        decay=int(rng.integers(1 << decay)),
+        registers=LifRegisters(decay, align, drive + align, drive - 1),
+    )
+    return _source(rng, lif.channels, (2, drive)), node
+
+
 def _make_glu(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
     node = QuantizedGlu(
@@ -649,6 +666,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Dendrite: _make_dendrite,
     QuantizedSsm: _make_ssm,
     LifSoma: _make_lif,
+    ChipLif: _make_chip_lif,
     RefractorySoma: _make_refractory,
     TernarySoma: _make_ternary,
     SoftResetSoma: _make_soft_reset,

@@ -77,7 +77,8 @@ def test_template_is_a_profile(root: Path) -> None:
     profile = load_profile(root / "hw_profiles" / "_template.toml")
     left_out = {"energy.neuron_mac_pj"}
     keys = {key for key, _ in profile.constants()}
-    sections = {s: type(getattr(profile, s)) for s in ("limits", "energy", "time", "power", "mesh")}
+    names = ("limits", "lif", "energy", "time", "power", "mesh")
+    sections = {name: type(getattr(profile, name)) for name in names}
     every = {f"{name}.{key}" for name, model in sections.items() for key in model.model_fields}
     assert keys == every - left_out
 

@@ -139,6 +139,10 @@ def _check_kind(node: Any, profile: Profile) -> Iterator[Violation]:
             told, advice = _LACKS[capability]
             yield Violation(f"supports.{capability}", node.name, f"{node.kind}: {told}", advice)
             return
+    made_for, there = node.lif_registers, profile.lif.registers
+    if made_for is not None and made_for != there:
+        problem = f"its LIF has {made_for}; the target's has {there}"
+        yield Violation("lif", node.name, problem, "convert for this target")
 
 
 def _check_messages(network: Network, node: Any, profile: Profile) -> Iterator[Violation]:

@@ -23,6 +23,7 @@ from snn_deploy.mapping.schema import (
     LARGEST,
     Data,
     Energy,
+    LifWidths,
     Limit,
     Limits,
     Mesh,
@@ -49,6 +50,7 @@ BUNDLED = "snn_deploy.hw_profiles"
 
 _NUMERIC: dict[str, type[Data]] = {
     "limits": Limits,
+    "lif": LifWidths,
     "energy": Energy,
     "time": Time,
     "power": Power,
@@ -79,6 +81,7 @@ class Profile(Data):
     notes: tuple[str, ...] = Field((), strict=False)
     supports: Supports
     limits: Limits = Limits()
+    lif: LifWidths = LifWidths()
     energy: Energy = Energy()
     time: Time = Time()
     power: Power = Power()
@@ -311,7 +314,7 @@ def _override(data: dict[str, Any], key: str, value: int | float) -> None:
         raise TargetError(unknown_name("profile setting", key, _settings()))
     number = data.setdefault(section, {}).setdefault(name, {})
     number.update(known="assumed", source="user")
-    if section in {"limits", "mesh"}:
+    if section in {"limits", "lif", "mesh"}:
         number.update(value=value, note="")
     elif part in {"low", "typical", "high"}:
         number[part] = float(value)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from snn_deploy.nodes.lif import LOIHI, LifRegisters
 
 __all__ = [
     "LARGEST",
     "Data",
     "Energy",
     "Known",
+    "LifWidths",
     "Limit",
     "Limits",
     "Mesh",
@@ -155,6 +159,22 @@ class Limits(Data):
         """Give the limit called ``name``, or None where there is none or none is known."""
         limit: Limit | None = getattr(self, name)
         return None if limit is None else limit.value
+
+
+class LifWidths(Data):
+    """Widths of the chip's own LIF neuron, in bits: see ``LifRegisters``; None: as Loihi's."""
+
+    decay_bits: Limit | None = None
+    align_bits: Limit | None = None
+    membrane_bits: Limit | None = None
+    threshold_bits: Limit | None = None
+
+    @property
+    def registers(self) -> LifRegisters:
+        """All of them, with Loihi's for what is not told."""
+        told: dict[str, Limit | None] = dict(self)
+        known = {k: limit.value for k, limit in told.items() if limit and limit.value is not None}
+        return replace(LOIHI, **known)
 
 
 class Energy(Data):

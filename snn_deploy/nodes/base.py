@@ -27,6 +27,7 @@ from snn_deploy.nodes.rules import (
 
 if TYPE_CHECKING:
     from snn_deploy.ir.network import Network
+    from snn_deploy.nodes.lif import LifRegisters
     from snn_deploy.nodes.synapses import QuantizedLinear
 
 __all__ = ["Int8", "Int32", "IntegerNode", "Place", "Rescale", "check_rescale", "rescaled"]
@@ -93,6 +94,11 @@ class IntegerNode(Node):
     def reach(self) -> tuple[int, int]:
         """How many steps before and after each one it looks at."""
         return 0, 0
+
+    @property
+    def lif_registers(self) -> LifRegisters | None:
+        """The registers of a chip's own LIF neuron that it is made for; None: it is no such."""
+        return None
 
     @property
     def odd_coefficients(self) -> bool | None:

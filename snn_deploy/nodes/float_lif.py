@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -98,15 +98,18 @@ class Lif(FloatNode):
         return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
-        from snn_deploy.nodes.lif import LifSoma
+        from snn_deploy.nodes.lif import LOIHI, ChipLif, LifSoma
 
-        decay = fp.round_half_up(np.asarray((1.0 - self.decay) * 2.0**fp.DECAY_UNITY_BITS))
-        builder.add(
-            LifSoma(
-                name=self.name,
-                inputs=self.inputs,
-                channels=self.width,
-                threshold=1 << builder.drive_exponent(self.inputs[0].source),
-                decay=int(decay),
-            )
-        )
+        registers = builder.lif
+        decay = fp.round_half_up(np.asarray((1.0 - self.decay) * 2.0**registers.decay_bits))
+        fields: dict[str, Any] = {
+            "name": self.name,
+            "inputs": self.inputs,
+            "channels": self.width,
+            "threshold": 1 << builder.drive_exponent(self.inputs[0].source),
+            "decay": int(decay),
+        }
+        if registers == LOIHI:
+            builder.add(LifSoma(**fields))
+        else:
+            builder.add(ChipLif(**fields, registers=registers))

@@ -1,4 +1,4 @@
-"""LifSoma: Loihi's leaky integrate-and-fire neuron."""
+"""LifSoma: Loihi's leaky integrate-and-fire neuron; ChipLif: the same with other registers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,50 @@ from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
 from snn_deploy.nodes.base import IntegerNode
-from snn_deploy.nodes.rules import require
+from snn_deploy.nodes.rules import MAX_FACTOR_BITS, require, require_product, require_range
 
-__all__ = ["LifSoma"]
+__all__ = ["LOIHI", "ChipLif", "LifRegisters", "LifSoma"]
+
+
+@dataclass(frozen=True)
+class LifRegisters:
+    """Widths of a chip's own LIF, in bits.
+
+    Parameters
+    ----------
+    decay_bits
+        Decays are fractions of ``2**decay_bits``.
+    align_bits
+        How far drives and thresholds are shifted to the left.
+    membrane_bits
+        The membrane, signed.
+    threshold_bits
+        A threshold, unsigned, before it is shifted.
+    """
+
+    decay_bits: int = fp.DECAY_UNITY_BITS
+    align_bits: int = fp.LIF_ALIGN_BITS
+    membrane_bits: int = fp.MEMBRANE_BITS
+    threshold_bits: int = fp.THRESHOLD_BITS
+
+    @property
+    def drive_bits(self) -> int:
+        """The widest drive: shifted, it fits the membrane."""
+        return self.membrane_bits - self.align_bits
+
+    def __str__(self) -> str:
+        return (
+            f"decays of {self.decay_bits} bits, a shift by {self.align_bits}, membranes of "
+            f"{self.membrane_bits} and thresholds of {self.threshold_bits}"
+        )
+
+
+LOIHI = LifRegisters()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LifSoma(IntegerNode):
-    """Loihi's LIF: ``v = trunc(v * (4096 - decay) / 4096) + (x << 6)``, clipped to ±(2**23 - 1);
-    ``y = v > threshold << 6``; ``v = 0`` on a spike.
-
-    decay 3584 is the 1/8 of SpikingSSM; threshold 0 … 2**17 - 1 is the drive that stands for 1;
-    x is 18 bits wide at the most. These widths are the chip's: see ``[neuron.lif]`` of a profile.
-    """
+class _Lif(IntegerNode):
+    """What every chip's LIF computes, in its own registers."""
 
     spikes = True
 
@@ -36,6 +67,10 @@ class LifSoma(IntegerNode):
         return self.channels
 
     @property
+    def lif_registers(self) -> LifRegisters:
+        raise NotImplementedError
+
+    @property
     def needs(self) -> tuple[str, ...]:
         return ("lif_neurons",)
 
@@ -45,8 +80,13 @@ class LifSoma(IntegerNode):
 
     def check(self, network: Network) -> None:
         (form,) = self.source_formats(network)
-        drive, threshold, decay = fp.DRIVE_BITS, fp.THRESHOLD_BITS, fp.DECAY_UNITY_BITS
-        require(form.bits <= drive, self, f"a drive of {form.bits} bits, over {drive}")
+        bits = self.lif_registers
+        drive, threshold, decay = bits.drive_bits, bits.threshold_bits, bits.decay_bits
+        require(
+            form.bits <= drive,
+            self,
+            f"a drive of {form.bits} bits, over {drive}; convert with --set drive_bits={drive}",
+        )
         fits = 0 <= self.threshold < 1 << threshold
         require(fits, self, f"threshold {self.threshold} exceeds {threshold} bits")
         fits = 0 <= self.decay < 1 << decay
@@ -56,12 +96,49 @@ class LifSoma(IntegerNode):
         require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
-        v = t.state("membrane", fp.MEMBRANE_BITS)
-        unity, align = fp.DECAY_UNITY_BITS, fp.LIF_ALIGN_BITS
+        bits = self.lif_registers
+        v = t.state("membrane", bits.membrane_bits)
+        unity, align = bits.decay_bits, bits.align_bits
         kept = t.parameter("kept", (1 << unity) - self.decay, unity)
-        threshold = t.parameter("threshold", self.threshold << align, fp.THRESHOLD_BITS)
+        threshold = t.parameter("threshold", self.threshold << align, bits.threshold_bits)
         leaked = decay_towards_zero(v, kept, unity)
-        held = saturate(leaked + (t.input() << align), fp.MEMBRANE_BITS, "membrane")
+        held = saturate(leaked + (t.input() << align), bits.membrane_bits, "membrane")
         spike = held > threshold
         t.next(v, select(spike, 0, held))
         return spike
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LifSoma(_Lif):
+    """Loihi's LIF: ``v = trunc(v * (4096 - decay) / 4096) + (x << 6)``, clipped to ±(2**23 - 1);
+    ``y = v > threshold << 6``; ``v = 0`` on a spike.
+
+    decay 3584 is the 1/8 of SpikingSSM; threshold 0 … 2**17 - 1 is the drive that stands for 1;
+    x is 18 bits wide at the most. These widths are the chip's: see ``[lif]`` of a profile.
+    """
+
+    @property
+    def lif_registers(self) -> LifRegisters:
+        return LOIHI
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChipLif(_Lif):
+    """The LIF of a chip whose ``registers`` are not Loihi's: the equation of :class:`LifSoma` with
+    ``2**decay_bits`` for 4096, ``align_bits`` for 6, and ``membrane_bits`` for 24.
+    """
+
+    registers: LifRegisters
+
+    @property
+    def lif_registers(self) -> LifRegisters:
+        return self.registers
+
+    def check(self, network: Network) -> None:
+        bits = self.registers
+        require_range(self, "membrane_bits", bits.membrane_bits, 2, MAX_FACTOR_BITS)
+        require_range(self, "align_bits", bits.align_bits, 0, bits.membrane_bits - 2)
+        require_range(self, "decay_bits", bits.decay_bits, 1, MAX_FACTOR_BITS - 1)
+        require_range(self, "threshold_bits", bits.threshold_bits, 1, bits.drive_bits)
+        require_product(self, "a membrane's decay", bits.membrane_bits, bits.decay_bits + 1)
+        super().check(network)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.nodes.lif import LOIHI, LifRegisters
 from snn_deploy.passes.balance_delays import BalanceDelays
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.diagonalise_ssm import DiagonaliseSsm
@@ -43,10 +44,13 @@ def compile_network(
     config: QuantizationConfig,
     calibration: Calibration | None = None,
     after: Callable[[Pass, Network], None] | None = None,
+    lif: LifRegisters = LOIHI,
 ) -> Network:
-    """Take a float network through the whole pipeline to a lowered one."""
+    """Take a float network through the whole pipeline to a lowered one, for a chip whose own LIF
+    neuron has the registers ``lif``.
+    """
     steps = None if calibration is None else calibration.steps
-    return run_pipeline(network, Quantize(config, calibration), steps, after)
+    return run_pipeline(network, Quantize(config, calibration, lif=lif), steps, after)
 
 
 def run_pipeline(

@@ -12,6 +12,7 @@ from snn_deploy.engines.result import Ports, no_progress
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.stability import unstable_nodes
+from snn_deploy.nodes.lif import LOIHI, LifRegisters
 from snn_deploy.passes.base import Pass
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.layers import check_quantizable, quantize_network
@@ -43,7 +44,8 @@ class Calibration:
 class Quantize(Pass):
     """Float to integer; ranges come from ``calibration``, or from analytic bounds without it.
 
-    ``measured`` are ranges found earlier, to try several settings without measuring again.
+    ``measured`` are ranges found earlier, to try several settings without measuring again; ``lif``
+    are the registers of the chip's own LIF neuron.
     """
 
     name = "quantize"
@@ -53,10 +55,11 @@ class Quantize(Pass):
     config: QuantizationConfig = field(default_factory=QuantizationConfig)
     calibration: Calibration | None = None
     measured: Ranges | None = None
+    lif: LifRegisters = LOIHI
 
     def __call__(self, network: Network) -> Network:
         check_quantizable(network)
-        return quantize_network(network, self.ranges(network), self.config)
+        return quantize_network(network, self.ranges(network), self.config, self.lif)
 
     def ranges(self, network: Network) -> Ranges:
         """Give the signal ranges that the formats are chosen from.

@@ -13,6 +13,7 @@ from snn_deploy.ir.bounds import Magnitude, bound_node
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.base import IntegerNode, Rescale
+from snn_deploy.nodes.lif import LOIHI, LifRegisters
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT
 from snn_deploy.quantize.ranges import Ranges
@@ -31,6 +32,7 @@ class Builder:
     ranges: Ranges
     config: QuantizationConfig
     formats: dict[str, Format]
+    lif: LifRegisters = LOIHI
     built: list[IntegerNode] = field(default_factory=list)
     bounds: dict[str, Magnitude] = field(default_factory=dict)
     outputs: dict[str, Format] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.float_node import no_integer_form
+from snn_deploy.nodes.lif import LOIHI, LifRegisters
 from snn_deploy.quantize.builder import Builder
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.formats import plan_formats
@@ -15,8 +16,10 @@ from snn_deploy.quantize.ranges import Ranges
 __all__ = ["check_quantizable", "quantize_network"]
 
 
-def quantize_network(network: Network, ranges: Ranges, config: QuantizationConfig) -> Network:
-    """Quantise a float network whose thresholds are folded.
+def quantize_network(
+    network: Network, ranges: Ranges, config: QuantizationConfig, lif: LifRegisters = LOIHI
+) -> Network:
+    """Quantise a float network whose thresholds are folded; ``lif``: registers of the chip's LIF.
 
     Raises
     ------
@@ -24,7 +27,7 @@ def quantize_network(network: Network, ranges: Ranges, config: QuantizationConfi
         If a width is too small for a node's numbers.
     """
     _check_overrides(network, config)
-    builder = Builder(network, ranges, config, plan_formats(network, ranges, config))
+    builder = Builder(network, ranges, config, plan_formats(network, ranges, config), lif)
     for node in network:
         node.quantize(builder)  # type: ignore[attr-defined]  # float stage
     return replace(network, stage="integer", nodes=tuple(builder.built))
