@@ -18,7 +18,6 @@ from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
 from snn_deploy.ir.bounds import bound_network
-from snn_deploy.ir.network import Network
 from snn_deploy.ir.program_bounds import Interval, bound_values
 from snn_deploy.ir.program_step import ProgramStep
 from snn_deploy.nodes.base import Place
