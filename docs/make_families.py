@@ -230,14 +230,19 @@ def _measured(cases: Iterable[Case], accuracy: bool) -> str:
     return _table(head, rows)
 
 
-def _deployed(case: Case, expected: Any, accuracy: bool) -> list[str]:
+def _deployed(case: Case, expected: Any, accuracy: bool, maxima: str = "constant") -> list[str]:
     """Tell what a network does on ``loihi2``, a sequence; without an integer form, only that."""
     test = case.arrays("test")
     data = check_data(case.network(), test["inputs"], lengths=test.get("lengths"))
     try:
         with warnings.catch_warnings():  # of constants for maxima, which the page tells
             warnings.simplefilter("ignore", SnnDeployWarning)
-            deployment = convert(case.checkpoint(), "loihi2", calibration=case.calibration(data))
+            deployment = convert(
+                case.checkpoint(),
+                "loihi2",
+                calibration=case.calibration(data),
+                settings={"ternary_maxima": maxima},
+            )
             report = deployment.report(data)
     except UnsupportedNetworkError:
         return ["float only"] + ["–"] * (3 if accuracy else 2)
@@ -256,10 +261,11 @@ def _maxima() -> str:
     fixed = fix_maxima(network, case.arrays("train")["inputs"][:CALIBRATION_SEQUENCES])
     constants = [node.maximum for node in fixed.network.of_kind(Ternary)]
     rows = []
-    for name, one, cells in (
-        ("of every step", network, ("–", "–")),
+    for name, setting, one, cells in (
+        ("of every step", "every_step", network, ("–", "–")),
         (
             "constants",
+            "constant",
             fixed.network,
             (
                 ", ".join(f"{constant:.3f}" for constant in constants),
@@ -268,8 +274,11 @@ def _maxima() -> str:
         ),
     ):
         found = run_float(one, test["inputs"]).logits.argmax(-1)
-        rows.append([name, percent((found == test["labels"]).mean()), *cells])
-    return _table(("maxima", "float", "by layer", "ternary messages that they change"), rows)
+        right = percent((found == test["labels"]).mean())
+        exact = run_float(network, test["inputs"]).logits.argmax(-1)
+        rows.append([name, right, *_deployed(case, exact, True, setting), *cells])
+    head = ("maxima", "float", "integer", "same predictions", "synaptic operations", "energy")
+    return _table((*head, "by layer", "ternary messages that they change"), rows)
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -37,6 +37,7 @@ from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.glu import Glu
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.layer_norm import LayerNorm
+from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import ChipLif, LifRegisters, LifSoma
 from snn_deploy.nodes.linear import Linear
@@ -614,6 +615,19 @@ def _make_sign(rng: Random) -> tuple[Node, ...]:
     return source, SignSoma(name="node", inputs=soma.inputs, level=level, level_bits=bits)
 
 
+def _make_layer_sign(rng: Random) -> tuple[Node, ...]:
+    width, bits = _width(rng), int(rng.integers(2, 17))
+    node = LayerSign(
+        name="node",
+        inputs=(Edge("input", LayerSign.crossing),),
+        channels=width,
+        fraction=int(rng.integers(0, 1 << (bits - 1))),
+        fraction_bits=bits,
+        shift=int(rng.integers(0, bits + 3)),
+    )
+    return _source(rng, width), node
+
+
 def _make_rectify(rng: Random) -> tuple[Node, ...]:
     source = _source(rng, _width(rng))
     align = rng.integers(-6, 7, source.width)
@@ -675,6 +689,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     DrawnSoma: _make_drawn,
     AdaptationSoma: _make_adaptive,
     SignSoma: _make_sign,
+    LayerSign: _make_layer_sign,
     Rectify: _make_rectify,
     SelfGate: _make_self_gate,
     Multiply: _make_multiply,

@@ -13,6 +13,7 @@ from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.drawn_soma import DrawnSoma
+from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.rectify import Rectify
@@ -47,6 +48,14 @@ def _wide_factors() -> Network:
     network = around(Multiply, np.random.default_rng(0))
     source: Any = network["input"]
     return network.rewrite({"input": (replace(source, output=Format(32, 0)),)})
+
+
+def _mixed_exponents() -> Network:
+    network = around(LayerSign, np.random.default_rng(4))
+    source: Any = network["input"]
+    assert source.width > 1
+    form = Format(8, tuple(range(source.width)))
+    return network.rewrite({"input": (replace(source, output=form),)})
 
 
 SOMA_RULES: dict[str, tuple[Callable[[], Network], str]] = {}
@@ -170,6 +179,16 @@ SOMA_RULES |= {
     "a negative level": broken(SignSoma, "level is outside 0 … 2**", level=lambda n: -1 - n.level),
     "a sign of three bits": broken(
         SignSoma, "its output must be -1, 0 or 1 of two bits", output=Format(3, 0)
+    ),
+    "no fraction": broken(LayerSign, "fraction_bits 1 is outside 2 … 32", fraction_bits=1),
+    "a fraction too large": broken(LayerSign, "fraction 1073741824 is outside 0 … ", fraction=HUGE),
+    "a fraction's shift": broken(LayerSign, "shift 48 is outside 0 … 47", shift=48),
+    "a layer's sign of three bits": broken(
+        LayerSign, "its output must be -1, 0 or 1 of two bits", output=Format(3, 0)
+    ),
+    "a maximum of different exponents": (
+        _mixed_exponents,
+        "node 'node' (LayerSign): adds signals of different exponents",
     ),
     "rectified too far": broken(
         Rectify, "align is outside -47 … 24", align=lambda node: node.align + 60

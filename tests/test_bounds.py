@@ -36,6 +36,7 @@ from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.gate import Gate
 from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
@@ -122,7 +123,17 @@ def test_no_node_exceeds_its_bound(kind: type[Node], seed: int) -> None:
 @kinds
 def test_random_nodes_reach_their_limits(kind: type[Node]) -> None:
     """The property above means something: both answers occur, and saturations are really seen."""
-    if kind in (CrossingSoma, DrawnSoma, Input, LevelSoma, SignSoma, Silence, Synapses, Window):
+    if kind in (
+        CrossingSoma,
+        DrawnSoma,
+        Input,
+        LayerSign,
+        LevelSoma,
+        SignSoma,
+        Silence,
+        Synapses,
+        Window,
+    ):
         pytest.skip("never clips")
     possible, seen, impossible = 0, 0, 0
     for seed in range(60):

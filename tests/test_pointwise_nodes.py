@@ -20,6 +20,7 @@ from snn_deploy.nodes.base import IntegerNode
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.nodes.gelu import Gelu
+from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.padding_mask import PaddingMask
@@ -52,6 +53,23 @@ t3 = subtract(level, 1)
 t4 = greater(t2, t3)
 t5 = subtract(t1, t4)
 send t5
+""",
+    ),
+    "layer sign": (
+        LayerSign(name="node", channels=WIDTH, fraction=19661, fraction_bits=16, shift=17),
+        """\
+t0 = greater(x0, 0)
+t1 = negate(x0)
+t2 = select(t0, x0, t1)
+t3 = largest_channel(t2)
+t4 = multiply_shift(t3, fraction, shift)
+t5 = subtract(t4, 1)
+t6 = greater(x0, t5)
+t7 = negate(x0)
+t8 = subtract(t4, 1)
+t9 = greater(t7, t8)
+t10 = subtract(t6, t9)
+send t10
 """,
     ),
     "rectify": (
@@ -185,3 +203,19 @@ def test_a_maximum_of_every_step_is_refused_without_data() -> None:
     told = r"'node': its threshold follows the largest value .* give calibration data \(--calib"
     with pytest.raises(UnsupportedNetworkError, match=told):
         compile_network(network, QuantizationConfig())
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0])
+def test_a_maximum_of_every_step_is_followed_if_asked(scale: float) -> None:
+    """Whatever the size of the signal, as no constant does; silence stays silent."""
+    network = _around(Ternary(**ONE, fraction=0.15))
+    x = np.random.default_rng(0).normal(0, 1.0, (10, 60, WIDTH))
+    config = QuantizationConfig(ternary_maxima="every_step")
+    lowered = compile_network(network, config, Calibration(x, None))
+    assert lowered["node"].kind == "LayerSign"
+    mantissas, _ = lowered["input"].output.encode(x * scale)  # type: ignore[attr-defined]
+    result = run_whole(ReferenceEngine(), lowered, Run(mantissas, np.full(10, 60), ("node",)))
+    given = lowered["input"].output.decode(mantissas)  # type: ignore[attr-defined]
+    expected = run_float(network, given, record=("node",)).signals["node"]
+    assert (result.trace["node"] != expected).mean() < 2e-3
+    assert set(np.unique(expected)) == {-1.0, 0.0, 1.0}

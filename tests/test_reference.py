@@ -44,6 +44,7 @@ from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.embedding_table import EmbeddingTable
 from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.multiply import Multiply
@@ -315,6 +316,14 @@ def sign(node: SignSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [[fire(step[i], int(node.level[i])) for i in range(node.width)] for step in x]
 
 
+def layer_sign(node: LayerSign, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    def fired(step: list[int]) -> list[int]:
+        level = ms(max(abs(value) for value in step), node.fraction, node.shift)
+        return [int(value >= level) - int(value <= -level) for value in step]
+
+    return [fired(step) for step in x]
+
+
 def rectify(node: Rectify, x: Sequence, valid: int, clip: Clip) -> Sequence:
     bits = node.output.bits
     return [
@@ -479,6 +488,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     DrawnSoma: drawn,
     AdaptationSoma: adaptive,
     SignSoma: sign,
+    LayerSign: layer_sign,
     Rectify: rectify,
     SelfGate: self_gate,
     Multiply: multiply,

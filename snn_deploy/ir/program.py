@@ -32,6 +32,7 @@ __all__ = [
     "clip",
     "decay_towards_zero",
     "floor_shift",
+    "largest_channel",
     "listing",
     "lookup",
     "minimum",
@@ -93,6 +94,7 @@ OPERATIONS: dict[str, Operation] = {
     "per_mode": Operation("a, to every mode", ()),
     "sum_modes": Operation("Σ over a channel's modes", ("add",)),
     "sum_channels": Operation("Σ over the layer's channels", ()),
+    "largest_channel": Operation("max over the layer's channels", ()),
     "weighted_sum": Operation("weight · a", ()),
 }
 """The operations; ``rs``, ``ss``, ``ms``, ``trunc`` and ``sat`` are those of ``fixedpoint.py``."""
@@ -251,6 +253,11 @@ def sum_modes(x: Value) -> Value:
 def sum_channels(x: Value) -> Value:
     """Add up the channels of the layer; every channel gets the sum."""
     return _apply("sum_channels", x)
+
+
+def largest_channel(x: Value) -> Value:
+    """Give the largest of the layer's channels, none of which is negative, to every channel."""
+    return _apply("largest_channel", x)
 
 
 def weighted_sum(weight: Value, x: Value) -> Value:

@@ -274,6 +274,7 @@ _RULES: dict[str, Callable[..., Interval]] = {
         *(np.repeat(e[..., None], v.modes, -1) for e in (a.low, a.high))
     ),
     "sum_modes": lambda v, a: Interval(a.low.sum(axis=-1), a.high.sum(axis=-1)),
+    "largest_channel": lambda v, a: Interval(*(e.max(keepdims=True) for e in (a.low, a.high))),
     "sum_channels": lambda v, a: Interval(*(e.sum(keepdims=True) for e in (a.low, a.high))),
     "weighted_sum": _weighted_sum,
 }

@@ -172,6 +172,7 @@ _FUNCTIONS: dict[str, Callable[..., IntArray]] = {
     "bit_length": _bit_length,
     "per_mode": lambda x, modes: np.broadcast_to(x[..., None], (*x.shape, modes)),
     "sum_modes": lambda x: np.asarray(x.sum(axis=-1)),
+    "largest_channel": lambda x: np.asarray(x.max(axis=-1, keepdims=True)),
     "sum_channels": lambda x: np.asarray(x.sum(axis=-1, keepdims=True)),
     "weighted_sum": _weighted_sum,
 }

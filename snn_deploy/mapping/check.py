@@ -112,8 +112,9 @@ def find_notices(network: Network, profile: Profile) -> tuple[str, ...]:
     reducing = [node.name for node in network if node.reductions]  # type: ignore[attr-defined]
     if reducing and profile.cores is not None:
         told.append(
-            f"{_name_some(reducing)}: that layer norms can run as neuron programs, with sums over "
-            f"channels as messages, is assumed: none is known to have run on {profile.name}"
+            f"{_name_some(reducing)}: that layer norms and maxima can run as neuron programs, with "
+            "what is found over channels as messages, is assumed: none is known to have run on "
+            f"{profile.name}"
         )
     return tuple(told)
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.rules import MAX_SHIFT
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -34,6 +36,7 @@ class Ternary(FloatNode):
     signed: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
     stream: ClassVar[str | None] = None
+    driven: ClassVar[bool] = True
     governed_by: ClassVar[str] = "drive_bits"
 
     channels: int
@@ -68,17 +71,38 @@ class Ternary(FloatNode):
         return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
+        if self.maximum is None:
+            self._follow_maximum(builder)
+        else:
+            self._compare(builder, self.fraction * self.maximum)
+
+    def _compare(self, builder: Builder, level: float) -> None:
         from snn_deploy.nodes.sign_soma import SignSoma
         from snn_deploy.quantize.levels import level_of
 
-        levels = self.levels
-        if levels is None:
-            raise UnsupportedNetworkError(
-                f"node '{self.name}': its threshold follows the largest value of every step, for "
-                "which there is no integer form yet; give calibration data (--calibration "
-                "DATA.npz), and a constant is chosen to stand for it"
-            )
         source = builder.format_of(self.inputs[0].source)
-        level = level_of(levels[0] * 2.0 ** source.exponents(self.width), source.bits)
-        node = SignSoma(name=self.name, inputs=self.inputs, level=level, level_bits=source.bits)
+        levels = level_of(level * 2.0 ** source.exponents(self.width), source.bits)
+        node = SignSoma(name=self.name, inputs=self.inputs, level=levels, level_bits=source.bits)
         builder.add(node)
+
+    def _follow_maximum(self, builder: Builder) -> None:
+        from snn_deploy.nodes.layer_sign import LayerSign
+
+        if builder.config.ternary_maxima == "constant":
+            raise UnsupportedNetworkError(
+                f"node '{self.name}': its threshold follows the largest value of every step; give "
+                "calibration data (--calibration DATA.npz), on which a constant is chosen to stand "
+                "for it, or set ternary_maxima=every_step, which costs a reduction over the layer"
+            )
+        bits = builder.config.at(self.name).gain_bits
+        mantissa, shift = fp.multiplier_of(np.array([self.fraction]), bits, MAX_SHIFT)
+        builder.add(
+            LayerSign(
+                name=self.name,
+                inputs=self.inputs,
+                channels=self.width,
+                fraction=int(mantissa[0]),
+                fraction_bits=bits,
+                shift=int(shift[0]),
+            )
+        )

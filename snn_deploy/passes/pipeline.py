@@ -60,7 +60,8 @@ def run_pipeline(
     after: Callable[[Pass, Network], None] | None = None,
 ) -> Network:
     """Run the whole pipeline with these options; ``steps`` is the sequences' length, if known."""
-    split, maxima = SplitHead(quantize.config.chip_outputs), FixMaxima(quantize.calibration)
+    split = SplitHead(quantize.config.chip_outputs)
+    maxima = FixMaxima(quantize.calibration, quantize.config.ternary_maxima)
     given = (FixLength(steps), maxima, DiagonaliseSsm(steps), split, quantize)
     return run_passes(network, _passes(PIPELINE, *given), after)
 

@@ -37,6 +37,11 @@ class QuantizationConfig(BaseModel):
         "auto",
         description="coefficients of dendrites: odd, which single precision simulates; or nearest",
     )
+    ternary_maxima: Literal["constant", "every_step"] = Field(
+        "constant",
+        description="maxima that ternary spikes follow: a constant chosen on calibration data, or "
+        "that of every step, a reduction over the layer",
+    )
     drive_bits: int = Field(18, ge=8, le=18, description="what a soma receives (Loihi's LIF: 18)")
     sum_bits: int = Field(24, ge=12, le=32, description="accumulators of synapses and dendrites")
     message_bits: int = Field(24, ge=8, le=24, description="graded messages, the widest")
@@ -90,7 +95,14 @@ class QuantizationConfig(BaseModel):
     @model_validator(mode="after")
     def _check_nodes(self) -> QuantizationConfig:
         for name, settings in self.nodes.items():
-            whole = ("nodes", "headroom", "input_range", "chip_outputs", "seed")
+            whole = (
+                "nodes",
+                "headroom",
+                "input_range",
+                "chip_outputs",
+                "seed",
+                "ternary_maxima",
+            )
             for setting in whole:
                 if setting in settings:
                     raise ValueError(f"{setting} holds for the whole network, not for '{name}'")

@@ -115,7 +115,8 @@ def _drives(
                 parts += _layer_outputs(network, drive)
             bits = config.at(drive.name).drive_bits
             reach = [ranges.reach(n, config.at(n), bits, together=True).max() for n in parts]
-            exponent = int(choose_exponent(max(*reach, 1.0), bits)[0])
+            level = float(np.max(highest_level(network, drive.name)))
+            exponent = int(choose_exponent(max(*reach, level, 1.0), bits)[0])
             form = Format(bits, min(exponent, bits - 2))
             formats.update(dict.fromkeys(parts, form))
     return formats

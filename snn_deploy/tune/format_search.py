@@ -226,7 +226,7 @@ class _Judge:
     ) -> None:
         self.steps = data.inputs.shape[1]
         known = Calibration(calibration.inputs, calibration.lengths)
-        self.network = FixMaxima(known)(network)
+        self.network = FixMaxima(known, config.ternary_maxima)(network)
         self.chip = prepare_network(self.network, SplitHead(config.chip_outputs), self.steps)
         self.data = data
         self.ranges = Quantize(config, known).ranges(self.chip)

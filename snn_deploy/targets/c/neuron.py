@@ -13,7 +13,7 @@ from snn_deploy.ir.program import Value, Word
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.targets.c.operations import Expressions
 from snn_deploy.targets.c.ranges import Operand, Range, c_type, literal, stored_bits, working_bits
-from snn_deploy.targets.c.schedule import Level, Rank, Section
+from snn_deploy.targets.c.schedule import REDUCTIONS, Level, Rank, Section
 from snn_deploy.targets.c.tables import Tables
 
 __all__ = ["Array", "Neuron", "value_ranges", "word_range"]
@@ -132,13 +132,13 @@ class Neuron:
 
     def _before_channels(self, phase: int) -> None:
         for value in self._computed(phase, Level.LAYER):
-            if value.operation != "sum_channels":
+            if value.operation not in REDUCTIONS:
                 self._lines.append(self._define(value, None, None))
         for value in self._computed(phase, Level.CHANNEL):
             if value.operation == "weighted_sum":
                 self._weighted_sum(value)
         for value in self._computed(phase + 1, Level.LAYER):
-            if value.operation == "sum_channels":
+            if value.operation in REDUCTIONS:
                 bits = working_bits(self.ranges[id(value)])
                 self._lines.append(f"{c_type(bits)} {self._names[id(value)]} = 0;")
 
@@ -205,7 +205,7 @@ class Neuron:
                     self._keep(value, "h", body)
             self._modes(Rank(phase, turn), body)
         for value in self._computed(phase + 1, Level.LAYER):
-            if value.operation == "sum_channels":
+            if value.operation in REDUCTIONS:
                 (added,) = section.arguments(value)
                 body.lines.append(self._added(value, self._operand(added, body, None)))
         if phase == section.storing:
@@ -349,7 +349,10 @@ class Neuron:
         return {id(value): group for group in groups.values() for value in group if group[1:]}
 
     def _added(self, total: Value, part: Operand) -> str:
-        return f"{self._names[id(total)]} += {part.at(working_bits(self.ranges[id(total)]))};"
+        name, more = self._names[id(total)], part.at(working_bits(self.ranges[id(total)]))
+        if total.operation == "largest_channel":
+            return f"if ({more} > {name}) {name} = {more};"
+        return f"{name} += {more};"
 
     def _keep(self, value: Value, index: str, body: _Body) -> None:
         if id(value) in self.section.kept and value.operation != "weighted_sum":

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from snn_deploy.errors import TargetError
 from snn_deploy.ir.program import Program, Value, Word
 
-__all__ = ["Level", "Place", "Rank", "Section"]
+__all__ = ["REDUCTIONS", "Level", "Place", "Rank", "Section"]
 
+REDUCTIONS = ("largest_channel", "sum_channels")
 _LEAVES = ("input", "parameter", "state", "clock")
 _TABLES = ("lookup", "weighted_sum")  # their first argument is an array, no value
 
@@ -126,7 +127,7 @@ class Section:
         inner = [places[id(argument)] for argument in self.arguments(value)]
         level = max(place.level for place in inner)
         rank = max(place.rank for place in inner)
-        if value.operation == "sum_channels":
+        if value.operation in REDUCTIONS:
             return Place(Level.LAYER, Rank(rank.phase + 1, 0))
         if value.operation == "sum_modes":
             return Place(Level.CHANNEL, Rank(rank.phase, rank.turn + 1))
@@ -173,7 +174,7 @@ class Section:
     def at_work(self, value: Value) -> Rank:
         """Give the rank of the loop that reads a value's arguments."""
         rank = self.places[id(value)].rank
-        if value.operation in ("sum_channels", "sum_modes"):
+        if value.operation in (*REDUCTIONS, "sum_modes"):
             return max(self.places[id(a)].rank for a in self.arguments(value))
         return rank
 
@@ -222,7 +223,7 @@ class Section:
             tables = value.arguments[:1] if value.operation in _TABLES else ()
             if any(table.operation != "parameter" for table in tables):
                 raise TargetError("a table that is computed; C99 needs one that is stored")
-            if value.operation in ("sum_channels", "weighted_sum") and not self.is_known(value):
+            if value.operation in (*REDUCTIONS, "weighted_sum") and not self.is_known(value):
                 (argument,) = self.arguments(value)
                 if self.places[id(argument)].level != Level.CHANNEL:
                     raise TargetError(f"a {value.operation} of what no channel has of its own")
