@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -149,9 +150,9 @@ class Driven(IntegerNode):
         return int(self.skip_mantissa.shape[0])
 
     @property
+    @abstractmethod
     def banks(self) -> tuple[ModeBank, ...]:
         """The node's banks of modes."""
-        raise NotImplementedError
 
     def check(self, network: Network) -> None:
         (form,) = self.source_formats(network)

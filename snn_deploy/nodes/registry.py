@@ -7,6 +7,7 @@ are refused.
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from abc import ABCMeta
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,6 @@ from snn_deploy.plugins import Named, blaming, foreign, named
 
 __all__ = ["add_kind", "kind_names", "legal_kinds", "with_kind"]
 
-_BASES = (Node, IntegerNode, FloatNode, Channelwise)
 _added: dict[str, type[Node]] = {}
 
 
@@ -58,7 +58,8 @@ def _own() -> Mapping[str, type[Node]]:
         for name in module.__all__
         if type(kind := getattr(module, name)) is ABCMeta  # an alias passes for its class
         and issubclass(kind, Node)
-        and kind not in _BASES
+        and not inspect.isabstract(kind)
+        and kind is not Channelwise
     }
     return dict(sorted(kinds.items()))
 
