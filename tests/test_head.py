@@ -556,7 +556,6 @@ def test_streams_of_pairs() -> None:
         ("dss", f"weights are those for sequences of {STEPS} steps, but a stream has no length"),
         ("first 5", "answers with the first steps of a sequence, and a stream has no end"),
         ("last 5 of the valid", "answers with the last valid steps of each sequence: give a strea"),
-        ("summed probabilities", "the host adds up every step of this network's answer: give it"),
     ],
 )
 def test_what_no_stream_can_answer(name: str, told: str) -> None:
@@ -574,3 +573,27 @@ def test_a_running_sum_is_carried_from_chunk_to_chunk(tmp_path: Path) -> None:
     second = Stream.resume(network, tmp_path / "state").step(inputs[:, 7:]).outputs
     found = np.concatenate([first, second], axis=1)  # type: ignore[list-item]
     np.testing.assert_array_equal(found, expected)
+
+
+def test_summed_probabilities_are_streamed(tmp_path: Path) -> None:
+    """Wherever chunks end, and across a file, to the last bit; each answer is that so far."""
+    network = deployed(ENDINGS["summed probabilities"]())
+    inputs = float_inputs(network, 3, STEPS)
+    expected = simulate(network, check_data(network, inputs), get_engine("native")).logits
+    stream = Stream(network, 3)
+    assert stream.answers_at_end
+    with pytest.raises(DataError, match="the answer is a sum over all steps; none came so far"):
+        stream.answer()
+    (first,) = stream.run([inputs[:, :7]])
+    assert first.outputs is None
+    assert first.answer is not None
+    np.testing.assert_allclose(first.answer.sum(-1), 7)
+    stream.save(tmp_path / "state")
+    resumed = Stream.resume(network, tmp_path / "state")
+    for start, stop in ((7, 8), (8, 8), (8, STEPS)):
+        resumed.step(inputs[:, start:stop])
+    np.testing.assert_array_equal(resumed.answer(), expected)
+    stream._summed = np.full_like(expected, 8.0)
+    stream.save(tmp_path / "state")
+    with pytest.raises(DataError, match="not a state that this stream can have: summed"):
+        Stream.resume(network, tmp_path / "state")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from snn_deploy.engines.float_ops import Context
 from snn_deploy.ir.answer import Answer
 
-__all__ = ["Real", "apply_head", "head_batches", "predict"]
+__all__ = ["Real", "add_steps", "apply_head", "head_batches", "predict"]
 
 Real = npt.NDArray[np.float64]
 
@@ -27,6 +27,17 @@ def apply_head(answer: Answer, taken: Real) -> Real:
     parts = [part for _, part in head_batches(answer, taken)]
     whole = np.concatenate(parts)
     return whole.reshape(answer.shape(taken.shape))
+
+
+def add_steps(answer: Answer, total: Real | None, taken: Real) -> Real:
+    """Give what a head that sums steps makes of more of them, (B, T, width), after a ``total``."""
+    *before, last = answer.head
+    context = Context(np.ones(len(taken), dtype=np.int64), "exact")
+    for node in before:
+        taken = np.asarray(node.evaluate([taken], context))  # type: ignore[attr-defined]
+    if total is None:
+        total = np.zeros((len(taken), last.width))
+    return np.asarray(last.add(total, taken))  # type: ignore[attr-defined]  # it sums steps
 
 
 def predict(answer: Answer, taken: Real) -> npt.NDArray[np.int64]:

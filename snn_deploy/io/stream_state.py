@@ -42,6 +42,7 @@ __all__ = ["SCHEMA_VERSION", "StreamState", "read_state", "write_state"]
 SCHEMA_VERSION = 1
 METADATA_KEY = "snn-deploy-stream"
 LENGTHS = "lengths"
+SUMMED = "summed"
 
 MAX_STEPS = 2**48
 MAX_SAMPLES = 2**20
@@ -60,11 +61,14 @@ class StreamState:
         Valid steps (B,), or None: all that come.
     clipped
         How many input values were clipped so far.
+    summed
+        What a head that sums steps made of those so far, (B, classes); None: of none, or no such.
     """
 
     snapshot: Snapshot
     lengths: IntArray | None
     clipped: int
+    summed: npt.NDArray[np.float64] | None = None
 
     @property
     def samples(self) -> int:
@@ -88,9 +92,11 @@ def write_state(path: str | os.PathLike[str], network: Network, state: StreamSta
         "saturated": {name: int(n) for name, n in state.snapshot.saturated.items()},
         "clipped_inputs": state.clipped,
     }
-    tensors = dict(state.snapshot.arrays)
+    tensors: dict[str, npt.NDArray[Any]] = dict(state.snapshot.arrays)
     if state.lengths is not None:
         tensors[LENGTHS] = state.lengths
+    if state.summed is not None:
+        tensors[SUMMED] = state.summed
     content = with_checksum(METADATA_KEY, document, tensors)
     with atomic_write(path) as file:
         file.write(content)
@@ -124,9 +130,9 @@ def read_state(path: str | os.PathLike[str], network: Network, engine: Engine) -
         _check_state(network, engine, document, tensors)
     except SchemaError as error:
         raise DataError(f"{path}: not a state that this stream can have: {error}") from error
-    lengths = tensors.pop(LENGTHS, None)
+    lengths, summed = tensors.pop(LENGTHS, None), tensors.pop(SUMMED, None)
     snapshot = Snapshot(document["steps"], tensors, document["saturated"])
-    return StreamState(snapshot, lengths, document["clipped_inputs"])
+    return StreamState(snapshot, lengths, document["clipped_inputs"], summed)
 
 
 _DOCUMENT = Record(
@@ -149,7 +155,8 @@ def _check_state(
     steps, node = document["steps"], network.output
     template = engine.open(network, Watch(samples=1, trace=[node.name]))
     carried = template.state().arrays
-    if odd := sorted(carried.keys() ^ tensors.keys() - {LENGTHS}):
+    sums = {SUMMED} if network.answer.sums_steps and steps else set()
+    if odd := sorted((carried.keys() | sums) ^ (tensors.keys() - {LENGTHS})):
         raise SchemaError(f"the array {shown(odd[0])} is missing, or none of this network's")
     samples = len(tensors[min(carried.keys() - {RECENT}, default=RECENT)]) if tensors else 0
     Whole(1, MAX_SAMPLES).check(samples, "sequences")
@@ -161,9 +168,18 @@ def _check_state(
     limit = node.output.limit  # type: ignore[attr-defined]  # lowered stage
     kept = 0 if template.late else min(steps, network.answer.length)  # a pool gives it, or none
     Array([np.int64], (samples, kept, node.width), -limit, limit).check(tensors[RECENT], RECENT)
+    if sums:
+        _check_summed(tensors[SUMMED], (samples, network.answer.width), steps)
     if LENGTHS in tensors:
         Array([np.int64], (samples,), 1, MAX_STEPS).check(tensors[LENGTHS], LENGTHS)
     _check_counts(network, document, samples * steps)
+
+
+def _check_summed(summed: npt.NDArray[Any], shape: tuple[int, ...], steps: int) -> None:
+    """Check sums of probabilities: of each step, between 0 and 1."""
+    if summed.dtype == np.float64 and not np.isfinite(summed).all():
+        raise SchemaError(f"{SUMMED} holds NaN or infinity")
+    Array([np.float64], shape, 0, steps).check(summed, SUMMED)
 
 
 def _check_counts(network: Network, document: dict[str, Any], steps: int) -> None:

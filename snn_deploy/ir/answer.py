@@ -64,7 +64,12 @@ class Answer:
     @property
     def once(self) -> bool:
         """Whether it is one vector a sequence, be it that the head makes it of all steps."""
-        return self.steps == "one" or any(node.sums_steps for node in self.head)
+        return self.steps == "one" or self.sums_steps
+
+    @property
+    def sums_steps(self) -> bool:
+        """Whether the head makes one vector of all steps."""
+        return any(node.sums_steps for node in self.head)
 
     @property
     def length(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data.inputs import check_inputs
-from snn_deploy.engines.head import apply_head
+from snn_deploy.engines.head import add_steps, apply_head
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.engines.session import Engine, Watch
@@ -105,12 +105,13 @@ class Stream:
         self.trace = tuple(name for name in trace if name not in late)
         self.late_trace = tuple(name for name in trace if name in late)
         self._answers_once = network.output.name in late
-        if self._answers_once and not self.answers_at_end:
+        if self._answers_once and network.answer.steps == "all":
             raise ConfigError(
                 "this network cannot run as a stream: it pools its sequence, and yet every step is "
                 "its answer; give it whole sequences"
             )
         self._clipped = 0
+        self._summed: Reals | None = None  # so far, by a head that sums steps
 
     def __repr__(self) -> str:
         from snn_deploy.summaries import stream_summary
@@ -139,13 +140,13 @@ class Stream:
             stream._session.restore(state.snapshot)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-        stream._clipped = state.clipped
+        stream._clipped, stream._summed = state.clipped, state.summed
         return stream
 
     @property
     def answers_at_end(self) -> bool:
         """Whether the answer is that of the end, and not of every step."""
-        return self.network.answer.steps != "all"
+        return self.network.answer.once or self.network.answer.steps != "all"
 
     @property
     def classes(self) -> int:
@@ -176,7 +177,11 @@ class Stream:
         outputs = None
         if not self._answers_once:
             last = signals[self.network.output.name]
-            outputs = apply_head(self.network.answer, output_format(self.network).decode(last))
+            taken = output_format(self.network).decode(last)
+            if not self.network.answer.sums_steps:
+                outputs = apply_head(self.network.answer, taken)
+            elif inputs.shape[1]:
+                self._summed = add_steps(self.network.answer, self._summed, taken)
         return StreamOutput(first, outputs, trace={name: signals[name] for name in self.trace})
 
     def run(self, chunks: Iterable[npt.ArrayLike]) -> Iterator[StreamOutput]:
@@ -185,7 +190,8 @@ class Stream:
         """
         for chunk in chunks:
             output = self.step(chunk)
-            if self._answers_once and self.steps >= self.network.answer.length:
+            once = self._answers_once or self._summed is not None
+            if once and self.steps >= self.network.answer.length:
                 output = replace(output, answer=self.answer())
             yield output
 
@@ -199,6 +205,10 @@ class Stream:
         ConfigError
             If every step is this network's answer: :meth:`step` gave it.
         """
+        if self.network.answer.sums_steps:
+            if self._summed is None:
+                raise DataError("the answer is a sum over all steps; none came so far")
+            return self._summed
         taken = output_format(self.network).decode(self.last_outputs())
         return apply_head(self.network.answer, taken)
 
@@ -206,7 +216,7 @@ class Stream:
         """Give the integers that :meth:`answer` decodes, before any head: (B, width), or (B, K,
         width); raises what :meth:`answer` does.
         """
-        if not self.answers_at_end:
+        if self.network.answer.steps == "all":
             raise ConfigError("every step is this network's answer: take it as the steps come")
         needed = self.network.answer.length
         if self.steps < needed:
@@ -248,7 +258,7 @@ class Stream:
         OutputError
             If the file cannot be written; nothing is left behind then.
         """
-        state = StreamState(self._session.state(), self.lengths, self._clipped)
+        state = StreamState(self._session.state(), self.lengths, self._clipped, self._summed)
         write_state(path, self.network, state)
 
     def _encoded(self, inputs: npt.NDArray[Any]) -> IntArray:
@@ -270,10 +280,6 @@ def _check_streamable(network: Network, samples: int, lengths: npt.ArrayLike | N
         raise ConfigError(
             "this network answers with the first steps of a sequence, and a stream has no end: "
             "convert with --output-steps all, and take the steps as they come"
-        )
-    if any(node.sums_steps for node in network.head):
-        raise ConfigError(
-            "the host adds up every step of this network's answer: give it whole sequences"
         )
     if network.answer.valid and lengths is not None:
         raise ConfigError(
