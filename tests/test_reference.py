@@ -46,7 +46,7 @@ from snn_deploy.nodes.gate import Gate, QuantizedGlu, SigmoidGate
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
-from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.lif import ChipLif, LifSoma
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
@@ -237,6 +237,19 @@ def lif(node: LifSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
             fired.append(int(v > 64 * node.threshold))
             membranes[i] = 0 if fired[-1] else v
         spikes.append(fired)
+    return spikes
+
+
+def chip_lif(node: ChipLif, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    bits, membranes, spikes = node.registers, [0] * node.width, []
+    unity, align = 2**bits.decay_bits, 2**bits.align_bits
+    for step in x:
+        for i, drive in enumerate(step):
+            kept = abs(membranes[i]) * (unity - node.decay) // unity
+            signed = kept if membranes[i] >= 0 else -kept
+            membranes[i] = clip(signed + align * drive, bits.membrane_bits)
+        spikes.append([int(v > align * node.threshold) for v in membranes])
+        membranes = [0 if fired else v for v, fired in zip(membranes, spikes[-1], strict=True)]
     return spikes
 
 
@@ -480,6 +493,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     Dendrite: dendrite,
     QuantizedSsm: ssm,
     LifSoma: lif,
+    ChipLif: chip_lif,
     RefractorySoma: refractory,
     TernarySoma: ternary,
     SoftResetSoma: soft_reset,
