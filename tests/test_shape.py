@@ -23,6 +23,7 @@ KERNELS = {
         "exact_kernels",
         "fast_kernels",
         "normalize_kernel",
+        "program_kernel",
         "operations",
         "vectors",
     )

@@ -26,6 +26,7 @@ class ProgramStep:
     """A program, ready to run; ``clipped`` counts what was saturated so far.
 
     What is only computed to be sent (``send_when``) counts for the neurons that send it.
+    ``constants`` holds, by the ``id`` of a value, what is known before the first step.
 
     Parameters
     ----------
@@ -43,13 +44,13 @@ class ProgramStep:
         self.program = program
         self._observe = observe
         self._needed = program.every_step
-        self._constants: dict[int, IntArray] = {}
+        self.constants: dict[int, IntArray] = {}
         self.clipped = 0
         for value in program:
             if value.constant:
-                self._evaluate(value, self._constants, (), {})
+                self._evaluate(value, self.constants, (), {})
         self.clipped = 0  # so far constants alone
-        self._values = tuple(value for value in program if id(value) not in self._constants)
+        self._values = tuple(value for value in program if id(value) not in self.constants)
         self.words: dict[str, IntArray] = {}
         for word in program.words.values():
             shape = (batch, program.width, *_axis(word.value))
@@ -57,7 +58,7 @@ class ProgramStep:
 
     def __call__(self, ports: Sequence[IntArray], clock: Clock) -> IntArray:
         """Take one step: what arrived at each port, (…, channels), gives what is sent."""
-        results = dict(self._constants)
+        results = dict(self.constants)
         sends = self.program.output.operation == "send_when"
         silent = sends and not np.any(
             self._evaluate(self.program.output.arguments[0], results, ports, clock)

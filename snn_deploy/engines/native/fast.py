@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,11 @@ import numpy.typing as npt
 from snn_deploy.engines.native.fast_nodes import POOL_ROWS
 from snn_deploy.engines.native.fast_program import FastProgram, SweepProgram
 from snn_deploy.engines.native.fast_state import (
-    STATES,
+    read_past,
     read_rows,
     read_state,
+    state_names,
+    write_past,
     write_rows,
     write_state,
 )
@@ -23,6 +26,7 @@ from snn_deploy.engines.native.plan import ChunkPosition, Plan
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.result import IntArray
 from snn_deploy.engines.session import MESSAGES
+from snn_deploy.ir.program_step import ProgramStep
 from snn_deploy.ir.sweeps import Sweep
 
 __all__ = ["FastFlow", "Workspace"]
@@ -51,6 +55,7 @@ class Workspace:
         self.float_work = (
             aligned_zeros(program.work_size, np.float32) if np.float32 in numbers else None
         )
+        self.values = program.values.copy()
         self.events = aligned_zeros(self.tile * (1 + program.widest + LANES), np.int32)
         self.incoming = aligned_zeros(LANES)
 
@@ -81,6 +86,10 @@ class FastFlow:
     def __init__(self, plan: Plan, program: FastProgram, samples: int, steps: int) -> None:
         self.plan, self.program, self.samples = plan, program, samples
         self._state = aligned_zeros(program.state_size * samples + LANES)
+        for name in program.states:
+            node: Any = plan.network[name]
+            if program.layouts.get(name) is None and node.program.words:
+                self._write(name, ProgramStep(node.program, samples).words)
         self._clipped = [np.zeros(len(sweep.operations)) for sweep in program.sweeps]
         self._length = steps
         self._kept = aligned(program.kept_size * samples * steps + LANES, np.int32)
@@ -96,7 +105,7 @@ class FastFlow:
         """Run a sweep over the next chunk: see ``ExactFlow.advance``."""
         number = self.plan.sweeps.index(sweep)
         program, steps = self.program.sweeps[number], position.stop - position.start
-        wanted = watched.keys() & program.slots.keys()
+        wanted = {name for name in watched if (name, 0) in program.slots}
         if not sweep.nodes[0].inputs:
             workspace.take_in(inputs)
         size = workspace.block if wanted else steps  # what is watched is looked at after each block
@@ -111,8 +120,10 @@ class FastFlow:
                 self.program.tables,
                 self._state,
                 self._state.view(np.float32),
+                self._state.view(np.int64),
                 workspace.work,
                 workspace.float_work,
+                workspace.values,
                 workspace.events,
                 workspace.signals,
                 self._kept,
@@ -138,7 +149,7 @@ class FastFlow:
     def _view(self, program: SweepProgram, workspace: Workspace, name: str, steps: int) -> Reals:
         """Give a node's signal in the current chunk, (samples, steps, pitch)."""
         pitch = pitch_of(self.plan.network[name].width)
-        start = program.slots[name] * workspace.rows
+        start = program.slots[name, 0] * workspace.rows
         flat = workspace.signals[start : start + self.samples * steps * pitch]
         return flat.reshape(self.samples, steps, pitch)
 
@@ -165,6 +176,10 @@ class FastFlow:
                 self.plan.network[name], packed, self.samples, self.program.layouts.get(name)
             )
             carried |= {f"{name}/{what}": array for what, array in state.items()}
+        for name, place in self.program.pasts.items():
+            width, packed = self.plan.network[name].width, self._state[place * self.samples :]
+            past = read_past(width, self.plan.reach[name], packed, self.samples)
+            carried[f"{name}/past"] = past
         return carried
 
     def restore(self, state: Mapping[str, IntArray]) -> None:
@@ -172,12 +187,16 @@ class FastFlow:
         for name, place in self.program.counts.items():
             packed = self._state[place * self.samples :]
             write_rows(packed, self.samples, state[f"{name}/{MESSAGES}"])
-        for name, place in self.program.states.items():
-            packed = self._state[place * self.samples :]
-            own = {what: state[f"{name}/{what}"] for what in STATES[type(self.plan.network[name])]}
-            write_state(
-                self.plan.network[name], packed, self.samples, own, self.program.layouts.get(name)
-            )
+        for name in self.program.states:
+            names = state_names(self.plan.network[name])
+            self._write(name, {what: state[f"{name}/{what}"] for what in names})
+        for name, place in self.program.pasts.items():
+            write_past(self._state[place * self.samples :], state[f"{name}/past"])
+
+    def _write(self, name: str, state: Mapping[str, IntArray]) -> None:
+        packed = self._state[self.program.states[name] * self.samples :]
+        layout = self.program.layouts.get(name)
+        write_state(self.plan.network[name], packed, self.samples, state, layout)
 
     @property
     def saturated(self) -> Counter[str]:
@@ -187,7 +206,8 @@ class FastFlow:
             for operation, owner, count in zip(
                 sweep.operations, sweep.owners, clipped, strict=True
             ):
-                if operation["kind"] in CLIPPING:
+                node: Any = self.plan.network[owner]
+                if operation["kind"] in CLIPPING and node.clips:
                     total[owner] += int(count)
         return total
 

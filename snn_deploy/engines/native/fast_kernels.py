@@ -52,7 +52,9 @@ __all__ = [
     "drive_soma",
     "find_rows",
     "gate",
+    "keep_past",
     "pool",
+    "read_past",
     "relay",
     "running_sum",
     "take_in",
@@ -437,14 +439,55 @@ def copy_sequence(
     kept_at: int,
     start: int,
     rows: int,
+    back: int,
 ) -> None:
-    """Copy rows into a whole sequence that is kept, from its row ``start`` on, or out of it."""
-    there = kept_at + start * pitch
-    for at in range(0, rows * pitch, LANES):
+    """Copy rows into a whole sequence that is kept, from its row ``start`` on, or out of it, then
+    ``back`` rows before; before its first there are zeros.
+    """
+    there, silent = kept_at + (start - back) * pitch, min(max(back - start, 0), rows) * pitch
+    for at in range(0, silent, LANES):
+        store(signals, signal_at + at, splat(0.0))
+    for at in range(silent, rows * pitch, LANES):
         if keeps:
             store_integers(kept, there + at, load(signals, signal_at + at))
         else:
             store(signals, signal_at + at, load_integers(kept, there, at))
+
+
+@inlined
+def read_past(
+    state: Array,
+    state_at: int,
+    reach: int,
+    back: int,
+    signals: Array,
+    x_at: int,
+    y_at: int,
+    pitch: int,
+    rows: int,
+) -> None:
+    """Write rows of x as they were ``back`` before; the state holds the last ``reach``."""
+    for r in range(rows):
+        for w in range(0, pitch, LANES):
+            if r < back:
+                then = load(state, state_at + (reach - back + r) * pitch + w)
+            else:
+                then = load(signals, x_at + (r - back) * pitch + w)
+            store(signals, y_at + r * pitch + w, then)
+
+
+@inlined
+def keep_past(
+    state: Array, state_at: int, reach: int, signals: Array, x_at: int, pitch: int, rows: int
+) -> None:
+    """Go on to the last ``reach`` rows, the oldest first."""
+    for r in range(reach):
+        for w in range(0, pitch, LANES):
+            if r + rows < reach:
+                then = load(state, state_at + (r + rows) * pitch + w)
+            else:
+                then = load(signals, x_at + (r + rows - reach) * pitch + w)
+            store(state, state_at + r * pitch + w, then)
 
 
 @inlined

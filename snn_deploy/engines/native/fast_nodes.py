@@ -24,6 +24,7 @@ from snn_deploy.engines.native.exactness import (
 )
 from snn_deploy.engines.native.normalize_kernel import LARGEST_LEFT_SHIFT, ROOT_NUDGE
 from snn_deploy.engines.native.packing import Pack, fill_up, pitch_of
+from snn_deploy.engines.native.program_code import Port, encode_program, words_size
 from snn_deploy.engines.native.vectors import LANES, MAGIC
 from snn_deploy.ir.bounds import Bound, Magnitude
 from snn_deploy.ir.formats import SPIKE
@@ -37,7 +38,7 @@ from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.synapses import Synapses
 
-__all__ = ["EMITTERS", "POOL_ROWS", "Fields", "Parts"]
+__all__ = ["POOL_ROWS", "Fields", "Parts", "emit"]
 
 Fields = dict[str, Any]
 """Fields of an ``OPERATION``."""
@@ -59,6 +60,7 @@ class Parts:
         self.floats = Pack(np.float32)
         self.weights = Pack(np.int8)
         self.tables = Pack(np.int64)
+        self.values = Pack(np.int64)
         self.states: dict[str, int] = {}
         self.layouts: dict[str, DendriteLayout] = {}
         self.state_size = 0
@@ -69,6 +71,11 @@ class Parts:
         start = self.state_size
         self.state_size += size
         return start
+
+    def carry(self, name: str, size: int) -> int:
+        """Set aside what a node carries from step to step."""
+        self.states[name] = self.take_state(size)
+        return self.states[name]
 
     def largest_inputs(self, node: Any) -> list[Magnitude]:
         """Worst cases of a node's inputs, (width,) each."""
@@ -183,7 +190,7 @@ def _dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
     floats, modes = layout.modes.dtype == np.float32, layout.order.shape[1]
     parts.work_size = max(parts.work_size, layout.work_size)
     numbers = width * (2 * modes + 1)
-    parts.states[node.name] = parts.take_state(numbers // 2 if floats else numbers)
+    parts.carry(node.name, numbers // 2 if floats else numbers)
     parts.layouts[node.name] = layout
     return {
         "kind": op.FLOAT_DENDRITE if floats else op.DENDRITE,
@@ -201,7 +208,7 @@ def _dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
 
 
 def _soma(parts: Parts, node: LifSoma, sources: list[int]) -> Fields:
-    parts.states[node.name] = parts.take_state(pitch_of(node.width))
+    parts.carry(node.name, pitch_of(node.width))
     return {
         "kind": op.SOMA,
         "state": parts.states[node.name],
@@ -240,7 +247,7 @@ def _gate(parts: Parts, node: Gate, sources: list[int]) -> Fields:
 def _pool(parts: Parts, node: Accumulator, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
     require_room(largest * MAX_POOLED_STEPS)
-    parts.states[node.name] = parts.take_state(pitch_of(node.width))
+    parts.carry(node.name, pitch_of(node.width))
     rows = "first" if node.mode == "first" else "by length" if node.use_lengths else "all"
     return {
         "kind": op.POOL,
@@ -253,7 +260,7 @@ def _pool(parts: Parts, node: Accumulator, sources: list[int]) -> Fields:
 def _running_sum(parts: Parts, node: RunningSum, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
     factor, nudge = shift_and_nudge(node.guard_bits, largest * MAX_POOLED_STEPS)
-    parts.states[node.name] = parts.take_state(pitch_of(node.width))
+    parts.carry(node.name, pitch_of(node.width))
     return {
         "kind": op.RUNNING_SUM,
         "state": parts.states[node.name],
@@ -261,6 +268,35 @@ def _running_sum(parts: Parts, node: RunningSum, sources: list[int]) -> Fields:
         "inner_limit": float(nudge),
         "limit": node.output.limit,
     }
+
+
+def _program(parts: Parts, node: Any, sources: list[int]) -> Fields:
+    require_room(parts.bounds[node.name].output, *parts.largest_inputs(node))
+    widths = [source.width for source in parts.network.sources(node)]
+    ports = [Port(x, pitch_of(w), w) for x, w in zip(sources, widths, strict=True)]
+    code = encode_program(node.program, ports, parts.values.add)
+    words = words_size(node.program)
+    return {
+        "kind": op.PROGRAM,
+        "first": parts.tables.add(code.instructions),
+        "size": len(code.instructions),
+        "second": code.words_at,
+        "third": words,
+        "state": parts.carry(node.name, pitch_of(words)),
+        "half": pitch_of(words),
+        "flag": node.runs_backwards,
+    }
+
+
+def emit(parts: Parts, node: Any, sources: list[int]) -> Fields:
+    """Say what is done for a node, whose sources are at some places: on its kernel, or its program.
+
+    Raises
+    ------
+    NotExactError
+        If that cannot be done exactly.
+    """
+    return EMITTERS.get(type(node), _program)(parts, node, sources)
 
 
 EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {

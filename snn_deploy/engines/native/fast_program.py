@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +12,14 @@ import numpy.typing as npt
 from snn_deploy.engines.native.byte_vectors import narrow_pitch
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
-from snn_deploy.engines.native.fast_nodes import EMITTERS, Fields, Parts
+from snn_deploy.engines.native.fast_nodes import Fields, Parts, emit
 from snn_deploy.engines.native.operations import (
     COUNT,
+    DENDRITES,
     KEEP,
+    KEEP_PAST,
     OPERATION,
+    READ_PAST,
     RECALL,
     TAKE_IN,
 )
@@ -25,11 +27,17 @@ from snn_deploy.engines.native.packing import Slots, pitch_of
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.ir.bounds import bound_network
+from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.loops import is_recurrent
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
 
 __all__ = ["FastProgram", "SweepProgram", "assemble"]
+
+
+Heard = tuple[str, int]
+"""A node's signal, as it was some steps before."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,13 @@ class SweepProgram:
     operations, owners
         What is done, and the node for which.
     slots
-        By node: where its signal is, in doubles a row; ``~place`` if it is one of a tile's.
+        By node, and how many steps before: where its signal is, in doubles a row; ``~place`` if it
+        is one of a tile's.
     """
 
     operations: npt.NDArray[np.void]
     owners: tuple[str, ...]
-    slots: Mapping[str, int]
+    slots: Mapping[Heard, int]
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,13 @@ class FastProgram:
     ----------
     sweeps
         One for each of the plan's.
-    params, floats, weights, tables
-        What operations refer to.
+    params, floats, weights, tables, values
+        What operations refer to; the last is where programs work, with their constants in it.
     layouts
         By dendrite: how its modes are laid out.
-    states, counts
-        By node: where its state, and the counts of its messages, are, in doubles a sample.
+    states, counts, pasts
+        By node: where its state, the counts of its messages and its last steps are, in doubles a
+        sample.
     row_size, passing_size, state_size, work_size
         How many numbers a row of a block, one of a tile, a sample, and a core need.
     kept_size
@@ -74,9 +84,11 @@ class FastProgram:
     floats: npt.NDArray[np.float32]
     weights: npt.NDArray[np.int8]
     tables: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int64]
     layouts: Mapping[str, DendriteLayout]
     states: Mapping[str, int]
     counts: Mapping[str, int]
+    pasts: Mapping[str, int]
     row_size: int
     passing_size: int
     kept_size: int
@@ -95,7 +107,7 @@ def assemble(plan: Plan, watched: frozenset[str]) -> FastProgram | None:
 
     ``watched`` names the nodes whose signals are looked at after each chunk.
     """
-    if plan.needs_length or plan.reach:
+    if plan.needs_length:
         return None
     assembler = _Assembler(plan, watched)
     try:
@@ -110,20 +122,24 @@ class _Assembler:
     def __init__(self, plan: Plan, watched: frozenset[str]) -> None:
         self.plan, self.watched = plan, watched
         kept = {name for sweep in plan.sweeps for name in sweep.keeps}
-        open_to = watched.union(kept, plan.counted)
+        open_to = watched.union(kept, plan.counted, plan.reach)
         self.parts = Parts(plan.network, bound_network(plan.network), open_to)
         self.pitches = {
             node.name: (narrow_pitch if node.name in self.parts.narrow else pitch_of)(node.width)
             for node in plan.network
         }
         self.counts: dict[str, int] = {}
+        self.pasts: dict[str, int] = {}
+        self.loops = 0
         self.kept: dict[str, int] = {}
         self.kept_size = 0
         self.row_size, self.passing_size = LANES, LANES
         # of the sweep at hand
         self.places, self.passing_places = Slots(), Slots()
         self.passing: frozenset[str] = frozenset()
-        self.slots: dict[str, int] = {}
+        self.loop = 0
+        self.past: set[Heard] = set()
+        self.slots: dict[Heard, int] = {}
         self.emitted: list[tuple[str, Fields]] = []
 
     def assemble(self) -> FastProgram:
@@ -134,9 +150,11 @@ class _Assembler:
             floats=self.parts.floats.whole(),
             weights=self.parts.weights.whole(),
             tables=self.parts.tables.whole(),
+            values=self.parts.values.whole(),
             layouts=self.parts.layouts,
             states=self.parts.states,
             counts=self.counts,
+            pasts=self.pasts,
             row_size=self.row_size,
             passing_size=self.passing_size,
             kept_size=self.kept_size,
@@ -149,24 +167,19 @@ class _Assembler:
         self.slots, self.emitted = {}, []
         self.passing = _passing(sweep) - self.watched
         last_uses = _last_uses(sweep)
-        for node in sweep.nodes:
-            for edge in node.inputs:
-                if edge.source not in self.slots:
-                    self._recall(edge.source)
-            self._place(node.name)
-            if node.inputs:
-                sources = [self.slots[edge.source] for edge in node.inputs]
-                fields = _emitter(node)(self.parts, node, sources)
-                self._emit(node.name, fields, x=node.inputs[0].source, y=node.name)
-            else:
-                self._emit(node.name, {"kind": TAKE_IN}, y=node.name)
-            if node.name in self.plan.counted:
-                self.counts[node.name] = self.parts.take_state(self.pitches[node.name])
-                self._emit(node.name, {"kind": COUNT, "state": self.counts[node.name]}, x=node.name)
-            if node.name in sweep.keeps:
-                self._keep(node)
-            for name in last_uses[node.name] - self.watched:
-                self._give_back(name)
+        inside = {node.name for node in sweep.nodes}
+        self.past = {
+            heard
+            for node in sweep.nodes
+            for heard in map(_heard, node.inputs)
+            if heard[1] and heard[0] in inside
+        }
+        for group in sweep.groups:
+            self._assemble_group(sweep, group)
+            for node in group:
+                for heard in last_uses[node.name]:
+                    if heard[1] or heard[0] not in self.watched:
+                        self._give_back(heard)
         self.row_size = max(self.row_size, self.places.size)
         self.passing_size = max(self.passing_size, self.passing_places.size)
         operations = np.zeros(len(self.emitted), dtype=OPERATION)
@@ -175,23 +188,76 @@ class _Assembler:
                 row[field] = value
         return SweepProgram(operations, tuple(name for name, _ in self.emitted), self.slots)
 
-    def _place(self, name: str) -> None:
-        if name in self.passing:
-            self.slots[name] = ~self.passing_places.take(self.pitches[name])
-        else:
-            self.slots[name] = self.places.take(self.pitches[name])
+    def _assemble_group(self, sweep: Sweep, group: tuple[Node, ...]) -> None:
+        """Nodes of a loop hear the past, then compute, then leave what they said for later."""
+        self.loops += is_recurrent(group)
+        self.loop = self.loops if is_recurrent(group) else 0
+        if not self.loop:
+            self._compute(sweep, group[0])
+        for heard in sorted(self.past):
+            if heard[0] in {node.name for node in group}:
+                self._read_past(heard)
+        for node in group:
+            if self.loop:
+                self._compute(sweep, node)
+        for name in {heard[0] for heard in self.past} & {node.name for node in group}:
+            fields = {"kind": KEEP_PAST, "state": self.pasts[name], "first": self.plan.reach[name]}
+            self._emit(name, fields | {"half": self.plan.reach[name] * self.pitches[name]}, x=name)
+        self.loop = 0
 
-    def _give_back(self, name: str) -> None:
-        place = self.slots[name]
+    def _compute(self, sweep: Sweep, node: Node) -> None:
+        for heard in map(_heard, node.inputs):
+            if heard not in self.slots:
+                self._recall(heard)
+        if (node.name, 0) not in self.slots:  # there already where a loop reads its past
+            self._place((node.name, 0))
+        if node.inputs:
+            sources = [self.slots[_heard(edge)] for edge in node.inputs]
+            fields = emit(self.parts, node, sources)
+            if self.loop and fields["kind"] in DENDRITES:
+                raise NotExactError  # they take whole blocks of all samples
+            self._emit(node.name, fields, x=_heard(node.inputs[0]), y=node.name)
+        else:
+            self._emit(node.name, {"kind": TAKE_IN}, y=node.name)
+        if node.name in self.plan.counted:
+            self.counts[node.name] = self.parts.take_state(self.pitches[node.name])
+            self._emit(node.name, {"kind": COUNT, "state": self.counts[node.name]}, x=node.name)
+        if node.name in sweep.keeps:
+            self._keep(node)
+
+    def _read_past(self, heard: Heard) -> None:
+        """Hear a node of this sweep as it was some steps before."""
+        name, back = heard
+        reach = self.plan.reach[name]
+        size = reach * self.pitches[name]
+        if name not in self.pasts:
+            self.pasts[name] = self.parts.take_state(size)
+        if (name, 0) not in self.slots:
+            self._place((name, 0))
+        self._place(heard)
+        fields = {"kind": READ_PAST, "state": self.pasts[name], "first": reach, "size": back}
+        self._emit(name, fields | {"half": size}, x=name, y=heard)
+
+    def _place(self, heard: Heard) -> None:
+        name, back = heard
+        if name in self.passing and not back:
+            self.slots[heard] = ~self.passing_places.take(self.pitches[name])
+        else:
+            self.slots[heard] = self.places.take(self.pitches[name])
+
+    def _give_back(self, heard: Heard) -> None:
+        place, pitch = self.slots[heard], self.pitches[heard[0]]
         if place < 0:
-            self.passing_places.give_back(self.pitches[name], ~place)
+            self.passing_places.give_back(pitch, ~place)
         else:
-            self.places.give_back(self.pitches[name], place)
+            self.places.give_back(pitch, place)
 
-    def _recall(self, name: str) -> None:
+    def _recall(self, heard: Heard) -> None:
         """Copy a kept signal, just before it is first needed."""
-        self._place(name)
-        self._emit(name, {"kind": RECALL, "first": self.kept[name]}, x=name, y=name)
+        name, back = heard
+        self._place(heard)
+        fields = {"kind": RECALL, "first": self.kept[name], "size": back}
+        self._emit(name, fields, x=heard, y=heard)
 
     def _keep(self, node: Node) -> None:
         require_integer_bits(node.output.bits)  # type: ignore[attr-defined]  # lowered stage
@@ -199,46 +265,52 @@ class _Assembler:
         self.kept_size += self.pitches[node.name]
         self._emit(node.name, {"kind": KEEP, "first": self.kept[node.name]}, x=node.name)
 
-    def _emit(self, owner: str, fields: Fields, x: str | None = None, y: str | None = None) -> None:
+    def _emit(
+        self, owner: str, fields: Fields, x: str | Heard | None = None, y: str | Heard | None = None
+    ) -> None:
         """Add an operation from signal x to signal y."""
-        if x is not None:
-            fields = fields | {"x": self.slots[x], "x_pitch": self.pitches[x]}
-        if y is not None:
-            fields = fields | {"y": self.slots[y], "y_pitch": self.pitches[y]}
+        fields = {**fields, "loop": self.loop}
+        for field, signal in (("x", x), ("y", y)):
+            if signal is not None:
+                heard = (signal, 0) if isinstance(signal, str) else signal
+                fields |= {field: self.slots[heard], f"{field}_pitch": self.pitches[heard[0]]}
         self.emitted.append((owner, fields))
 
 
-def _emitter(node: Node) -> Callable[[Parts, Any, list[int]], Fields]:
-    if type(node) not in EMITTERS:
-        raise NotExactError  # it runs on its program, in integers
-    return EMITTERS[type(node)]
+def _heard(edge: Edge) -> Heard:
+    return edge.source, edge.steps_back
 
 
-def _last_uses(sweep: Sweep) -> dict[str, set[str]]:
+def _last_uses(sweep: Sweep) -> dict[str, set[Heard]]:
     """Name, by node of a sweep, the signals that no later node of it reads."""
-    last: dict[str, str] = {}
+    last: dict[Heard, str] = {}
     for node in sweep.nodes:
-        last[node.name] = node.name
-        last.update({edge.source: node.name for edge in node.inputs})
-    users: dict[str, set[str]] = {node.name: set() for node in sweep.nodes}
-    for name, user in last.items():
-        users[user].add(name)
+        last[node.name, 0] = node.name
+        last.update({_heard(edge): node.name for edge in node.inputs})
+    users: dict[str, set[Heard]] = {node.name: set() for node in sweep.nodes}
+    for heard, user in last.items():
+        users[user].add(heard)
     return users
 
 
 def _passing(sweep: Sweep) -> frozenset[str]:
     """Name the signals of a sweep that live no longer than a tile: those that are made and read
-    between the same two dendrites, which alone need whole blocks.
+    between the same two dendrites, which alone need whole blocks, and loops, which go by steps.
     """
     stretch: dict[str, int] = {}
     longer: set[str] = set()
     number = 0
-    for node in sweep.nodes:
-        for edge in node.inputs:
-            if stretch.setdefault(edge.source, number) != number or isinstance(node, Dendrite):
-                longer.add(edge.source)
-        if isinstance(node, Dendrite):
-            number += 1
-            longer.add(node.name)
-        stretch[node.name] = number
+    for group in sweep.groups:
+        number += is_recurrent(group)
+        for node in group:
+            for edge in node.inputs:
+                if edge.steps_back:
+                    continue  # of the past, what is read is made of blocks
+                if stretch.setdefault(edge.source, number) != number or isinstance(node, Dendrite):
+                    longer.add(edge.source)
+            if isinstance(node, Dendrite):
+                number += 1
+                longer.add(node.name)
+            stretch[node.name] = number
+        number += is_recurrent(group)
     return frozenset(stretch) - longer

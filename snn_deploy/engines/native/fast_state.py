@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.packing import fill_up, pitch_of
+from snn_deploy.engines.native.program_code import word_shapes, words_size
 from snn_deploy.engines.result import IntArray
 from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 
-__all__ = ["STATES", "read_rows", "read_state", "write_rows", "write_state"]
+__all__ = ["read_past", "read_rows", "read_state", "state_names", "write_past", "write_rows"]
+__all__ += ["write_state"]
 
 Reals = npt.NDArray[np.float64]  # the program's packed state, from where the node's begins
 
@@ -30,15 +32,20 @@ STATES: Mapping[type, tuple[str, ...]] = {
     Accumulator: ("gathered",),
     RunningSum: ("gathered",),
 }
-"""Kinds of nodes that carry something, and its names, as ``exact_steps.prepare`` has them."""
+"""Kinds with a kernel that carry something, and its names, as ``exact_steps.prepare`` has them."""
+
+
+def state_names(node: Any) -> tuple[str, ...]:
+    """Name what a node carries."""
+    return STATES.get(type(node)) or tuple(node.program.words)
 
 
 def read_state(
     node: Any, packed: Reals, samples: int, layout: DendriteLayout | None
 ) -> dict[str, IntArray]:
-    """Give a node's state by the names in ``STATES``, (samples, …) each; if a dendrite, it has a
-    layout.
-    """
+    """Give a node's state by its names, (samples, …) each; if a dendrite, it has a layout."""
+    if type(node) not in STATES:
+        return {name: word.copy() for name, word in _words(node, packed, samples).items()}
     if layout is not None:
         arrays = _read_compartments(node, packed, samples, layout)
     else:
@@ -54,11 +61,41 @@ def write_state(
     layout: DendriteLayout | None,
 ) -> None:
     """Write what :func:`read_state` gave."""
-    if layout is not None:
+    if type(node) not in STATES:
+        for name, word in _words(node, packed, samples).items():
+            word[...] = state[name]
+    elif layout is not None:
         _write_compartments(node, packed, samples, state, layout)
     else:
         (rows,) = state.values()
         write_rows(packed, samples, rows)
+
+
+def _words(node: Any, packed: Reals, samples: int) -> dict[str, IntArray]:
+    """Give views of a program's words, (samples, …) each."""
+    size, start, words = pitch_of(words_size(node.program)), 0, {}
+    rows = packed[: samples * size].view(np.int64).reshape(samples, size)
+    for name, shape in word_shapes(node.program).items():
+        stop = start + int(np.prod(shape))
+        words[name] = rows[:, start:stop].reshape(samples, *shape)
+        start = stop
+    return words
+
+
+def read_past(width: int, reach: int, packed: Reals, samples: int) -> IntArray:
+    """Give the last ``reach`` steps of a signal, (samples, reach, width), the oldest first."""
+    return _past(width, reach, packed, samples)[:, :, :width].astype(np.int64)
+
+
+def write_past(packed: Reals, past: IntArray) -> None:
+    """Write what :func:`read_past` gave."""
+    samples, reach, width = past.shape
+    _past(width, reach, packed, samples)[:, :, :width] = past
+
+
+def _past(width: int, reach: int, packed: Reals, samples: int) -> Reals:
+    pitch = pitch_of(width)
+    return packed[: samples * reach * pitch].reshape(samples, reach, pitch)
 
 
 def read_rows(width: int, packed: Reals, samples: int) -> IntArray:

@@ -17,6 +17,7 @@ from snn_deploy.engines.native import (
     dendrite_kernel,
     dendrite_modes,
     normalize_kernel,
+    program_kernel,
     vectors,
 )
 from snn_deploy.engines.native import fast_kernels as kernels
@@ -24,6 +25,7 @@ from snn_deploy.engines.native.compilation import compiled, fingerprint
 from snn_deploy.engines.native.dendrite_kernel import run_dendrite
 from snn_deploy.engines.native.fast_kernels import find_rows
 from snn_deploy.engines.native.normalize_kernel import normalize
+from snn_deploy.engines.native.program_kernel import run_program
 from snn_deploy.engines.native.vectors import HAS_FLOATS, LANES
 
 __all__ = [
@@ -32,12 +34,16 @@ __all__ = [
     "CLIPPING",
     "COUNT",
     "DENDRITE",
+    "DENDRITES",
     "FLOAT_DENDRITE",
     "GATE",
     "KEEP",
+    "KEEP_PAST",
     "NORMALIZE",
     "OPERATION",
     "POOL",
+    "PROGRAM",
+    "READ_PAST",
     "RECALL",
     "RELAY",
     "RUNNING_SUM",
@@ -47,9 +53,9 @@ __all__ = [
 ]
 
 ADD_SPIKES, ADD_GRADED, RELAY, DENDRITE, SOMA, GATE, POOL, COUNT, KEEP, RECALL = range(10)
-NORMALIZE, RUNNING_SUM, TAKE_IN, FLOAT_DENDRITE = range(10, 14)
+NORMALIZE, RUNNING_SUM, TAKE_IN, FLOAT_DENDRITE, PROGRAM, READ_PAST, KEEP_PAST = range(10, 17)
 DENDRITES = DENDRITE, FLOAT_DENDRITE
-CLIPPING = (*DENDRITES, RELAY, SOMA, GATE, NORMALIZE, RUNNING_SUM)
+CLIPPING = (*DENDRITES, RELAY, SOMA, GATE, NORMALIZE, RUNNING_SUM, PROGRAM)
 
 OPERATION = np.dtype(
     [
@@ -67,12 +73,15 @@ OPERATION = np.dtype(
         ("second", np.int64),
         ("third", np.int64),
         ("fourth", np.int64),
-        # a number of inputs, outputs, sources, modes or table rows; a half's width
+        # a number of inputs, outputs, sources, modes, table rows, instructions or steps back; a
+        # half's width, or how many numbers a sample's state has
         ("size", np.int64),
         ("half", np.int64),
         ("flag", np.int64),
         # whether the synapses' sums, which it writes or reads, are int32
         ("narrow", np.int64),
+        # of which loop it is: those of one take turns, step by step; 0 if of none
+        ("loop", np.int64),
         ("scale", np.float64),
         ("limit", np.float64),
         ("inner_limit", np.float64),
@@ -83,9 +92,9 @@ OPERATION = np.dtype(
 Array = Any  # numba knows the types
 
 
-def _build(version: int) -> Callable[..., None]:  # noqa: C901
+def _build(version: int) -> Callable[..., None]:  # noqa: C901, PLR0915
     @compiled
-    def run_operations(  # noqa: C901, PLR0912 - a branch a kind
+    def run_operations(  # noqa: C901, PLR0912, PLR0915 - a branch a kind
         operations: Array,
         params: Array,
         floats: Array,
@@ -93,8 +102,10 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
         tables: Array,
         state: Array,
         float_state: Array,
+        word_state: Array,
         work: Array,
         float_work: Array,
+        values: Array,
         events: Array,
         signals: Array,
         kept: Array,
@@ -127,6 +138,8 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
             ``capacity`` rows, and from ``passing`` on a tile's.
         float_state, float_work
             Floats: ``state``, seen as these, and scratch. Scratch that no dendrite needs is None.
+        word_state, values
+            int64: ``state``, seen as these, and programs' scratch, with their constants in it.
         events
             int32: scratch for the lists of a tile's spikes.
         kept
@@ -138,9 +151,10 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
         block
             Steps that are done at a time, by all operations, before the next ones.
         tile
-            Steps of one sample that are done at a time, by all operations but dendrites.
+            Steps of one sample that are done at a time, by all operations but dendrites and those
+            of loops.
         backwards
-            Blocks are taken from the last to the first.
+            Blocks, and tiles, are taken from the last to the first.
         clipped
             One a operation: incremented by how many values it clipped.
         """
@@ -151,13 +165,18 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
             while i < len(operations):
                 # those that need no whole block go on in tiles, which stay in the cache
                 alone, stop = operations[i].kind in DENDRITES, i + 1
+                loop = operations[i].loop
                 while (
-                    not alone and stop < len(operations) and operations[stop].kind not in DENDRITES
+                    not alone
+                    and stop < len(operations)
+                    and operations[stop].kind not in DENDRITES
+                    and operations[stop].loop == loop
                 ):
                     stop += 1
-                batch, size = (samples, steps) if alone else (1, tile)
+                batch, size = (samples, steps) if alone else (1, tile if loop == 0 else 1)
                 for s in range(0, samples, batch):
-                    for t in range(0, steps, size):
+                    for u in range(0, steps, size):
+                        t = (steps - 1) // size * size - u if backwards else u
                         count, row = min(size, steps - t), s * steps + t
                         for k in range(i, stop):
                             op = operations[k]
@@ -309,6 +328,48 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
                                     op.inner_limit,
                                     op.limit,
                                 )
+                            elif op.kind == PROGRAM:
+                                clipped[k] += run_program(
+                                    tables,
+                                    op.first,
+                                    op.size,
+                                    values,
+                                    op.second,
+                                    op.third,
+                                    word_state,
+                                    op.state * samples + s * op.half,
+                                    signals,
+                                    capacity,
+                                    row,
+                                    passing,
+                                    tile,
+                                    y,
+                                    op.y_pitch,
+                                    count,
+                                    op.flag != 0,
+                                )
+                            elif op.kind == READ_PAST:
+                                kernels.read_past(
+                                    state,
+                                    op.state * samples + s * op.half,
+                                    op.first,
+                                    op.size,
+                                    signals,
+                                    x,
+                                    y,
+                                    op.x_pitch,
+                                    count,
+                                )
+                            elif op.kind == KEEP_PAST:
+                                kernels.keep_past(
+                                    state,
+                                    op.state * samples + s * op.half,
+                                    op.first,
+                                    signals,
+                                    x,
+                                    op.x_pitch,
+                                    count,
+                                )
                             elif op.kind == COUNT:
                                 kernels.count_messages(state, held, signals, x, op.x_pitch, count)
                             elif op.kind == TAKE_IN:
@@ -330,6 +391,7 @@ def _build(version: int) -> Callable[..., None]:  # noqa: C901
                                     (op.first * samples + s * op.x_pitch) * length,
                                     position + t,
                                     count,
+                                    op.size,
                                 )
                 i = stop
 
@@ -348,6 +410,7 @@ run_operations = _build(
         dendrite_modes,
         kernels,
         normalize_kernel,
+        program_kernel,
         vectors,
     )
 )
