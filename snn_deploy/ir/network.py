@@ -108,7 +108,8 @@ class Network:
             node = self[waiting.pop()]
             if node.name not in found:
                 found.add(node.name)
-                waiting += [edge.source for edge in node.inputs]
+                # what is not there is the verifier's to refuse
+                waiting += [e.source for e in node.inputs if e.source in self._by_name]
         return replace(stated, node=name, path=tuple(n for n in self.nodes if n.name in found))
 
     def answering(self, **changes: Any) -> Network:
