@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.engines.session import Watch, run_whole
+from snn_deploy.io.stream_state import StreamState, read_state, write_state
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.passes.balance_delays import BalanceDelays
 
 KINDS = [kind for kind in INTEGER_KINDS if kind.lowered]  # type: ignore[attr-defined]
@@ -98,3 +101,14 @@ def assert_streams(network: Network, run: Run) -> None:
     for name, messages in expected.messages.items():
         np.testing.assert_array_equal(given.messages[name], messages, err_msg=name)
     assert given.saturated == expected.saturated
+
+
+def test_a_stream_that_draws_is_put_away(tmp_path: Path) -> None:
+    """Its words are patterns of bits: half of them are beyond what a signed word holds."""
+    path = tmp_path / "state"
+    for network, run in networks(DrawnSoma):
+        stream = NativeEngine().open(network, Watch(len(run.inputs)))
+        stream.step(run.inputs)
+        write_state(path, network, StreamState(stream.state(), None, 0))
+        state = read_state(path, network, NativeEngine()).snapshot.arrays
+        np.testing.assert_array_equal(state["node/random"], stream.state().arrays["node/random"])

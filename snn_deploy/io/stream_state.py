@@ -207,7 +207,9 @@ def _limit(network: Network, name: str, steps: int) -> int:
     node = network[owner] if owner in network.names else network.input
     program = _program(node)
     if program is not None and what in program.words:
-        limit = limit_of(program.words[what].bits)
+        word = program.words[what]
+        drawn = word.following.operation == "xor"  # of pseudo-random bits none is a sign
+        limit = limit_of(word.bits, signed=not drawn)
         entering = network.sources(node)[0].output.limit  # type: ignore[attr-defined]
         return min(limit, entering * max(steps, 1)) if what == "gathered" else limit
     largest: int = node.output.limit  # type: ignore[attr-defined]  # past inputs
