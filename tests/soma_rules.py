@@ -15,6 +15,7 @@ from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
+from snn_deploy.nodes.lif import ChipLif, LifRegisters
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma
@@ -138,6 +139,19 @@ SOMA_RULES |= {
     "a generator that stands still": broken(
         DrawnSoma, "a first word is outside 1 … 16777215", first=lambda node: node.first * 0
     ),
+    "first words of a wrong shape": broken(
+        DrawnSoma, "first has shape", first=lambda node: node.first[:, None]
+    ),
+    **{
+        f"a register of a wrong width: {registers}": broken(ChipLif, told, registers=registers)
+        for registers, told in (
+            (LifRegisters(membrane_bits=33), "membrane_bits 33 is outside 2 … 32"),
+            (LifRegisters(align_bits=23), "align_bits 23 is outside 0 … 22"),
+            (LifRegisters(decay_bits=0), "decay_bits 0 is outside 1 … 31"),
+            (LifRegisters(threshold_bits=19), "threshold_bits 19 is outside 1 … 18"),
+            (LifRegisters(decay_bits=31, membrane_bits=32), "a membrane's decay: 32 + 32 bits"),
+        )
+    },
     "shifts of a wrong shape": broken(DrawnSoma, "shift has shape (9,)", shift=WIDE),
     "draws shifted to the left": broken(
         DrawnSoma,

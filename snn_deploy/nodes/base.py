@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.errors import NetworkError
 from snn_deploy.ir.bounds import WIDEST, Bound
 from snn_deploy.ir.cost import NodeCost, program_cost
 from snn_deploy.ir.formats import Format
@@ -210,8 +211,10 @@ class IntegerNode(Node):
         worst = bound_program(self.program, sources, self.clock_bounds())
         for name in worst.leaving:
             bits = self.program.words[name].bits
-            told = f"a step may take its word '{name}' out of {bits} bits: its program must clip it"
-            require(False, self, told)
+            raise NetworkError(
+                f"node '{self.name}' ({self.kind}): a step may take its word '{name}' out of {bits} "
+                "bits: its program must clip it"
+            )
         width = (self.width,)
         reached: dict[str, Any] = {
             name: np.broadcast_to(np.atleast_1d(value), width) if np.ndim(value) < 2 else value
