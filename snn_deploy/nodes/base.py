@@ -212,8 +212,8 @@ class IntegerNode(Node):
         for name in worst.leaving:
             bits = self.program.words[name].bits
             raise NetworkError(
-                f"node '{self.name}' ({self.kind}): a step may take its word '{name}' out of {bits} "
-                "bits: its program must clip it"
+                f"node '{self.name}' ({self.kind}): a step may take its word '{name}' out of "
+                f"{bits} bits: its program must clip it"
             )
         width = (self.width,)
         reached: dict[str, Any] = {
