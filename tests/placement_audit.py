@@ -24,6 +24,7 @@ from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.gate import Gate
 from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
@@ -145,12 +146,14 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
         use.neurons += len(rows)
     if isinstance(node, Normalize):
         use.synapse_bits += (_half_words(node) + 2) * len(rows) * 8
+    if isinstance(node, LayerSign):
+        use.synapse_bits += 2 * len(rows) * 8
     use.bits += held + shared
 
 
 def _waits(node: Any, edge: Edge) -> int:
-    """Steps of delay on the way; a norm's six are its own."""
-    return edge.delay - (6 if isinstance(node, Normalize) else 0)
+    """Steps of delay on the way; a norm's six, and a maximum's three, are its own."""
+    return edge.delay - {Normalize: 6, LayerSign: 3}.get(type(node), 0)
 
 
 def _source_bits(network: Network, node: Any) -> int:
@@ -215,6 +218,13 @@ def _normalize_bits(network: Network, node: Normalize, rows: Any) -> tuple[int, 
     return bits, sent * 2 * word + 2 * word + node.reciprocal_bits + 3 * _SHIFT_BITS + 384 * 16
 
 
+def _layer_sign_bits(network: Network, node: LayerSign, rows: Any) -> tuple[int, int]:
+    word = _source_bits(network, node)
+    bits = len(rows) * 2 * 8  # synapses: to the collector, and its answer back
+    bits += len(rows) * (3 + 2) * word  # the value, three steps; where the answer arrives
+    return bits, node.fraction_bits + _SHIFT_BITS + 2 * word
+
+
 def _half_words(node: Normalize) -> int:
     """How many messages of half a word a value and its square, as large as they get, are."""
     largest = int((2 ** (node.state_bits - 1) - 1) ** 2) >> node.square_shift
@@ -233,6 +243,7 @@ BITS: dict[type, Any] = {
     Gate: _gate_bits,
     Accumulator: _accumulator_bits,
     Normalize: _normalize_bits,
+    LayerSign: _layer_sign_bits,
     RunningSum: _running_sum_bits,
 }
 
