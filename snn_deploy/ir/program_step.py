@@ -16,10 +16,19 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.program import Program, Value
 
-__all__ = ["Clock", "ProgramStep", "run_program"]
+__all__ = ["Clock", "ProgramStep", "first_words", "run_program"]
 
 IntArray = npt.NDArray[np.int64]
 Clock = Mapping[str, Any]
+
+
+def first_words(program: Program, batch: int) -> dict[str, IntArray]:
+    """Give the words of state before the first step: (batch, width), or (batch, width, modes)."""
+    words: dict[str, IntArray] = {}
+    for word in program.words.values():
+        shape = (batch, program.width, *_axis(word.value))
+        words[word.name] = np.broadcast_to(np.int64(word.start), shape).copy()
+    return words
 
 
 class ProgramStep:
@@ -51,10 +60,7 @@ class ProgramStep:
                 self._evaluate(value, self.constants, (), {})
         self.clipped = 0  # so far constants alone
         self._values = tuple(value for value in program if id(value) not in self.constants)
-        self.words: dict[str, IntArray] = {}
-        for word in program.words.values():
-            shape = (batch, program.width, *_axis(word.value))
-            self.words[word.name] = np.broadcast_to(np.int64(word.start), shape).copy()
+        self.words = first_words(program, batch)
 
     def __call__(self, ports: Sequence[IntArray], clock: Clock) -> IntArray:
         """Take one step: what arrived at each port, (…, channels), gives what is sent."""

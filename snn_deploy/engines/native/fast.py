@@ -26,7 +26,7 @@ from snn_deploy.engines.native.plan import ChunkPosition, Plan
 from snn_deploy.engines.native.vectors import LANES
 from snn_deploy.engines.result import IntArray
 from snn_deploy.engines.session import MESSAGES
-from snn_deploy.ir.program_step import ProgramStep
+from snn_deploy.ir.program_step import first_words
 from snn_deploy.ir.sweeps import Sweep
 
 __all__ = ["FastFlow", "Workspace"]
@@ -88,8 +88,9 @@ class FastFlow:
         self._state = aligned_zeros(program.state_size * samples + LANES)
         for name in program.states:
             node: Any = plan.network[name]
-            if program.layouts.get(name) is None and node.program.words:
-                self._write(name, ProgramStep(node.program, samples).words)
+            begins = any(np.any(word.start) for word in node.program.words.values())
+            if program.layouts.get(name) is None and begins:  # not with the zeros that are there
+                self._write(name, first_words(node.program, samples))
         self._clipped = [np.zeros(len(sweep.operations)) for sweep in program.sweeps]
         self._length = steps
         self._kept = aligned(program.kept_size * samples * steps + LANES, np.int32)
