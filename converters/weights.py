@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import CheckpointError
+from snn_deploy.printable import some_of
 
 __all__ = ["Weights", "strip_wrappers"]
 
@@ -18,7 +19,6 @@ Complex = npt.NDArray[np.complex128]
 # DistributedDataParallel and AveragedModel put "module." before every key, torch.compile puts
 # "_orig_mod." wherever the compiled module sits, both also inside another module.
 _WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:module\.|_orig_mod\.)+")
-_SHOWN = 8
 
 
 def strip_wrappers(
@@ -151,7 +151,7 @@ class Weights:
     def _missing_message(self, missing: list[str]) -> str:
         return (
             f"{self.where}: missing {_some(missing)}; the configuration does not belong to these "
-            f"weights, or the file is incomplete (it holds {_some(list(self._tensors))})"
+            f"weights, or the file is incomplete (it holds {_some(self._tensors)})"
         )
 
     def _refuse_non_finite(self, key: str, value: npt.NDArray[np.generic]) -> None:
@@ -176,6 +176,5 @@ def _text(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join(sizes)})"
 
 
-def _some(keys: list[str]) -> str:
-    shown = ", ".join(f"'{key}'" for key in keys[:_SHOWN])
-    return f"{shown} and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else shown
+def _some(keys: Iterable[str]) -> str:
+    return some_of(f"'{key}'" for key in keys)

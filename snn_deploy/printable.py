@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import reprlib
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["is_plain", "one_line", "printable", "shortened", "shown"]
+__all__ = ["is_plain", "one_line", "printable", "shortened", "shown", "some_of"]
 
 _KEPT = frozenset("\n\t")
 # controls, invisible marks (those of direction are among them), halves of characters, private
@@ -35,6 +36,13 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Do as :func:`printable` does, to newlines and tabs as well."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def some_of(words: Iterable[str], most: int = 8) -> str:
+    """List the first words, and say how many more there are."""
+    every = list(words)
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
 
 
 def is_plain(text: str, most: int = 1000) -> bool:

@@ -122,6 +122,7 @@ def test_a_loader_of_batches(labelled: bool) -> None:
         (object(), "inputs are a object; give an array"),
         (None, "inputs are a NoneType; give an array"),
         ({"a": X}, "no array 'inputs' in it; it holds: a"),
+        ({0: X}, "no array 'inputs' in it; it holds: 0"),
         ("none.npz", "none.npz: no such file"),
         (Batches([]), "a loader of 0 batches"),
         (Batches([X[:2], X[2:, :3]]), "a loader of 2 batches whose sequences have different"),

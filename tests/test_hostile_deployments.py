@@ -58,7 +58,7 @@ DEPLOYMENTS: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda d: d["network"].update(steps=2**70),
         "steps is the length of all sequences, or null, not 1180591620717411303424",
     ),
-    "a profile that is a path": (lambda d: d.update(profile="/tmp/evil.toml"), "does not have the"),
+    "a profile that is a path": (lambda d: d.update(profile="../evil.toml"), "does not have the"),
     "a profile that is not bundled": (
         lambda d: d.update(profile="mine"),
         "no profile 'mine' comes with the package: there are: ",

@@ -6,6 +6,12 @@ two PyTorch containers hold a pickle, which ``unpickle`` interprets with the ine
 ``contents`` finds state dict and configuration in them. ``folder`` is for several files.
 """
 
-from snn_deploy.checkpoint.reader import Checkpoint, Choice, read_checkpoint, read_checkpoint_bytes
+from snn_deploy.checkpoint.contents import Choice
+from snn_deploy.checkpoint.reader import (
+    Checkpoint,
+    read_checkpoint,
+    read_checkpoint_bytes,
+    read_torch,
+)
 
-__all__ = ["Checkpoint", "Choice", "read_checkpoint", "read_checkpoint_bytes"]
+__all__ = ["Checkpoint", "Choice", "read_checkpoint", "read_checkpoint_bytes", "read_torch"]

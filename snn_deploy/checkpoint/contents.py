@@ -16,8 +16,9 @@ import numpy as np
 from snn_deploy.checkpoint.plain_data import Record
 from snn_deploy.checkpoint.tensors import Array
 from snn_deploy.errors import CheckpointError
+from snn_deploy.printable import some_of
 
-__all__ = ["Contents", "check_state_dict", "divide", "matches"]
+__all__ = ["ANY", "Choice", "Contents", "check_state_dict", "divide", "matches"]
 
 Table = dict[str, Array]
 
@@ -41,25 +42,30 @@ class Contents:
     found_under: str = ""
 
 
-def divide(
-    content: object,
-    key: str | None = None,
-    fits: Callable[[Iterable[str]], bool] | None = None,
-    ignored: tuple[str, ...] = (),
-) -> Contents:
-    """Tell tensors, configuration and the rest apart.
+@dataclass(frozen=True)
+class Choice:
+    """Which state dict of a file is meant.
 
     Parameters
     ----------
-    content
-        What the file holds, as plain data.
     key
-        Where the state dict is, its keys joined by dots; None: found.
-    fits
-        Tells whether a state dict's keys are those of a network that can be converted: decides
-        where there are several.
+        Where it is, its keys joined by dots, for files with several; None: found.
     ignored
-        Patterns of names in the state dict that are left out, ``*`` for any text.
+        Patterns of names in it that are left out, ``*`` standing for any text.
+    fits
+        Tells whether keys are those of a network that can be converted: decides among several.
+    """
+
+    key: str | None = None
+    ignored: tuple[str, ...] = ()
+    fits: Callable[[Iterable[str]], bool] | None = None
+
+
+ANY = Choice()
+
+
+def divide(content: object, choice: Choice = ANY) -> Contents:
+    """Tell tensors, configuration and the rest of a file's plain data apart.
 
     Raises
     ------
@@ -70,12 +76,12 @@ def divide(
         kind = "array" if isinstance(content, np.ndarray) else type(content).__name__
         raise CheckpointError(f"it holds a single {kind}, not a state dict")
     candidates = dict(_state_dicts(content, (), _DEPTH))
-    if key is not None:
-        if key not in candidates:
+    if choice.key is not None:
+        if choice.key not in candidates:
             raise CheckpointError(
-                f"it holds no state dict under '{key[:100]}'{_listed(candidates)}"
+                f"it holds no state dict under '{choice.key[:100]}'{_listed(candidates)}"
             )
-        chosen = key
+        chosen = choice.key
     elif _STATE_DICT in content:
         chosen = _STATE_DICT
         candidates.setdefault(chosen, content[chosen])
@@ -83,11 +89,11 @@ def divide(
         chosen = ""
         candidates.setdefault(chosen, dict(content))
     else:
-        chosen = _only(candidates, fits)
+        chosen = _only(candidates, choice.fits)
     table = candidates[chosen]
-    if ignored and isinstance(table, Mapping):
+    if choice.ignored and isinstance(table, Mapping):
         named = dict(_entries(table)) if _is_module(table) else table
-        table = {name: value for name, value in named.items() if not matches(name, ignored)}
+        table = {name: value for name, value in named.items() if not matches(name, choice.ignored)}
     tensors = check_state_dict(table)
     if chosen == "":
         attributes = content if isinstance(content, Record) else {}
@@ -179,9 +185,8 @@ def _names(table: Mapping[str, Any]) -> list[str]:
 
 
 def _listed(candidates: Mapping[str, Any]) -> str:
-    shown = ", ".join(f"'{name[:60]}'" for name in list(candidates)[:8])
-    more = f" and {len(candidates) - 8} more" if len(candidates) > 8 else ""
-    return f" (there are {shown}{more})" if candidates else " (there is none)"
+    told = some_of(f"'{name[:60]}'" for name in candidates)
+    return f" (there are {told})" if candidates else " (there is none)"
 
 
 def _configuration(extras: Mapping[str, Any]) -> dict[str, Any] | None:

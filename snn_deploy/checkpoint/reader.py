@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from snn_deploy.checkpoint.config_file import read_config
-from snn_deploy.checkpoint.contents import divide
+from snn_deploy.checkpoint.contents import ANY, Choice, divide
 from snn_deploy.checkpoint.folder import INDEX, file_in, read_shards
 from snn_deploy.checkpoint.legacy import read_legacy
 from snn_deploy.checkpoint.recognise import Container, recognise
@@ -21,7 +20,7 @@ from snn_deploy.checkpoint.torch_zip import read_torch_zip
 from snn_deploy.errors import CheckpointError
 from snn_deploy.io.reading import read_regular
 
-__all__ = ["Checkpoint", "Choice", "Container", "read_checkpoint", "read_checkpoint_bytes"]
+__all__ = ["Checkpoint", "Container", "read_checkpoint", "read_checkpoint_bytes", "read_torch"]
 
 MAX_BYTES = 16 << 30
 
@@ -60,28 +59,6 @@ class Checkpoint:
     config: dict[str, Any] | None
     extras: dict[str, Any]
     found_under: str = ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which state dict of a file is meant.
-
-    Parameters
-    ----------
-    key
-        Where it is, its keys joined by dots, for files with several; None: found.
-    ignored
-        Patterns of names in it that are left out, ``*`` standing for any text.
-    fits
-        Tells whether keys are those of a network that can be converted: decides among several.
-    """
-
-    key: str | None = None
-    ignored: tuple[str, ...] = ()
-    fits: Callable[[Iterable[str]], bool] | None = None
-
-
-ANY = Choice()
 
 
 def read_checkpoint(
@@ -145,6 +122,20 @@ def read_checkpoint_bytes(content: bytes, choice: Choice = ANY) -> Checkpoint:
         raise CheckpointError(f"cannot use the checkpoint's bytes: {str(error)[:1000]}") from None
 
 
+def read_torch(file: bytes) -> Any:
+    """Read what torch.save stored, in either of its containers, as plain data.
+
+    Raises
+    ------
+    CheckpointError
+        If it is neither, damaged, or holds more than tensors and plain data.
+    """
+    container = recognise(file)
+    if container == "safetensors":
+        raise CheckpointError("it is a safetensors file, which torch.save does not write")
+    return read_torch_zip(file) if container == "zip" else read_legacy(file)
+
+
 def _content(path: Path) -> bytes:
     """Read the whole file: what is mapped instead can be changed, or cut short, by others."""
     try:
@@ -161,7 +152,7 @@ def _read_index(index: Path, choice: Choice) -> Checkpoint:
         )
     except OSError as error:
         raise CheckpointError((error.strerror or str(error)).lower()) from None
-    found = divide(tensors, choice.key, choice.fits, choice.ignored)
+    found = divide(tensors, choice)
     sha = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents))
     return Checkpoint(index, sha.hexdigest(), "shards", found.tensors, None, {})
 
@@ -172,11 +163,10 @@ def _read(path: Path, file: bytes, choice: Choice) -> Checkpoint:
     container = recognise(file)
     if container == "safetensors":
         content, metadata = read_safetensors(file)
-        found = divide(content, choice.key, choice.fits, choice.ignored)
+        found = divide(content, choice)
         found = dataclasses.replace(found, extras={"__metadata__": metadata} if metadata else {})
     else:
-        content = read_torch_zip(file) if container == "zip" else read_legacy(file)
-        found = divide(content, choice.key, choice.fits, choice.ignored)
+        found = divide(read_torch(file), choice)
     if not found.tensors:
         raise CheckpointError("it holds no tensors")
     return Checkpoint(

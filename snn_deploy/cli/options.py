@@ -141,6 +141,15 @@ CHECKPOINT_OPTIONS = (
 """What says how a checkpoint is read."""
 
 
+def _with_options(
+    command: Callable[..., Any], options: tuple[Decorator, ...]
+) -> Callable[..., Any]:
+    """Add options to a command, in their order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a checkpoint is read: the command gets them as ``reading``.
 
@@ -159,9 +168,7 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
         how["ignore_keys"] = tuple(ignore_key)
         return command(*args, reading=how, **kwargs)
 
-    for option in reversed(_CHECKPOINT_OPTIONS):
-        reading = option(reading)
-    return reading
+    return _with_options(reading, _CHECKPOINT_OPTIONS)
 
 
 def config_file(reading: dict[str, Any]) -> str | None:
@@ -207,9 +214,7 @@ def data_forms(*paths: str) -> Decorator:
                         given[path] = DataFile(given[path], *keys, layout)
             return command(*args, **given)
 
-        for option in reversed(_FORM_OPTIONS):
-            named = option(named)
-        return named
+        return _with_options(named, _FORM_OPTIONS)
 
     return decorate
 

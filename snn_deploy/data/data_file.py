@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from snn_deploy.errors import DataError
+from snn_deploy.printable import some_of
 
 __all__ = ["ARRAYS", "DataFile", "Layout", "data_file", "find_arrays"]
 
@@ -20,7 +21,6 @@ _USUAL: dict[str, tuple[str, ...]] = {
     "lengths": ("length", "lens", "seq_len", "seq_lens", "seq_lengths", "sequence_lengths"),
 }
 """What else people call the arrays, in small letters."""
-_MOST_NAMES = 8  # in a message
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def find_arrays(file: DataFile, names: Iterable[str]) -> dict[str, str]:
             found[role] = name
     if "inputs" not in found:
         raise DataError(
-            f"{file}: no array 'inputs' in it; it holds: {_listed(names)}. Say with --inputs-key "
-            "NAME which one is meant"
+            f"{file}: no array 'inputs' in it; it holds: {some_of(names) or 'nothing'}. Say with "
+            "--inputs-key NAME which one is meant"
         )
     return found
 
@@ -90,7 +90,7 @@ def _find(file: DataFile, role: str, key: str | None, names: list[str]) -> str |
     if key is not None:
         if key not in names:
             raise DataError(
-                f"{file}: no array '{key}' in it (--{role}-key); it holds: {_listed(names)}"
+                f"{file}: no array '{key}' in it (--{role}-key); it holds: {some_of(names)}"
             )
         return key
     if role in names:
@@ -102,8 +102,3 @@ def _find(file: DataFile, role: str, key: str | None, names: list[str]) -> str |
             f"{file}: {several} could each be the {role}; say with --{role}-key NAME which one is"
         )
     return usual[0] if usual else None
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-    return (", ".join(names[:_MOST_NAMES]) + more) or "nothing"

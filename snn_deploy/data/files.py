@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.checkpoint.legacy import read_legacy
-from snn_deploy.checkpoint.torch_zip import read_torch_zip
+from snn_deploy.checkpoint import read_torch
 from snn_deploy.data.data_file import ARRAYS, DataFile, find_arrays
 from snn_deploy.errors import CheckpointError, DataError
 from snn_deploy.io.arrays import MalformedArrayError, open_archive
@@ -66,7 +65,7 @@ def _tensors(file: DataFile) -> Arrays:
     """Read what torch.save wrote: a table of tensors, a list of a few, or one."""
     content = read_regular(file, _MAX_TORCH_BYTES)
     try:
-        held = read_torch_zip(content) if content.startswith(b"PK") else read_legacy(content)
+        held = read_torch(content)
     except CheckpointError as error:
         raise DataError(f"{file}: cannot be read as torch.save wrote it: {error}") from error
     if isinstance(held, np.ndarray):
@@ -74,8 +73,8 @@ def _tensors(file: DataFile) -> Arrays:
     if isinstance(held, list) and 1 <= len(held) <= len(ARRAYS):
         held = dict(zip(ARRAYS, held, strict=False))
     if isinstance(held, Mapping):
-        named = {key: value for key, value in held.items() if isinstance(value, np.ndarray)}
-        return {role: named[name] for role, name in find_arrays(file, map(str, named)).items()}
+        named = {str(key): value for key, value in held.items() if isinstance(value, np.ndarray)}
+        return {role: named[name] for role, name in find_arrays(file, named).items()}
     raise DataError(
         f"{file}: it holds no tensors by name; save a dictionary with 'inputs' and 'labels', or "
         "an .npz"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from snn_deploy.data.data_file import Layout
 from snn_deploy.errors import DataError, SnnDeployWarning
 
-__all__ = ["as_array", "as_classes", "as_signal"]
+__all__ = ["as_array", "as_classes", "as_signal", "tensor_numbers"]
 
 Array = npt.NDArray[Any]
 
@@ -28,7 +28,7 @@ def as_array(value: Any, what: str) -> Array:
         If it is none, or holds no numbers.
     """
     if hasattr(value, "detach") and hasattr(value, "cpu"):
-        value = _numbers_of(value, what)
+        value = tensor_numbers(value, what)
     try:
         array = np.asarray(value)
     except ValueError as error:  # lists of different lengths
@@ -43,15 +43,22 @@ def as_array(value: Any, what: str) -> Array:
     return array
 
 
-def _numbers_of(tensor: Any, what: str) -> Array:
-    """Copy a tensor: with gradients, on a device, sparse, or of a type that numpy has not."""
+def tensor_numbers(tensor: Any, what: str) -> Array:
+    """Give a tensor's numbers: with gradients, on a device, sparse, or bfloat16, which numpy has
+    not and whose values float32 holds.
+
+    Raises
+    ------
+    DataError
+        If it holds none.
+    """
     if getattr(tensor, "is_meta", False):
         raise DataError(f"{what} are a meta tensor, which holds no numbers")
     tensor = tensor.detach()
     if str(getattr(tensor, "layout", "torch.strided")) != "torch.strided":
         tensor = tensor.to_dense()
     if str(tensor.dtype) == "torch.bfloat16":
-        tensor = tensor.float()  # the same numbers
+        tensor = tensor.float()
     return np.asarray(tensor.cpu().numpy())
 
 

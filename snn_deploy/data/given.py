@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, Union, runtime_checkable
+from typing import Any, Protocol, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ from snn_deploy.ir.network import Network
 __all__ = ["Given", "Loader", "as_data"]
 
 
-@runtime_checkable
 class Loader(Protocol):
     """What ``torch.utils.data.DataLoader`` is: batches of inputs, or of (inputs, labels, …)."""
 
@@ -68,11 +67,12 @@ def as_data(
         file = data_file(given)
         return load_data(file if with_labels else replace(file, labels_key=""), network)
     if isinstance(given, Mapping):
-        named = DataFile(where, labels_key=None if with_labels else "")
-        arrays = {role: given[name] for role, name in find_arrays(named, given).items()}
+        table = {str(key): value for key, value in given.items()}
+        file = DataFile(where, labels_key=None if with_labels else "")
+        arrays = {role: table[name] for role, name in find_arrays(file, table).items()}
         return check_data(network, **arrays, where=where)
     labels = None
-    if isinstance(given, Loader):
+    if hasattr(given, "dataset") and hasattr(given, "batch_size"):
         given, labels = _gathered(given, where)
     return check_data(network, given, labels if with_labels else None, lengths, where)
 

@@ -28,6 +28,7 @@ from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.stability import unstable_nodes
+from snn_deploy.printable import some_of
 
 __all__ = ["FloatEngine", "FloatResult", "SurrogateEngine", "run_float"]
 
@@ -195,7 +196,7 @@ def _warn_of_unstable(network: Network) -> None:
     if not found or network in _WARNED:
         return
     _WARNED.add(network)
-    told = ", ".join(map(str, found[:4])) + (f" and {len(found) - 4} more" if found[4:] else "")
+    told = some_of(map(str, found), 4)
     warnings.warn(
         f"unstable: {told}; it runs over these sequences, which end, but no chip could run it: "
         "convert refuses it",

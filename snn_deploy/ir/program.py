@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -373,13 +374,13 @@ class Program:
 
     def __iter__(self) -> Iterator[Value]:
         """Give every value once, each after all that it works on."""
-        return iter(_ordered(self._roots))
+        return iter(self._ordered)
 
-    @property
-    def _roots(self) -> tuple[Value, ...]:
-        return (self.output, *(word.following for word in self.words.values()))
+    @cached_property
+    def _ordered(self) -> list[Value]:
+        return _ordered((self.output, *(word.following for word in self.words.values())))
 
-    @property
+    @cached_property
     def every_step(self) -> frozenset[int]:
         """The ``id`` of each value that is needed even in a step in which nothing is sent."""
         roots: list[Value] = [word.following for word in self.words.values()]

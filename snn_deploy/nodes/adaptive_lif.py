@@ -12,7 +12,6 @@ from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
-    from snn_deploy.nodes.base import Int32
     from snn_deploy.quantize.builder import Builder
 
 __all__ = ["AdaptiveLif"]
@@ -68,25 +67,16 @@ class AdaptiveLif(FloatNode):
         from snn_deploy import fixedpoint as fp
         from snn_deploy.nodes.adaptation_soma import AdaptationSoma
         from snn_deploy.nodes.rules import MAX_SHIFT
-        from snn_deploy.quantize.states import state_exponents
+        from snn_deploy.quantize.states import state_units
 
-        config, source = builder.config.at(self.name), self.inputs[0].source
-        drive = builder.format_of(source).exponents(self.width)
-        leak = 1 - self.alpha
+        config, leak = builder.config.at(self.name), 1 - self.alpha
         step = np.array([[self.beta, self.a], [-leak * self.beta, self.alpha - leak * self.a]])
         driven = np.array([[0 * leak, self.b], [leak, -self.alpha - leak * self.b]])
-        largest = np.stack([builder.bounds[source] * 2.0**-drive, np.ones(self.width)], axis=-1)
-        step, driven = (np.moveaxis(matrix, -1, 0) for matrix in (step, driven))
-        exponents = state_exponents(
-            self, step, driven, largest, config.state_bits, builder.ranges.steps
-        )
+        units = state_units(self, builder, step, driven)
 
         def factor(name: str, value: Signal) -> dict[str, Any]:
             mantissa, shift = fp.multiplier_of(value, config.decay_bits, MAX_SHIFT)
             return {name: mantissa, f"{name}_shift": shift}
-
-        def level(value: Signal | float) -> Int32:
-            return fp.round_half_up(value * 2.0**exponents).astype(np.int32)
 
         builder.add(
             AdaptationSoma(
@@ -95,10 +85,10 @@ class AdaptiveLif(FloatNode):
                 **factor("fade", 1 - self.beta),
                 **factor("pull", self.a),
                 **factor("leak", leak),
-                rise=level(self.b),
-                drop=level(self.alpha),
-                threshold=level(1.0),
-                align=np.clip(exponents - drive, -MAX_SHIFT, 24).astype(np.int8),
+                rise=units.level(self.b),
+                drop=units.level(self.alpha),
+                threshold=units.level(1.0),
+                align=np.clip(units.state - units.drive, -MAX_SHIFT, 24).astype(np.int8),
                 coefficient_bits=config.decay_bits,
                 state_bits=config.state_bits,
             )

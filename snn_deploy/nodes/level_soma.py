@@ -8,7 +8,7 @@ from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value
 from snn_deploy.nodes.base import Int32, IntegerNode
-from snn_deploy.nodes.rules import fits, require, require_range, require_shape
+from snn_deploy.nodes.rules import require, require_range, require_words
 
 __all__ = ["LevelSoma"]
 
@@ -33,9 +33,7 @@ class LevelSoma(IntegerNode):
 
     def check(self, network: Network) -> None:
         require_range(self, "level_bits", self.level_bits, 2, 32)
-        require_shape(self, "level", self.level, (self.width,))
-        inside = fits(self.level, self.level_bits)
-        require(inside, self, f"level exceeds {self.level_bits} bits")
+        require_words(self, ("level",), self.width, self.level_bits)
 
     def check_output(self) -> None:
         require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")

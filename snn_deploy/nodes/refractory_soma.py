@@ -8,7 +8,7 @@ from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate, select
 from snn_deploy.nodes.base import Int32, IntegerNode
-from snn_deploy.nodes.rules import fits, require, require_range, require_shape
+from snn_deploy.nodes.rules import require, require_range, require_words
 
 __all__ = ["RefractorySoma"]
 
@@ -41,10 +41,7 @@ class RefractorySoma(IntegerNode):
         require_range(self, "decay_bits", self.decay_bits, 2, 24)
         require_range(self, "state_bits", self.state_bits, 2, 32)
         require_range(self, "align", self.align, 0, 24)
-        for name in ("threshold", "strength"):
-            require_shape(self, name, getattr(self, name), (self.width,))
-            inside = fits(getattr(self, name), self.state_bits)
-            require(inside, self, f"{name} exceeds {self.state_bits} bits")
+        require_words(self, ("threshold", "strength"), self.width, self.state_bits)
         for name in ("kept", "refractory_kept"):
             most = 2 ** (self.decay_bits - 1) - 1
             require_range(self, name, getattr(self, name), 0, most)

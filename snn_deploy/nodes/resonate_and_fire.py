@@ -13,7 +13,6 @@ from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
-    from snn_deploy.nodes.base import Int32
     from snn_deploy.quantize.builder import Builder
 
 __all__ = ["ResonateAndFire"]
@@ -71,22 +70,16 @@ class ResonateAndFire(FloatNode):
         from snn_deploy import fixedpoint as fp
         from snn_deploy.nodes.resonator_soma import ResonatorSoma
         from snn_deploy.nodes.rules import MAX_SHIFT
-        from snn_deploy.quantize.states import pole_words, state_exponents
+        from snn_deploy.quantize.states import pole_words, state_units
 
-        config, source = builder.config.at(self.name), self.inputs[0].source
-        bits, steps = config.decay_bits, builder.ranges.steps
-        drive = builder.format_of(source).exponents(self.width)
-        largest = np.stack([builder.bounds[source] * 2.0**-drive, np.ones(self.width)], axis=-1)
+        config = builder.config.at(self.name)
+        bits = config.decay_bits
         turn = np.array([[self.pole.real, -self.pole.imag], [self.pole.imag, self.pole.real]])
         driven = np.array([[self.gain, -self.reset.real], [0 * self.gain, -self.reset.imag]])
-        turn, driven = (np.moveaxis(matrix, -1, 0) for matrix in (turn, driven))
-        exponents = state_exponents(self, turn, driven, largest, config.state_bits, steps)
+        units = state_units(self, builder, turn, driven)
         pole, pole_shift = pole_words(self.pole, bits)
-        gain, gain_shift = fp.multiplier_of(self.gain * 2.0 ** (exponents - drive), bits, MAX_SHIFT)
-
-        def level(value: Signal | float) -> Int32:
-            return fp.round_half_up(value * 2.0**exponents).astype(np.int32)
-
+        scaled = self.gain * 2.0 ** (units.state - units.drive)
+        gain, gain_shift = fp.multiplier_of(scaled, bits, MAX_SHIFT)
         builder.add(
             ResonatorSoma(
                 name=self.name,
@@ -95,9 +88,9 @@ class ResonateAndFire(FloatNode):
                 pole_shift=pole_shift,
                 gain=gain,
                 gain_shift=gain_shift,
-                reset_real=level(self.reset.real),
-                reset_imag=level(self.reset.imag),
-                threshold=level(1.0),
+                reset_real=units.level(self.reset.real),
+                reset_imag=units.level(self.reset.imag),
+                threshold=units.level(1.0),
                 coefficient_bits=bits,
                 state_bits=config.state_bits,
             )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +13,10 @@ from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.base import Int32
 
-__all__ = ["pole_words", "state_exponents"]
+if TYPE_CHECKING:
+    from snn_deploy.quantize.builder import Builder
+
+__all__ = ["StateUnits", "pole_words", "state_units"]
 
 Real = npt.NDArray[np.float64]
 
@@ -20,7 +26,40 @@ SETTLED = 2.0**-20  # of a bound: what comes later than this is no more
 MOST_STEPS = 1 << 16  # of a recurrence, where nothing says how long sequences are
 
 
-def state_exponents(
+@dataclass(frozen=True, eq=False)
+class StateUnits:
+    """Exponents (H,) of what a neuron reads, and of its words of state, where a threshold is 1."""
+
+    drive: npt.NDArray[np.int64]
+    state: npt.NDArray[np.int64]
+
+    def level(self, value: Real | float) -> Int32:
+        """Round what is compared with a word of state, or added to it."""
+        return fp.round_half_up(value * 2.0**self.state).astype(np.int32)
+
+
+def state_units(node: Node, builder: Builder, step: Real, driven: Real) -> StateUnits:
+    """Choose the units of a neuron ``z' = step z + driven (x, y)``, y its spikes, 0 or 1.
+
+    Parameters
+    ----------
+    step, driven
+        (n, n, H) and (n, 2, H).
+
+    Raises
+    ------
+    UnsupportedNetworkError
+        If a state of one threshold outgrows a word within a sequence, all by itself.
+    """
+    source = node.inputs[0].source
+    drive = builder.format_of(source).exponents(node.width)
+    largest = np.stack([builder.bounds[source] * 2.0**-drive, np.ones(node.width)], axis=-1)
+    turns, pushes = np.moveaxis(step, -1, 0), np.moveaxis(driven, -1, 0)
+    bits = builder.config.at(node.name).state_bits
+    return StateUnits(drive, _exponents(node, turns, pushes, largest, bits, builder.ranges.steps))
+
+
+def _exponents(
     node: Node, step: Real, driven: Real, largest: Real, bits: int, steps: int | None
 ) -> npt.NDArray[np.int64]:
     """Give each channel's exponent of its words of state, in which a threshold is 1.

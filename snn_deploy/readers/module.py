@@ -13,6 +13,7 @@ import numpy.typing as npt
 from snn_deploy.checkpoint import Checkpoint
 from snn_deploy.checkpoint.contents import matches
 from snn_deploy.checkpoint.plain_data import to_plain_data
+from snn_deploy.data.forms import tensor_numbers
 from snn_deploy.readers.checkpoint import convert_checkpoint
 from snn_deploy.readers.source import ReadOptions, Source
 
@@ -29,9 +30,11 @@ class ModuleReader:
     def read(self, thing: Any, options: ReadOptions) -> Source:
         """Copy the state dict, so that training on changes nothing; convert as a checkpoint."""
         options.refuse("a live module", "state_dict_key", "weights")
-        tensors = {key: _array(value) for key, value in thing.state_dict().items()}
-        ignored = options.ignore_keys
-        tensors = {key: value for key, value in tensors.items() if not matches(key, ignored)}
+        tensors = {
+            key: _array(key, value)
+            for key, value in thing.state_dict().items()
+            if not matches(key, options.ignore_keys)
+        }
         hparams = getattr(thing, "hparams", None)
         checkpoint = Checkpoint(
             path=Path(type(thing).__name__),
@@ -44,12 +47,8 @@ class ModuleReader:
         return convert_checkpoint(checkpoint, options, "module")
 
 
-def _array(value: Any) -> npt.NDArray[Any]:
-    """Copy a tensor; numpy has no bfloat16, whose values float32 holds."""
-    tensor = value.detach().cpu()
-    if str(tensor.dtype) == "torch.bfloat16":
-        tensor = tensor.float()
-    array = np.array(tensor.numpy())
+def _array(key: str, value: Any) -> npt.NDArray[Any]:
+    array = np.array(tensor_numbers(value, f"the weights '{key}'"))
     array.flags.writeable = False
     return array
 
