@@ -1,14 +1,12 @@
 """C99 for microcontrollers: a network as one source file without heap, libc or floats.
 
 ==============  ==================================================================================
-``ranges``      which integers a value can be, and which C type holds them
-``schedule``    which loop a neuron's values belong to: layer, channel or mode, and in what order
+``ranges``      which C type holds a value
 ``operations``  one operation as a C expression
 ``helpers``     the few functions that expressions call
 ``tables``      constant data, equal tables shared
 ``neuron``      a node's program as a C function
 ``source``      a whole network: state, work, and the functions that a user calls
-``layout``      what is in memory, and which nodes speak at the end only
 ``files``       header and source
 ``runner``      a program that runs sequences which it reads, for comparing with other engines
 ``compiler``    which C compilers there are, and calling them

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.node import Node
-from snn_deploy.targets.c.ranges import Range, c_type, stored_bits
+from snn_deploy.targets.c.ranges import c_type, stored_bits
 from snn_deploy.targets.c.source import Source
+from snn_deploy.targets.ranges import Range
 
 __all__ = ["header_text", "source_text"]
 

@@ -9,16 +9,14 @@ from functools import cached_property
 import numpy as np
 
 from snn_deploy.errors import TargetError
-from snn_deploy.ir.program import Value, Word
-from snn_deploy.ir.program_bounds import Interval
+from snn_deploy.ir.program import Value
 from snn_deploy.targets.c.operations import Expressions
-from snn_deploy.targets.c.ranges import Operand, Range, c_type, literal, stored_bits, working_bits
-from snn_deploy.targets.c.schedule import REDUCTIONS, Level, Rank, Section
+from snn_deploy.targets.c.ranges import Operand, c_type, literal, stored_bits, working_bits
 from snn_deploy.targets.c.tables import Tables
+from snn_deploy.targets.ranges import Range, Ranges
+from snn_deploy.targets.schedule import REDUCTIONS, Level, Rank, Section
 
-__all__ = ["Array", "Neuron", "value_ranges", "word_range"]
-
-Ranges = Mapping[int, Range]
+__all__ = ["Array", "Neuron"]
 
 
 @dataclass(frozen=True)
@@ -39,30 +37,6 @@ class Array:
         text = value.at(max(bits, 32)) if value.known is not None else value.text
         cast = "" if value.known is not None or value.bits == bits else f"({self.type})"
         return f"{self.text}[{index}] = {cast}{text};"
-
-
-def value_ranges(section_values: Sequence[Value], intervals: Mapping[int, Interval]) -> Ranges:
-    """Give the range of every value; a sum's holds what it is on its way, in whatever order."""
-    ranges = {}
-    for value in section_values:
-        ranges[id(value)] = Range.of(intervals[id(value)])
-        if value.operation in ("sum_modes", "sum_channels", "weighted_sum"):
-            reach = _reach(value, intervals)
-            ranges[id(value)] = ranges[id(value)].hull(reach)
-    return ranges
-
-
-def _reach(value: Value, intervals: Mapping[int, Interval]) -> Range:
-    added = intervals[id(value.arguments[-1])]
-    if value.operation == "weighted_sum":
-        weight = np.abs(value.arguments[0].content[0].astype(np.float64))
-        if np.all(added.low <= 0) and np.all(added.high >= 0):
-            return Range(0, 0)  # the interval of the whole holds that of each part
-        reach = (weight @ np.broadcast_to(added.magnitude, weight.shape[1:])).max(initial=0.0)
-    else:
-        axis = None if value.operation == "sum_channels" else -1
-        reach = np.sum(added.magnitude, axis=axis).max(initial=0.0)
-    return Range.of(Interval(np.asarray(-reach), np.asarray(reach)))
 
 
 @dataclass
@@ -371,10 +345,3 @@ class Neuron:
         array = Array(f"{self.scratch}.{name}", self.ranges[id(value)])
         self.arrays[name] = (array.type, width * (value.modes or 1))
         return array
-
-
-def word_range(word: Word, ranges: Ranges, intervals: Mapping[int, Interval]) -> Range:
-    """Give the range of a word of state."""
-    start = Range.of_array(word.start)
-    held = ranges.get(id(word.value)) or Range.of(intervals[id(word.following)])
-    return held.hull(start)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from snn_deploy.errors import TargetError
 from snn_deploy.ir.program import Value
-from snn_deploy.targets.c.ranges import Operand, Range, c_type, working_bits
+from snn_deploy.targets.c.ranges import Operand, c_type, working_bits
+from snn_deploy.targets.ranges import Range
 
 __all__ = ["Expressions"]
 

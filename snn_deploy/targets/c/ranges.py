@@ -1,62 +1,12 @@
-"""Which integers a value can be, and the C type that holds them."""
+"""The C type that holds a value."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-import numpy as np
+from snn_deploy.targets.ranges import Range
 
-from snn_deploy.ir.program_bounds import Interval
-
-__all__ = ["EXACT", "Operand", "Range", "c_type", "literal", "stored_bits", "working_bits"]
-
-EXACT = 2**53  # beyond it an interval's ends may be rounded
-_WIDEST = 2**63 - 1
-
-
-class Range(NamedTuple):
-    """All integers from ``low`` to ``high``."""
-
-    low: int
-    high: int
-
-    @classmethod
-    def of(cls, interval: Interval) -> Range:
-        """Give the range of all that an interval's channels can be."""
-        low, high = np.asarray(interval.low), np.asarray(interval.high)
-        return cls(_whole(low.min()), _whole(high.max())) if low.size else cls(0, 0)
-
-    @classmethod
-    def of_array(cls, array: Any) -> Range:
-        """Give the range of an array's numbers."""
-        found = np.asarray(array)
-        return cls(int(found.min()), int(found.max())) if found.size else cls(0, 0)
-
-    @property
-    def magnitude(self) -> int:
-        """The largest magnitude."""
-        return max(abs(self.low), abs(self.high))
-
-    @property
-    def single(self) -> bool:
-        """Whether it is one integer, known exactly."""
-        return self.low == self.high and self.magnitude < EXACT
-
-    def hull(self, other: Range) -> Range:
-        """Give the smallest range that holds both."""
-        return Range(min(self.low, other.low), max(self.high, other.high))
-
-    def times(self, other: Range) -> Range:
-        """Give the range of products."""
-        ends = [a * b for a in self for b in other]
-        return Range(min(ends), max(ends))
-
-
-def _whole(end: Any) -> int:
-    """Give an interval's end as an integer; what seems wider than 64 bits is no wider."""
-    return int(math.copysign(_WIDEST, end)) if abs(end) >= 2.0**63 else int(end)
+__all__ = ["Operand", "c_type", "literal", "stored_bits", "working_bits"]
 
 
 def working_bits(*ranges: Range) -> int:

@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.errors import TargetError
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.program import Value
-from snn_deploy.ir.program_bounds import bound_values
 from snn_deploy.targets.c.helpers import helper_text
-from snn_deploy.targets.c.layout import Layout
-from snn_deploy.targets.c.neuron import Array, Neuron, value_ranges
+from snn_deploy.targets.c.neuron import Array, Neuron
 from snn_deploy.targets.c.operations import Expressions
-from snn_deploy.targets.c.ranges import Range, literal, stored_bits
-from snn_deploy.targets.c.schedule import Section
+from snn_deploy.targets.c.ranges import literal, stored_bits
 from snn_deploy.targets.c.tables import Tables
+from snn_deploy.targets.layout import Layout
+from snn_deploy.targets.node_work import NodeWork
+from snn_deploy.targets.ranges import Range, value_ranges
+from snn_deploy.targets.schedule import Section
 
 __all__ = ["Field", "Source", "commented"]
 
@@ -76,7 +75,7 @@ class Source:
     expressions: Expressions = field(default_factory=Expressions)
 
     def __post_init__(self) -> None:
-        self.layout = Layout.of(self.network)
+        self.layout = Layout.of(self.network, "C99")
         self.state: list[Field] = []
         self.work: list[Field] = []
         self.scratch: dict[str, list[Field]] = {}
@@ -176,22 +175,17 @@ class _Node:
 
     def __post_init__(self) -> None:
         node, source = self.node, self.source
+        self.work = NodeWork(source.layout, node)
         self.number = source.number(node.name)
         self.label = commented(f"{node.name} ({node.kind})")
         self.program = node.program
-        ports = [source.layout.intervals[edge.source] for edge in node.inputs]
-        if node.is_input:
-            ports = [source.layout.intervals[node.name]]
-        self.intervals = dict(bound_values(self.program, ports, node.clock_bounds()))
-        for word in self.program.words.values():  # one that nothing reads within a step
-            self.intervals.setdefault(id(word.value), self.intervals[id(word.following)])
         self.output = source.signal(node.name)
         told = self.label
         source.work.append(Field(f"n{self.number}", self.output.type, node.width, told))
         self.words = {name: self._word(word) for name, word in self.program.words.items()}
 
     def _word(self, word: Any) -> Array:
-        range_ = Range.of(self.intervals[id(word.value)]).hull(Range.of_array(word.start))
+        range_ = self.work.word_range(word)
         name = f"n{self.number}_{word.name}"
         size = self.program.width * (1 if word.value.modes is None else word.value.modes)
         array = Array(f"s->{name}", range_)
@@ -210,37 +204,22 @@ class _Node:
         table = self.source.tables.add(whole, f"{self.label}: {word.name} at the start")
         self.source.start(name, size, f"{table}[i]")
 
-    @property
-    def known(self) -> Mapping[int, int]:
-        """Values that are always one integer."""
-        ranges = {key: Range.of(interval) for key, interval in self.intervals.items()}
-        return {key: found.low for key, found in ranges.items() if found.single}
-
     def step(self) -> str:
         """Write what every step does; give the call."""
         if self.node.is_input:
             return ""
-        words = tuple(word for word in self.program.words.values() if word.value.modes != 0)
-        output = None if self.node.once else self.program.output
-        section = Section(self.program, output, words, self.known)
-        return self._write(section, f"n{self.number}", _CLOCK)
+        return self._write(self.work.step(), f"n{self.number}", _CLOCK)
 
     def close(self) -> str:
         """Write what a sequence's end does; give the call."""
-        instead: dict[int, Value] = {}
-        if self.node.once:  # all that came is gathered already
-            instead = {id(word.following): word.value for word in self.program.words.values()}
-        section = Section(self.program, self.program.output, (), self.known, instead)
-        if self.node.once and any(value.operation == "input" for value in section.values):
-            raise TargetError(f"node '{self.node.name}' pools what its state does not hold")
         clock = {"last": "last", **{name: f"by.{name}" for name in _DIVISOR}}
-        return self._write(section, f"n{self.number}_end", clock)
+        return self._write(self.work.close(), f"n{self.number}_end", clock)
 
     def _write(self, section: Section, name: str, clock: Mapping[str, str]) -> str:
         source = self.source
         neuron = Neuron(
             section,
-            value_ranges(section.values, self.intervals),
+            value_ranges(section.values, self.work.intervals),
             [source.port(edge) for edge in self.node.inputs],
             self.words,
             clock,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.targets.c.ranges import Range, c_type, stored_bits
+from snn_deploy.targets.c.ranges import c_type, stored_bits
+from snn_deploy.targets.ranges import Range
 
 __all__ = ["Tables", "table_text"]
 

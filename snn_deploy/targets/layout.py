@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -15,14 +15,14 @@ from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.program_bounds import Interval
-from snn_deploy.targets.c.ranges import Range
+from snn_deploy.targets.ranges import Range
 
 __all__ = ["Layout"]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A network's nodes for C99: ``network`` is what is left for the chip.
+    """A network's nodes for a target: ``network`` is what is left for the chip.
 
     Raises
     ------
@@ -31,11 +31,12 @@ class Layout:
     """
 
     network: Network
+    language: str
 
     @classmethod
-    def of(cls, network: Network) -> Layout:
+    def of(cls, network: Network, language: str) -> Layout:
         """Lay a deployment's network out, what its host computes left out."""
-        layout = cls(chip_part(network))
+        layout = cls(chip_part(network), language)
         layout.check()
         return layout
 
@@ -98,29 +99,35 @@ class Layout:
         """
         for node in self.network:
             if node.runs_backwards:
-                _refuse(node, "runs from a sequence's end to its start")
+                self.refuse(node, "runs from a sequence's end to its start")
             if hasattr(node, "run"):
-                _refuse(node, "has no step of its own")
+                self.refuse(node, "has no step of its own")
         for node in self.closing:
             late = [edge for edge in node.inputs if edge.steps_back]
             if late or node.name in self.rings:
-                _refuse(node, "is a pool, or reads one, and earlier steps")
+                self.refuse(node, "is a pool, or reads one, and earlier steps")
             if node.program.words and not node.once:
-                _refuse(node, "follows a pool and remembers")
+                self.refuse(node, "follows a pool and remembers")
             if not node.once and any(
                 source not in self.closing for source in self.network.sources(node)
             ):
-                _refuse(node, "reads a pool and what speaks at every step")
+                self.refuse(node, "reads a pool and what speaks at every step")
             if node.once and any(source in self.closing for source in self.network.sources(node)):
-                _refuse(node, "pools what is pooled")
+                self.refuse(node, "pools what is pooled")
         if len({getattr(node, "use_lengths", False) for node in self.closing if node.once}) > 1:
-            _refuse(self.closing[0], "ends at another step than another pool")
+            self.refuse(self.closing[0], "ends at another step than another pool")
         if self.network.output in self.closing and self.network.answer.steps != "one":
-            _refuse(self.network.output, "follows a pool, and yet is wanted at every step")
+            self.refuse(self.network.output, "follows a pool, and yet is wanted at every step")
 
+    def refuse(self, node: Node, why: str) -> NoReturn:
+        """Refuse a node, in one line.
 
-def _refuse(node: Node, why: str) -> None:
-    raise TargetError(
-        f"node '{node.name}' ({node.kind}) {why}, which C99 is not written for yet; use the "
-        "backend 'native'"
-    )
+        Raises
+        ------
+        TargetError
+            Always.
+        """
+        raise TargetError(
+            f"node '{node.name}' ({node.kind}) {why}, which {self.language} is not written for "
+            "yet; use the backend 'native'"
+        )

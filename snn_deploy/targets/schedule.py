@@ -222,7 +222,7 @@ class Section:
         for value in self.values:
             tables = value.arguments[:1] if value.operation in _TABLES else ()
             if any(table.operation != "parameter" for table in tables):
-                raise TargetError("a table that is computed; C99 needs one that is stored")
+                raise TargetError("a table that is computed; only stored ones are written")
             if value.operation in (*REDUCTIONS, "weighted_sum") and not self.is_known(value):
                 (argument,) = self.arguments(value)
                 if self.places[id(argument)].level != Level.CHANNEL:
