@@ -29,7 +29,7 @@ TEST := .venv-test-$(VERSION)
 FULL := .venv
 STAMP := .made-by-make
 
-.PHONY: help demo test check format bench env clean
+.PHONY: help demo test check format bench kernels env clean
 
 help:
 	@echo 'make demo     convert, simulate, verify and report the bundled example'
@@ -37,6 +37,7 @@ help:
 	@echo 'make check    lint, formatting, types, the list of packages'
 	@echo 'make format   mend lint and formatting where that is safe'
 	@echo 'make bench    the benchmarks'
+	@echo 'make kernels  compile the native engine anew (happens by itself when its sources change)'
 	@echo 'make env      .venv for development: the tests plus lava-dl and torch (several GB)'
 	@echo 'make clean    remove environments, builds and caches'
 
@@ -60,6 +61,9 @@ format: $(TEST)/$(STAMP)
 bench: $(TEST)/$(STAMP)
 	$(TEST)/bin/python benchmarks/run.py $(ARGS)
 
+kernels: $(CORE)/$(STAMP)
+	$(CORE)/bin/python snn_deploy/engines/native/build.py
+
 env: $(FULL)/$(STAMP)
 	@echo 'ready: . $(FULL)/bin/activate'
 
@@ -72,6 +76,7 @@ $(FULL)/$(STAMP): EXTRAS := dev,lava,cluster,netx,torch,onnx,nir
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-core-* .venv-test-* build dist snn_deploy.egg-info
+	rm -rf .venv .venv-core-* .venv-test-* build dist snn_deploy.egg-info \
+		snn_deploy/engines/native/lib
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

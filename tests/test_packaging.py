@@ -18,6 +18,7 @@ else:
 
 # folders at the top of the repository that are installed inside the package
 TOP_LEVEL = ("converters", "examples", "hw_profiles")
+LIBRARY = "snn_deploy/engines/native/lib/kernels-*"  # compiled, so not of the tree
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,16 @@ def wheels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     pytest.importorskip("setuptools", minversion="77.0.3", reason="needs setuptools 77.0.3")
     # a copy, because a build writes into the tree
     tree = tmp_path_factory.mktemp("tree") / "snn-deploy"
-    skipped = (".*", "build", "dist", "*.egg-info", "__pycache__", "benchmarks", "docs")
+    skipped = (
+        ".*",
+        "build",
+        "dist",
+        "*.egg-info",
+        "__pycache__",
+        "benchmarks",
+        "docs",
+        "lib",
+    )
     shutil.copytree(root, tree, symlinks=True, ignore=shutil.ignore_patterns(*skipped))
     built = {}
     for source, options in {"tree": ["--wheel"], "sdist": []}.items():
@@ -87,7 +97,15 @@ def test_wheel_holds_the_tree_and_nothing_else(
 ) -> None:
     with zipfile.ZipFile(wheels[source]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert names == installable
+    libraries = {name for name in names if Path(name).match(LIBRARY)}
+    assert names - libraries == installable
+    assert len(libraries) == 1
+
+
+@pytest.mark.slow
+def test_one_wheel_serves_every_python_of_a_platform(wheels: dict[str, Path]) -> None:
+    assert "-py3-none-" in wheels["tree"].name
+    assert "any" not in wheels["tree"].stem.split("-")
 
 
 @pytest.mark.slow
@@ -107,7 +125,7 @@ def test_wheel_works_outside_the_repository(
 def _list_files(folder: Path, inside: str) -> set[str]:
     found = set()
     for here, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__"]
+        folders[:] = [name for name in folders if name not in ("__pycache__", "lib")]
         place = Path(inside, Path(here).relative_to(folder))
         found |= {(place / name).as_posix() for name in files if not name.startswith(".")}
     return found
