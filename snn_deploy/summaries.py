@@ -71,6 +71,10 @@ def simulation_summary(simulation: Simulation) -> str:
     """Say what was answered, how much was said, and what saturated."""
     shape = " × ".join(map(str, simulation.answer.shape))
     lines = [f"Simulation of {len(simulation.answer):,} sequences", f"  answer {shape}"]
+    if simulation.accuracy is not None:
+        lines.append(f"  accuracy {simulation.accuracy:.2%}")
+    if simulation.regression is not None:
+        lines.append(f"  {simulation.regression}")
     for name, counts in list(simulation.spike_counts.items())[:_MOST]:
         silent = int((counts.sum(axis=0) == 0).sum())
         lines.append(
@@ -93,9 +97,11 @@ def verification_summary(verification: Verification) -> str:
 
 
 def _accuracy_lines(accuracy: AccuracyComparison) -> list[str]:
-    lines = [
-        f"  integer and float agree on {accuracy.agreement:.2%} of {accuracy.sequences:,} sequences"
-    ]
+    lines = []
+    if accuracy.agreement is not None:
+        same = f"{accuracy.agreement:.2%} of {accuracy.sequences:,} sequences"
+        lines.append(f"  integer and float agree on {same}")
+    lines += [f"  {name}: {sums}" for name, sums in accuracy.regression.items()]
     if accuracy.integer_accuracy is not None and accuracy.exact_accuracy is not None:
         both = f"integer {accuracy.integer_accuracy:.2%}, float {accuracy.exact_accuracy:.2%}"
         lines.append(f"  accuracy: {both}")

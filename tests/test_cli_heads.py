@@ -16,7 +16,7 @@ from snn_deploy.cli.main import commands
 from snn_deploy.errors import DataError
 from snn_deploy.io.deployment_file import Provenance, write_deployment
 from snn_deploy.mapping.profile import load_profile
-from snn_deploy.run import simulation
+from snn_deploy.run import answers
 
 CLASSES = 16
 
@@ -92,7 +92,7 @@ def test_labels_of_pairs_are_half_as_many(folder: Path) -> None:
 def test_logits_that_are_too_large_are_left_out(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulation, "LOGIT_BYTES", 100)
+    monkeypatch.setattr(answers, "LOGIT_BYTES", 100)
     out = tmp_path / "out.npz"
     shown = run(folder, "simulate", "lm", "-o", out)
     assert "logits are left out: the scores of so many steps and words are too large" in shown

@@ -20,7 +20,7 @@ import snn_deploy
 from snn_deploy.cli import stream
 from snn_deploy.cli.main import commands
 from snn_deploy.errors import ConfigError, DataError, SnnDeployError
-from snn_deploy.run import simulation
+from snn_deploy.run import answers
 from snn_deploy.traces import read_trace
 
 SEQUENCES = 4
@@ -114,7 +114,7 @@ def test_a_stream_writes_what_whole_sequences_do(
 def test_logits_too_large_for_a_disk(
     folder: Path, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulation, "LOGIT_BYTES", 10_000)
+    monkeypatch.setattr(answers, "LOGIT_BYTES", 10_000)
     monkeypatch.setattr(stream, "OUTPUT_BYTES", 1)  # a step at a time
     printed = run(folder, "e", "data.npz", "--chunk", 50, "-o", tmp_path / "out.npz")
     assert "logits are left out" in printed

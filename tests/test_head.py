@@ -45,7 +45,7 @@ from snn_deploy.mapping.host import host_work
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.heads import FirstSteps
 from snn_deploy.quantize.config import QuantizationConfig
-from snn_deploy.run import simulation
+from snn_deploy.run import answers, simulation
 from snn_deploy.run.simulation import Simulation, simulate
 from snn_deploy.run.streaming import Stream
 from snn_deploy.tune.format_search import search_formats
@@ -181,7 +181,7 @@ def test_blocks_of_any_size_give_the_same(name: str, monkeypatch: pytest.MonkeyP
 def test_logits_that_would_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     network = deployed(ENDINGS["language model"]())
     found = run(network, check_data(network, float_inputs(network, 2, STEPS)))
-    monkeypatch.setattr(simulation, "LOGIT_BYTES", 100)
+    monkeypatch.setattr(answers, "LOGIT_BYTES", 100)
     assert not found.logits_fit
     told = "the logits, 2 × 20 × 16, would take 0.0 GiB: take the predictions alone, or run fewer"
     with pytest.raises(DataError, match=told):

@@ -51,7 +51,8 @@ from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.reports.compare import compare_deployments
-from snn_deploy.run.simulation import encode_inputs, output_format, simulate
+from snn_deploy.run.answers import output_format
+from snn_deploy.run.simulation import encode_inputs, simulate
 from snn_deploy.tune.format_search import search_formats
 
 ON_THE_HOST = (

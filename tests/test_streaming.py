@@ -35,7 +35,8 @@ from snn_deploy.ir.storage import network_digest
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.window import Window
-from snn_deploy.run.simulation import output_format, simulate
+from snn_deploy.run.answers import output_format
+from snn_deploy.run.simulation import simulate
 from snn_deploy.run.streaming import Stream
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"

@@ -61,8 +61,8 @@ class EvaluateRequest:
     "data_path",
     metavar="DATA.npz|DIR|.npy",
     required=True,
-    help="DATA.npz, or inputs.npy, which stays on disk, or a folder of it and its labels.npy and "
-    "lengths.npy.",
+    help="DATA.npz, or inputs.npy, which stays on disk, or a folder of it, its labels.npy or "
+    "targets.npy, and lengths.npy.",
 )
 @data_forms("data_path")
 @click.option("-o", "--output", metavar="OUT.json", default="evaluation.json", show_default=True)
@@ -113,6 +113,8 @@ def _print(outcome: Any) -> None:
     if tally.labelled > tally.sequences and outcome.perplexity is not None:
         correct += f" of {tally.labelled:,} steps, perplexity {outcome.perplexity:.2f}"
     echo(f"{tally.sequences:,} sequences, {tally.steps:,} steps{correct}")
+    if tally.regression is not None:
+        echo(f"  {tally.regression}")
     for layer in outcome.layers():
         odd = f"{layer['silent_neurons']} silent, {layer['always_firing_neurons']} always firing"
         echo(f"  {layer['layer']}: spike rate {percent(layer['spike_rate'])}, {odd}")

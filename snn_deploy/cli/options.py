@@ -183,6 +183,9 @@ _FORM_OPTIONS: tuple[Decorator, ...] = (
     click.option("--labels-key", metavar="NAME", help="What the labels are called; '': none."),
     click.option("--lengths-key", metavar="NAME", help="What the lengths are called; '': none."),
     click.option(
+        "--targets-key", metavar="NAME", help="What real-valued targets are called; '': none."
+    ),
+    click.option(
         "--layout",
         type=click.Choice(["bld", "bdl"]),
         default="bld",
@@ -202,15 +205,16 @@ def data_forms(*paths: str) -> Decorator:
             inputs_key: Any,
             labels_key: Any,
             lengths_key: Any,
+            targets_key: Any,
             layout: Any,
             **given: Any,
         ) -> Any:
-            if (inputs_key, labels_key, lengths_key, layout) != (None, None, None, "bld"):
+            keys = (inputs_key, labels_key, lengths_key, targets_key)
+            if any(key is not None for key in keys) or layout != "bld":
                 from snn_deploy.data.data_file import DataFile
 
                 for path in paths:
                     if given[path] is not None:
-                        keys = (inputs_key, labels_key, lengths_key)
                         given[path] = DataFile(given[path], *keys, layout)
             return command(*args, **given)
 
@@ -226,7 +230,8 @@ def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "data_path",
         metavar="DATA.npz",
         required=True,
-        help="Arrays 'inputs' and, where there are any, 'labels' and 'lengths'.",
+        help="Arrays 'inputs' and, where there are any, 'labels' or real-valued 'targets', and "
+        "'lengths'.",
     )
     return cast("Callable[..., Any]", option(data_forms("data_path")(command)))
 

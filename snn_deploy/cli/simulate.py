@@ -30,6 +30,8 @@ from snn_deploy.cli.stream import (
 from snn_deploy.cli.tracing import TraceRequest, trace_options
 
 if TYPE_CHECKING:
+    from snn_deploy.compare.regression import Regression
+    from snn_deploy.data.recordings import Recording
     from snn_deploy.ir.network import Network
     from snn_deploy.run.streaming import Stream
 
@@ -81,7 +83,8 @@ class SimulateRequest:
     "data_path",
     metavar="DATA.npz|DIR|.npy|-",
     required=True,
-    help="Arrays 'inputs' and, where there are any, 'labels' and 'lengths'; or - for steps on "
+    help="Arrays 'inputs' and, where there are any, 'labels' or real-valued 'targets', and "
+    "'lengths'; or - for steps on "
     "standard input, one a line, whose answers are printed as they come.",
 )
 @data_forms("data_path")
@@ -126,7 +129,7 @@ def _stream(asked: SimulateRequest) -> None:
         _print_stream(stream, steps, None, err=True)
     else:
         stream, recording = simulate_stream(asked, engine)
-        _print_stream(stream, recording.steps, recording.labels)
+        _print_stream(stream, recording.steps, recording)
 
 
 def _simulate(asked: SimulateRequest) -> None:
@@ -146,7 +149,7 @@ def _simulate(asked: SimulateRequest) -> None:
     if asked.trace.path and not writer:
         _save(asked.trace.path, result.trace)
     if asked.output:
-        arrays: dict[str, Any] = {"predictions": result.predictions}
+        arrays: dict[str, Any] = {} if result.regresses else {"predictions": result.predictions}
         if result.logits_fit:
             arrays["logits"] = result.logits
         else:
@@ -154,7 +157,8 @@ def _simulate(asked: SimulateRequest) -> None:
         counts = {f"spike_counts/{layer}": n for layer, n in result.spike_counts.items()}
         _save(asked.output, {**arrays, **counts})
     echo(f"{len(data)} sequences of {steps} steps")
-    _print_outcome(result.predictions, data.labels, result.spike_counts, steps, result.saturated)
+    scores = (result.accuracy, result.regression)
+    _print_outcome(scores, result.spike_counts, steps, result.saturated)
 
 
 def make_engine(backend: str, device: Any = "cpu") -> Any:
@@ -229,28 +233,34 @@ def _save(path: str, arrays: Mapping[str, Any]) -> None:
     echo(f"wrote {path}")
 
 
-def _print_stream(stream: Stream, steps: int, labels: Any, err: bool = False) -> None:
+def _print_stream(
+    stream: Stream, steps: int, recording: Recording | None, err: bool = False
+) -> None:
     begun = stream.steps - steps
     before = f" (after {begun:,} before)" if begun else ""
     streams = "1 stream" if stream.samples == 1 else f"{stream.samples} streams"
     echo(f"{streams} of {steps:,} steps{before}", err=err)
-    found = None if labels is None or not stream.answers_at_end else stream.answer().argmax(axis=-1)
-    _print_outcome(found, labels, stream.spike_counts, stream.steps, stream.saturated, err)
+    scores: Any = (None, None)
+    if recording is not None and recording.scored:
+        if stream.answers_at_end:
+            scores = recording.scores(stream.answer(), stream.network)
+        else:
+            echo("what is right at every step is compared without --chunk", err=err)
+    _print_outcome(scores, stream.spike_counts, stream.steps, stream.saturated, err)
 
 
 def _print_outcome(
-    predictions: Any,
-    labels: Any,
+    scores: tuple[float | None, Regression | None],
     counts: Mapping[str, Any],
     steps: int,
     saturated: Mapping[str, int],
     err: bool = False,
 ) -> None:
-    from snn_deploy.compare.metrics import share_of_right
-
-    correct = None if predictions is None else share_of_right(predictions, labels)
+    correct, regression = scores
     if correct is not None:
         echo(f"accuracy {percent(correct)}", err=err)
+    if regression is not None:
+        echo(str(regression), err=err)
     for layer, spikes in counts.items():
         rate = percent(spikes.sum() / (spikes.size * steps))
         echo(f"spike rate {layer}: {rate}", err=err)

@@ -182,7 +182,7 @@ class _Outputs:
     """The answers of a network that answers at every step, on disk as they come."""
 
     def __init__(self, npz: Npz, stream: Stream, steps: int) -> None:
-        from snn_deploy.run.simulation import LOGIT_BYTES
+        from snn_deploy.run.answers import LOGIT_BYTES
 
         shape = (stream.samples, steps, stream.classes)
         self._first = stream.steps

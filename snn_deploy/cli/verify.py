@@ -107,6 +107,7 @@ def verify(asked: VerifyRequest) -> int:
     With --against, also compare accuracy and every signal with the float network.
     """
     from snn_deploy.api import load
+    from snn_deploy.errors import ConfigError
     from snn_deploy.reports.error_table import error_table
 
     asked.check()
@@ -118,7 +119,13 @@ def verify(asked: VerifyRequest) -> int:
     if outcome.accuracy is not None:
         echo(error_table(outcome.accuracy, make_console().width))
         least = asked.min_agreement
-        passed &= least is None or outcome.accuracy.agreement >= least
+        agrees = outcome.accuracy.agreement
+        if least is not None and agrees is None:
+            raise ConfigError(
+                "--min-agreement counts equal predictions, and this is a regression: it predicts "
+                "none; judge it by the figures of --json"
+            )
+        passed &= least is None or (agrees is not None and agrees >= least)
     if asked.json_path:
         write_text(asked.json_path, json.dumps(outcome.to_json(), indent=2))
     if asked.html_path:

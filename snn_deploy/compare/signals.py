@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.compare.regression import signal_to_noise
 from snn_deploy.engines.float_ops import Context
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.loops import delayed
@@ -169,9 +170,11 @@ class _Sums:
         found = SignalError(name, saturated=saturated, **self._places(whole))
         noise = float(self.channel_noise.sum())
         if not spikes:
-            local = self._decibels(self.local_noise) if self.local_known else None
+            local = signal_to_noise(self.power, self.local_noise) if self.local_known else None
             return replace(
-                found, signal_to_noise_db=self._decibels(noise), local_signal_to_noise_db=local
+                found,
+                signal_to_noise_db=signal_to_noise(self.power, noise),
+                local_signal_to_noise_db=local,
             )
         steps = self.count // len(self.fired)
         silent = self.fired == 0
@@ -199,11 +202,6 @@ class _Sums:
             "error_by_step": _brief(means * steps / (whole or 1.0)),
             "error_by_channel": _brief(self.channel_noise * channels / (whole or 1.0)),
         }
-
-    def _decibels(self, noise: float) -> float | None:
-        if noise <= 0 or self.power <= 0:
-            return None
-        return float(10.0 * np.log10(self.power / noise))
 
 
 def _brief(values: Real) -> tuple[float, ...]:

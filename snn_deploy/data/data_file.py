@@ -14,13 +14,15 @@ __all__ = ["ARRAYS", "DataFile", "Layout", "data_file", "find_arrays"]
 
 Layout = Literal["bld", "bdl"]
 
-ARRAYS = ("inputs", "labels", "lengths")
+ARRAYS = ("inputs", "labels", "lengths", "targets")
 _USUAL: dict[str, tuple[str, ...]] = {
     "inputs": ("input", "x", "xs", "data", "samples", "features", "signal", "signals", "events"),
     "labels": ("label", "y", "ys", "target", "targets", "classes", "class"),
+    "targets": (),
     "lengths": ("length", "lens", "seq_len", "seq_lens", "seq_lengths", "sequence_lengths"),
 }
-"""What else people call the arrays, in small letters."""
+"""What else people call the arrays, in small letters; targets of other names are known by their
+form, as labels that are no classes."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class DataFile(os.PathLike[str]):
     ----------
     path
         The file or folder.
-    inputs_key, labels_key, lengths_key
-        What the arrays are called; None: as usual. An empty ``labels_key`` or ``lengths_key``:
-        there are none.
+    inputs_key, labels_key, lengths_key, targets_key
+        What the arrays are called; None: as usual; empty, but for the inputs: there are none.
+        Where labels or targets are named, or said to be none, the others must be named to be read.
     layout
         ``"bld"``: (sequences, steps, features); ``"bdl"``: (sequences, features, steps).
     """
@@ -42,6 +44,7 @@ class DataFile(os.PathLike[str]):
     inputs_key: str | None = None
     labels_key: str | None = None
     lengths_key: str | None = None
+    targets_key: str | None = None
     layout: Layout = "bld"
 
     def __fspath__(self) -> str:
@@ -57,12 +60,12 @@ def data_file(path: str | os.PathLike[str]) -> DataFile:
 
 
 def find_arrays(file: DataFile, names: Iterable[str]) -> dict[str, str]:
-    """Find what ``inputs``, ``labels`` and ``lengths`` are called in a file.
+    """Find what inputs, labels, lengths and targets are called in a file.
 
     Returns
     -------
     dict of str to str
-        By ``inputs``, ``labels``, ``lengths``: the name in the file, of those that there are.
+        By their names in :data:`ARRAYS`: the name in the file, of those that there are.
 
     Raises
     ------
@@ -70,11 +73,16 @@ def find_arrays(file: DataFile, names: Iterable[str]) -> dict[str, str]:
         If there are no inputs, several arrays could be the same one, or a key names none.
     """
     names = list(names)
-    keys = (file.inputs_key, file.labels_key, file.lengths_key)
-    found = {}
+    labels, targets = file.labels_key, file.targets_key
+    if labels is None and targets:
+        labels = ""
+    elif targets is None and labels is not None:
+        targets = ""
+    keys = (file.inputs_key, labels, file.lengths_key, targets)
+    found: dict[str, str] = {}
     for role, key in zip(ARRAYS, keys, strict=True):
         name = _find(file, role, key, names)
-        if name is not None:
+        if name is not None and name not in found.values():
             found[role] = name
     if "inputs" not in found:
         raise DataError(

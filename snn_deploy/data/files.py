@@ -21,12 +21,13 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _NEEDED = "data is an .npz with an array 'inputs'"
 _REASONS: dict[type, str] = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}
+_UNNAMED = ARRAYS[:3]
 _TORCH = (".pt", ".pth")
 _MAX_TORCH_BYTES = 4 << 30
 
 
 def read_arrays(file: DataFile) -> Arrays:
-    """Read ``inputs``, and ``labels`` and ``lengths`` where there are any.
+    """Read ``inputs``, and ``labels``, ``lengths`` and ``targets`` where there are any.
 
     Raises
     ------
@@ -70,8 +71,8 @@ def _tensors(file: DataFile) -> Arrays:
         raise DataError(f"{file}: cannot be read as torch.save wrote it: {error}") from error
     if isinstance(held, np.ndarray):
         held = [held]
-    if isinstance(held, list) and 1 <= len(held) <= len(ARRAYS):
-        held = dict(zip(ARRAYS, held, strict=False))
+    if isinstance(held, list) and 1 <= len(held) <= len(_UNNAMED):
+        held = dict(zip(_UNNAMED, held, strict=False))
     if isinstance(held, Mapping):
         named = {str(key): value for key, value in held.items() if isinstance(value, np.ndarray)}
         return {role: named[name] for role, name in find_arrays(file, named).items()}

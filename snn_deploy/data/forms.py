@@ -11,7 +11,7 @@ import numpy.typing as npt
 from snn_deploy.data.data_file import Layout
 from snn_deploy.errors import DataError, SnnDeployWarning
 
-__all__ = ["as_array", "as_classes", "as_signal", "tensor_numbers"]
+__all__ = ["as_array", "as_classes", "as_signal", "is_one_hot", "tensor_numbers"]
 
 Array = npt.NDArray[Any]
 
@@ -133,7 +133,7 @@ def as_classes(labels: Array, classes: int, by_step: bool, where: str) -> npt.ND
     dimensions = 2 if by_step else 1
     if labels.ndim == dimensions + 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
-    elif labels.ndim == dimensions + 1 and labels.shape[-1] == classes and _one_hot(labels):
+    elif labels.ndim == dimensions + 1 and labels.shape[-1] == classes and is_one_hot(labels):
         labels = labels.argmax(axis=-1)
     if labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
         labels = labels.astype(np.int64)
@@ -153,7 +153,8 @@ def as_classes(labels: Array, classes: int, by_step: bool, where: str) -> npt.ND
     return labels.astype(np.int64)
 
 
-def _one_hot(labels: Array) -> bool:
+def is_one_hot(labels: Array) -> bool:
+    """Tell whether each row holds one 1, and zeros."""
     if labels.dtype.kind not in "biuf":
         return False
     ones = labels == 1

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from snn_deploy.data.data_file import Layout, data_file
 from snn_deploy.data.files import read_arrays
-from snn_deploy.data.forms import as_array, as_classes, as_signal
+from snn_deploy.data.forms import as_array, as_signal
+from snn_deploy.data.targets import labels_and_targets
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
 
@@ -34,12 +35,16 @@ class Data:
     pairs
         Whether sequence i of the first half belongs to sequence i of the second half: they have
         one answer.
+    targets
+        What a regression should answer, (B, width), or (B, steps, width) where each step has an
+        answer; NaN where that is not known. None without; labels and targets exclude each other.
     """
 
     inputs: npt.NDArray[Any]
     labels: npt.NDArray[np.int64] | None
     lengths: npt.NDArray[np.int64]
     pairs: bool = False
+    targets: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -56,15 +61,21 @@ class Data:
     def part(self, start: int, stop: int) -> Data:
         """Give the sequences, or pairs of them, ``start`` … ``stop - 1``."""
         labels = None if self.labels is None else self.labels[start:stop]
+        targets = None if self.targets is None else self.targets[start:stop]
         rows = rows_of(start, stop, self.answers, self.pairs)
-        return replace(self, inputs=self.inputs[rows], labels=labels, lengths=self.lengths[rows])
+        return replace(
+            self,
+            inputs=self.inputs[rows],
+            labels=labels,
+            lengths=self.lengths[rows],
+            targets=targets,
+        )
 
     def __getitem__(self, rows: slice) -> Data:
         """Give some sequences; what they are labelled is lost where they come in pairs."""
         labels = None if self.labels is None or self.pairs else self.labels[rows]
-        return replace(
-            self, inputs=self.inputs[rows], labels=labels, lengths=self.lengths[rows], pairs=False
-        )
+        targets = None if self.targets is None or self.pairs else self.targets[rows]
+        return Data(self.inputs[rows], labels, self.lengths[rows], targets=targets)
 
 
 def rows_of(start: int, stop: int, answers: int, pairs: bool) -> Any:
@@ -75,7 +86,7 @@ def rows_of(start: int, stop: int, answers: int, pairs: bool) -> Any:
 
 
 def load_data(path: str | os.PathLike[str], network: Network) -> Data:
-    """Read DATA.npz (``inputs``, optional ``labels`` and ``lengths``) for a network.
+    """Read DATA.npz (``inputs``, optional ``labels`` or ``targets``, ``lengths``) for a network.
 
     The arrays may have other names that are usual, or those of a
     :class:`~snn_deploy.data.data_file.DataFile`. A ``.pt`` or ``.pth`` file of tensors is read
@@ -98,12 +109,13 @@ def check_data(
     lengths: npt.ArrayLike | None = None,
     where: str = "inputs",
     layout: Layout = "bld",
+    targets: npt.ArrayLike | None = None,
 ) -> Data:
     """Check arrays against a network's input, and complete them.
 
     Inputs may lack their last axis where the network takes one feature, be whole numbers where
     float32 holds them (a warning says so), or have their last two axes swapped (``layout``).
-    Labels may be (B, 1) or one-hot.
+    Labels may be (B, 1) or one-hot; real numbers in the form of the answer are targets.
 
     Raises
     ------
@@ -124,8 +136,8 @@ def check_data(
         )
     valid = _lengths(lengths, batch, steps, where)
     _check_steps(network, steps, valid, where)
-    answers = batch // 2 if network.pairs else batch
-    return Data(array, _labels(labels, answers, network, where), valid, network.pairs)
+    classes, real = labels_and_targets(network, labels, targets, valid, steps, where)
+    return Data(array, classes, valid, network.pairs, real)
 
 
 def _check_steps(network: Network, steps: int, lengths: npt.NDArray[np.int64], where: str) -> None:
@@ -196,27 +208,6 @@ def _check_tokens(array: npt.NDArray[Any], vocabulary: int, where: str) -> None:
             f"{where}: token {int(array[position])} at [{position[0]}, {position[1]}] is outside "
             f"the vocabulary, 0 … {vocabulary - 1}"
         )
-
-
-def _labels(
-    labels: npt.ArrayLike | None, answers: int, network: Network, where: str
-) -> npt.NDArray[np.int64] | None:
-    if labels is None:
-        return None
-    array = as_array(labels, f"{where}: labels")
-    if array.shape[:1] != (answers,):
-        what = "pairs of sequences" if network.pairs else "sequences"
-        raise DataError(
-            f"{where}: labels of shape {array.shape} for {answers} {what}; give one each"
-        )
-    answer = network.answer
-    if answer.width == 1:  # a regression: nothing to count correct predictions with
-        return None
-    return as_classes(array, answer.width, _classifies_steps(network), where)
-
-
-def _classifies_steps(network: Network) -> bool:
-    return not network.answer.once and network.answer.width > 1
 
 
 def _lengths(

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.compare.metrics import share_of_right
+from snn_deploy.compare.regression import Regression
 from snn_deploy.data.inputs import rows_of, vocabulary_of
+from snn_deploy.data.targets import labels_and_targets
 from snn_deploy.errors import DataError
 from snn_deploy.evaluation.dataset import open_dataset
 from snn_deploy.io.array_file import ArrayFile
@@ -28,8 +31,8 @@ class Recording:
     ----------
     inputs
         (B, L, d_input) or (B, L) tokens; without the first axis if it is a ``single`` sequence.
-    labels, lengths
-        (B,) each; no lengths where every step is valid.
+    labels, targets, lengths
+        What is right, as in the file; (B,) valid steps, None where every step is.
     samples, rows
         How many of the sequences are read, and which.
     """
@@ -40,6 +43,32 @@ class Recording:
     samples: int
     rows: Any = slice(None)
     single: bool = False
+    targets: npt.NDArray[Any] | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the data says what is right."""
+        return self.labels is not None or self.targets is not None
+
+    def scores(
+        self, answers: npt.NDArray[np.float64], network: Network
+    ) -> tuple[float | None, Regression | None]:
+        """Give the accuracy, or a regression's errors, of one answer a sequence, (B, width).
+
+        Raises
+        ------
+        DataError
+            If what is right has another form.
+        """
+        lengths = self.lengths
+        if lengths is None:
+            lengths = np.full(self.samples, self.steps)
+        labels, targets = labels_and_targets(
+            network, self.labels, self.targets, lengths, self.steps, "the recording"
+        )
+        if targets is not None:
+            return None, Regression.of(answers, targets)
+        return share_of_right(answers.argmax(axis=-1), labels), None
 
     @property
     def steps(self) -> int:
@@ -78,12 +107,12 @@ def open_recording(
     samples = 2 * answers if dataset.pairs else answers
     recording = Recording(dataset.inputs, None, None, samples, rows)
     labels = None if dataset.labels is None else dataset.labels[:answers]
+    targets = None if dataset.targets is None else dataset.targets[:answers]
     lengths = np.asarray(dataset.lengths[rows])
-    if labels is not None and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
-        labels = None  # targets of a regression: nothing to count correct predictions with
+    recording = replace(recording, labels=labels, targets=targets)
     if (lengths == recording.steps).all():
-        return replace(recording, labels=labels)
-    return replace(recording, labels=labels, lengths=lengths)
+        return recording
+    return replace(recording, lengths=lengths)
 
 
 def _is_one_sequence(shape: tuple[int, ...], network: Network) -> bool:

@@ -30,8 +30,9 @@ class Dataset:
 
     ``stamps`` are those that the files had when they were opened.
 
-    inputs (B, L, d_input) or (B, L) tokens; labels (B,) or None; lengths (B,). With ``pairs``
-    inputs and lengths hold 2 B sequences: all first ones, then all second ones.
+    inputs (B, L, d_input) or (B, L) tokens; labels (B,) or None; lengths (B,); targets of a
+    regression, (B, …), or None. With ``pairs`` inputs and lengths hold 2 B sequences: all first
+    ones, then all second ones.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Dataset:
     pairs: bool = False
     layout: Layout = "bld"
     stamps: Mapping[Path, Stamp] = field(default_factory=dict)
+    targets: npt.NDArray[Any] | ArrayFile | None = None
 
     def __len__(self) -> int:
         """Give how many sequences, or pairs of them, there are."""
@@ -62,10 +64,11 @@ class Dataset:
         """
         rows = rows_of(start, stop, len(self), self.pairs)
         labels = None if self.labels is None else self.labels[start:stop]
+        targets = None if self.targets is None else self.targets[start:stop]
         what = "pairs" if self.pairs else "sequences"
         where = f"{self.path}, {what} {start} to {stop - 1}"
         inputs = np.asarray(self.inputs[rows])
-        return check_data(network, inputs, labels, self.lengths[rows], where, self.layout)
+        return check_data(network, inputs, labels, self.lengths[rows], where, self.layout, targets)
 
     def first(self, network: Network, limit: int | None) -> Data:
         """Read and check the first ``limit`` sequences, or all."""
@@ -74,7 +77,8 @@ class Dataset:
     def digest(self) -> str:
         """Give the SHA-256 of shapes, dtypes and every byte of the arrays."""
         sha = hashlib.sha256(b"" if self.layout == "bld" else self.layout.encode())
-        for array in (self.inputs, self.labels, self.lengths):
+        told = () if self.targets is None else (self.targets,)
+        for array in (self.inputs, self.labels, self.lengths, *told):
             if array is None:
                 sha.update(b"none;")
                 continue
@@ -87,10 +91,10 @@ class Dataset:
 
 
 def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
-    """Open DATA.npz, an inputs.npy, or a folder with inputs.npy, labels.npy and lengths.npy.
+    """Open DATA.npz, an inputs.npy, or a folder of it, labels.npy or targets.npy, and lengths.npy.
 
     ``.npy`` files stay on disk: sets larger than memory are fine. Beside a lone ``inputs.npy``
-    its labels.npy and lengths.npy are taken too.
+    the others are taken too.
 
     Raises
     ------
@@ -111,7 +115,8 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
         raise DataError(f"{source}: no inputs.npy in it; name DATA.npz, an .npy or such a folder")
     if network.pairs and len(inputs) % 2:
         raise DataError(f"{first}: {len(inputs)} sequences, but this network compares pairs")
-    expected = {"lengths": len(inputs), "labels": len(inputs) // (2 if network.pairs else 1)}
+    answers = len(inputs) // (2 if network.pairs else 1)
+    expected = {"lengths": len(inputs), "labels": answers, "targets": answers}
     for name, array in arrays.items():
         if array is not None and len(array) != expected[name]:
             raise DataError(
@@ -121,8 +126,8 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
         raise DataError(f"{first}: no sequences in it")
     lengths = arrays["lengths"]
     valid = np.zeros(0, dtype=np.int64) if lengths is None else lengths
-    labels = arrays["labels"]
-    opened = Dataset(source, inputs, labels, valid, network.pairs, named.layout, stamps)
+    labels, targets = arrays["labels"], arrays["targets"]
+    opened = Dataset(source, inputs, labels, valid, network.pairs, named.layout, stamps, targets)
     if lengths is not None:
         return opened
     return replace(opened, lengths=np.full(len(inputs), opened.steps, dtype=np.int64))
@@ -148,7 +153,8 @@ def _whole(named: DataFile, network: Network) -> Dataset:
     file = Path(named)
     stamps = {file: _stamp(file)} if file.exists() else {}  # if not, it is refused below
     data = load_data(named, network)
-    return Dataset(file, data.inputs, data.labels, data.lengths, data.pairs, stamps=stamps)
+    held = (data.inputs, data.labels, data.lengths, data.pairs)
+    return Dataset(file, *held, stamps=stamps, targets=data.targets)
 
 
 def _stamp(file: Path) -> Stamp:

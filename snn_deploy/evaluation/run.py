@@ -75,12 +75,14 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Give the result file's contents: no times in it, so that equal runs give equal files."""
+        regression = self.tally.regression
         return {
             **self.identity,
             "accuracy": self.accuracy,
             "perplexity": self.perplexity,
             "layers": self.layers(),
             **self.tally.to_json(),
+            "regression": None if regression is None else regression.figures(),
         }
 
 

@@ -1,4 +1,6 @@
-"""What is counted over a test set: exact integers, so that shards add up in any order."""
+"""What is counted over a test set: exact integers, and a regression's sums, which are added up in
+the shards' order, whoever ran them.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from snn_deploy.compare.regression import Regression
 from snn_deploy.data.inputs import Data
 from snn_deploy.io.schema import (
     COUNT,
     Choice,
     Items,
+    Number,
     Optional,
     Record,
     SchemaError,
@@ -51,6 +55,8 @@ class Tally:
         By layer: spikes of each neuron.
     saturated
         By node: clipped values.
+    regression
+        Sums of the answers' errors; None without targets.
     """
 
     sequences: int
@@ -62,6 +68,7 @@ class Tally:
     predictions: Counts
     spikes: dict[str, list[int]]
     saturated: Counts
+    regression: Regression | None = None
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -79,6 +86,9 @@ class Tally:
                 for layer, counts in self.spikes.items()
             },
             saturated=_added(self.saturated, other.saturated),
+            regression=None
+            if self.regression is None or other.regression is None
+            else self.regression + other.regression,
         )
 
     @property
@@ -89,12 +99,14 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data; :meth:`from_json` reads it back."""
-        return asdict(self)
+        regression = None if self.regression is None else self.regression.to_json()
+        return {**asdict(self), "regression": regression}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Tally:
         """Read what :meth:`to_json` gave."""
-        return cls(**record)
+        held = record["regression"]
+        return cls(**{**record, "regression": held and Regression.from_json(held)})
 
 
 @dataclass(frozen=True)
@@ -133,8 +145,21 @@ class TallySchema:
                 "predictions": Table(at_most, names=Text(19, r"\d+"), most=classes),
                 "spikes": Record({name: Items(at_most, exactly=n) for name, n in layers.items()}),
                 "saturated": Table(COUNT, names=Choice((*network.names,))),
+                "regression": Optional(_regression_record(classes, at_most)),
             }
         )
+
+
+def _regression_record(channels: int, at_most: Whole) -> Record:
+    sums = {name: Number() for name in ("mean", "spread", "power", "squared_error")}
+    channel = Record({"values": at_most, **sums})
+    return Record(
+        {
+            "channels": Items(channel, exactly=channels),
+            "si_snr_db_sum": Number(),
+            "si_snr_count": COUNT,
+        }
+    )
 
 
 def count(simulation: Simulation, data: Data) -> Tally:
@@ -145,6 +170,7 @@ def count(simulation: Simulation, data: Data) -> Tally:
     known = labels >= 0
     scored, classes = bool(known.any()), simulation.classes
     fits = scored and labels.max() < classes  # other numbers are no classes
+    counted = not simulation.regresses and classes <= COUNTED_CLASSES
     steps = len(data) * data.inputs.shape[1]
     return Tally(
         sequences=len(data),
@@ -153,12 +179,13 @@ def count(simulation: Simulation, data: Data) -> Tally:
         labelled=int(known.sum()),
         cross_entropy_micronats=round(simulation.cross_entropy(labels) * 1e6) if fits else None,
         confusion=_pairs(labels[known], predicted[known]) if scored and labels.ndim == 1 else {},
-        predictions=_occurrences(predicted) if classes <= COUNTED_CLASSES else {},
+        predictions=_occurrences(predicted) if counted else {},
         spikes={
             layer: [int(n) for n in counts.sum(axis=0)]
             for layer, counts in simulation.spike_counts.items()
         },
         saturated={name: int(n) for name, n in simulation.saturated.items() if n},
+        regression=simulation.regression,
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Array",
     "Choice",
     "Items",
+    "Number",
     "Optional",
     "Plain",
     "Record",
@@ -61,6 +62,15 @@ class Whole:
     def check(self, value: Any, where: str) -> None:
         fits = type(value) is int and self.low <= value <= self.high
         _require(fits, where, f"{shown(value)} is no whole number in {self.low} … {self.high}")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number of a float's kind."""
+
+    def check(self, value: Any, where: str) -> None:
+        fits = isinstance(value, float) and math.isfinite(value)
+        _require(fits, where, f"{shown(value)} is no finite number")
 
 
 @dataclass(frozen=True)

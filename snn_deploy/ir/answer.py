@@ -67,6 +67,11 @@ class Answer:
         return self.steps == "one" or self.sums_steps
 
     @property
+    def classifies(self) -> bool:
+        """Whether it may be one of several classes; one number alone is a regression's."""
+        return self.width > 1
+
+    @property
     def sums_steps(self) -> bool:
         """Whether the head makes one vector of all steps."""
         return any(node.sums_steps for node in self.head)

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.compare.metrics import share_of_right
 from snn_deploy.data.inputs import Data
-from snn_deploy.engines.head import predict
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import IntArray, Result
 from snn_deploy.ir.bounds import bound_network
@@ -24,7 +22,8 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.program_step import ProgramStep, run_program
 from snn_deploy.nodes.base import Place
 from snn_deploy.reports.deployed import report_deployment
-from snn_deploy.run.simulation import Progress, output_format, run_batches
+from snn_deploy.run.answers import Answers
+from snn_deploy.run.simulation import Progress, run_batches
 
 if TYPE_CHECKING:
     from snn_deploy.compare.accuracy import AccuracyComparison
@@ -77,9 +76,11 @@ class PageData:
         The network, and what it costs.
     sequences, steps
         How many sequences ran, and how long each is.
-    answers, correct
-        How many answers there were, one a sequence or one a pair of them; and how many of them were
-        right: None without labels, and for answers of several steps.
+    answers, paired
+        What the network answered; whether pairs of sequences have one answer each.
+    labelled, correct
+        How many answers have a label, one a sequence or one a pair of them; and how many of those
+        were right: None without labels, and for answers of several steps.
     by_step
         By node that sends messages: the share of its channels that sent at each step, (L,), over
         all sequences.
@@ -97,7 +98,9 @@ class PageData:
     report: Report
     sequences: int
     steps: int
-    answers: int
+    answers: Answers
+    paired: bool
+    labelled: int
     correct: int | None
     by_step: dict[str, Shares]
     signals: tuple[Signal, ...]
@@ -140,8 +143,10 @@ def gather_page(
     engine = engine or get_engine("native")
     gathering = _Gathering(deployment.network)
     report = report_deployment(deployment, data, engine, watch=gathering.add, progress=progress)
-    predictions = gathering.predictions()
-    share = share_of_right(predictions, data.labels) if predictions.ndim == 1 else None
+    answers = report.answers
+    assert answers is not None  # of a run
+    confusion = answers.confusion()
+    right = sum(number for (label, told), number in confusion.items() if label == told)
     signals, spikes, sampled = observe_signals(deployment.network, data, engine)
     return PageData(
         name=name,
@@ -150,8 +155,10 @@ def gather_page(
         report=report,
         sequences=len(data),
         steps=int(data.inputs.shape[1]),
-        answers=data.answers,
-        correct=None if share is None else round(share * data.answers),
+        answers=answers,
+        paired=data.pairs,
+        labelled=sum(confusion.values()),
+        correct=right if confusion else None,
         by_step=gathering.by_step(),
         signals=signals,
         spikes=spikes,
@@ -165,22 +172,17 @@ class _Gathering:
     """Sums over batches of sequences, each seen once."""
 
     network: Network
-    outputs: list[IntArray] = field(default_factory=list)
+    sequences: int = 0
     sent: dict[str, IntArray] = field(default_factory=dict)
 
     def add(self, result: Result) -> None:
-        self.outputs.append(result.output)
+        self.sequences += len(result.output)
         for name, signal in result.trace.items():
             self.sent[name] = self.sent.get(name, 0) + np.count_nonzero(signal, axis=(0, 2))
 
-    def predictions(self) -> IntArray:
-        answer = output_format(self.network).decode(np.concatenate(self.outputs))
-        return predict(self.network.answer, answer)
-
     def by_step(self) -> dict[str, Shares]:
-        sequences = sum(len(output) for output in self.outputs)
         return {
-            node.name: self.sent[node.name] / (sequences * node.width)
+            node.name: self.sent[node.name] / (self.sequences * node.width)
             for node in self.network
             if node.name in self.sent
         }

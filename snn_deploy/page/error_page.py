@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from snn_deploy.compare.accuracy import AccuracyComparison
 from snn_deploy.compare.signals import SignalError
 from snn_deploy.page.errors import error_section
+from snn_deploy.page.fact import Fact
 from snn_deploy.page.frame import fill_page, json_link, tables_json
+from snn_deploy.page.regressions import close_to_float, regression_fact
 from snn_deploy.page.signal_tables import accuracy_table, errors_table
 from snn_deploy.page.table import Column, Table
-from snn_deploy.page.words import Fact, plural
+from snn_deploy.page.words import plural
 from snn_deploy.reports.quantities import percent
 
 if TYPE_CHECKING:
@@ -43,8 +45,7 @@ def render_error_page(page: ErrorPage) -> str:
         page=page,
         verdict=_verdict(page),
         facts=(
-            _accuracy(compared),
-            _predictions(compared),
+            *_right(compared),
             _noise(compared),
             _spikes(compared),
             _neurons(compared),
@@ -57,7 +58,8 @@ def render_error_page(page: ErrorPage) -> str:
 
 def _verdict(page: ErrorPage) -> tuple[str, ...]:
     compared = page.compared
-    told = [f"It predicts what exact-LIF float does in {percent(compared.agreement)} of cases."]
+    same = f"It predicts what exact-LIF float does in {percent(compared.agreement)} of cases."
+    told = [close_to_float(compared) if compared.regresses else same]
     told.append(compared.advice)
     engines = page.outcome.engines
     if engines and page.outcome.passed:
@@ -65,6 +67,12 @@ def _verdict(page: ErrorPage) -> tuple[str, ...]:
         told.append(f"The same bits from all engines: {', '.join(names)}.")
     told += [f"{comparison}." for comparison in engines if not comparison.passed]
     return tuple(told)
+
+
+def _right(compared: AccuracyComparison) -> tuple[Fact, ...]:
+    if compared.regresses:
+        return (regression_fact(compared.regression.get("integer"), compared),)
+    return _accuracy(compared), _predictions(compared)
 
 
 def _accuracy(compared: AccuracyComparison) -> Fact:

@@ -46,7 +46,9 @@ def _json(page: PageData, tables: dict[str, Table]) -> str:
             "report": page.report.to_json(),
             "accuracy": {
                 "sequences": page.sequences,
+                "labelled": page.labelled,
                 "correct": page.correct,
+                **page.answers.scores(),
                 "against_float": None if page.comparison is None else page.comparison.to_json(),
             },
             "tables": tables_json(tables),

@@ -10,6 +10,7 @@ from snn_deploy.compare.accuracy import AccuracyComparison
 from snn_deploy.compare.signals import SignalError
 from snn_deploy.ir.timing import latencies
 from snn_deploy.page.data import PageData
+from snn_deploy.page.regressions import regression_table
 from snn_deploy.page.table import Cell, Column, Table
 
 __all__ = [
@@ -67,7 +68,9 @@ def ranges_table(page: PageData) -> Table:
 
 
 def accuracy_table(compared: AccuracyComparison) -> Table:
-    """Give the three accuracies."""
+    """Give the three accuracies, or a regression's errors."""
+    if compared.regresses:
+        return regression_table(compared.regression, compared.sequences)
     columns = (
         Column("network", "text"),
         Column("accuracy", "share"),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-
-from markupsafe import Markup
 
 from snn_deploy.page.charts import range_bar
 from snn_deploy.page.data import PageData
+from snn_deploy.page.fact import Fact
+from snn_deploy.page.regressions import regression_fact, regression_sentence
 from snn_deploy.page.svg import render
 from snn_deploy.reports.energy import Range
 from snn_deploy.reports.quantities import (
@@ -20,18 +19,7 @@ from snn_deploy.reports.quantities import (
     quantity_range,
 )
 
-__all__ = ["Fact", "energy_range", "facts", "plural", "verdict"]
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One answer: a title, the figure, what the figure is of, and details, a line each."""
-
-    title: str
-    figure: str
-    of: str
-    details: tuple[str, ...] = ()
-    drawing: Markup | None = None
+__all__ = ["energy_range", "facts", "plural", "verdict"]
 
 
 def facts(page: PageData) -> tuple[Fact, ...]:
@@ -84,11 +72,13 @@ def _spread(page: PageData) -> str:
 
 def _accuracy_sentence(page: PageData) -> str:
     compared = page.comparison
+    if page.answers.regresses:
+        return regression_sentence(page.answers.regression, compared)
     if page.correct is None:
         if compared is None:
             return "The data holds no labels to tell its accuracy by."
         return f"It predicts what the float network does in {percent(compared.agreement)} of cases."
-    share, what = percent(page.correct / page.answers), _what_is_answered(page)
+    share, what = percent(page.correct / page.labelled), _what_is_answered(page)
     told = f"In integers it answers {share} of {what} correctly"
     if compared is None or compared.exact_accuracy is None:
         return told + "."
@@ -96,7 +86,7 @@ def _accuracy_sentence(page: PageData) -> str:
 
 
 def _what_is_answered(page: PageData) -> str:
-    return "sequences" if page.answers == page.sequences else "pairs of sequences"
+    return "pairs of sequences" if page.paired else "sequences"
 
 
 def _fit(page: PageData) -> Fact:
@@ -128,6 +118,9 @@ def _fullest(page: PageData) -> float | None:
 
 def _accuracy(page: PageData) -> Fact:
     compared = page.comparison
+    if page.answers.regresses:
+        clipped = _clipped(page)
+        return regression_fact(page.answers.regression, compared, clipped)
     details = []
     if compared is None:
         details.append("float: not compared (report --against CHECKPOINT)")
@@ -140,10 +133,10 @@ def _accuracy(page: PageData) -> Fact:
     if page.correct is None:
         return Fact("Accuracy", "–", "no labels in the data", tuple(details))
     details.append(_clipped(page))
-    low, high = _wilson(page.correct, page.answers)
+    low, high = _wilson(page.correct, page.labelled)
     between = f"95% interval {100 * low:.1f} – {100 * high:.1f}%"
-    of = f"integer, {page.correct:,} of {page.answers:,} {_what_is_answered(page)}"
-    figure = percent(page.correct / page.answers)
+    of = f"integer, {page.correct:,} of {page.labelled:,} {_what_is_answered(page)}"
+    figure = percent(page.correct / page.labelled)
     return Fact("Accuracy", figure, of, (*details, between))
 
 

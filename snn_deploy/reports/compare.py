@@ -11,11 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from snn_deploy.compare.metrics import share_of_right
+from snn_deploy.compare.regression import Regression
 from snn_deploy.data.inputs import Data, vocabulary_of
-from snn_deploy.engines.head import predict
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.host import chip_part
@@ -25,19 +23,17 @@ from snn_deploy.mapping.profile import Profile, load_profile
 from snn_deploy.reports.deployed import report_deployment
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
-from snn_deploy.run.simulation import Progress, output_format, simulate
+from snn_deploy.run.simulation import Progress, simulate
 
 if TYPE_CHECKING:
     from snn_deploy.deployment import Deployment
-    from snn_deploy.engines.result import Result
     from snn_deploy.reports.report import Report
+    from snn_deploy.run.answers import Answers
 
 __all__ = ["COMPARE_SCHEMA", "Arithmetic", "Candidate", "Comparison", "compare_deployments"]
 
 COMPARE_SCHEMA = 1
 ARITHMETIC_PROFILE = "algorithm_45nm"
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,11 @@ class Candidate:
         What it is called: its file.
     deployment, report
         The network, and what it costs on its target.
-    accuracy
-        Share of correct answers; None without labels.
+    accuracy, regression
+        Share of correct answers, or how far they are from targets; None without labels or targets.
     same_as_first, same_as_float
-        Share of answers that are the first deployment's, and the float network's.
+        Share of answers that are the first deployment's, and the float network's; None for a
+        regression.
     arithmetic
         The same at 45 nm.
     """
@@ -88,6 +85,7 @@ class Candidate:
     deployment: Deployment
     report: Report
     accuracy: float | None
+    regression: Regression | None
     same_as_first: float | None
     same_as_float: float | None
     arithmetic: Arithmetic
@@ -104,6 +102,7 @@ class Comparison:
     steps: int
     candidates: tuple[Candidate, ...]
     float_accuracy: float | None = None
+    float_regression: Regression | None = None
     float_bytes: int | None = None
 
     def settings_that_differ(self) -> tuple[str, ...]:
@@ -122,7 +121,11 @@ class Comparison:
             "sequences": self.sequences,
             "steps_per_sequence": self.steps,
             "deployments": [_to_json(candidate) for candidate in self.candidates],
-            "float": {"accuracy": self.float_accuracy, "bytes": self.float_bytes}
+            "float": {
+                "accuracy": self.float_accuracy,
+                "regression": _figures(self.float_regression),
+                "bytes": self.float_bytes,
+            }
             if has_float
             else None,
         }
@@ -157,21 +160,24 @@ def compare_deployments(
         If there is nothing to compare, or the networks take different inputs.
     """
     _check_inputs(deployments)
-    exact = None if against is None else simulate(against, data, get_engine("float")).predictions
+    exact = None if against is None else simulate(against, data, get_engine("float"))
     profile = load_profile(ARITHMETIC_PROFILE)
     candidates: list[Candidate] = []
-    first: IntArray | None = None
+    first: Answers | None = None
     for name, deployment in deployments:
-        report, predictions = _run(deployment, data, engine, progress)
-        first = predictions if first is None else first
+        report = report_deployment(deployment, data, engine, progress=progress)
+        answers = report.answers
+        assert answers is not None  # of a run
+        first = first or answers
         candidates.append(
             Candidate(
                 name=name,
                 deployment=deployment,
                 report=report,
-                accuracy=share_of_right(predictions, data.labels),
-                same_as_first=_agreement(predictions, first),
-                same_as_float=None if exact is None else _agreement(predictions, exact),
+                accuracy=answers.accuracy,
+                regression=answers.regression,
+                same_as_first=_agreement(answers, first),
+                same_as_float=None if exact is None else _agreement(answers, exact),
                 arithmetic=_arithmetic(deployment.network, report, profile),
             )
         )
@@ -179,23 +185,10 @@ def compare_deployments(
         sequences=len(data),
         steps=int(data.inputs.shape[1]),
         candidates=tuple(candidates),
-        float_accuracy=None if exact is None else share_of_right(exact, data.labels),
+        float_accuracy=None if exact is None else exact.accuracy,
+        float_regression=None if exact is None else exact.regression,
         float_bytes=None if against is None else _parameter_bytes(against),
     )
-
-
-def _run(
-    deployment: Deployment, data: Data, engine: Engine | None, progress: Progress | None
-) -> tuple[Report, IntArray]:
-    """Give a deployment's report, and what it predicted."""
-    outputs: list[IntArray] = []
-
-    def watch(result: Result) -> None:
-        outputs.append(result.output)
-
-    report = report_deployment(deployment, data, engine, watch=watch, progress=progress)
-    answer = output_format(deployment.network).decode(np.concatenate(outputs))
-    return report, predict(deployment.network.answer, answer)
 
 
 def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
@@ -217,8 +210,14 @@ def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
             )
 
 
-def _agreement(predictions: IntArray, others: IntArray) -> float | None:
-    return float((predictions == others).mean()) if predictions.shape == others.shape else None
+def _agreement(answers: Answers, others: Answers) -> float | None:
+    if answers.regresses or answers.predictions.shape != others.predictions.shape:
+        return None
+    return float((answers.predictions == others.predictions).mean())
+
+
+def _figures(regression: Regression | None) -> dict[str, Any] | None:
+    return None if regression is None else regression.figures()
 
 
 def _parameter_bytes(network: Network) -> int:
@@ -266,6 +265,7 @@ def _to_json(candidate: Candidate) -> dict[str, Any]:
         "checkpoint_sha256": origin.checkpoint_sha256,
         "settings": origin.settings,
         "accuracy": candidate.accuracy,
+        "regression": _figures(candidate.regression),
         "same_as_first": candidate.same_as_first,
         "same_as_float": candidate.same_as_float,
         "arithmetic_45nm": asdict(candidate.arithmetic),

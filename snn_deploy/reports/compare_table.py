@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from snn_deploy.compare.regression import Regression
 from snn_deploy.reports.columns import Figures
 from snn_deploy.reports.compare import Arithmetic, Candidate, Comparison
 from snn_deploy.reports.quantities import count, fraction, kibibytes, quantity, quantity_range
@@ -51,6 +52,7 @@ def _rows(comparison: Comparison) -> Iterator[tuple[str, Cell]]:
         yield key, lambda c, key=key: str(c.deployment.origin.settings.get(key, NOTHING))  # type: ignore[misc]
     yield "lowering", _lowering
     yield "accuracy", lambda c: _percent(c.accuracy)
+    yield from _regression_rows(comparison)
     if comparison.float_bytes is not None:
         told = _percent(comparison.float_accuracy)
         yield "accuracy of float", lambda c: told
@@ -59,6 +61,25 @@ def _rows(comparison: Comparison) -> Iterator[tuple[str, Cell]]:
     if comparison.float_bytes is not None:
         size = kibibytes(comparison.float_bytes)
         yield "memory of float", lambda c: size
+
+
+def _regression_rows(comparison: Comparison) -> Iterator[tuple[str, Cell]]:
+    figures: tuple[tuple[str, Callable[[Regression], float | None]], ...] = (
+        ("mean squared error", lambda r: r.mean_squared_error),
+        ("R²", lambda r: r.r2),
+        ("SNR, dB", lambda r: r.snr_db),
+        ("SI-SNR, dB", lambda r: r.si_snr_db),
+    )
+    for title, figure in figures:
+
+        def told(regression: Regression | None, figure: Any = figure) -> str:
+            value = None if regression is None else figure(regression)
+            return NOTHING if value is None else f"{value:.4g}"
+
+        yield title, lambda c, told=told: told(c.regression)  # type: ignore[misc]
+        if comparison.float_regression is not None:
+            of_float = told(comparison.float_regression)
+            yield f"{title} of float", lambda c, of_float=of_float: of_float  # type: ignore[misc]
 
 
 def _cost_rows() -> tuple[tuple[str, Cell], ...]:

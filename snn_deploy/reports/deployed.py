@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine, get_engine
-from snn_deploy.engines.result import Result
+from snn_deploy.engines.result import Result, Values
 from snn_deploy.mapping.cost import Lowering
 from snn_deploy.mapping.placement import Objective
 from snn_deploy.reports.activity import message_sources
 from snn_deploy.reports.report import Report, build_report
+from snn_deploy.run.answers import Answers
 from snn_deploy.run.simulation import Progress, run_batches, warn_of_clipped
 
 if TYPE_CHECKING:
@@ -53,11 +55,13 @@ def report_deployment(
     network = deployment.network
     traced = [node.name for node in message_sources(network)]
     clipped = 0
+    outputs: list[Values] = []
 
     def results() -> Iterator[Result]:
         nonlocal clipped
         for batch in run_batches(network, data, engine or get_engine("native"), traced, progress):
             clipped += batch.clipped
+            outputs.append(batch.result.output)
             if watch is not None:
                 watch(batch.result)
             yield batch.result
@@ -72,4 +76,4 @@ def report_deployment(
     )
     if clipped:
         warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
-    return report
+    return replace(report, answers=Answers.to(data, network, outputs))

@@ -41,6 +41,9 @@ def _answers(compared: AccuracyComparison, width: int) -> Iterator[str]:
         min(width, LEAD_WIDTH),
         0,
     )
+    if compared.regresses:
+        yield from _regression(compared, width)
+        return
     rows = (
         ("surrogate float", compared.surrogate_accuracy, compared.surrogate_agreement),
         ("exact-LIF float", compared.exact_accuracy, compared.agreement),
@@ -50,6 +53,16 @@ def _answers(compared: AccuracyComparison, width: int) -> Iterator[str]:
         same = "" if agrees is None else f", integer agrees {percent(agrees):>7}"
         yield f"  {name:<16} accuracy {percent(correct):>7}{same}"
     yield f"  largest logit error {compared.largest_logit_error:.3g}"
+
+
+def _regression(compared: AccuracyComparison, width: int) -> Iterator[str]:
+    titles = {"surrogate": "surrogate float", "exact": "exact-LIF float", "integer": "integer"}
+    for key, title in titles.items():
+        if key in compared.regression:
+            yield from _wrapped(f"{title:<16} {compared.regression[key]}", width, 2)
+    level = _decibels(compared.answer_snr_db)
+    yield f"  integer against exact-LIF float: {level}"
+    yield f"  largest difference {compared.largest_logit_error:.3g}"
 
 
 def _cells(error: SignalError) -> list[str]:

@@ -29,6 +29,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
             "steps_per_sequence": activity.steps,
             "assumed_to_send_always": list(activity.bounded),
         },
+        "answers": None if report.answers is None else report.answers.scores(),
         "neurobench": _neurobench(report),
         "layers": [_layer(layer) for layer in report.layers],
         "total": _layer(report.total),

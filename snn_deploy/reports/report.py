@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
@@ -34,6 +34,9 @@ from snn_deploy.reports.rounding import DendriteRounding, dendrite_rounding
 from snn_deploy.reports.saturation import Saturation, judge_saturation
 from snn_deploy.reports.sensitivity import Influence, find_influences
 from snn_deploy.reports.timing import Timing, estimate_time
+
+if TYPE_CHECKING:
+    from snn_deploy.run.answers import Answers
 
 __all__ = ["REPORT_SCHEMA", "LayerReport", "Report", "build_report", "layer_of"]
 
@@ -120,6 +123,8 @@ class Report:
         What the host computes beside encoding.
     notes
         What a reader must know before quoting a figure.
+    answers
+        What the network answered, and how right that was; None where the report is of counts alone.
     """
 
     profile: Profile
@@ -137,6 +142,7 @@ class Report:
     buffer_bytes: int
     host: tuple[HostWork, ...]
     notes: tuple[str, ...]
+    answers: Answers | None = None
 
     def __repr__(self) -> str:
         from snn_deploy.summaries import report_summary

@@ -14,6 +14,7 @@ from snn_deploy.reports.quantities import (
     count,
     fraction,
     kibibytes,
+    percent,
     quantity,
     quantity_range,
 )
@@ -23,6 +24,8 @@ from snn_deploy.reports.timing import Timing
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from snn_deploy.run.answers import Answers
 
 __all__ = ["render_profile", "render_profiles", "render_report"]
 
@@ -35,6 +38,8 @@ def render_report(report: Report, console: Console) -> None:
         f" · {activity.sequences} sequences of {activity.steps} steps",
         highlight=False,
     )
+    if report.answers is not None:
+        _print_scores(report.answers, console)
     tables = {
         "Size": _size_table(report),
         "Activity a sequence, counted": _activity_table(report),
@@ -46,6 +51,13 @@ def render_report(report: Report, console: Console) -> None:
             figures.print(console)
     console.print(_summary(report))
     _print_notes(report.notes, console)
+
+
+def _print_scores(answers: Answers, console: Console) -> None:
+    if answers.accuracy is not None:
+        console.print(f"accuracy {percent(answers.accuracy)}")
+    if answers.regression is not None:
+        console.print(str(answers.regression))
 
 
 def render_profiles(profiles: Sequence[Profile], console: Console) -> None:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.compare.metrics import cross_entropy
 from snn_deploy.data.inputs import Data
-from snn_deploy.engines.head import Real, apply_head, head_batches, predict
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Record, Result, Run, Values
 from snn_deploy.engines.session import run_whole
-from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
-from snn_deploy.ir.formats import Format
+from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.base import IntegerNode
+from snn_deploy.run.answers import Answers, decode, output_format
 
 __all__ = [
     "Batch",
@@ -30,10 +25,8 @@ __all__ = [
     "Simulation",
     "batch_size",
     "check_traced",
-    "decode",
     "encode",
     "encode_inputs",
-    "output_format",
     "run_batches",
     "simulate",
     "spike_counts",
@@ -44,28 +37,22 @@ Progress = Callable[[float], None]
 """Called with the part of the work done since the last call, in sequences."""
 
 BATCH_BYTES = 512 * 2**20
-LOGIT_BYTES = 4 * 2**30
 
 
-@dataclass(frozen=True, repr=False)
-class Simulation:
-    """What a deployed network answered.
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Simulation(Answers):
+    """What a deployed network answered, and did meanwhile.
 
     Parameters
     ----------
-    network
-        That answered.
-    answer
-        (B, width) for one vector a sequence, else (B, steps, width): real numbers, the integers
-        that came out of the chip times their scale.
+    network, answer, labels, targets
+        As in :class:`~snn_deploy.run.answers.Answers`.
     spike_counts
         By layer name, e.g. ``layers.0``: spikes of each neuron in each sequence, (B, d).
     messages, saturated, trace
         As in :class:`~snn_deploy.engines.result.Result`, over all sequences.
     """
 
-    network: Network
-    answer: Real
     spike_counts: Mapping[str, IntArray]
     messages: Mapping[str, IntArray]
     saturated: Mapping[str, int]
@@ -77,60 +64,18 @@ class Simulation:
         return simulation_summary(self)
 
     @classmethod
-    def of(cls, network: Network, result: Result) -> Simulation:
-        """Read an engine's result."""
+    def of(cls, network: Network, result: Result, data: Data | None = None) -> Simulation:
+        """Read an engine's result; ``data`` knows what is right."""
         return cls(
             network=network,
             answer=decode(network, result.output),
+            labels=None if data is None else data.labels,
+            targets=None if data is None else data.targets,
             spike_counts=spike_counts(network, result.messages),
             messages=result.messages,
             saturated=result.saturated,
             trace=result.trace,
         )
-
-    @cached_property
-    def logits(self) -> Real:
-        """What the network's head makes of the answer: (B, n_classes), or (B, steps, n_classes).
-
-        Without a head, the answer itself; one row a pair where pairs are compared.
-
-        Raises
-        ------
-        DataError
-            If a large vocabulary's scores of every step would take more than 4 GiB.
-        """
-        if not self.logits_fit:
-            shape = self.network.answer.shape(self.answer.shape)
-            size = f"{math.prod(shape) * 8 / 2**30:,.1f}"
-            raise DataError(
-                f"the logits, {' × '.join(map(str, shape))}, would take {size} GiB: take the "
-                "predictions alone, or run fewer sequences at a time"
-            )
-        return apply_head(self.network.answer, self.answer)
-
-    @property
-    def logits_fit(self) -> bool:
-        """Whether all logits may be held at once."""
-        return math.prod(self.network.answer.shape(self.answer.shape)) * 8 <= LOGIT_BYTES
-
-    @cached_property
-    def predictions(self) -> IntArray:
-        """The class of the largest logit, (B,) or (B, steps); the first one where several tie."""
-        return predict(self.network.answer, self.answer)
-
-    @property
-    def classes(self) -> int:
-        """How many logits an answer has."""
-        return self.network.answer.shape(self.answer.shape)[-1]
-
-    def cross_entropy(self, labels: IntArray) -> float:
-        """Give the sum over labels, of the predictions' shape, of -log probability, in nats.
-
-        Negative labels do not count.
-        """
-        flat = labels.reshape(-1)
-        batches = head_batches(self.network.answer, self.answer)
-        return sum(cross_entropy(part, flat[rows]) for rows, part in batches)
 
 
 def simulate(
@@ -164,7 +109,7 @@ def simulate(
         {**saturated, network.input.name: clipped},
         _joined([result.trace for result in results]),
     )
-    return Simulation.of(network, joined)
+    return Simulation.of(network, joined, data)
 
 
 def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str, IntArray]:
@@ -272,11 +217,6 @@ def encode_inputs(network: Network, data: Data) -> IntArray:
     return encode(network, data.inputs)[0]
 
 
-def decode(network: Network, output: Values) -> Real:
-    """Give the answer as real numbers; a float network's is what it is."""
-    return output if network.stage == "float" else output_format(network).decode(output)
-
-
 def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[Values, int]:
     """Round inputs, and count those out of range; tokens (B, L) are what they are."""
     if network.stage == "float":
@@ -284,13 +224,6 @@ def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[Values, int]:
     if inputs.ndim == 2:
         return inputs.astype(np.int64)[..., None], 0
     return output_format(network, network.input.name).encode(inputs)
-
-
-def output_format(network: Network, name: str | None = None) -> Format:
-    """Give the format of a node's signal, by default the answer's."""
-    node = network.output if name is None else network[name]
-    assert isinstance(node, IntegerNode)  # the caller gives a lowered network
-    return node.output
 
 
 def _joined(parts: list[Mapping[str, IntArray]]) -> dict[str, IntArray]:

@@ -22,10 +22,10 @@ from snn_deploy.engines.session import Engine, Watch
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.io.stream_state import StreamState, read_state, write_state
 from snn_deploy.ir.network import Network
+from snn_deploy.run.answers import output_format
 from snn_deploy.run.simulation import (
     check_traced,
     encode,
-    output_format,
     spike_counts,
     warn_of_clipped,
 )

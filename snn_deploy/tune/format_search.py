@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from snn_deploy.compare.metrics import accuracy, agreement
+from snn_deploy.compare.metrics import agreement
+from snn_deploy.compare.regression import Regression
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.errors import ConfigError, DataError, TargetError
@@ -31,6 +32,7 @@ from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.reports.activity import message_sources
 from snn_deploy.reports.report import build_report
+from snn_deploy.run.answers import Answers
 from snn_deploy.run.simulation import run_batches, simulate
 
 __all__ = ["CostName", "Search", "Trial", "search_formats"]
@@ -62,9 +64,9 @@ class Trial:
 class Search:
     """Outcome of :func:`search_formats`.
 
-    ``score_name`` is "accuracy" with labels, else "agreement" with the float network; ``limit`` is
-    the least score that was allowed, ``before`` and ``after`` the memory in bytes, and
-    ``energy_before_j`` and ``energy_after_j`` the energy, as in :class:`Trial`.
+    ``score_name`` is "accuracy" with labels, else "agreement" with the float network, or "R²" for a
+    regression; ``limit`` is the least score that was allowed, ``before`` and ``after`` the memory
+    in bytes, and ``energy_before_j`` and ``energy_after_j`` the energy, as in :class:`Trial`.
     """
 
     config: QuantizationConfig
@@ -118,8 +120,8 @@ def search_formats(
     network
         Of stage ``float``.
     data
-        Sequences to judge by; with labels the loss is of accuracy, else of agreement with the
-        exact-LIF float network's predictions.
+        Sequences to judge by: with labels the loss is of accuracy, with targets of R²; without
+        either, of agreement with the exact-LIF float network's predictions or answers.
     config
         Where the search starts: nothing gets wider than this.
     max_loss
@@ -231,21 +233,27 @@ class _Judge:
         self.data = data
         self.ranges = Quantize(config, known).ranges(self.chip)
         self.engine = engine
-        self.float_logits = simulate(network, data, get_engine("float")).logits
-        exact = accuracy(self.float_logits, data.labels)
-        self.score_name = "agreement" if exact is None else "accuracy"
-        self.float_score = 1.0 if exact is None else exact
+        self.exact = simulate(network, data, get_engine("float"))
+        self.score_name, self.float_score = self._score(self.exact)
         self.limit = self.float_score - max_loss
         self.measure = measure
 
     def try_out(self, config: QuantizationConfig) -> _Outcome:
         """Compile and score settings, and measure energy where it counts and the score is kept."""
         lowered = self._compile(config)
-        logits = simulate(lowered, self.data, self.engine).logits
-        correct = accuracy(logits, self.data.labels)
-        score = agreement(logits, self.float_logits) if correct is None else correct
+        _, score = self._score(simulate(lowered, self.data, self.engine))
         energy = self.measure(lowered) if self.measure and score >= self.limit else None
         return _Outcome(config, lowered, score, _memory(lowered), energy)
+
+    def _score(self, found: Answers) -> tuple[str, float]:
+        """Judge answers by what is right, or else by the float network's; and say by what."""
+        if found.accuracy is not None:
+            return "accuracy", found.accuracy
+        if not found.regresses:
+            return "agreement", agreement(found.logits, self.exact.logits)
+        wanted = self.exact.logits if found.targets is None else found.targets
+        share = Regression.of(found.logits, wanted).r2
+        return "R²", 1.0 if share is None else share
 
     def attempt(self, config: QuantizationConfig) -> _Outcome | None:
         """Like :meth:`try_out`; None where a width is too small for the network's numbers."""
