@@ -13,6 +13,7 @@ from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import verify_network
+from snn_deploy.ir.windows import Windows
 from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.gate import Gate, SigmoidGate
@@ -21,6 +22,7 @@ from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 
 S16 = Format(16, 0)
@@ -72,6 +74,17 @@ def synapses(name: str, source: str, weight: np.ndarray) -> Synapses:
         inputs=(Edge(source, delay=1),),
         output=Format(24, 0),
         weight=weight.astype(np.int8),
+        weight_bits=8,
+    )
+
+
+def shared(name: str, source: str, windows: Windows, kernel: np.ndarray) -> SharedSynapses:
+    return SharedSynapses(
+        name=name,
+        inputs=(Edge(source, delay=1),),
+        output=Format(18, 0),
+        windows=windows,
+        kernel=kernel.astype(np.int8),
         weight_bits=8,
     )
 
@@ -202,6 +215,46 @@ def _layer(
         gate(f"{name}.glu", f"{name}.mix.synapses", h),
         relay(f"{name}.residual", Edge(stream, delay=1 + crossing), Edge(f"{name}.glu"), width=h),
     ]
+
+
+def convolutional() -> Network:
+    """A spiking convolution of a frame with borders, a gated one of a line, and a decoder."""
+    random = np.random.default_rng(3)
+    image = Windows.over((2, 4, 3), (3, 2), stride=(2, 1), padding=(1, 1), groups=2)
+    line = Windows.over((4, 8), (3,), dilation=(2,), padding=(1,))
+    kernel = random.integers(-20, 60, (4, 1, 3, 2))
+    kernel[:, 0, 1, 0] = 0
+    gated = random.integers(-60, 61, (3, 4, 3))  # a neuron's two halves are of different filters
+    made: list[Node] = [
+        Input(name="input", output=Format(8, 0), channels=24),
+        shared("layers.0.mix.synapses", "input", image, kernel),
+        LifSoma(
+            name="layers.0.lif",
+            inputs=(Edge("layers.0.mix.synapses"),),
+            channels=32,
+            threshold=300,
+            decay=3584,
+        ),
+        shared("layers.1.mix.synapses", "layers.0.lif", line, gated),
+        gate("layers.1.glu", "layers.1.mix.synapses", 9),
+        relay("layers.1.residual", Edge("layers.1.glu"), width=9),
+        Accumulator(
+            name="decoder.pool",
+            inputs=(Edge("layers.1.residual"),),
+            output=Format(8, 0),
+            channels=9,
+            mode="last",
+            use_lengths=False,
+            guard_bits=0,
+            headroom_bits=0,
+            reciprocal_bits=16,
+        ),
+        synapses("decoder.synapses", "decoder.pool", random.integers(-5, 6, (2, 9))),
+        relay("decoder", Edge("decoder.synapses"), width=2, scaled=True),
+    ]
+    made_network = Network("lowered", tuple(made))
+    verify_network(made_network)
+    return made_network
 
 
 def spiking_network(widths: tuple[int, ...], decay: int = 512) -> Network:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from host_makers import highest_mantissa, make_lookup, make_positions, make_window
 from random_networks import random_norm
+from shared_makers import make_convolution, make_shared
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.reference import ReferenceEngine
@@ -54,6 +55,7 @@ from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.self_gate import SelfGate
+from snn_deploy.nodes.shared_synapses import QuantizedConvolution, SharedSynapses
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
@@ -669,6 +671,10 @@ def _make_silence(rng: Random) -> tuple[Node, ...]:
     return source, Silence(name="node", inputs=inputs, output=output, channels=source.width)
 
 
+def _make_convolution(rng: Random) -> tuple[Node, ...]:
+    return make_convolution(rng, random_rescale, _output)
+
+
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Input: _make_input,
     EmbeddingTable: make_lookup,
@@ -676,6 +682,8 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Window: make_window,
     Synapses: _make_synapses,
     QuantizedLinear: _make_linear,
+    SharedSynapses: make_shared,
+    QuantizedConvolution: _make_convolution,
     Requantize: _make_relay,
     Dendrite: _make_dendrite,
     QuantizedSsm: _make_ssm,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from plain_count import connections, is_synaptic
 
 from snn_deploy.errors import TargetError
 from snn_deploy.ir.formats import Edge
@@ -29,6 +30,7 @@ from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.normalize import Normalize
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["CoreUse", "audit_placement"]
@@ -129,12 +131,17 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
     held, shared = BITS[type(node)](network, node, rows)
     for edge in node.inputs:
         source: Any = network[edge.source]
-        if not isinstance(node, Synapses):
+        if not is_synaptic(node):
             held += len(rows) * _waits(node, edge) * source.output.bits
     if isinstance(node, Synapses):
         weights = node.weight[rows]
         use.synapses += weights.size
         use.synapse_bits += weights.size * node.weight_bits
+    elif isinstance(node, SharedSynapses):
+        use.synapses += sum(
+            target in set(rows) for reached in connections(node).values() for target, _ in reached
+        )
+        use.synapse_bits += _filters(node, rows).size * node.weight_bits
     elif isinstance(node, Dendrite):
         if lowering == "mode":
             modes = node.bank.decay_real[rows].size
@@ -164,6 +171,17 @@ def _source_bits(network: Network, node: Any) -> int:
 def _synapse_bits(network: Network, node: Synapses, rows: Any) -> tuple[int, int]:
     slots = 1 + node.inputs[0].delay
     return node.weight[rows].size * node.weight_bits + len(rows) * slots * node.output.bits, 0
+
+
+def _filters(node: SharedSynapses, rows: Any) -> Any:
+    """The filters of some channels, each once."""
+    return node.kernel[sorted({int(row) // node.windows.places for row in rows})]
+
+
+def _shared_bits(network: Network, node: SharedSynapses, rows: Any) -> tuple[int, int]:
+    slots = 1 + node.inputs[0].delay
+    weights = _filters(node, rows).size * node.weight_bits
+    return weights + len(rows) * slots * node.output.bits, 0
 
 
 def _rescale_bits(rescale: Rescale, rows: Any, bias_bits: int) -> int:
@@ -237,6 +255,7 @@ def _running_sum_bits(network: Network, node: RunningSum, rows: Any) -> tuple[in
 
 BITS: dict[type, Any] = {
     Synapses: _synapse_bits,
+    SharedSynapses: _shared_bits,
     Requantize: _relay_bits,
     Dendrite: _dendrite_bits,
     LifSoma: _lif_bits,
@@ -259,8 +278,12 @@ def _count_axons(network: Network, uses: dict[tuple[int, int], CoreUse]) -> None
         for name, channels in use.channels.items():
             for edge in network[name].inputs:
                 source: Any = network[edge.source]
-                if isinstance(network[name], Synapses):
-                    arriving[edge.source] |= set(range(source.width))
+                if is_synaptic(network[name]):
+                    arriving[edge.source] |= {
+                        channel
+                        for channel, reached in connections(network[name]).items()
+                        if any(target in channels for target, _ in reached)
+                    }
                 elif _waits(network[name], edge) or isinstance(source, Input):
                     arriving[edge.source] |= channels
         for name, channels in arriving.items():

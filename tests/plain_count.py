@@ -8,7 +8,7 @@ decides it, which channels each core holds. It shares nothing with the code that
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -52,6 +52,9 @@ class Facts:
     bits: Counter[str] = field(default_factory=Counter)
     shared_bits: Counter[str] = field(default_factory=Counter)
     """Bits of every core that holds at least one channel."""
+    filter_bits: int = 0
+    places: int = 1
+    """Bits of weights that so many neighbouring channels share."""
 
 
 def facts_of(network: Network, node: Any, modes_are_neurons: bool) -> Facts:
@@ -63,7 +66,7 @@ def facts_of(network: Network, node: Any, modes_are_neurons: bool) -> Facts:
         made.own_messages, made.own_synops = 1 + modes, 2 * modes
         made.bits["weights"] += 2 * modes * 8
         made.bits["accumulators"] += 2 * source.output.bits * modes + 2 * node.sum_bits  # type: ignore[attr-defined]
-    if node.kind != "Synapses":
+    if not is_synaptic(node):
         for edge, source in zip(node.inputs, network.sources(node), strict=True):
             made.bits["delays"] += waiting(node, edge) * source.output.bits  # type: ignore[attr-defined]
     return made
@@ -72,6 +75,41 @@ def facts_of(network: Network, node: Any, modes_are_neurons: bool) -> Facts:
 def waiting(node: Any, edge: Any) -> int:
     """Steps that a message takes beyond those in which a norm's neuron holds its value."""
     return int(edge.delay) - (6 if node.kind == "Normalize" else 0)
+
+
+def connections(node: Any) -> dict[int, list[tuple[int, int]]]:
+    """By channel that a message comes from: the channels that it reaches, and with what weight."""
+    if node.kind == "Synapses":
+        return {
+            j: [(i, int(node.weight[i, j])) for i in range(node.weight.shape[0])]
+            for j in range(node.weight.shape[1])
+        }
+    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    w = node.windows
+    frame = np.arange(w.maps * int(np.prod(w.size))).reshape(w.maps, *w.size)
+    for number, (filter_, *place) in enumerate(np.ndindex(len(node.kernel), *w.outer)):
+        for channel, *tap in np.ndindex(*node.kernel.shape[1:]):
+            at = [
+                p * s + k * d - b
+                for p, s, k, d, b in zip(place, w.stride, tap, w.dilation, w.before, strict=True)
+            ]
+            if all(0 <= x < size for x, size in zip(at, w.size, strict=True)):
+                map_ = filter_ // (len(node.kernel) // w.groups) * node.kernel.shape[1] + channel
+                weight = int(node.kernel[(filter_, channel, *tap)])
+                found[int(frame[(map_, *at)])].append((number, weight))
+    return found
+
+
+def is_synaptic(node: Any) -> bool:
+    return node.kind in ("Synapses", "SharedSynapses")
+
+
+def _sharedsynapses(node: Any) -> Facts:
+    slots = 1 + node.inputs[0].delay
+    made = Facts(bits=Counter(accumulators=slots * node.output.bits))
+    made.filter_bits = node.kernel[0].size * node.weight_bits
+    made.places = int(np.prod(node.windows.outer))
+    return made
 
 
 def _synapses(node: Any) -> Facts:
@@ -273,18 +311,18 @@ class PlainCount:
         """Neurons of a group: synapses of a gate have two rows a neuron."""
         members = self.groups[group]
         return min(
-            [self.width(n) for n in members if self.network[n].kind != "Synapses"]
+            [self.width(n) for n in members if not is_synaptic(self.network[n])]
             or [self.width(members[-1])]
         )
 
     def crosses(self, node: Any, edge: Any) -> bool:
         """Whether an input comes in messages, rather than from within the neuron."""
-        return node.kind == "Synapses" or waiting(node, edge) > 0 or edge.source == self.entry
+        return is_synaptic(node) or waiting(node, edge) > 0 or edge.source == self.entry
 
     def is_late(self, node: Any, edge: Any) -> bool:
         """Whether a message is wanted in a later pass, one to one: it waits in a buffer."""
         later = self.stage[node.name] > self.stage[edge.source]
-        return bool(self.cores) and later and node.kind != "Synapses"
+        return bool(self.cores) and later and not is_synaptic(node)
 
     @cached_property
     def buffered(self) -> dict[str, list[str]]:
@@ -383,9 +421,10 @@ class PlainCount:
                 spoke += len(channels) > 0
                 for channel in channels:
                     self._count_message(events[source], count, kind, node, edge, int(channel))
-            if node.kind == "Synapses":  # one message a sequence can come out of a pool
+            if is_synaptic(node):  # one message a sequence can come out of a pool
                 pooled = source != self.entry and self.network[source].kind == "Accumulator"
-                count["dense"] += node.weight.size * (1 if pooled else self.steps)
+                wired = sum(map(len, self.wired[node.name].values()))
+                count["dense"] += wired * (1 if pooled else self.steps)
 
     def _count_message(
         self,
@@ -397,9 +436,10 @@ class PlainCount:
         channel: int,
     ) -> None:
         targets = self.targets(node, channel)
-        if node.kind == "Synapses":
+        if is_synaptic(node):
             receiver[kind] += len(targets)
-            receiver[f"effective_{kind}"] += int(np.count_nonzero(node.weight[:, channel]))
+            weights = [weight for _, weight in self.wired[node.name].get(channel, ())]
+            receiver[f"effective_{kind}"] += int(np.count_nonzero(weights))
         elif self.cores and not self.is_late(node, edge):
             receiver[kind] += 1
         if not self.cores or self.is_late(node, edge):
@@ -410,10 +450,16 @@ class PlainCount:
             for hop, _ in way(self._start(edge.source, channel), self.sites[core]):
                 sender[hop] += 1
 
-    def targets(self, node: Any, channel: int) -> range:
+    def targets(self, node: Any, channel: int) -> list[int]:
         """The channels that a message reaches."""
-        everyone = node.kind == "Synapses"
-        return range(node.width) if everyone else range(channel, channel + 1)
+        if is_synaptic(node):
+            return [target for target, _ in self.wired[node.name].get(channel, ())]
+        return [channel]
+
+    @cached_property
+    def wired(self) -> dict[str, dict[int, list[tuple[int, int]]]]:
+        """What each channel that synapses read reaches."""
+        return {node.name: connections(node) for node in self.nodes if is_synaptic(node)}
 
     def _start(self, source: str, channel: int) -> Site:
         return Site(0, 0, 0) if source == self.entry else self.sites[self.homes[source, channel]]
@@ -436,12 +482,16 @@ class PlainCount:
         own = [node for node in self.nodes if node.name in members]
         somas = [node.name for node in own if node.kind == "LifSoma"]
         spikes = [np.count_nonzero(self.trace[soma], axis=(0, 1)) for soma in somas]
-        weights = [node.weight for node in own if node.kind == "Synapses"]
-        zeros = sum(int(np.sum(weight == 0)) for weight in weights)
-        synapses = sum(weight.size for weight in weights)
+        weights = [
+            weight
+            for node in own
+            for reached in self.wired.get(node.name, {}).values()
+            for _, weight in reached
+        ]
+        zeros, synapses = weights.count(0), len(weights)
         events = self._events_of(members)
         steps = self.sequences * self.steps
-        senders = [n for n in members if any(r.kind == "Synapses" for r in self.readers(n))]
+        senders = [n for n in members if any(is_synaptic(r) for r in self.readers(n))]
         return {
             "name": name,
             "nodes": members,
@@ -485,7 +535,13 @@ class PlainCount:
         bits = Counter(self.facts[node.name].shared_bits)
         for _ in range(node.width):
             bits.update(self.facts[node.name].bits)
+        bits.update(self._filters_of(node.name, range(node.width)))
         return bits
+
+    def _filters_of(self, name: str, channels: Iterable[int]) -> dict[str, int]:
+        """Bits of the filters, each once, that some channels of a node have."""
+        facts = self.facts[name]
+        return {"weights": facts.filter_bits * len({c // facts.places for c in channels})}
 
     def _priced(self, events: dict[str, float]) -> dict[str, float]:
         joules = dict.fromkeys(BOUNDS, 0.0)
@@ -509,6 +565,12 @@ class PlainCount:
                     bits.update(facts.shared_bits)
                     for kind, each in facts.bits.items():
                         bits[kind] += each * times
+                    held = [
+                        channel
+                        for channel in range(self.width(name))
+                        if part["start"] <= channel % self.channels(group) < part["stop"]
+                    ]
+                    bits.update(self._filters_of(name, held))
             sizes.append({"neurons": neurons, "memory_bytes": in_bytes(bits)})
         return sizes
 
@@ -664,7 +726,7 @@ class PlainCount:
         spiking = [
             node.name
             for node in self.nodes
-            if node.kind == "Synapses" and self.network[node.inputs[0].source].kind == "LifSoma"
+            if is_synaptic(node) and self.network[node.inputs[0].source].kind == "LifSoma"
         ]
         ann = sum(int(self.events[name]["dense"]) for name in spiking)
         snn = sum(int(self.events[name]["acs"]) for name in spiking)

@@ -42,6 +42,7 @@ from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
 from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.quantized_ssm import QuantizedSsm
+from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.synapses import Synapses
@@ -129,6 +130,7 @@ def test_random_nodes_reach_their_limits(kind: type[Node]) -> None:
         Input,
         LayerSign,
         LevelSoma,
+        SharedSynapses,
         SignSoma,
         Silence,
         Synapses,

@@ -107,6 +107,17 @@ def test_any_network_is_placed_within_limits(
     assert again.cores == placement.cores
 
 
+@pytest.mark.parametrize("memory", [130, 200, 350, 900])
+@pytest.mark.parametrize("objective", ["cores", "time"])
+def test_shared_weights_are_placed_within_limits(objective: Objective, memory: int) -> None:
+    """However a filter's places are cut up, each core holds the filters that it needs."""
+    network = lowered.convolutional()
+    profile = load_profile("loihi2").with_overrides({"limits.memory_per_core_bytes": memory})
+    placement = place_network(network, profile, objective=objective)
+    assert_sound(network, placement, profile)
+    assert len(placement.cores) >= 700 // memory
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 @pytest.mark.parametrize("objective", ["cores", "time"])

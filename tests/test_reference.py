@@ -27,6 +27,7 @@ from networks import (
     random_bank,
     run_reference,
 )
+from shared_makers import shared_sums
 
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import ENGINES, get_engine
@@ -58,6 +59,7 @@ from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.self_gate import SelfGate
+from snn_deploy.nodes.shared_synapses import QuantizedConvolution, SharedSynapses
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
@@ -156,6 +158,17 @@ def linear(node: QuantizedLinear, x: Sequence, valid: int, clip: Clip) -> Sequen
     return [
         [clip(rescaled(total, node.rescale, i), node.output.bits) for i, total in enumerate(sums)]
         for sums in (dot(node.weight, step) for step in x)
+    ]
+
+
+def shared(node: SharedSynapses, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return [shared_sums(node, step) for step in x]
+
+
+def convolution(node: QuantizedConvolution, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return [
+        [clip(rescaled(total, node.rescale, i), node.output.bits) for i, total in enumerate(sums)]
+        for sums in (shared_sums(node, step) for step in x)
     ]
 
 
@@ -489,6 +502,8 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     Window: window,
     Synapses: synapses,
     QuantizedLinear: linear,
+    SharedSynapses: shared,
+    QuantizedConvolution: convolution,
     Requantize: relay,
     Dendrite: dendrite,
     QuantizedSsm: ssm,

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from host_rules import HOST
 from networks import INTEGER_KINDS, MAKERS, around, float_inputs, float_network
+from shared_makers import SHARED_RULES
 from soma_rules import SOMA_RULES
 
 from snn_deploy.errors import NetworkError
@@ -23,7 +24,7 @@ from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.verifier import verify_network
-from snn_deploy.nodes import base, rules
+from snn_deploy.nodes import base, rules, weighted
 from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.pooling import RunningSum
@@ -679,6 +680,7 @@ RULES = {
     **{f"dendrites: {name}": rule for name, rule in DENDRITES.items()},
     **{f"somas and gates: {name}": rule for name, rule in SOMAS_AND_GATES.items()},
     **SOMA_RULES,
+    **SHARED_RULES,
     **{f"pools: {name}": rule for name, rule in POOLS.items()},
     **{f"host: {name}": rule for name, rule in HOST.items()},
     **{f"norms: {name}": rule for name, rule in NORMS.items()},
@@ -698,7 +700,7 @@ def requirements() -> dict[tuple[Path, int], str]:
     """Give every place that requires something, by file and each of its lines."""
     places: dict[tuple[Path, int], str] = {}
     kinds = {inspect.getmodule(kind) for kind in legal_kinds("integer").values()}
-    for module in (verifier, rules, base, *kinds):
+    for module in (verifier, rules, base, weighted, *kinds):
         for function in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(function, ast.FunctionDef) and not _requires(function.name):
                 for call in ast.walk(function):

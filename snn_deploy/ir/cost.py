@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from snn_deploy.ir.program import OPERATIONS, Program, Value
 
-__all__ = ["SUM_SLOTS", "UNIT_WEIGHT_BITS", "Memory", "NodeCost", "program_cost"]
+__all__ = ["SUM_SLOTS", "UNIT_WEIGHT_BITS", "Memory", "NodeCost", "Runs", "program_cost"]
 
 SUM_SLOTS = 2  # an accumulator fills for the next step while this step's is read
 UNIT_WEIGHT_BITS = 8  # a synapse that only passes its message on
@@ -63,6 +63,42 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Runs:
+    """Memory that a core keeps once for each run of a process's channels of which it holds any.
+
+    Parameters
+    ----------
+    memory
+        Bits a run.
+    channels
+        How long a run is.
+    times
+        How many channels of the process there are for each that its cost is for: i, i + H, ….
+    """
+
+    memory: Memory = field(default_factory=Memory)
+    channels: int = 1
+    times: int = 1
+
+    def held(self, all_channels: int, start: int = 0, stop: int | None = None) -> Memory:
+        """Give what a core keeps that holds channels ``start`` … ``stop - 1`` of all."""
+        stop = all_channels if stop is None else stop
+        held = {
+            run
+            for first in range(start, self.times * all_channels, all_channels)
+            for run in range(
+                first // self.channels, (first + stop - start - 1) // self.channels + 1
+            )
+        }
+        return self.memory * (len(held) if self.memory.bits else 0)
+
+    def most_held(self, all_channels: int, count: int) -> Memory:
+        """Give the most that a core can keep that holds ``count`` neighbouring channels."""
+        touched = self.times * ((count + self.channels - 2) // self.channels + 1)
+        return self.memory * min(touched, -(-self.times * all_channels // self.channels))
+
+
+@dataclass(frozen=True)
 class NodeCost:
     """Cost of one process.
 
@@ -76,7 +112,7 @@ class NodeCost:
     compartments
         Real compartments a channel: 2 for a complex mode.
     synapses, nonzero_synapses
-        Synapses a channel; and how many of the whole process are not zero.
+        Connections of the whole process; and how many of them have a weight that is not zero.
     operations
         Instructions of the neuron's program in a channel and step, as ``ir/program.py`` counts
         them.
@@ -86,6 +122,8 @@ class NodeCost:
         Messages within the process, a channel and step, and the synaptic operations they cause.
     memory, shared
         Bits a channel; bits a core that holds at least one channel.
+    runs
+        What neighbouring channels share.
     """
 
     channels: int
@@ -99,11 +137,12 @@ class NodeCost:
     own_synops: int = 0
     memory: Memory = field(default_factory=Memory)
     shared: Memory = field(default_factory=Memory)
+    runs: Runs = field(default_factory=Runs)
 
     @property
     def total(self) -> Memory:
         """Bits of all channels, the shared ones once."""
-        return self.memory * self.channels + self.shared
+        return self.memory * self.channels + self.shared + self.runs.held(self.channels)
 
     def within_a_neuron(self, compartments: int) -> NodeCost:
         """Give the same as a part of the neuron that it feeds."""

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import NetworkError
+from snn_deploy.ir.windows import Windows
 
 __all__ = [
     "OPERATIONS",
@@ -31,6 +32,7 @@ __all__ = [
     "Word",
     "bit_length",
     "clip",
+    "convolution",
     "decay_towards_zero",
     "floor_shift",
     "largest_channel",
@@ -97,6 +99,7 @@ OPERATIONS: dict[str, Operation] = {
     "sum_channels": Operation("Σ over the layer's channels", ()),
     "largest_channel": Operation("max over the layer's channels", ()),
     "weighted_sum": Operation("weight · a", ()),
+    "convolution": Operation("Σ kernel · a, at every place on a frame", ()),
 }
 """The operations; ``rs``, ``ss``, ``ms``, ``trunc`` and ``sat`` are those of ``fixedpoint.py``."""
 
@@ -264,6 +267,11 @@ def largest_channel(x: Value) -> Value:
 def weighted_sum(weight: Value, x: Value) -> Value:
     """Give ``weight · x``, weight (out, in)."""
     return _apply("weighted_sum", weight, x, modes=None)
+
+
+def convolution(kernel: Value, x: Value, windows: Windows) -> Value:
+    """Give ``windows.weigh(kernel, x)``, kernel (filters, maps of a group, …)."""
+    return _apply("convolution", kernel, x, content=windows, modes=None)
 
 
 _RANDOM_BITS = 24

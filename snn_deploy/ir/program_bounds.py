@@ -21,8 +21,16 @@ from snn_deploy.ir.invariants import (
     leaving_words,
 )
 from snn_deploy.ir.program import Program, Value
+from snn_deploy.ir.windows import Windows
 
-__all__ = ["Interval", "ProgramBounds", "bound_program", "bound_values", "weighted_sum_interval"]
+__all__ = [
+    "Interval",
+    "ProgramBounds",
+    "bound_program",
+    "bound_values",
+    "convolution_interval",
+    "weighted_sum_interval",
+]
 
 Real = npt.NDArray[np.float64]
 
@@ -238,10 +246,28 @@ def _weighted_sum(value: Value, weight: Interval, x: Interval) -> Interval:
     return weighted_sum_interval(weight.low, x)
 
 
+def _convolution(value: Value, kernel: Interval, x: Interval) -> Interval:
+    return convolution_interval(value.content, kernel.low, x)
+
+
 def weighted_sum_interval(weight: npt.NDArray[Any], x: Interval) -> Interval:
     """Bound ``weight · x``, weight (out, in): the worst takes weights of one sign for spikes."""
+    return _sum_interval(np.matmul, weight, x)
+
+
+def convolution_interval(windows: Windows, kernel: npt.NDArray[Any], x: Interval) -> Interval:
+    """Bound ``windows.weigh(kernel, x)`` likewise."""
+    return _sum_interval(windows.weigh, kernel, x)
+
+
+def _sum_interval(
+    weigh: Callable[[Real, Real], Real], weight: npt.NDArray[Any], x: Interval
+) -> Interval:
     excites, inhibits = np.maximum(weight.astype(float), 0.0), np.minimum(weight.astype(float), 0.0)
-    return Interval(excites @ x.low + inhibits @ x.high, excites @ x.high + inhibits @ x.low)
+    return Interval(
+        weigh(excites, x.low) + weigh(inhibits, x.high),
+        weigh(excites, x.high) + weigh(inhibits, x.low),
+    )
 
 
 def _silent_or(value: Value, condition: Interval, x: Interval) -> Interval:
@@ -277,4 +303,5 @@ _RULES: dict[str, Callable[..., Interval]] = {
     "largest_channel": lambda v, a: Interval(*(e.max(keepdims=True) for e in (a.low, a.high))),
     "sum_channels": lambda v, a: Interval(*(e.sum(keepdims=True) for e in (a.low, a.high))),
     "weighted_sum": _weighted_sum,
+    "convolution": _convolution,
 }

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.program import Program, Value
+from snn_deploy.ir.windows import Windows
 
 __all__ = ["Clock", "ProgramStep", "first_words", "run_program"]
 
@@ -133,6 +134,8 @@ def _constant(value: Value) -> Any:
 def _extra(value: Value) -> tuple[Any, ...]:
     if value.operation == "per_mode":
         return (value.modes,)
+    if value.operation == "convolution":
+        return (value.content,)
     return value.content if value.operation == "clip" else ()
 
 
@@ -142,6 +145,10 @@ def _aligned(value: Value, arguments: list[Any]) -> list[Any]:
         return arguments
     pairs = zip(value.arguments, arguments, strict=True)
     return [a if v.modes is not None or np.ndim(a) == 0 else a[..., None] for v, a in pairs]
+
+
+def _convolution(kernel: IntArray, x: IntArray, windows: Windows) -> IntArray:
+    return windows.weigh(kernel, x, fp.dot)
 
 
 def _weighted_sum(weight: IntArray, x: IntArray) -> IntArray:
@@ -182,6 +189,7 @@ _FUNCTIONS: dict[str, Callable[..., IntArray]] = {
     "largest_channel": lambda x: np.asarray(x.max(axis=-1, keepdims=True)),
     "sum_channels": lambda x: np.asarray(x.sum(axis=-1, keepdims=True)),
     "weighted_sum": _weighted_sum,
+    "convolution": _convolution,
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.mesh import HOST_SITE, Site
 from snn_deploy.mapping.placement import Placement
-from snn_deploy.mapping.populations import Path
+from snn_deploy.mapping.populations import IntArray, Path
 from snn_deploy.mapping.profile import Profile
 from snn_deploy.mapping.stages import buffered_signals, stages_of
 
@@ -30,7 +30,8 @@ class Flow:
     first, last
         Channels ``first`` … ``last - 1`` of the source take this way.
     rows
-        Synaptic operations that each message causes on the core.
+        Synaptic operations that messages cause on the core, of each channel ``first`` … ``last -
+        1``; at least one of them some. A channel that causes none does not speak to the core.
     stage
         In which stage of a sequence, see ``stages.py``.
     """
@@ -42,7 +43,7 @@ class Flow:
     target_core: int
     first: int
     last: int
-    rows: int
+    rows: IntArray
     stage: int
 
 
@@ -57,13 +58,13 @@ def find_flows(network: Network, placement: Placement, profile: Profile) -> Iter
                 continue
             starts = _starts(placement, profile, homes.get(path.source), path)
             for target_core, end, target in ends:
+                reached = path.fan_out(target.start, target.stop)
                 for source_core, start, part in starts:
                     first, last = part
                     if path.one_to_one:
                         first, last = max(first, target.start), min(last, target.stop)
-                    if first >= last:
+                    if not reached[first:last].any():
                         continue
-                    share = target.channels / population.channels
                     yield Flow(
                         path=path,
                         start=start,
@@ -72,7 +73,7 @@ def find_flows(network: Network, placement: Placement, profile: Profile) -> Iter
                         target_core=target_core,
                         first=first,
                         last=last,
-                        rows=1 if path.one_to_one else round(path.fan_out * share),
+                        rows=reached[first:last],
                         stage=stages[path.target],
                     )
 

@@ -64,9 +64,10 @@ def host_work(network: Network) -> tuple[HostWork, ...]:
 
 
 def _encoding_work(node: Any) -> HostWork:
-    weights = node.weight.size if node.synaptic else 0
+    weights = node.stored_weights.size if node.synaptic else 0
+    macs = int(node.fan_out(0, node.width).sum()) if node.synaptic else 0
     size = sum(array.nbytes for array in _arrays(node))
-    return HostWork(node.name, node.kind, node.does, size, parameters=weights, macs=weights)
+    return HostWork(node.name, node.kind, node.does, size, parameters=weights, macs=macs)
 
 
 def _head_work(network: Network, node: Any) -> HostWork:

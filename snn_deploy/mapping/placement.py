@@ -144,7 +144,8 @@ def choose_lowering(network: Network, profile: Profile) -> Lowering:
 
 
 def _load(populations: dict[str, Population], group: tuple[Slice, ...]) -> Load:
-    return sum((populations[s.population].load(s.channels) for s in group), Load())
+    loads = (populations[s.population].load(s.channels, s.start) for s in group)
+    return sum(loads, Load())
 
 
 def _pack(populations: tuple[Population, ...], profile: Profile) -> list[tuple[Slice, ...]]:
@@ -154,27 +155,26 @@ def _pack(populations: tuple[Population, ...], profile: Profile) -> list[tuple[S
     load = Load()
     for population in populations:
         start = 0
-        most = channels_per_core(population, profile)
+        channels_per_core(population, profile)  # says why not even one fits
         while start < population.channels:
-            left = min(population.channels - start, most)
-            taken = _most_that_fit(population, left, load, profile)
+            taken = _most_that_fit(population, start, load, profile)
             if not taken:
                 groups.append(tuple(current))
                 _require_few(len(groups), profile)
                 current, load = [], Load()
                 continue
             current.append(Slice(population.name, start, start + taken))
-            load += population.load(taken)
+            load += population.load(taken, start)
             start += taken
     return [*groups, tuple(current)] if current else groups
 
 
-def _most_that_fit(population: Population, most: int, load: Load, profile: Profile) -> int:
-    """How many channels, up to ``most``, fit beside ``load``."""
-    low, high = 0, most
+def _most_that_fit(population: Population, start: int, load: Load, profile: Profile) -> int:
+    """How many channels from ``start`` on fit beside ``load``."""
+    low, high = 0, population.channels - start
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(load + population.load(middle), profile):
+        if fits(load + population.load(middle, start), profile):
             low = middle
         else:
             high = middle - 1

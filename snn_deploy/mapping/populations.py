@@ -14,6 +14,8 @@ from functools import cached_property
 from typing import Any
 
 import networkx as nx
+import numpy as np
+import numpy.typing as npt
 
 from snn_deploy.errors import NetworkError, TargetError
 from snn_deploy.ir.formats import SPIKE
@@ -35,6 +37,9 @@ __all__ = [
 ]
 
 
+IntArray = npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Path:
     """Messages from one process to one population.
@@ -47,10 +52,11 @@ class Path:
         Name of the receiving process: synapses, or the process itself for a one-to-one path.
     channels
         How many channels the source has.
-    fan_out
-        Synaptic operations that one message causes, over the whole population.
-    one_to_one
-        Whether channel i speaks to channel i alone, rather than to all.
+    synapses
+        The node that says on which of its channels a message works; None on a one-to-one path:
+        channel i speaks to channel i alone.
+    receivers
+        How many channels the population has.
     graded
         Whether messages carry a number.
     """
@@ -58,9 +64,35 @@ class Path:
     source: str
     target: str
     channels: int
-    fan_out: int
-    one_to_one: bool
+    synapses: Any
+    receivers: int
     graded: bool
+
+    @property
+    def one_to_one(self) -> bool:
+        """Whether channel i speaks to channel i alone."""
+        return self.synapses is None
+
+    @property
+    def wired_alike(self) -> bool:
+        """Whether every message reaches every channel."""
+        return self.synapses is not None and self.synapses.wired_alike
+
+    def fan_out(self, start: int, stop: int) -> IntArray:
+        """Count the synaptic operations that a message causes on the population's channels
+        ``start`` … ``stop - 1``, for messages of each channel of the source, (channels,).
+        """
+        if self.synapses is None:
+            at = np.arange(self.channels)
+            return ((start <= at) & (at < stop)).astype(np.int64)
+        parts = range(0, self.synapses.width, self.receivers)
+        reached = [self.synapses.fan_out(p + start, p + stop) for p in parts]
+        return np.asarray(np.sum(reached, axis=0))
+
+    @cached_property
+    def total_fan_out(self) -> IntArray:
+        """The same over the whole population, (channels,)."""
+        return self.fan_out(0, self.receivers)
 
 
 @dataclass(frozen=True)
@@ -98,12 +130,21 @@ class Population:
     costs: dict[str, NodeCost]
     paths: tuple[Path, ...]
 
-    def load(self, channels: int) -> Load:
-        """What ``channels`` of its channels ask of one core."""
+    def load(self, channels: int, start: int | None = None) -> Load:
+        """What ``channels`` of its channels ask of one core, from channel ``start`` on; None: from
+        where they ask for most.
+        """
         if not channels:
             return Load()
         neurons, memory, shared = self._load_of_one
-        return Load(channels * neurons, memory * channels + shared)
+        runs = [cost.runs for cost in self.costs.values() if cost.runs.memory.bits]
+        kept = (
+            run.most_held(self.channels, channels)
+            if start is None
+            else run.held(self.channels, start, start + channels)
+            for run in runs
+        )
+        return Load(channels * neurons, sum(kept, memory * channels + shared))
 
     @cached_property
     def _load_of_one(self) -> tuple[int, Memory, Memory]:
@@ -152,7 +193,7 @@ def _population(network: Network, names: list[str], lowering: Lowering) -> Popul
         channels=channels,
         nodes=tuple(names),
         costs=costs,
-        paths=tuple(_paths(network, processes)),
+        paths=tuple(_paths(network, processes, channels)),
     )
 
 
@@ -166,34 +207,31 @@ def _per_channel(cost: NodeCost, channels: int) -> NodeCost:
         channels=channels,
         neurons=cost.neurons * times,
         compartments=cost.compartments * times,
-        synapses=cost.synapses * times,
         operations=cost.operations * times,
         macs=cost.macs * times,
         own_messages=cost.own_messages * times,
         own_synops=cost.own_synops * times,
         memory=cost.memory * times,
+        runs=replace(cost.runs, times=times),
     )
 
 
-def _paths(network: Network, processes: Iterable[Any]) -> Iterable[Path]:
+def _paths(network: Network, processes: Iterable[Any], channels: int) -> Iterable[Path]:
     for node in processes:
         for edge, source in zip(node.inputs, network.sources(node), strict=True):
-            graded = getattr(source, "output", None) != SPIKE
-            if node.synaptic:
+            if node.synaptic or path_delay(node, edge) > 0 or source.is_input:
                 yield Path(
-                    edge.source,
-                    node.name,
-                    source.width,
-                    node.width,
-                    one_to_one=False,
-                    graded=graded,
+                    source=edge.source,
+                    target=node.name,
+                    channels=source.width,
+                    synapses=node if node.synaptic else None,
+                    receivers=channels,
+                    graded=getattr(source, "output", None) != SPIKE,
                 )
-            elif path_delay(node, edge) > 0 or source.is_input:
-                yield Path(edge.source, node.name, source.width, 1, one_to_one=True, graded=graded)
 
 
 def channels_per_core(population: Population, profile: Profile) -> int:
-    """How many of a population's channels fit into one empty core.
+    """How many of a population's channels fit into one empty core, whichever they are.
 
     Raises
     ------

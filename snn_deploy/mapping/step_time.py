@@ -17,7 +17,7 @@ def step_time(population: Population, profile: Profile) -> float:
     synapses = 0.0
     for path in population.paths:
         cost = profile.time.mac_ns if path.graded else profile.time.ac_ns
-        each = path.fan_out * (1.0 if path.one_to_one else path.channels / population.channels)
+        each = float(path.total_fan_out.sum()) / population.channels
         synapses += each * expected_rate(path) * (cost.typical if cost else 1.0)
     # a dendrite's own messages, where its modes are neurons
     mac = profile.time.mac_ns

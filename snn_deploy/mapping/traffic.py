@@ -55,7 +55,7 @@ def expected_traffic(
             starts = places.get(homes.get(path.source, ""), [])
             for end, target in places[population.name]:
                 if not starts:
-                    from_host[end] += rate * (target.channels if path.one_to_one else path.channels)
+                    from_host[end] += rate * len(_speaking(path, target))
                 for start, source in starts:
                     between[start, end] += rate * _sent(path, source, target)
     return between, from_host
@@ -73,8 +73,7 @@ def count_axons(
         for part in group:
             senders.setdefault(part.population, []).append((index, part))
             for path in by_name[part.population].paths:
-                reaching = range(part.start, part.stop) if path.one_to_one else range(path.channels)
-                arriving[index].setdefault(path.source, set()).update(reaching)
+                arriving[index].setdefault(path.source, set()).update(_speaking(path, part))
     leaving = [0] * len(groups)
     for ends in arriving:
         for source, channels in ends.items():
@@ -85,8 +84,21 @@ def count_axons(
     ]
 
 
+def _speaking(path: Path, target: Slice) -> Sequence[int]:
+    """Name the channels of a path's source that speak to ``target``."""
+    if path.one_to_one:
+        return range(target.start, target.stop)
+    if path.wired_alike:
+        return range(path.channels)
+    speaking: Sequence[int] = np.flatnonzero(path.fan_out(target.start, target.stop)).tolist()
+    return speaking
+
+
 def _sent(path: Path, source: Slice, target: Slice) -> int:
     """How many channels of ``source`` speak to ``target``."""
-    if not path.one_to_one:
+    if path.wired_alike:
         return source.channels
-    return max(0, min(source.stop, target.stop) - max(source.start, target.start))
+    if path.one_to_one:
+        return max(0, min(source.stop, target.stop) - max(source.start, target.start))
+    reached = path.fan_out(target.start, target.stop)[source.start : source.stop]
+    return int(np.count_nonzero(reached))

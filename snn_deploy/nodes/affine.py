@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.float_node import FloatNode, Signal
-from snn_deploy.nodes.rules import MAX_SHIFT
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -64,20 +62,10 @@ class Affine(FloatNode):
         )
 
     def _fitting(self, builder: Builder, source: Format) -> Format:
-        """Give the output's format, no finer than offset and gain allow in each channel.
-
-        Where a batch-norm's variance was next to nothing, gain and offset are huge and cancel; and
-        a spike, whose unit is 1, needs a gain as large as the output's format is fine.
+        """Give the output's format, no finer than offset and gain allow in each channel: where a
+        batch-norm's variance was next to nothing, they are huge and cancel.
         """
-        output, config = builder.formats[self.name], builder.config.at(self.name)
-        offset = np.maximum(np.abs(self.shift), 2.0**-MAX_SHIFT)
-        gain = np.maximum(np.abs(self.scale), 2.0**-MAX_SHIFT)
-        gain = gain * 2.0 ** -source.exponents(self.width)
-        room = np.minimum(
-            (fp.limit_of(config.sum_bits) - 1) / offset, fp.limit_of(config.gain_bits) / gain
-        )
-        finest = np.floor(np.log2(room)).astype(np.int64)
-        exponents = np.minimum(output.exponents(self.width), finest)
-        if isinstance(output.exponent, int):
-            return Format(output.bits, int(exponents.min()))
-        return Format(output.bits, tuple(int(e) for e in exponents))
+        from snn_deploy.quantize.formats import fitting
+
+        gain = self.scale * 2.0 ** -source.exponents(self.width)
+        return fitting(builder.formats[self.name], gain, self.shift, builder.config.at(self.name))

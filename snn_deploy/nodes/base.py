@@ -29,7 +29,7 @@ from snn_deploy.nodes.rules import (
 if TYPE_CHECKING:
     from snn_deploy.ir.network import Network
     from snn_deploy.nodes.lif import LifRegisters
-    from snn_deploy.nodes.synapses import QuantizedLinear
+    from snn_deploy.nodes.weighted import RescaledSums
 
 __all__ = ["Int8", "Int32", "IntegerNode", "Place", "Rescale", "check_rescale", "rescaled"]
 
@@ -172,7 +172,7 @@ class IntegerNode(Node):
         """Give what it and its reader become, by name, where synapses leave a neuron of it."""
         return {}
 
-    def behind(self, linear: QuantizedLinear) -> Node | None:
+    def behind(self, linear: RescaledSums) -> Node | None:
         """Give the neuron that it is behind a linear layer's synapses, whose sums it rescales
         itself; None: it leaves that to another.
         """

@@ -15,6 +15,7 @@ from snn_deploy.ir.node import Node
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
     from snn_deploy.ir.answer import Answer
+    from snn_deploy.ir.windows import Windows
     from snn_deploy.quantize.builder import Builder
 
 __all__ = ["Channelwise", "FloatNode", "Signal", "Step", "no_integer_form"]
@@ -75,6 +76,11 @@ class FloatNode(Node):
     @property
     def unfolded(self) -> Signal | None:
         """A threshold (width,) that can be folded into what it reads; None: there is none."""
+        return None
+
+    @property
+    def frame(self) -> Windows | None:
+        """The windows whose places share its weights, if it reads frames; None: it does not."""
         return None
 
     @property

@@ -38,7 +38,7 @@ from snn_deploy.nodes.rules import (
 )
 
 if TYPE_CHECKING:
-    from snn_deploy.nodes.synapses import QuantizedLinear
+    from snn_deploy.nodes.weighted import RescaledSums
 
 __all__ = ["Gate", "QuantizedGlu", "SigmoidGate", "check_table"]
 
@@ -106,7 +106,7 @@ class QuantizedGlu(IntegerNode):
         value, gate = t.input(part=(0, self.width)), t.input(part=(self.width, 2 * self.width))
         return saturate(self.sigmoid.step(t, value, gate), self.output.bits, "output")
 
-    def behind(self, linear: QuantizedLinear) -> Gate:
+    def behind(self, linear: RescaledSums) -> Gate:
         return Gate(
             name=self.name,
             inputs=(Edge(f"{linear.name}.synapses"),),

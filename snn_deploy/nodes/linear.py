@@ -49,9 +49,7 @@ class Linear(FloatNode):
         return np.asarray(np.maximum(np.abs(high), np.abs(low)))
 
     def quantize(self, builder: Builder) -> None:
-        from snn_deploy.quantize.linear import add_linear
+        from snn_deploy.quantize.linear import add_linear, output_format
 
-        consumers = builder.network.consumers(self.name)
-        asked = [ask for c in consumers if (ask := getattr(c, "input_format", None)) is not None]
-        output = asked[0](builder, self) if asked else builder.formats[self.name]
+        output = output_format(builder, self)
         add_linear(builder, self.name, self.inputs[0].source, self.weight, self.bias, output)

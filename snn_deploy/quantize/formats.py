@@ -8,15 +8,26 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.rules import MAX_SHIFT
 from snn_deploy.quantize.comparisons import levels_of
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
 
-__all__ = ["choose_exponent", "highest_level", "no_finer", "plan_formats", "warn_of_outlier"]
+__all__ = [
+    "choose_exponent",
+    "fitting",
+    "highest_level",
+    "no_finer",
+    "plan_formats",
+    "warn_of_outlier",
+]
+
+Real = npt.NDArray[np.float64]
 
 QUIETEST = 2.0**-64  # a signal below this is silence: its exponent would fit no shift
 OUTLIER = 100.0  # times the median drive, from which a neuron is warned of
@@ -56,6 +67,8 @@ def plan_formats(network: Network, ranges: Ranges, config: QuantizationConfig) -
         added = [residual.name, *_layer_outputs(network, residual)]
         widest = np.max([largest[name] for name in added], axis=0)
         largest.update(dict.fromkeys(added, widest))
+    for reader in network:
+        largest.update(_same_in_a_map(network, reader, largest))
     formats = {
         name: _format(magnitude, _bits_of(network[name], config.at(name)))
         for name, magnitude in largest.items()
@@ -67,6 +80,22 @@ def no_finer(form: Format, finest: npt.NDArray[np.int64]) -> Format:
     """Give a format whose exponents, one a channel, are at most ``finest`` (width,)."""
     exponents = np.minimum(form.exponents(len(finest)), finest)
     return Format(form.bits, tuple(int(e) for e in exponents))
+
+
+def fitting(form: Format, gain: Real, offset: Real, config: QuantizationConfig) -> Format:
+    """Give a format no finer than a gain a unit and an offset (width,), in numbers, allow.
+
+    A spike, whose unit is 1, needs a gain as large as the output's format is fine.
+    """
+    offset = np.maximum(np.abs(offset), 2.0**-MAX_SHIFT)
+    gain = np.maximum(np.abs(gain), 2.0**-MAX_SHIFT)
+    room = np.minimum(
+        (fp.limit_of(config.sum_bits) - 1) / offset, fp.limit_of(config.gain_bits) / gain
+    )
+    finest = np.floor(np.log2(room)).astype(np.int64)
+    if isinstance(form.exponent, int):
+        return Format(form.bits, min(form.exponent, int(finest.min())))
+    return no_finer(form, finest)
 
 
 def highest_level(network: Network, name: str) -> npt.NDArray[np.float64] | float:
@@ -120,6 +149,21 @@ def _drives(
             form = Format(bits, min(exponent, bits - 2))
             formats.update(dict.fromkeys(parts, form))
     return formats
+
+
+def _same_in_a_map(
+    network: Network, reader: Node, largest: Mapping[str, npt.NDArray[np.float64]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Give the places of each map that a node reads one range, if they share its weights."""
+    windows = reader.frame  # type: ignore[attr-defined]  # float stage
+    if windows is None:
+        return {}
+    maps = {
+        source.name: largest[source.name].reshape(windows.maps, -1)
+        for source in network.sources(reader)
+        if source.name in largest
+    }
+    return {name: np.repeat(x.max(axis=1), x.shape[1]) for name, x in maps.items()}
 
 
 def _layer_outputs(network: Network, residual: Node) -> list[str]:

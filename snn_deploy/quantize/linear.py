@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import SPIKE, Edge, Format
-from snn_deploy.nodes.base import Int8, Rescale
+from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.synapses import QuantizedLinear
 from snn_deploy.quantize.builder import Builder
 
-__all__ = ["add_linear", "excess_bits", "narrowed"]
+__all__ = ["add_linear", "excess_bits", "narrowed", "output_format", "without_overflow"]
 
 Real = npt.NDArray[np.float64]
+Weigh = Callable[[Real], Real]
+"""Weighs numbers (in,) with the weights' magnitudes: (out,)."""
 
 
 def add_linear(
@@ -32,7 +37,8 @@ def add_linear(
     mean = rounded.weight @ builder.mean(source, weight.shape[1])
     if name in builder.ranges.comparisons:
         mean = np.zeros(len(weight))  # what is compared is exact at rest, not on average
-    source, narrowed = _narrow(builder, name, source, rounded.weight)
+    magnitude = np.abs(rounded.weight.astype(np.float64))
+    source, narrowed = without_overflow(builder, name, source, lambda x: magnitude @ x)
     gain = rounded.scale * 2.0 ** (output.exponents(len(weight)) + narrowed)
     bias = bias + rounded.bias_change
     builder.add(
@@ -48,16 +54,26 @@ def add_linear(
     )
 
 
-def _narrow(builder: Builder, name: str, source: str, weight: Int8) -> tuple[str, int]:
-    """Drop low bits of graded messages whose weighted sum could overflow an accumulator."""
+def output_format(builder: Builder, node: FloatNode) -> Format:
+    """Give the format of what a node with weights sends: that for which its reader asks."""
+    consumers = builder.network.consumers(node.name)
+    asked = [ask for c in consumers if (ask := getattr(c, "input_format", None)) is not None]
+    form: Format = asked[0](builder, node) if asked else builder.formats[node.name]
+    return form
+
+
+def without_overflow(builder: Builder, name: str, source: str, weigh: Weigh) -> tuple[str, int]:
+    """Drop low bits of graded messages whose weighted sum could overflow an accumulator; say what
+    to read, and how many were dropped.
+    """
     if builder.outputs[source] == SPIKE:
         return source, 0
-    excess = excess_bits(builder, name, source, weight)
+    excess = excess_bits(builder, name, source, weigh)
     if excess <= 0:
         return source, 0
     narrow = narrowed(builder, name, source, excess)
     wide = builder.outputs[source]
-    width = weight.shape[1]
+    width = len(builder.bounds[source])
     exponent = tuple(int(e) for e in wide.exponents(width) - excess)
     rescale = Rescale(
         mantissa=np.ones(width, np.int32),
@@ -77,12 +93,12 @@ def _narrow(builder: Builder, name: str, source: str, weight: Int8) -> tuple[str
     return f"{name}.narrow", excess
 
 
-def excess_bits(builder: Builder, name: str, source: str, weight: Int8) -> int:
+def excess_bits(builder: Builder, name: str, source: str, weigh: Weigh) -> int:
     """Tell by how many bits the worst weighted sum of ``source`` exceeds the accumulators."""
-    magnitude = np.abs(weight.astype(np.float64))
-    worst = np.maximum(magnitude @ builder.bounds[source], 1.0)
+    largest = builder.bounds[source]
+    worst = np.maximum(weigh(largest), 1.0)
     # dropping bits rounds each message by up to half a unit
-    room = fp.limit_of(builder.config.at(name).sum_bits) - magnitude.sum(axis=1) / 2
+    room = fp.limit_of(builder.config.at(name).sum_bits) - weigh(np.ones_like(largest)) / 2
     excess = np.ceil(np.log2(worst / np.maximum(room, 0.5)))
     return int(excess.max())
 

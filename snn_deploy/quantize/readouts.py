@@ -66,8 +66,8 @@ def _finest_pool(builder: Builder, name: str, source: str) -> int:
 def _finest_weighted_pool(builder: Builder, node: Readout | CumulativeReadout) -> int:
     """The same, as far as the weighted sum that follows leaves room."""
     source = node.inputs[0].source
-    weight = builder.rounded(node.name, node.weight, source).weight
-    room = -excess_bits(builder, node.name, source, weight) - 1
+    weight = np.abs(builder.rounded(node.name, node.weight, source).weight.astype(np.float64))
+    room = -excess_bits(builder, node.name, source, lambda x: weight @ x) - 1
     return min(room, _finest_pool(builder, node.name, source))
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import LIF_OPERATIONS
 from snn_deploy.mapping.flows import Flow, find_flows, is_buffered, only_buffered
@@ -135,20 +133,21 @@ def _operations(network: Network, path: Path, activity: Activity) -> Events:
     sent = activity.messages[path.source]
     target: Any = network[path.target]
     graded = path.graded
-    executed = int(sent.sum()) * path.fan_out
+    fan_out = path.total_fan_out
+    executed = int(sent @ fan_out)
     carried_out = Events(macs=executed if graded else 0, acs=0 if graded else executed)
     if not target.synaptic:
         return carried_out  # no weights: not what NeuroBench counts
-    effective = int(sent @ np.count_nonzero(target.weight, axis=0))
+    effective = int(sent @ target.nonzero_fan_out)
     return carried_out + Events(
-        dense=len(sent) * path.fan_out * activity.chances[path.source],
+        dense=int(fan_out.sum()) * activity.chances[path.source],
         effective_macs=effective if graded else 0,
         effective_acs=0 if graded else effective,
     )
 
 
 def _carried(flow: Flow, activity: Activity) -> Events:
-    sent = int(activity.messages[flow.path.source][flow.first : flow.last].sum())
+    sent = int(activity.messages[flow.path.source][flow.first : flow.last] @ (flow.rows > 0))
     hops = count_hops(flow.start, flow.end)
     return Events(
         deliveries=sent,

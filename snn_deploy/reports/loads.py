@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -143,16 +144,20 @@ def _add_own(loads: PassLoads, placement: Placement, names: set[str]) -> None:
 
 def _add_messages(loads: PassLoads, flows: Sequence[Flow], activity: Activity, cores: int) -> None:
     """Add what flows carry: for each load, the messages of each slice times a matrix."""
-    slices: dict[tuple[str, int, int], int] = {}
-    rows = [slices.setdefault(_slice(flow), len(slices)) for flow in flows]
+    slices: dict[_Slice, int] = {}
+    rows = [slices.setdefault(_Slice.of(flow), len(slices)) for flow in flows]
     if not flows:
         return
-    sent = np.stack(
-        [activity.by_step[name][:, first:last].sum(axis=1) for name, first, last in slices], axis=1
-    )
+    sent = np.stack([part.messages(activity) for part in slices], axis=1)
     acs, macs, arrivals, departures = np.zeros((4, len(slices), cores), dtype=sent.dtype)
     for row, flow in zip(rows, flows, strict=True):
-        (macs if flow.path.graded else acs)[row, flow.target_core] += flow.rows
+        caused = macs if flow.path.graded else acs
+        if flow.path.synapses is None or flow.path.wired_alike:
+            caused[row, flow.target_core] += flow.rows[0]
+        else:
+            by_channel = activity.by_step[flow.path.source][:, flow.first : flow.last]
+            worked = loads.macs if flow.path.graded else loads.acs
+            worked[:, flow.target_core] += by_channel @ flow.rows.astype(sent.dtype)
         arrivals[row, flow.target_core] += 1
         if flow.source_core is not None:
             departures[row, flow.source_core] += 1
@@ -164,8 +169,28 @@ def _add_messages(loads: PassLoads, flows: Sequence[Flow], activity: Activity, c
     loads.links_north_south = sent @ _links(rows, flows, len(slices), along_rows=True)
 
 
-def _slice(flow: Flow) -> tuple[str, int, int]:
-    return flow.path.source, flow.first, flow.last
+class _Slice(NamedTuple):
+    """Channels of a signal: ``first`` … ``last - 1``, and if not all, which of them."""
+
+    name: str
+    first: int
+    last: int
+    chosen: bytes | None
+
+    @classmethod
+    def of(cls, flow: Flow) -> _Slice:
+        """Give those that speak to the flow's core."""
+        speaks = flow.rows > 0
+        return cls(
+            flow.path.source, flow.first, flow.last, None if speaks.all() else speaks.tobytes()
+        )
+
+    def messages(self, activity: Activity) -> PerCore:
+        """Count their messages at each step, (S,)."""
+        sent: PerCore = activity.by_step[self.name][:, self.first : self.last]
+        if self.chosen is not None:
+            sent = sent[:, np.frombuffer(self.chosen, dtype=bool)]
+        return np.asarray(sent.sum(axis=1))
 
 
 def _links(

@@ -267,7 +267,7 @@ class _Context:
 
     def layer(self, name: str, nodes: list[str]) -> LayerReport:
         costs = [self.costs[node] for node in nodes]
-        synapses = sum(cost.synapses * cost.channels for cost in costs)
+        synapses = sum(cost.synapses for cost in costs)
         nonzero = sum(cost.nonzero_synapses for cost in costs)
         somas = [node for node in nodes if self.network[node].spikes]
         events = sum((self.events[node] for node in nodes), Events())

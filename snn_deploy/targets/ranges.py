@@ -10,6 +10,7 @@ import numpy as np
 
 from snn_deploy.ir.program import Value
 from snn_deploy.ir.program_bounds import Interval
+from snn_deploy.targets.schedule import WEIGHTED
 
 __all__ = ["EXACT", "Range", "Ranges", "value_ranges"]
 
@@ -74,7 +75,7 @@ def value_ranges(section_values: Sequence[Value], intervals: Mapping[int, Interv
     ranges = {}
     for value in section_values:
         ranges[id(value)] = Range.of(intervals[id(value)])
-        if value.operation in ("sum_modes", "sum_channels", "weighted_sum"):
+        if value.operation in ("sum_modes", "sum_channels", *WEIGHTED):
             reach = _reach(value, intervals)
             ranges[id(value)] = ranges[id(value)].hull(reach)
     return ranges
@@ -82,11 +83,14 @@ def value_ranges(section_values: Sequence[Value], intervals: Mapping[int, Interv
 
 def _reach(value: Value, intervals: Mapping[int, Interval]) -> Range:
     added = intervals[id(value.arguments[-1])]
-    if value.operation == "weighted_sum":
+    if value.operation in WEIGHTED:
         weight = np.abs(value.arguments[0].content[0].astype(np.float64))
         if np.all(added.low <= 0) and np.all(added.high >= 0):
             return Range(0, 0)  # the interval of the whole holds that of each part
-        reach = (weight @ np.broadcast_to(added.magnitude, weight.shape[1:])).max(initial=0.0)
+        if value.operation == "convolution":
+            reach = value.content.weigh(weight, added.magnitude).max(initial=0.0)
+        else:
+            reach = (weight @ np.broadcast_to(added.magnitude, weight.shape[1:])).max(initial=0.0)
     else:
         axis = None if value.operation == "sum_channels" else -1
         reach = np.sum(added.magnitude, axis=axis).max(initial=0.0)

@@ -16,11 +16,12 @@ from typing import NamedTuple
 from snn_deploy.errors import TargetError
 from snn_deploy.ir.program import Program, Value, Word
 
-__all__ = ["REDUCTIONS", "Level", "Place", "Rank", "Section"]
+__all__ = ["REDUCTIONS", "WEIGHTED", "Level", "Place", "Rank", "Section"]
 
 REDUCTIONS = ("largest_channel", "sum_channels")
 _LEAVES = ("input", "parameter", "state", "clock")
-_TABLES = ("lookup", "weighted_sum")  # their first argument is an array, no value
+WEIGHTED = ("weighted_sum", "convolution")
+_TABLES = ("lookup", *WEIGHTED)  # their first argument is an array, no value
 
 
 class Level(IntEnum):
@@ -131,7 +132,7 @@ class Section:
             return Place(Level.LAYER, Rank(rank.phase + 1, 0))
         if value.operation == "sum_modes":
             return Place(Level.CHANNEL, Rank(rank.phase, rank.turn + 1))
-        if value.operation == "weighted_sum":
+        if value.operation in WEIGHTED:
             entered = self.arguments(value)[0].operation == "input"
             return Place(Level.CHANNEL, Rank(0 if entered else rank.phase + 1, 0))
         return Place(level, Rank(rank.phase, 0 if level == Level.LAYER else rank.turn))
@@ -191,7 +192,7 @@ class Section:
             for argument in self.computed_of(value):
                 if self._outlives(argument, self.at_work(value)):
                     found.add(id(argument))
-            if value.operation == "weighted_sum" and not self.is_known(value):
+            if value.operation in WEIGHTED and not self.is_known(value):
                 found.add(id(value))
                 found.update(id(a) for a in self.arguments(value) if a.operation != "input")
         if self.output is not None and self._outlives(self.roots[0], Rank(self.storing, 0)):
@@ -223,7 +224,7 @@ class Section:
             tables = value.arguments[:1] if value.operation in _TABLES else ()
             if any(table.operation != "parameter" for table in tables):
                 raise TargetError("a table that is computed; only stored ones are written")
-            if value.operation in (*REDUCTIONS, "weighted_sum") and not self.is_known(value):
+            if value.operation in (*REDUCTIONS, *WEIGHTED) and not self.is_known(value):
                 (argument,) = self.arguments(value)
                 if self.places[id(argument)].level != Level.CHANNEL:
                     raise TargetError(f"a {value.operation} of what no channel has of its own")

@@ -304,5 +304,5 @@ def _mean_weight_bits(network: Network) -> float:
     synapses: list[Any] = [node for node in network if node.synaptic]
     if not synapses:
         raise DataError("the network has no synapses to narrow")
-    sizes = np.array([s.weight.size for s in synapses], dtype=np.float64)
+    sizes = np.array([s.stored_weights.size for s in synapses], dtype=np.float64)
     return float(sizes @ np.array([s.weight_bits for s in synapses]) / sizes.sum())

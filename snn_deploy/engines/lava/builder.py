@@ -10,6 +10,8 @@ import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2HwCfg, Loihi2SimCfg, RunConfig
+from lava.proc.conv.models import PyConvModelFixed
+from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDenseModelBitAcc
 from lava.proc.dense.process import Dense
 from lava.proc.lif.models import PyLifResetModelBitAcc
@@ -25,12 +27,14 @@ from snn_deploy.ir.formats import SPIKE, Edge
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.base import IntegerNode, Place
 from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["Wiring", "wire_segment"]
 
 HOST = (processes.PlayerProcess, processes.RecorderProcess)
 IMMEDIATE_CURRENT_DECAY = 4095  # with Loihi's fixed offset of 1: the whole current, each step
+CONV_SUM_BITS = 24  # to which Lava's Conv clips what it adds up
 
 Models = dict[AbstractProcess, type[PyLoihiProcessModel]]
 
@@ -125,10 +129,13 @@ class _Bench:
     def connect(self, node: Node) -> None:
         """Connect a node's process to what it reads."""
         for edge, port in zip(node.inputs, self.receives.get(node.name, ()), strict=True):
-            # Dense answers a step later of itself; all other processes at once
-            realised = int(isinstance(port.process, Dense))
+            # stock synapses answer a step later of themselves; all other processes at once
+            realised = int(isinstance(port.process, Dense | Conv))
             clock = self.clock(node.name, ahead=realised)
-            self._late(edge, edge.delay - realised, clock).connect(port)
+            source = self._late(edge, edge.delay - realised, clock)
+            if len(port.shape) > 1:
+                source = source.reshape((port.shape[-1], *port.shape[:-1])).transpose((1, 2, 0))
+            source.connect(port)
 
     def record(self) -> AbstractProcess:
         """Add the recorder of all nodes that the job wants recorded."""
@@ -195,6 +202,34 @@ def _synapses(bench: _Bench, node: Synapses) -> Parts:
     return dense, PyDenseModelBitAcc, [dense.s_in], dense.a_out
 
 
+def _shared_synapses(bench: _Bench, node: SharedSynapses) -> Parts:
+    """Stock Conv, which has the maps last and turns kernels round.
+
+    It does frames of one or two axes, padded alike at both ends, and clips its sums to 24 bits;
+    what it cannot do runs on its program.
+    """
+    windows = node.windows
+    axes = len(windows.size)
+    if axes > 2 or windows.before != windows.after or node.output.bits > CONV_SUM_BITS:
+        return _own(bench, node)
+    flat = (1,) * (2 - axes)
+    kernel = node.kernel.reshape(len(node.kernel), -1, *windows.kernel, *flat)
+    (source,) = bench.job.network.sources(node)
+    form = source.output  # type: ignore[attr-defined]  # lowered stage
+    conv = Conv(
+        weight=kernel.transpose(0, 2, 3, 1)[:, ::-1, ::-1].astype(np.int32),
+        input_shape=(*windows.size, *flat, windows.maps),
+        padding=(*windows.before, *(0,) * len(flat)),
+        stride=(*windows.stride, *flat),
+        dilation=(*windows.dilation, *flat),
+        groups=windows.groups,
+        num_message_bits=0 if form == SPIKE else form.bits,
+        name=node.name,
+    )
+    sent = conv.a_out.transpose((2, 0, 1)).reshape((node.width,))
+    return conv, PyConvModelFixed, [conv.s_in], sent
+
+
 def _lif(bench: _Bench, node: LifSoma) -> Parts:
     clock = bench.clock(node.name)
     lif = LIFReset(
@@ -224,4 +259,8 @@ def _own(bench: _Bench, node: IntegerNode) -> Parts:
     return process, model, receives, process.s_out
 
 
-_STOCK: Mapping[type[Node], Callable[[_Bench, Any], Parts]] = {Synapses: _synapses, LifSoma: _lif}
+_STOCK: Mapping[type[Node], Callable[[_Bench, Any], Parts]] = {
+    Synapses: _synapses,
+    SharedSynapses: _shared_synapses,
+    LifSoma: _lif,
+}

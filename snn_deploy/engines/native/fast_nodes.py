@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native import operations as op
@@ -17,6 +18,7 @@ from snn_deploy.engines.native.byte_vectors import (
 )
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout, lay_out
 from snn_deploy.engines.native.exactness import (
+    NotExactError,
     factor_and_nudge,
     require_integer_bits,
     require_room,
@@ -36,9 +38,13 @@ from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.normalize import Normalize, quotient_bound
 from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
 from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["POOL_ROWS", "Fields", "Parts", "emit"]
+
+MOST_UNROLLED = 2**23
+"""Weights of a matrix that shared ones are laid out as."""
 
 Fields = dict[str, Any]
 """Fields of an ``OPERATION``."""
@@ -91,15 +97,28 @@ def _narrow(network: Network) -> frozenset[str]:
     )
 
 
-def _reads_spikes(network: Network, node: Synapses) -> bool:
+def _reads_spikes(network: Network, node: Synapses | SharedSynapses) -> bool:
     (source,) = network.sources(node)
     return bool(source.output == SPIKE)  # type: ignore[attr-defined]  # lowered stage
 
 
 def _synapses(parts: Parts, node: Synapses, sources: list[int]) -> Fields:
+    return _weighted_sums(parts, node, node.weight)
+
+
+def _shared_synapses(parts: Parts, node: SharedSynapses, sources: list[int]) -> Fields:
+    """Shared weights, each laid out where it stands: for layers whose matrix is not too large."""
+    if node.width * node.input_width > MOST_UNROLLED:
+        raise NotExactError
+    return _weighted_sums(parts, node, node.as_matrix())
+
+
+def _weighted_sums(
+    parts: Parts, node: Synapses | SharedSynapses, weight: npt.NDArray[np.int8]
+) -> Fields:
     (largest,) = parts.largest_inputs(node)
-    columns = fill_up(node.weight.T)
-    require_room(np.abs(node.weight.astype(np.float64)) @ largest)
+    columns = fill_up(weight.T)
+    require_room(np.abs(weight.astype(np.float64)) @ largest)
     if _reads_spikes(parts.network, node):
         outputs, inputs = columns.shape[1], pitch_of(len(columns))
         largest_sum = parts.bounds[node.name].reached["sum"].max()
@@ -301,6 +320,7 @@ def emit(parts: Parts, node: Any, sources: list[int]) -> Fields:
 
 EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     Synapses: _synapses,
+    SharedSynapses: _shared_synapses,
     Requantize: _relay,
     Dendrite: _dendrite,
     LifSoma: _soma,

@@ -13,8 +13,9 @@ from snn_deploy.ir.program import Value
 from snn_deploy.targets.c.operations import Expressions
 from snn_deploy.targets.c.ranges import Operand, c_type, literal, stored_bits, working_bits
 from snn_deploy.targets.c.tables import Tables
+from snn_deploy.targets.c.wiring import laid_out, reached
 from snn_deploy.targets.ranges import Range, Ranges
-from snn_deploy.targets.schedule import REDUCTIONS, Level, Rank, Section
+from snn_deploy.targets.schedule import REDUCTIONS, WEIGHTED, Level, Rank, Section
 
 __all__ = ["Array", "Neuron"]
 
@@ -109,7 +110,7 @@ class Neuron:
             if value.operation not in REDUCTIONS:
                 self._lines.append(self._define(value, None, None))
         for value in self._computed(phase, Level.CHANNEL):
-            if value.operation == "weighted_sum":
+            if value.operation in WEIGHTED:
                 self._weighted_sum(value)
         for value in self._computed(phase + 1, Level.LAYER):
             if value.operation in REDUCTIONS:
@@ -135,22 +136,23 @@ class Neuron:
             x, start = self.inputs[port], part[0] if part else 0
         else:
             x, start = self._array(source), 0
-        table = self.tables.add(np.ascontiguousarray(weight.T), f"{self.label}: weights")
-        out, inputs = weight.shape
+        table = self.tables.add(laid_out(value), f"{self.label}: weights")
+        shared = value.operation == "convolution"
+        inputs = value.content.inputs if shared else weight.shape[1]
         index = f"j + {start}" if start else "j"
         added = self._weighted(x.range, Range.of_array(weight), target)
-        element = f"{target.text}[h]"
-        more = added.format(f"{table}[j * {out} + h]")
+
+        def add(element: str, by: str) -> str:
+            return f"{element} = ({target.type})({element} + {added.format(by)});"
+
         self._lines += [
-            f"for (int32_t h = 0; h < {out}; h++) {{",
-            f"    {element} = 0;",
+            f"for (int32_t h = 0; h < {self.section.program.width}; h++) {{",
+            f"    {target.text}[h] = 0;",
             "}",
             f"for (int32_t j = 0; j < {inputs}; j++) {{",
             f"    const {c_type(working_bits(x.range))} x = {x.text}[{index}];",
             "    if (x != 0) {",
-            f"        for (int32_t h = 0; h < {out}; h++) {{",
-            f"            {element} = ({target.type})({element} + {more});",
-            "        }",
+            *(f"        {line}" for line in reached(value, table, target.text, add)),
             "    }",
             "}",
         ]
@@ -166,9 +168,7 @@ class Neuron:
 
     def _channels(self, phase: int) -> None:
         section, body = self.section, _Body()
-        computed = [
-            v for v in self._computed(phase, Level.CHANNEL) if v.operation != "weighted_sum"
-        ]
+        computed = [v for v in self._computed(phase, Level.CHANNEL) if v.operation not in WEIGHTED]
         turns = {0, *(v.rank.turn for v in section.places.values() if v.rank.phase == phase)}
         if section.storing_modes.phase == phase:
             turns.add(section.storing_modes.turn)
@@ -200,7 +200,7 @@ class Neuron:
 
     def _is_written(self, output: Value) -> bool:
         """Whether what is sent is already where it belongs."""
-        return output.operation == "weighted_sum" and not self.section.is_known(output)
+        return output.operation in WEIGHTED and not self.section.is_known(output)
 
     # --- the loop over modes
 
@@ -329,7 +329,7 @@ class Neuron:
         return f"{name} += {more};"
 
     def _keep(self, value: Value, index: str, body: _Body) -> None:
-        if id(value) in self.section.kept and value.operation != "weighted_sum":
+        if id(value) in self.section.kept and value.operation not in WEIGHTED:
             operand = Operand(self._names[id(value)], self.ranges[id(value)])
             body.lines.append(self._array(value).store(index, operand))
 
