@@ -145,7 +145,9 @@ def test_first_screen_says_what_was_counted(page: PageData, text: str) -> None:
     said = Reading(text).said
     placement = page.report.placement
     assert placement is not None
-    assert f"Fits on {placement.least_cores} of 128 cores, 1 of 1 chip" in said
+    assert f"Cores {len(placement.cores)} of 128 cores, 1 of 1 chip" in said
+    assert f"it takes {len(placement.cores)} of the 128 cores of loihi2, spread for speed" in said
+    assert f"spread for speed: {placement.least_cores} core" in said
     assert page.correct is not None
     assert f"{100 * page.correct / SEQUENCES:.2f}% integer, {page.correct} of 5 sequences" in said
     rate = page.report.total.spike_rate

@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from snn_deploy.cli.console import echo, make_console, progress_bar
+from snn_deploy.cli.console import make_console, progress_bar, write_text
 from snn_deploy.cli.options import (
     checkpoint_options,
     config_file,
     data_option,
+    gathered,
     limit_option,
 )
 
-__all__ = ["compare"]
+if TYPE_CHECKING:
+    from snn_deploy.reports.compare import Comparison
+
+__all__ = ["CompareRequest", "compare"]
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """What was asked for, by the names of the options."""
+
+    deployment_files: tuple[str, ...]
+    data_path: str
+    limit: int | None
+    against: str | None
+    reading: dict[str, Any]
+    json_path: str | None
+    html_path: str | None
+
+    def check(self) -> None:
+        """Refuse what cannot be compared with, and files that cannot be written."""
+        from snn_deploy.cli.convert import refuse_deployment
+        from snn_deploy.io.files import check_outputs
+
+        if self.against is not None:
+            refuse_deployment(self.against)
+        read = (*self.deployment_files, self.data_path, self.against, config_file(self.reading))
+        check_outputs((self.json_path, self.html_path), *read)
 
 
 @click.command(short_help="Put deployments side by side.")
@@ -26,46 +54,43 @@ __all__ = ["compare"]
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
 @checkpoint_options
 @click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
-def compare(
-    deployment_files: tuple[str, ...],
-    data_path: str,
-    limit: int | None,
-    against: str | None,
-    reading: dict[str, Any],
-    json_path: str | None,
-) -> None:
+@click.option("--html", "html_path", metavar="OUT.html", help="Write a page of figures and charts.")
+@gathered(CompareRequest)
+def compare(asked: CompareRequest) -> None:
     """Run DATA through several deployments and compare what they answer and what they cost.
 
     Each is costed on its own target, and its arithmetic alone at 45 nm, spiking and as an
     artificial network.
     """
-    from snn_deploy.api import load, load_float_network
-    from snn_deploy.cli.convert import refuse_deployment
-    from snn_deploy.data.inputs import load_data
-    from snn_deploy.io.files import atomic_write, check_writable
-    from snn_deploy.reports.compare import compare_deployments
     from snn_deploy.reports.compare_table import render_comparison
 
-    if against is not None:
-        refuse_deployment(against)
-    if json_path:
-        check_writable(json_path, *deployment_files, data_path, against, config_file(reading))
-    deployments = [load(path) for path in deployment_files]
-    first = deployments[0].network
-    data = load_data(data_path, first).first(limit)
-    source = None
-    if against is not None:
-        source = load_float_network(against, output_steps=first.answer.requested, **reading)
-    names = _short_names(deployment_files)
-    with progress_bar("running", len(data) * len(deployments)) as progress:
-        comparison = compare_deployments(
-            list(zip(names, deployments, strict=True)), data, against=source, progress=progress
-        )
+    asked.check()
+    comparison = _run(asked)
+    if asked.json_path:
+        write_text(asked.json_path, json.dumps(comparison.to_json(), indent=2))
+    if asked.html_path:
+        from snn_deploy.page.comparison_page import ComparisonPage, render_comparison_page
+
+        page = ComparisonPage(comparison, Path(asked.data_path).name)
+        write_text(asked.html_path, render_comparison_page(page))
     render_comparison(comparison, make_console())
-    if json_path:
-        with atomic_write(json_path) as file:
-            file.write(json.dumps(comparison.to_json(), indent=2).encode())
-        echo(f"wrote {json_path}")
+
+
+def _run(asked: CompareRequest) -> Comparison:
+    from snn_deploy.api import load, load_float_network
+    from snn_deploy.data.inputs import load_data
+    from snn_deploy.reports.compare import compare_deployments
+
+    deployments = [load(path) for path in asked.deployment_files]
+    first = deployments[0].network
+    data = load_data(asked.data_path, first).first(asked.limit)
+    source = None
+    if asked.against is not None:
+        steps = first.answer.requested
+        source = load_float_network(asked.against, output_steps=steps, **asked.reading)
+    named = list(zip(_short_names(asked.deployment_files), deployments, strict=True))
+    with progress_bar("running", len(data) * len(deployments)) as progress:
+        return compare_deployments(named, data, against=source, progress=progress)
 
 
 def _short_names(paths: tuple[str, ...]) -> list[str]:

@@ -178,7 +178,7 @@ def count(simulation: Simulation, data: Data) -> Tally:
         correct=int((predicted == labels)[known].sum()) if scored else None,
         labelled=int(known.sum()),
         cross_entropy_micronats=round(simulation.cross_entropy(labels) * 1e6) if fits else None,
-        confusion=_pairs(labels[known], predicted[known]) if scored and labels.ndim == 1 else {},
+        confusion={f"{a}>{b}": n for (a, b), n in simulation.confusion.items()},
         predictions=_occurrences(predicted) if counted else {},
         spikes={
             layer: [int(n) for n in counts.sum(axis=0)]
@@ -197,11 +197,6 @@ def _sum(first: Any, second: Any) -> Any:
 def _occurrences(values: Any) -> Counts:
     classes, numbers = np.unique(values, return_counts=True)
     return {str(c): int(n) for c, n in zip(classes, numbers, strict=True)}
-
-
-def _pairs(labels: Any, predicted: Any) -> Counts:
-    pairs, numbers = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
-    return {f"{a}>{b}": int(n) for (a, b), n in zip(pairs, numbers, strict=True)}
 
 
 def _added(first: Counts, second: Counts) -> Counts:

@@ -145,7 +145,7 @@ def gather_page(
     report = report_deployment(deployment, data, engine, watch=gathering.add, progress=progress)
     answers = report.answers
     assert answers is not None  # of a run
-    confusion = answers.confusion()
+    confusion = answers.confusion
     right = sum(number for (label, told), number in confusion.items() if label == told)
     signals, spikes, sampled = observe_signals(deployment.network, data, engine)
     return PageData(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snn_deploy.page.confusion import confusion_section
 from snn_deploy.page.data import PageData
 from snn_deploy.page.energy import energy_section
 from snn_deploy.page.errors import error_section
@@ -33,6 +34,7 @@ def render_page(page: PageData) -> str:
         energy=energy_section(page),
         over_time=time_section(page),
         layers=layer_sections(page),
+        confusion=confusion_section(page.answers.confusion),
         errors=None if page.comparison is None else error_section(page.comparison),
         sources=[page.report.profile.sources[key] for key in sources_of(page.report.profile)],
         graph=render(draw_network(page.network)),

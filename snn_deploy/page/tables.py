@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from snn_deploy.page.chip import describe_slices
+from snn_deploy.page.confusion import confusion_table
 from snn_deploy.page.data import PageData
 from snn_deploy.page.references import constants_table, limits_table, origin_table
 from snn_deploy.page.signal_tables import (
@@ -34,6 +35,7 @@ def all_tables(page: PageData) -> dict[str, Table]:
         ranges_table(page),
         None if page.comparison is None else accuracy_table(page.comparison),
         None if page.comparison is None else errors_table(page.comparison),
+        confusion_table(page.answers.confusion),
         neurons_table(page),
         steps_table(page),
         processes_table(page),

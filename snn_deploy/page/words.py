@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from snn_deploy.mapping.placement import Placement
 from snn_deploy.page.charts import range_bar
 from snn_deploy.page.data import PageData
 from snn_deploy.page.fact import Fact
@@ -58,16 +59,15 @@ def _fit_sentence(page: PageData) -> str:
     placement, profile = page.report.placement, page.report.profile
     if placement is None or profile.cores is None:
         return f"{profile.name} sets no limit on cores, so the network fits."
-    enough = f"{placement.least_cores:,} of the {profile.cores:,} cores of {profile.name}"
-    verb = "is" if placement.least_cores == 1 else "are"
-    return f"The network fits: {enough} {verb} enough{_spread(page)}."
+    used = f"{len(placement.cores):,} of the {profile.cores:,} cores of {profile.name}"
+    return f"The network fits: it takes {used}{_spread(placement)}."
 
 
-def _spread(page: PageData) -> str:
-    placement = page.report.placement
-    if placement is None or len(placement.cores) == placement.least_cores:
+def _spread(placement: Placement) -> str:
+    """Say that fewer cores would do, where more than those were taken."""
+    if len(placement.cores) == placement.least_cores:
         return ""
-    return f"; it is spread over {len(placement.cores):,} for speed"
+    return f", spread for speed; {placement.least_cores:,} would hold it"
 
 
 def _accuracy_sentence(page: PageData) -> str:
@@ -95,18 +95,26 @@ def _fit(page: PageData) -> Fact:
     size = (
         f"{total.neurons:,} neurons",
         f"{total.compartments:,} dendrite compartments",
-        f"{total.synapses:,} synapses, {kibibytes(total.memory.bytes)}iB in all",
+        f"{total.synapses:,} synapses, {_memory(total.memory.bytes)} in all",
     )
     if report.placement is None or profile.cores is None:
         return Fact("Fits", "yes", "the target sets no limit on cores", size)
     placement = report.placement
     chips = profile.limits.get("chips") or 1
     of = f"of {profile.cores:,} cores, {placement.chips:,} of {chips:,} chip{'s' * (chips > 1)}"
-    details = [*size, f"placed on {len(placement.cores):,} cores"]
+    details = list(size)
+    if placement.least_cores < len(placement.cores):
+        held = plural(placement.least_cores, "core")
+        details.append(f"spread for speed: {held} would hold it")
     full = _fullest(page)
     if full is not None:
         details.append(f"the fullest uses {fraction(full)} of its memory")
-    return Fact("Fits on", f"{placement.least_cores:,}", of, tuple(details))
+    return Fact("Cores", f"{len(placement.cores):,}", of, tuple(details))
+
+
+def _memory(size: int) -> str:
+    written = kibibytes(size)
+    return f"{written[:-1]} {written[-1]}iB"
 
 
 def _fullest(page: PageData) -> float | None:

@@ -101,10 +101,18 @@ class Answers:
         """How far the answers are from the targets; None without targets."""
         return None if self.targets is None else Regression.of(self.logits, self.targets)
 
+    @cached_property
     def confusion(self) -> dict[tuple[int, int], int]:
-        """Count pairs of label and prediction; none without labels, or with several a sequence."""
+        """How often each (label, prediction) occurred; none without labels, or for answers of
+        several steps.
+        """
         labels = self.labels
-        if labels is None or labels.ndim != 1 or labels.shape != self.predictions.shape:
+        if (
+            self.regresses
+            or labels is None
+            or labels.ndim != 1
+            or labels.shape != self.predictions.shape
+        ):
             return {}
         known = labels >= 0
         told = np.stack([labels[known], self.predictions[known]], axis=1)

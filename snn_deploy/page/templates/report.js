@@ -35,14 +35,4 @@
       choice.addEventListener("click", () => choose(choice.dataset.measure));
     }
   }
-
-  // paper cannot be unfolded: print every table, then fold again what was folded
-  let folded = [];
-  addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
-    for (const item of folded) item.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const item of folded) item.open = false;
-  });
 })();
