@@ -29,6 +29,7 @@ from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.nodes.crossing_soma import CrossingSoma
+from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.embedding_table import EmbeddingTable
@@ -585,6 +586,33 @@ def _make_resonator(rng: Random) -> tuple[Node, ...]:
     return _source(rng, width), node
 
 
+def _make_cuba(rng: Random) -> tuple[Node, ...]:
+    width, bits, state_bits = _width(rng), int(rng.integers(4, 17)), int(rng.integers(8, 25))
+    largest, limit = 1 << (state_bits - 4), fp.limit_of(bits)
+    current = bool(rng.integers(2))
+
+    def factor(name: str, low: int, first: int, last: int) -> dict[str, Any]:
+        return {
+            name: rng.integers(low, limit + 1, width).astype(np.int32),
+            f"{name}_shift": rng.integers(first, last, width, endpoint=True).astype(np.int8),
+        }
+
+    node = CubaSoma(
+        name="node",
+        inputs=(Edge("input"),),
+        **(factor("fade", 0, bits - 1, 47) if current else {"fade": None, "fade_shift": None}),
+        **factor("leak", 0, bits - 1, 47),
+        **factor("gain", -limit, bits - 4, bits + 8),
+        align=rng.integers(0, 5, width).astype(np.int8),
+        threshold=rng.integers(-largest >> 4, largest, width).astype(np.int32),
+        reset=rng.integers(-largest, largest, width).astype(np.int32),
+        resets_to=bool(rng.integers(2)),
+        coefficient_bits=bits,
+        state_bits=state_bits,
+    )
+    return _source(rng, width), node
+
+
 def _make_drawn(rng: Random) -> tuple[Node, ...]:
     width, exponent = _width(rng), int(rng.integers(0, 25))
     source = Input(name="input", output=Format(int(rng.integers(2, 25)), exponent), channels=width)
@@ -703,6 +731,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Multiply: _make_multiply,
     Silence: _make_silence,
     ResonatorSoma: _make_resonator,
+    CubaSoma: _make_cuba,
     QuantizedGlu: _make_glu,
     Gate: _make_gate,
     Accumulator: _make_accumulator,

@@ -12,6 +12,7 @@ from networks import Network, around
 from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.crossing_soma import CrossingSoma
+from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
@@ -79,6 +80,7 @@ for _kind in (
     LevelSoma,
     AdaptationSoma,
     ResonatorSoma,
+    CubaSoma,
     DrawnSoma,
 ):
     told = "its output must be spikes, u1e0"
@@ -91,7 +93,26 @@ for _name in ("gain", "reset_real", "reset_imag", "threshold"):
     SOMA_RULES[f"ResonatorSoma: {_name} too large"] = broken(
         ResonatorSoma, f"{_name} exceeds ", **{_name: _huge}
     )
+for _name in ("leak", "gain", "threshold", "reset"):
+    SOMA_RULES[f"CubaSoma: {_name} too large"] = broken(
+        CubaSoma, f"{_name} exceeds ", **{_name: _huge}
+    )
 SOMA_RULES |= {
+    "CubaSoma: factors too wide": broken(
+        CubaSoma, "coefficient_bits 1 is outside 2 … 24", coefficient_bits=1
+    ),
+    "CubaSoma: words too wide": broken(CubaSoma, "state_bits 33 is outside 2 … 32", state_bits=33),
+    "CubaSoma: half a current": broken(
+        CubaSoma, "has one of fade and fade_shift, not both", fade=None, fade_shift=WIDE
+    ),
+    "CubaSoma: a share shifted to the left": broken(
+        CubaSoma,
+        "leak_shift is outside 0 … 47",
+        leak_shift=lambda node: np.full(node.width, -1, np.int8),
+    ),
+    "CubaSoma: a drive shifted to the right": broken(
+        CubaSoma, "align is outside 0 … 24", align=lambda node: np.full(node.width, -1, np.int8)
+    ),
     "factors too wide": broken(
         AdaptationSoma, "coefficient_bits 25 is outside 2 … 24", coefficient_bits=25
     ),

@@ -40,6 +40,7 @@ from snn_deploy.ir.node import Node
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.crossing_soma import CrossingSoma
+from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.embedding_table import EmbeddingTable
@@ -400,6 +401,29 @@ def resonator(node: ResonatorSoma, x: Sequence, valid: int, clip: Clip) -> Seque
     return spikes
 
 
+def cuba(node: CubaSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    def part(value: int, name: str, i: int) -> int:
+        return ms(value, int(getattr(node, name)[i]), int(getattr(node, f"{name}_shift")[i]))
+
+    current, left, bits = [0] * node.width, [0] * node.width, node.state_bits
+    spikes = []
+    for step in x:
+        fired = []
+        for i, value in enumerate(step):
+            driven = part(shifted(value, int(node.align[i])), "gain", i)
+            if node.fade is not None:
+                driven += current[i] - part(current[i], "fade", i)
+                current[i] = driven = clip(driven, bits)
+            v = clip(left[i] + driven, bits)
+            fired.append(int(v >= node.threshold[i]))
+            kept = v - part(v, "leak", i)
+            if fired[i]:
+                kept = int(node.reset[i]) if node.resets_to else kept - int(node.reset[i])
+            left[i] = clip(kept, bits)
+        spikes.append(fired)
+    return spikes
+
+
 def drawn(node: DrawnSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
     words, spikes = [int(word) for word in node.first], []
     for step in x:
@@ -523,6 +547,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     Multiply: multiply,
     Silence: silence,
     ResonatorSoma: resonator,
+    CubaSoma: cuba,
     QuantizedGlu: glu,
     Gate: gate,
     Accumulator: accumulator,

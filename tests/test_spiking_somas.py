@@ -24,6 +24,8 @@ from snn_deploy.nodes.adaptive_lif import AdaptiveLif
 from snn_deploy.nodes.adaptive_threshold import AdaptiveThreshold
 from snn_deploy.nodes.base import IntegerNode
 from snn_deploy.nodes.crossing_soma import CrossingSoma
+from snn_deploy.nodes.cuba_lif import CubaLif
+from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_node import FloatNode
@@ -47,6 +49,13 @@ LEVELS = np.array([1000, 2000, 3000], np.int32)
 SHIFTS = np.array([13, 14, 15], np.int8)
 KEPT = 25000
 WORDS: dict[str, Any] = {"name": "soma", "decay_bits": 16, "state_bits": 24, "align": 4}
+CUBA: dict[str, Any] = {
+    "name": "soma",
+    **dict.fromkeys(("leak", "gain", "threshold", "reset"), LEVELS),
+    **dict.fromkeys(("leak_shift", "gain_shift", "align"), SHIFTS),
+    "coefficient_bits": 16,
+    "state_bits": 24,
+}
 
 PROGRAMS: dict[str, tuple[IntegerNode, str]] = {
     "refractory": (
@@ -193,6 +202,46 @@ fired' = t12  (2 bits)
 send t12
 """,
     ),
+    "cuba": (
+        CubaSoma(**CUBA, fade=LEVELS, fade_shift=SHIFTS, resets_to=True),
+        """\
+t0 = multiply_shift(current, fade, fade_shift)
+t1 = subtract(current, t0)
+t2 = signed_shift(x0, align)
+t3 = multiply_shift(t2, gain, gain_shift)
+t4 = add(t1, t3)
+current5 = saturate(t4, s24)
+t6 = add(potential, current5)
+potential7 = saturate(t6, s24)
+t8 = subtract(threshold, 1)
+t9 = greater(potential7, t8)
+t10 = multiply_shift(potential7, leak, leak_shift)
+t11 = subtract(potential7, t10)
+t12 = select(t9, reset, t11)
+left = saturate(t12, s24)
+current' = current5  (24 bits)
+potential' = left  (24 bits)
+send t9
+""",
+    ),
+    "without a current": (
+        CubaSoma(**CUBA, fade=None, fade_shift=None, resets_to=False),
+        """\
+t0 = signed_shift(x0, align)
+t1 = multiply_shift(t0, gain, gain_shift)
+t2 = add(potential, t1)
+potential3 = saturate(t2, s24)
+t4 = subtract(threshold, 1)
+t5 = greater(potential3, t4)
+t6 = multiply_shift(potential3, leak, leak_shift)
+t7 = subtract(potential3, t6)
+t8 = select(t5, reset, 0)
+t9 = subtract(t7, t8)
+left = saturate(t9, s24)
+potential' = left  (24 bits)
+send t5
+""",
+    ),
     "drawn": (
         DrawnSoma(name="soma", draw=0, first=LEVELS, shift=SHIFTS),
         """\
@@ -281,6 +330,36 @@ NEURONS: dict[str, FloatNode] = {
         pole=np.array([1.002, 1.001, 1.0]) * np.exp(1j * np.array([0.02, 0.5, 1.0])),
         gain=np.array([0.4, 0.3, 0.3]),
         reset=np.array([1.0, 1.0, 1.0]) + 0j,
+    ),
+    "lif": CubaLif(
+        **PLACE,
+        current_decay=np.zeros(3),
+        decay=np.array([0.0, 0.9, 1.0]),
+        gain=np.array([1.0, 0.5, -0.3]),
+        threshold=np.array([0.7, 1.0, 1.6]),
+        reset=np.array([0.0, 0.2, -1.0]),
+        resets_to=True,
+        inclusive=False,
+    ),
+    "cuba": CubaLif(
+        **PLACE,
+        current_decay=np.array([0.5, 0.9, 0.0]),
+        decay=np.array([0.95, 0.5, 1 - 2.0**-20]),
+        gain=np.array([0.5, 0.3, 0.3]),
+        threshold=LEVEL,
+        reset=LEVEL,
+        resets_to=False,
+        inclusive=True,
+    ),
+    "loud": CubaLif(  # a gain that no mantissa holds without a shift to the left
+        **PLACE,
+        current_decay=np.array([0.5, 0.0, 0.25]),
+        decay=np.array([0.5, 0.8, 0.0]),
+        gain=np.array([1e5, 4e5, 1e5]),
+        threshold=np.array([1e5, 8e5, 1e5]),
+        reset=np.zeros(3),
+        resets_to=True,
+        inclusive=True,
     ),
     "crossing": AdaptiveThreshold(
         **PLACE, channels=WIDTH, base=0.5, rise=np.array([0.9, 0.3, 0.2, 0.1])

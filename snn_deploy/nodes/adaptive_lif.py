@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal, Step
+from snn_deploy.nodes.float_node import Signal, Step, Stepwise
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,7 +18,7 @@ __all__ = ["AdaptiveLif"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AdaptiveLif(FloatNode):
+class AdaptiveLif(Stepwise):
     """``w[t] = beta w[t-1] + a u[t-1] + b y[t-1]``,
     ``u[t] = alpha (u[t-1] - y[t-1]) + (1 - alpha) (x[t] - w[t])``, ``y[t] = u[t] > 1``.
 
@@ -39,14 +39,6 @@ class AdaptiveLif(FloatNode):
     @property
     def width(self) -> int:
         return int(self.alpha.shape[0])
-
-    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        (x,) = sources
-        y = np.empty_like(x)
-        step = self.start(len(x), context)
-        for t in range(x.shape[1]):
-            y[:, t] = step([x[:, t]])
-        return y
 
     def start(self, batch: int, context: Context) -> Step:
         w = u = s = np.zeros((batch, self.width))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from snn_deploy.ir.windows import Windows
     from snn_deploy.quantize.builder import Builder
 
-__all__ = ["Channelwise", "FloatNode", "Signal", "Step", "no_integer_form"]
+__all__ = ["Channelwise", "FloatNode", "Signal", "Step", "Stepwise", "no_integer_form"]
 
 Signal = npt.NDArray[np.float64]
 Step = Callable[[Sequence[Signal]], Signal]
@@ -195,6 +195,19 @@ class Channelwise(FloatNode):
     @property
     def width(self) -> int:
         return self.channels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stepwise(FloatNode):
+    """A node with a state and one input: its signal is what its steps give, one after another."""
+
+    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
+        (x,) = sources
+        y = np.empty((*x.shape[:2], self.width))
+        step = self.start(len(x), context)
+        for t in range(x.shape[1]):
+            y[:, t] = step([x[:, t]])
+        return y
 
 
 def no_integer_form(node: Node) -> UnsupportedNetworkError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal, Step
+from snn_deploy.nodes.float_node import Signal, Step, Stepwise
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,7 +18,7 @@ __all__ = ["RefractoryLif"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RefractoryLif(FloatNode):
+class RefractoryLif(Stepwise):
     """``v[t] = decay v[t-1] + x[t] - r[t-1]``, ``y[t] = v[t] >= threshold``,
     ``r[t] = refractory_decay r[t-1] + strength y[t]``; v and r are 0 before the sequence.
 
@@ -38,14 +38,6 @@ class RefractoryLif(FloatNode):
     @property
     def width(self) -> int:
         return int(self.threshold.shape[0])
-
-    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        (x,) = sources
-        y = np.empty_like(x)
-        step = self.start(len(x), context)
-        for t in range(x.shape[1]):
-            y[:, t] = step([x[:, t]])
-        return y
 
     def start(self, batch: int, context: Context) -> Step:
         v = r = np.zeros((batch, self.width))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.nodes.float_node import FloatNode, Signal, Step
+from snn_deploy.nodes.float_node import Signal, Step, Stepwise
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -19,7 +19,7 @@ __all__ = ["ResonateAndFire"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ResonateAndFire(FloatNode):
+class ResonateAndFire(Stepwise):
     """``u[t] = pole u[t-1] + gain x[t] - reset y[t-1]``, ``y[t] = Re u[t] > 1``.
 
     One complex state, 0 before the sequence. pole and reset (H,) complex, gain (H,) real. |pole|
@@ -38,14 +38,6 @@ class ResonateAndFire(FloatNode):
     @property
     def width(self) -> int:
         return int(self.gain.shape[0])
-
-    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        (x,) = sources
-        y = np.empty_like(x)
-        step = self.start(len(x), context)
-        for t in range(x.shape[1]):
-            y[:, t] = step([x[:, t]])
-        return y
 
     def start(self, batch: int, context: Context) -> Step:
         from snn_deploy.engines.float_dynamics import refuse_overflow

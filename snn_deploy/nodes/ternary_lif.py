@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal, Step
+from snn_deploy.nodes.float_node import Signal, Step, Stepwise
 from snn_deploy.nodes.ternary import ternarise
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["TernaryLif"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TernaryLif(FloatNode):
+class TernaryLif(Stepwise):
     """``v = decay * v + x[t]``; ``y[t] = [v >= threshold] - [v <= -threshold]``; v = 0 on either.
 
     threshold (H,) is a current, positive.
@@ -37,14 +37,6 @@ class TernaryLif(FloatNode):
     @property
     def width(self) -> int:
         return int(self.threshold.shape[0])
-
-    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        (x,) = sources
-        y = np.empty_like(x)
-        step = self.start(len(x), context)
-        for t in range(x.shape[1]):
-            y[:, t] = step([x[:, t]])
-        return y
 
     def start(self, batch: int, context: Context) -> Step:
         v = np.zeros((batch, self.width))

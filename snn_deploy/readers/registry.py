@@ -16,6 +16,7 @@ __all__ = ["READERS", "read_source", "reader_names"]
 READERS: dict[str, str] = {
     "network": "snn_deploy.readers.network:NetworkReader",
     "module": "snn_deploy.readers.module:ModuleReader",
+    "nir": "snn_deploy.readers.nir.reader:NirReader",
     "checkpoint": "snn_deploy.readers.checkpoint:CheckpointReader",
 }
 """In the order in which they are asked; other packages' are asked before them."""

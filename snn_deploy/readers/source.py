@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict
 
+from snn_deploy.checkpoint.config_file import read_config
 from snn_deploy.converters.overrides import Overridden
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network, OutputSteps
@@ -109,6 +111,15 @@ class ReadOptions:
         given = [name for name in names if getattr(self, name) != getattr(default, name)]
         if given:
             raise ConfigError(f"{what} takes no {' and no '.join(given)}: leave it out")
+
+    def settings(self) -> dict[str, Any]:
+        """Give the configuration as one mapping, options that are set over it included."""
+        if isinstance(self.config, Overridden):
+            whole = replace(self, config=self.config.config)
+            return {**whole.settings(), **self.config.options}
+        if self.config is None or isinstance(self.config, Mapping):
+            return dict(self.config or {})
+        return dict(read_config(Path(self.config)))
 
 
 class Reader(Protocol):

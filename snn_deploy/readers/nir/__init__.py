@@ -1,0 +1,1 @@
+"""Graphs in the Neuromorphic Intermediate Representation: ``.nir`` files and live ``NIRGraph``s."""
