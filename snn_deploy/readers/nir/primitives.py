@@ -101,9 +101,14 @@ def _threshold(node: Primitive, place: Place) -> Made:
 def _fires(
     node: Primitive, place: Place, reads: Edge, current_decay: Real, decay: Real, gain: Real
 ) -> Made:
-    """Make a neuron that fires, its potential counted from rest."""
+    """Make a neuron that fires, its potential counted from rest, where it starts.
+
+    Without a leak that is where a spike leaves it.
+    """
     shape, how = place.shape, place.how
     rest = node.each("v_leak", shape, 0.0)
+    if node.kind == "IF" and how.reset == "value":
+        rest = node.each("v_reset", shape, 0.0)
     level = node.each("v_threshold", shape)
     reset = node.each("v_reset", shape, 0.0) - rest
     neuron = CubaLif(
