@@ -140,7 +140,7 @@ def flat_graph(tree: Mapping[str, Any], where: str) -> Graph:
 
 def _add(graph: Graph, tree: Mapping[str, Any], prefix: str, depth: int) -> tuple[str, str]:
     """Add a graph's nodes and edges; give its input's and its output's name, if it has one each."""
-    inside = f"{graph.where}: the graph '{prefix.rstrip('.')}'" if prefix else graph.where
+    inside = f"{graph.where}: the graph" + (f" '{prefix.rstrip('.')}'" if prefix else "")
     if depth > MOST_DEPTH:
         raise CheckpointError(f"{inside} is nested deeper than {MOST_DEPTH} graphs")
     ports: dict[str, tuple[str, str]] = {}
@@ -171,7 +171,7 @@ def _add(graph: Graph, tree: Mapping[str, Any], prefix: str, depth: int) -> tupl
         if not all(ends):
             named = source if not ends[0] else target
             told = f"'{named}' has not one input and one output, so that an edge does not say which"
-            raise UnsupportedNetworkError(f"{inside}: the graph {told}")
+            raise UnsupportedNetworkError(f"{inside}: the part {told}")
         graph.edges[ends] = None
     return tuple(  # type: ignore[return-value]  # two
         _only([f"{prefix}{own}" for own, node in nodes.items() if node.get("type") == kind])

@@ -19,7 +19,8 @@ from snn_deploy.nodes.residual import Residual
 from snn_deploy.readers.nir.conventions import Conventions
 from snn_deploy.readers.nir.graph import Graph, Primitive
 from snn_deploy.readers.nir.loops import computing_order, fold_recurrent_biases
-from snn_deploy.readers.nir.primitives import PRIMITIVES, Place, delay_of
+from snn_deploy.readers.nir.place import Place
+from snn_deploy.readers.nir.primitives import PRIMITIVES, delay_of
 
 __all__ = ["READOUTS", "build_network"]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,39 +17,13 @@ from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.nodes.threshold import Threshold
 from snn_deploy.readers.nir.conventions import Conventions, Rule
 from snn_deploy.readers.nir.graph import Primitive
+from snn_deploy.readers.nir.place import Made, Place
+from snn_deploy.readers.nir.spatial import convolution, pooling
 
-__all__ = ["PRIMITIVES", "Made", "Place", "delay_of"]
+__all__ = ["PRIMITIVES", "delay_of"]
 
 Real = npt.NDArray[np.float64]
 Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a primitive stands: what it reads, of which shape, and by which conventions."""
-
-    reads: Edge
-    shape: Shape
-    how: Conventions
-
-    @property
-    def width(self) -> int:
-        """Channels of what it reads."""
-        return int(np.prod(self.shape))
-
-    @property
-    def later(self) -> Edge:
-        """What it reads, a step late where a potential gets the current of the step before."""
-        late = self.how.current == "old"
-        return Edge(self.reads.source, steps_back=self.reads.steps_back + late)
-
-
-@dataclass(frozen=True)
-class Made:
-    """The nodes of a primitive, the last one with its name, and the shape of what they give."""
-
-    nodes: Sequence[FloatNode]
-    shape: Shape
 
 
 def delay_of(node: Primitive, shape: Shape, how: Conventions) -> int:
@@ -202,6 +175,9 @@ def _cuba_li(node: Primitive, place: Place) -> Made:
 
 PRIMITIVES: dict[str, Callable[[Primitive, Place], Made]] = {
     "Affine": _linear,
+    "AvgPool2d": pooling,
+    "Conv1d": convolution,
+    "Conv2d": convolution,
     "CubaLI": _cuba_li,
     "CubaLIF": _cuba_lif,
     "I": _integrator,
@@ -210,6 +186,7 @@ PRIMITIVES: dict[str, Callable[[Primitive, Place], Made]] = {
     "LIF": _lif,
     "Linear": _linear,
     "Scale": _scale,
+    "SumPool2d": pooling,
     "Threshold": _threshold,
 }
 """What has an equation of its own. ``Input``, ``Output``, ``Flatten`` and ``Delay`` are edges."""
