@@ -62,7 +62,7 @@ def deployment_summary(deployment: Deployment) -> str:
     return (
         f"Deployment of {origin.checkpoint} for {origin.profile}\n"
         f"  {size}\n"
-        f"  takes {network.input.width} values a step, answers with {width}\n"
+        f"  takes {network.input_width} values a step, answers with {width}\n"
         "  .simulate(inputs), .verify(inputs, against=checkpoint), .report(inputs), .save(path)"
     )
 

@@ -45,6 +45,7 @@ from snn_deploy.nodes.lif import ChipLif, LifRegisters, LifSoma
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.part import Part
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.positions import Positions
 from snn_deploy.nodes.quantized_ssm import QuantizedSsm
@@ -703,6 +704,21 @@ def _make_convolution(rng: Random) -> tuple[Node, ...]:
     return make_convolution(rng, random_rescale, _output)
 
 
+def _make_part(rng: Random) -> tuple[Node, ...]:
+    source = _source(rng, _width(rng))
+    first = int(rng.integers(source.width))
+    channels = int(rng.integers(1, source.width - first + 1))
+    node = Part(
+        name="node",
+        inputs=(Edge("input"),),
+        output=source.output,
+        first=first,
+        channels=channels,
+        whole=source.width,
+    )
+    return source, node
+
+
 MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     Input: _make_input,
     EmbeddingTable: make_lookup,
@@ -730,6 +746,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     SelfGate: _make_self_gate,
     Multiply: _make_multiply,
     Silence: _make_silence,
+    Part: _make_part,
     ResonatorSoma: _make_resonator,
     CubaSoma: _make_cuba,
     QuantizedGlu: _make_glu,

@@ -40,6 +40,7 @@ from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.mode_bounds import projection_bound, state_bound
+from snn_deploy.nodes.part import Part
 from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.quantized_ssm import QuantizedSsm
 from snn_deploy.nodes.shared_synapses import SharedSynapses
@@ -131,6 +132,7 @@ def test_random_nodes_reach_their_limits(kind: type[Node]) -> None:
         LayerSign,
         LevelSoma,
         SharedSynapses,
+        Part,
         SignSoma,
         Silence,
         Synapses,

@@ -109,6 +109,6 @@ def test_a_stream_that_draws_is_put_away(tmp_path: Path) -> None:
     for network, run in networks(DrawnSoma):
         stream = NativeEngine().open(network, Watch(len(run.inputs)))
         stream.step(run.inputs)
-        write_state(path, network, StreamState(stream.state(), None, 0))
+        write_state(path, network, StreamState(stream.state(), None, {network.input.name: 0}))
         state = read_state(path, network, NativeEngine()).snapshot.arrays
         np.testing.assert_array_equal(state["node/random"], stream.state().arrays["node/random"])

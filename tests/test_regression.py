@@ -396,5 +396,7 @@ def test_a_search_keeps_a_regression_close() -> None:
     assert (blind.score_name, blind.float_score) == ("R²", 1.0)
     lowered = snn_deploy.convert(ONCE, calibration=data, settings=blind.config.model_dump())
     answers = lowered.simulate(data).logits
-    exact = Answers(network=ONCE, answer=run_float(ONCE, data.inputs, data.lengths).logits)
+    exact = Answers(
+        network=ONCE, answers={ONCE.output.name: run_float(ONCE, data.inputs, data.lengths).logits}
+    )
     assert Regression.of(answers, exact.logits).r2 == pytest.approx(blind.score)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import snn_deploy
+from snn_deploy.cli.main import main
+from snn_deploy.deployment import Deployment
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
-from snn_deploy.engines.session import run_whole
-from snn_deploy.errors import BackendError, DataError, DeploymentError, NetworkError
+from snn_deploy.engines.session import Watch, run_whole
+from snn_deploy.errors import DataError, DeploymentError, NetworkError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.answer import Answer
-from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.formats import SPIKE, Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.text import format_network
@@ -214,18 +219,162 @@ def test_what_is_no_such_network_is_refused() -> None:
     assert "'late' (Input): comes after 'touch' and others: inputs come first" in told
 
 
-def test_what_takes_one_says_that_there_are_two() -> None:
+@pytest.mark.parametrize("name", ["native", "c", "lava"])
+def test_engines_of_one_take_them_side_by_side(name: str) -> None:
+    if name == "lava":
+        pytest.importorskip("lava.magma")
+    if name == "c" and shutil.which("cc") is None:
+        pytest.skip("needs a C compiler")
+    network = compiled(two_and_two(Answer("one", "kind"), Answer(3, "act", valid=True)))
+    trace = () if name == "c" else ("lif", "touch")
+    result = run_whole(get_engine(name), network, Run(mantissas(network), LENGTHS, trace))
+    reference = run(network, trace)
+    for output in ("kind", "act"):
+        np.testing.assert_array_equal(result.output[output], reference.output[output])
+    for node in trace:
+        np.testing.assert_array_equal(result.trace[node], reference.trace[node])
+    if name != "c":
+        assert result.messages.keys() == reference.messages.keys()
+        for sender, sent in reference.messages.items():
+            np.testing.assert_array_equal(result.messages[sender], sent)
+
+
+def test_spikes_and_numbers_enter_side_by_side() -> None:
     network = compiled()
-    for name in ("native", "lava"):
-        with pytest.raises(BackendError, match="inputs touch, sight and the outputs kind, act"):
-            run_whole(get_engine(name), network, Run(mantissas(network), LENGTHS))
-    with pytest.raises(NetworkError, match=r"has 2 inputs \(touch, sight\), where one is taken"):
-        network.input  # noqa: B018
-    with pytest.raises(NetworkError, match=r"has 2 outputs \(kind, act\), where one is taken"):
-        network.answer  # noqa: B018
+    spikes = replace(network["sight"], output=SPIKE)  # type: ignore[type-var]
+    network = replace(network, nodes=tuple(spikes if n.name == "sight" else n for n in network))
+    given = mantissas(compiled())
+    given["sight"] = (given["sight"] > 0).astype(np.int64)
+    result = run_whole(get_engine("native"), network, Run(given, LENGTHS, ("lif",)))
+    np.testing.assert_array_equal(result.trace["lif"], run(network, ("lif",), given).trace["lif"])
+    given["sight"][0, 0, 0] = 2
+    with pytest.raises(DataError, match="input mantissa of magnitude 2 exceeds 0 … 1"):
+        run_whole(get_engine("native"), network, Run(given, LENGTHS))
+
+
+def chunks(given: dict[str, Any], *cuts: int) -> Any:
+    for start, stop in pairwise([0, *cuts, STEPS]):
+        yield {name: x[:, start:stop] for name, x in given.items()}
+
+
+def test_a_stream_of_them_is_cut_saved_and_resumed() -> None:
+    network = compiled(two_and_two(Answer("one", "kind"), Answer(3, "act")))
+    engine, watch = get_engine("native"), Watch(BATCH, LENGTHS, trace=("lif", "act"))
+    whole = run(network, ("lif", "act", "kind"))
+    session = engine.open(network, watch)
+    lifs = []
+    for chunk in chunks(mantissas(network), 1, 9):
+        lifs.append(session.step(chunk)["lif"])
+        state = session.state()
+        session = engine.open(network, watch)
+        session.restore(state)
+    np.testing.assert_array_equal(np.concatenate(lifs, axis=1), whole.trace["lif"])
+    result = session.finish()
+    np.testing.assert_array_equal(result.output["act"], whole.output["act"])
+    np.testing.assert_array_equal(result.output["kind"], whole.trace["kind"][:, -1])
+    assert result.messages.keys() == whole.messages.keys()
+    lost = {name: array for name, array in state.arrays.items() if name != "act/recent"}
+    with pytest.raises(DataError, match="not one of 12 sequences through this network"):
+        engine.open(network, watch).restore(replace(state, arrays=lost))
+
+
+def test_inputs_that_do_not_fit_together_are_refused() -> None:
+    network = compiled()
+    given = mantissas(network)
+    given["touch"] = given["touch"][:, :5]
+    with pytest.raises(DataError, match=r"touch \(12, 5, 3\), sight \(12, 24, 2\)"):
+        get_engine("native").open(network, Watch(BATCH)).step(given)
 
 
 @pytest.mark.parametrize("given", [np.zeros((2, 4, 3)), {"touch": np.zeros((2, 4, 3))}])
 def test_inputs_of_other_names_are_refused(given: Any) -> None:
     with pytest.raises(DataError, match=r"takes an array for each of \['touch', 'sight'\]"):
         run_float(two_and_two(), given)
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Deployment:
+    network = two_and_two(Answer("one", "kind"), Answer(3, "act"))
+    return snn_deploy.convert(network, calibration={**inputs(), "lengths": LENGTHS})
+
+
+def by_hand(deployment: Deployment, lengths: Any = LENGTHS) -> Any:
+    given = Run(mantissas(deployment.network), lengths, ("lif",))
+    return run_whole(get_engine("reference"), deployment.network, given)
+
+
+@pytest.mark.parametrize("form", ["apart", "side by side"])
+def test_a_deployment_takes_a_table_of_them_or_one_array(deployed: Deployment, form: str) -> None:
+    both = np.concatenate(list(inputs().values()), axis=2)
+    given: Any = {**inputs(), "lengths": LENGTHS} if form == "apart" else both
+    lengths = None if form == "apart" else LENGTHS
+    simulation = deployed.simulate(given, lengths, trace=["lif"])
+    whole = by_hand(deployed)
+    np.testing.assert_array_equal(simulation.trace["lif"], whole.trace["lif"])
+    for name, taken in whole.output.items():
+        answer = deployed.network[name].output.decode(taken)  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(simulation.answers[name], answer)
+    np.testing.assert_array_equal(simulation.answer, simulation.answers["kind"])
+    assert simulation.predictions.shape == (BATCH,)
+    assert {"touch", "sight"} <= set(simulation.saturated)
+    report = deployed.report(given, lengths)
+    assert report.to_json()
+
+
+def test_it_streams_saves_and_resumes(deployed: Deployment, tmp_path: Path) -> None:
+    whole = by_hand(deployed, np.full(BATCH, STEPS))
+    stream, path = deployed.stream(BATCH, trace=["act"]), tmp_path / "state"
+    acts = []
+    for chunk in chunks(inputs(), 7, 8):
+        # beyond what calibration saw in one of the two: clipped, and told by input
+        both = np.concatenate([chunk["touch"], chunk["sight"]], axis=2)
+        acts.append(stream.step(both).trace["act"])
+        stream.save(path)
+        stream = deployed.resume(path, trace=["act"])
+    np.testing.assert_array_equal(stream.result().output["act"], whole.output["act"])
+    np.testing.assert_array_equal(np.concatenate(acts, axis=1)[:, -3:], whole.output["act"])
+    with pytest.warns(SnnDeployWarning, match="input values lie outside"):
+        stream.step(np.full((BATCH, 1, 5), 40.0))
+    assert stream.saturated["touch"] == 3 * BATCH
+    assert stream.saturated["sight"] == 2 * BATCH
+    stream.save(path)
+    assert deployed.resume(path).saturated == stream.saturated
+
+
+def test_the_commands_take_them(
+    deployed: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, data = str(tmp_path / "two.safetensors"), str(tmp_path / "two.npz")
+    deployed.save(file)
+    labels = np.arange(BATCH) % 4
+    np.savez(data, **{n: x.astype(np.float32) for n, x in inputs().items()}, labels=labels)
+    for command in (
+        ["simulate", file, "--data", data],
+        ["simulate", file, "--data", data, "--chunk", "5"],
+        ["simulate", file, "--data", data, "-o", str(tmp_path / "out.npz")],
+        ["verify", file, "--data", data],
+        ["report", file, "--data", data, "--html", str(tmp_path / "page.html")],
+        ["evaluate", file, "--data", data, "-o", str(tmp_path / "evaluated.json")],
+        ["compare", file, file, "--data", data],
+        ["inspect", file],
+    ):
+        assert code_of(command) == 0, (command, capsys.readouterr().err)
+    with np.load(tmp_path / "out.npz") as out:
+        assert (out["answers/kind"].shape, out["answers/act"].shape) == ((BATCH, 4), (BATCH, 3, 2))
+    np.savez(data, touch=inputs()["touch"], labels=labels)
+    assert "name them as the network does: touch, sight" in refused_by(file, data, capsys)
+    np.savez(data, touch=inputs()["touch"], sight=inputs()["sight"][:, 1:])
+    told = "inputs of the shapes (12, 24, 3), (12, 23, 2)"
+    assert told in refused_by(file, data, capsys)
+
+
+def refused_by(file: str, data: str, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert code_of(["simulate", file, "--data", data]) == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+def code_of(words: list[str]) -> Any:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    return left.value.code

@@ -75,7 +75,9 @@ def _checkpoint(
     facts = {"file": path, "SHA-256": provenance.sha256, **provenance.chosen}
     if provenance.notes:
         facts["notes"] = "; ".join(provenance.notes)
-    facts["output"] = f"{network.output.width} values, output steps: {network.answer.steps}"
+    for name, answer in network.outputs.items():
+        which = f"output {name}" if len(network.outputs) > 1 else "output"
+        facts[which] = f"{answer.source.width} values, output steps: {answer.steps}"
     return network, facts
 
 

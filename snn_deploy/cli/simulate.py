@@ -154,7 +154,11 @@ def _simulate(asked: SimulateRequest) -> None:
             arrays["logits"] = result.logits
         else:
             echo(TOO_LARGE)
-        counts = {f"spike_counts/{layer}": n for layer, n in result.spike_counts.items()}
+        counts: dict[str, Any] = {
+            f"spike_counts/{layer}": n for layer, n in result.spike_counts.items()
+        }
+        if len(result.answers) > 1:
+            counts |= {f"answers/{name}": answer for name, answer in result.answers.items()}
         _save(asked.output, {**arrays, **counts})
     echo(f"{len(data)} sequences of {steps} steps")
     scores = (result.accuracy, result.regression)

@@ -21,6 +21,7 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.head import apply_head, head_batches, predict
 from snn_deploy.engines.registry import Engine
+from snn_deploy.engines.result import all_outputs
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.pipeline import prepare_network
 from snn_deploy.passes.split_head import SplitHead
@@ -84,6 +85,7 @@ def compare_accuracy(
     errors = SignalErrors(folded, network)
     saturated: Counter[str] = Counter()
     exact, surrogate, integer = [], [], []
+    name = network.output.name
     has_surrogate = bool(source.spiking) and all(
         node.has_surrogate  # type: ignore[attr-defined]  # float stage
         for node in source.spiking
@@ -93,14 +95,14 @@ def compare_accuracy(
         part, result = data[done.rows], done.result
         reference = run_float(folded, part.inputs, part.lengths, record=errors.shared)
         errors.add(reference.signals, result.trace, part.lengths)
-        saturated.update({network.input.name: done.clipped})
+        saturated.update(done.clipped)
         saturated.update(result.saturated)
-        exact.append(reference.logits)
-        integer.append(output_format(network).decode(result.output))
+        exact.append(all_outputs(folded, reference.logits)[name])
+        integer.append(output_format(network).decode(done.answer(network)))
         if has_surrogate:
             trained = run_float(folded, part.inputs, part.lengths, "surrogate", errors.somas)
             errors.add_surrogate(reference.signals, trained.signals)
-            surrogate.append(trained.logits)
+            surrogate.append(all_outputs(folded, trained.logits)[name])
     signals = errors.results(saturated)
     answers = {"exact": np.concatenate(exact), "integer": np.concatenate(integer)}
     if surrogate:

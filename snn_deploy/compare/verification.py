@@ -13,7 +13,7 @@ import numpy as np
 
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine
-from snn_deploy.engines.result import IntArray, Result
+from snn_deploy.engines.result import IntArray, Result, all_outputs
 from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Progress, batch_size, run_batches
 
@@ -160,11 +160,13 @@ def first_divergence(
         if place is not None:
             (sequence, neuron), values = place
             return Divergence(name, start + sequence, None, neuron, values, "messages")
-    place = _first_place(first.output, second.output)
-    if place is not None:
-        (sequence, *rows, neuron), values = place
-        row = rows[0] if rows else None
-        return Divergence(network.output.name, start + sequence, row, neuron, values, "answer")
+    others = all_outputs(network, second.output)
+    for name, taken in all_outputs(network, first.output).items():
+        place = _first_place(taken, others[name])
+        if place is not None:
+            (sequence, *rows, neuron), values = place
+            row = rows[0] if rows else None
+            return Divergence(name, start + sequence, row, neuron, values, "answer")
     for name in first.saturated.keys() & second.saturated.keys():
         values = first.saturated[name], second.saturated[name]
         if values[0] != values[1]:

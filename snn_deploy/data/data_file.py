@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,13 +59,23 @@ def data_file(path: str | os.PathLike[str]) -> DataFile:
     return path if isinstance(path, DataFile) else DataFile(os.fspath(path))
 
 
-def find_arrays(file: DataFile, names: Iterable[str]) -> dict[str, str]:
+def find_arrays(
+    file: DataFile, names: Iterable[str], ports: Sequence[str] = ()
+) -> dict[str, tuple[str, ...]]:
     """Find what inputs, labels, lengths and targets are called in a file.
+
+    Parameters
+    ----------
+    file, names
+        A file, and the names of its arrays.
+    ports
+        What the network calls its inputs, if it has several: each may have an array of its own.
 
     Returns
     -------
-    dict of str to str
-        By their names in :data:`ARRAYS`: the name in the file, of those that there are.
+    dict of str to tuple of str
+        By their names in :data:`ARRAYS`: the name in the file, of those that there are; for inputs
+        that lie apart all of them.
 
     Raises
     ------
@@ -79,15 +89,18 @@ def find_arrays(file: DataFile, names: Iterable[str]) -> dict[str, str]:
     elif targets is None and labels is not None:
         targets = ""
     keys = (file.inputs_key, labels, file.lengths_key, targets)
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for role, key in zip(ARRAYS, keys, strict=True):
         name = _find(file, role, key, names)
-        if name is not None and name not in found.values():
-            found[role] = name
+        if name is not None and (name,) not in found.values():
+            found[role] = (name,)
+    if file.inputs_key is None and "inputs" not in names and ports and {*ports} <= {*names}:
+        found["inputs"] = tuple(ports)
     if "inputs" not in found:
         raise DataError(
             f"{file}: no array 'inputs' in it; it holds: {some_of(names) or 'nothing'}. Say with "
             "--inputs-key NAME which one is meant"
+            + (f", or name them as the network does: {', '.join(ports)}" if ports else "")
         )
     return found
 

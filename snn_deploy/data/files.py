@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from snn_deploy.checkpoint import read_torch
 from snn_deploy.data.data_file import ARRAYS, DataFile, find_arrays
+from snn_deploy.data.forms import side_by_side
 from snn_deploy.errors import CheckpointError, DataError
 from snn_deploy.io.arrays import MalformedArrayError, open_archive
 from snn_deploy.io.reading import open_regular, read_regular
@@ -26,8 +27,10 @@ _TORCH = (".pt", ".pth")
 _MAX_TORCH_BYTES = 4 << 30
 
 
-def read_arrays(file: DataFile) -> Arrays:
+def read_arrays(file: DataFile, ports: Sequence[str] = ()) -> Arrays:
     """Read ``inputs``, and ``labels``, ``lengths`` and ``targets`` where there are any.
+
+    ``ports`` are what the network calls its inputs, if it has several: see ``find_arrays``.
 
     Raises
     ------
@@ -36,11 +39,14 @@ def read_arrays(file: DataFile) -> Arrays:
     """
     try:
         if Path(file).suffix.lower() in _TORCH:
-            return _tensors(file)
+            return _tensors(file, ports)
         _check_recognisable(file)
         with open_archive(file) as archive:
-            found = find_arrays(file, archive.names)
-            return {role: archive.read(name) for role, name in found.items()}
+            found = find_arrays(file, archive.names, ports)
+            return {
+                role: side_by_side([archive.read(name) for name in names], str(file))
+                for role, names in found.items()
+            }
     except OSError as error:
         raise DataError(
             f"{file}: {_REASONS.get(type(error), error.strerror)}; {_NEEDED}"
@@ -62,7 +68,7 @@ def _check_recognisable(file: DataFile) -> None:
         )
 
 
-def _tensors(file: DataFile) -> Arrays:
+def _tensors(file: DataFile, ports: Sequence[str]) -> Arrays:
     """Read what torch.save wrote: a table of tensors, a list of a few, or one."""
     content = read_regular(file, _MAX_TORCH_BYTES)
     try:
@@ -75,7 +81,10 @@ def _tensors(file: DataFile) -> Arrays:
         held = dict(zip(_UNNAMED, held, strict=False))
     if isinstance(held, Mapping):
         named = {str(key): value for key, value in held.items() if isinstance(value, np.ndarray)}
-        return {role: named[name] for role, name in find_arrays(file, named).items()}
+        return {
+            role: side_by_side([named[name] for name in names], str(file))
+            for role, names in find_arrays(file, named, ports).items()
+        }
     raise DataError(
         f"{file}: it holds no tensors by name; save a dictionary with 'inputs' and 'labels', or "
         "an .npz"

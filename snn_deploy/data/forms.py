@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,14 @@ import numpy.typing as npt
 from snn_deploy.data.data_file import Layout
 from snn_deploy.errors import DataError, SnnDeployWarning
 
-__all__ = ["as_array", "as_classes", "as_signal", "is_one_hot", "tensor_numbers"]
+__all__ = [
+    "as_array",
+    "as_classes",
+    "as_signal",
+    "is_one_hot",
+    "side_by_side",
+    "tensor_numbers",
+]
 
 Array = npt.NDArray[Any]
 
@@ -41,6 +49,27 @@ def as_array(value: Any, what: str) -> Array:
             "tensor, a table of them, a file's path, or a loader of batches"
         )
     return array
+
+
+def side_by_side(arrays: Sequence[Any], where: str) -> Any:
+    """Put the arrays (B, L, …) of several inputs side by side; one is what it is.
+
+    Raises
+    ------
+    DataError
+        If they are of different sequences or steps.
+    """
+    if len(arrays) == 1:
+        return arrays[0]
+    every = [as_array(array, f"{where}: inputs") for array in arrays]
+    every = [array[..., None] if array.ndim == 2 else array for array in every]
+    if len({array.shape[:2] for array in every}) != 1 or {array.ndim for array in every} != {3}:
+        told = ", ".join(str(array.shape) for array in every)
+        raise DataError(
+            f"{where}: inputs of the shapes {told}; give each as (sequences, steps, features), of "
+            "as many sequences and steps"
+        )
+    return np.concatenate(every, axis=2)
 
 
 def tensor_numbers(tensor: Any, what: str) -> Array:

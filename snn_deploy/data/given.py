@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data.data_file import DataFile, data_file, find_arrays
-from snn_deploy.data.forms import as_array
-from snn_deploy.data.inputs import Data, check_data, load_data
+from snn_deploy.data.forms import as_array, side_by_side
+from snn_deploy.data.inputs import Data, check_data, load_data, ports_of
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
 
@@ -69,7 +69,10 @@ def as_data(
     if isinstance(given, Mapping):
         table = {str(key): value for key, value in given.items()}
         file = DataFile(where, labels_key=None if with_labels else "")
-        arrays = {role: table[name] for role, name in find_arrays(file, table).items()}
+        arrays = {
+            role: side_by_side([table[name] for name in names], where)
+            for role, names in find_arrays(file, table, ports_of(network)).items()
+        }
         return check_data(network, **arrays, where=where)
     labels = None
     if hasattr(given, "dataset") and hasattr(given, "batch_size"):

@@ -16,7 +16,15 @@ from snn_deploy.data.targets import labels_and_targets
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
 
-__all__ = ["Data", "check_data", "check_inputs", "load_data", "rows_of", "vocabulary_of"]
+__all__ = [
+    "Data",
+    "check_data",
+    "check_inputs",
+    "load_data",
+    "ports_of",
+    "rows_of",
+    "vocabulary_of",
+]
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,8 @@ class Data:
     Parameters
     ----------
     inputs
-        (B, L, d_input) real numbers, or (B, L) integer tokens; padded as in training.
+        (B, L, d_input) real numbers, of several inputs side by side, or (B, L) integer tokens;
+        padded as in training.
     labels
         Classes, one for each answer: (B,), or (B, steps) where each step has one; negative ones
         do not count. None without.
@@ -98,7 +107,7 @@ def load_data(path: str | os.PathLike[str], network: Network) -> Data:
         If the file cannot be read, or :func:`check_data` refuses what it holds.
     """
     file = data_file(path)
-    arrays = read_arrays(file)
+    arrays = read_arrays(file, ports_of(network))
     return check_data(network, **arrays, where=str(file), layout=file.layout)
 
 
@@ -162,20 +171,27 @@ def check_inputs(
         On a wrong shape or dtype, NaN or infinity, or a token outside the vocabulary.
     """
     array = as_array(inputs, f"{where}: inputs")
-    if getattr(network.input, "counts", False) and array.dtype.kind in "iu":
+    counts = any(getattr(node, "counts", False) for node in network.inputs.values())
+    if counts and array.dtype.kind in "iu":
         array = array.astype(np.float32)
     vocabulary = vocabulary_of(network)
     if vocabulary is not None:
         _check_tokens(array, vocabulary, where)
         return array
-    array = as_signal(array, network.input.width, layout, where)
+    array = as_signal(array, network.input_width, layout, where)
     _check_signal(array, where)
     return array
 
 
+def ports_of(network: Network) -> tuple[str, ...]:
+    """Name a network's inputs, if it has several: data may have an array for each."""
+    return tuple(network.inputs) if len(network.inputs) > 1 else ()
+
+
 def vocabulary_of(network: Network) -> int | None:
     """Give how many tokens a network knows; None if it reads numbers."""
-    readers: list[Any] = [network.input, *network.consumers(network.input.name)]
+    inputs = network.inputs
+    readers: list[Any] = [*inputs.values(), *(n for i in inputs for n in network.consumers(i))]
     known = (node.vocabulary for node in readers if node.reads_tokens)
     return next(known, None)
 

@@ -117,7 +117,7 @@ def open_recording(
 
 def _is_one_sequence(shape: tuple[int, ...], network: Network) -> bool:
     """Tell a sequence from several: (L,) tokens or numbers of one feature, or (L, d_input)."""
-    width = network.input.width
+    width = network.input_width
     if vocabulary_of(network) is not None or len(shape) == 1:
         return len(shape) == 1 and (width == 1 or vocabulary_of(network) is not None)
     return len(shape) == 2 and shape[1] == width

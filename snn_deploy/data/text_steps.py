@@ -35,7 +35,7 @@ def read_steps(
         Naming the line: if it has another number of values, or one that is no finite number or no
         token that the network knows.
     """
-    vocabulary, width = vocabulary_of(network), network.input.width
+    vocabulary, width = vocabulary_of(network), network.input_width
     most = FIELD_BYTES * (width + 1)
     kind = np.float32 if vocabulary is None else np.int64
     steps: list[Any] = []

@@ -21,7 +21,16 @@ from snn_deploy.engines.draws import Draws
 from snn_deploy.engines.float_checks import checked_draws, checked_inputs, checked_lengths
 from snn_deploy.engines.float_ops import Context, Neuron, Signal
 from snn_deploy.engines.head import apply_head
-from snn_deploy.engines.result import Ports, Record, Result, Run, alone, by_name, no_progress
+from snn_deploy.engines.result import (
+    Ports,
+    Record,
+    Result,
+    Run,
+    all_outputs,
+    alone,
+    by_name,
+    no_progress,
+)
 from snn_deploy.engines.session import WholeEngine, run_whole
 from snn_deploy.errors import BackendError, NetworkError, SnnDeployWarning
 from snn_deploy.ir.loops import delayed, groups, is_recurrent, run_loop
@@ -153,7 +162,7 @@ def run_float(
     else:
         run = Run(given, valid, tuple(record), progress=progress)
     result = run_whole(FloatEngine(neuron, draws), network, run)
-    taken = result.output if len(network.outputs) > 1 else {network.answer.node: result.output}
+    taken = all_outputs(network, result.output)
     logits = {name: apply_head(a, taken[name]) for name, a in network.outputs.items()}
     return FloatResult(alone(logits), result.trace)
 

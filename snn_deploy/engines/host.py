@@ -17,9 +17,10 @@ from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import DataError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
 from snn_deploy.nodes.base import Place
 
-__all__ = ["Host", "HostSignals", "HostStream", "check_mantissas"]
+__all__ = ["Host", "HostSignals", "HostStream", "check_mantissas", "check_range"]
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,19 @@ def check_mantissas(network: Network, inputs: IntArray, samples: int, first: int
         raise DataError(
             f"inputs of shape {inputs.shape}; this network takes ({samples}, steps, {node.width})"
         )
+    check_range(node, inputs)
+    for reader in network.placed("host"):
+        reader.check_inputs(inputs, first)  # type: ignore[attr-defined]  # integer stage
+
+
+def check_range(node: Node, inputs: IntArray) -> None:
+    """Refuse mantissas beyond the format of an input.
+
+    Raises
+    ------
+    DataError
+        Naming the mantissa, the node and its format.
+    """
     form = node.output  # type: ignore[attr-defined]  # lowered stage
     highest, lowest = int(inputs.max(initial=0)), int(inputs.min(initial=0))
     if highest > form.limit or lowest < (-form.limit if form.signed else 0):
@@ -149,5 +163,3 @@ def check_mantissas(network: Network, inputs: IntArray, samples: int, first: int
             f"{'±' if form.signed else '0 … '}{form.limit}, the format of node '{node.name}'; "
             "encode inputs with its format first"
         )
-    for reader in network.placed("host"):
-        reader.check_inputs(inputs, first)  # type: ignore[attr-defined]  # integer stage

@@ -20,6 +20,7 @@ __all__ = [
     "Result",
     "Run",
     "Values",
+    "all_outputs",
     "alone",
     "by_name",
     "no_progress",
@@ -127,7 +128,7 @@ class Result:
 
 
 def by_name(network: Network, inputs: Ports) -> dict[str, Values]:
-    """Give what goes into each input of a network, by name.
+    """Give what goes into each input of a network, by name; one array holds them side by side.
 
     Raises
     ------
@@ -135,16 +136,35 @@ def by_name(network: Network, inputs: Ports) -> dict[str, Values]:
         If there are not as many arrays as inputs, of their names.
     """
     names = list(network.inputs)
-    several = isinstance(inputs, Mapping)
-    given: dict[str, Any] = dict(inputs) if several else dict.fromkeys(names[:1], inputs)
-    if not names or set(given) != set(names):
-        told = ", ".join(map(str, given)) if several else "one array"
-        raise DataError(f"inputs: {told}; this network takes an array for each of {names}")
+    if isinstance(inputs, Mapping):
+        given: dict[str, Any] = dict(inputs)
+    elif len(names) == 1:
+        given = {names[0]: inputs}
+    else:
+        given = _taken_apart(network, np.asarray(inputs))
+    if set(given) != set(names):
+        told = ", ".join(map(str, given)) or f"an array of shape {np.shape(inputs)}"
+        raise DataError(
+            f"inputs: {told}; this network takes an array for each of {names}, or one of "
+            f"{network.input_width} channels, side by side"
+        )
     return {name: given[name] for name in names}
 
 
-def alone(named: Mapping[str, Values]) -> Ports:
-    """Give the one array that there is; of several, all, by name."""
+def _taken_apart(network: Network, inputs: Values) -> dict[str, Values]:
+    if inputs.ndim != 3 or inputs.shape[2] != network.input_width:
+        return {}
+    ends = np.cumsum([node.width for node in network.inputs.values()])
+    return dict(zip(network.inputs, np.split(inputs, ends[:-1], axis=2), strict=True))
+
+
+def all_outputs(network: Network, output: Ports) -> Mapping[str, Values]:
+    """Give what each output of a network is, by name, of what an engine gave."""
+    return output if len(network.outputs) > 1 else {network.output.name: output}
+
+
+def alone(named: Mapping[str, Any]) -> Any:
+    """Give the one that there is; of several, all, by name."""
     return named if len(named) > 1 else next(iter(named.values()))
 
 

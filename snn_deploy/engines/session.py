@@ -29,7 +29,7 @@ from snn_deploy.engines.result import (
     by_name,
     no_progress,
 )
-from snn_deploy.errors import BackendError, ConfigError, DataError
+from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
 
 __all__ = [
@@ -186,32 +186,23 @@ class WholeEngine(ABC):
     name: str
     streams = False
     several: ClassVar[bool] = False
-    """Whether it takes networks of several inputs or outputs."""
+    """Whether it takes networks of several inputs or outputs as they are."""
 
     @abstractmethod
     def compute(self, network: Network, run: Run) -> Result:
         """Run one batch."""
 
     def open(self, network: Network, watch: Watch) -> Session:
-        """Begin a run of sequences that will come in one step."""
-        self.refuse_several(network)
-        return WholeSession(self, network, watch)
-
-    def refuse_several(self, network: Network) -> None:
-        """Refuse several inputs or outputs, unless the engine takes them.
-
-        Raises
-        ------
-        BackendError
-            Naming them, and an engine that does.
-        """
+        """Begin a run, of a network of any number of inputs and outputs."""
         if self.several or len(network.inputs) == 1 == len(network.outputs):
-            return
-        raise BackendError(
-            f"the backend {self.name} takes networks of one input and one output; this one has the "
-            f"inputs {', '.join(network.inputs)} and the outputs {', '.join(network.outputs)}: use "
-            "the backend reference"
-        )
+            return self.open_one(network, watch)
+        from snn_deploy.engines.ports import PortsSession
+
+        return PortsSession(self.open_one, network, watch)
+
+    def open_one(self, network: Network, watch: Watch) -> Session:
+        """Begin a run of sequences that will come in one step, of a network that it takes."""
+        return WholeSession(self, network, watch)
 
 
 class WholeSession:

@@ -7,13 +7,14 @@ which vectors the machine has that wrote it. It is bound to the integer network 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.result import IntArray
+from snn_deploy.engines.result import IntArray, alone
 from snn_deploy.engines.session import MESSAGES, RECENT, Engine, Snapshot, Watch
 from snn_deploy.errors import DataError
 from snn_deploy.fixedpoint import limit_of
@@ -30,6 +31,7 @@ from snn_deploy.io.schema import (
     Table,
     Whole,
 )
+from snn_deploy.ir.answer import Answer
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.program import Program
@@ -60,14 +62,14 @@ class StreamState:
     lengths
         Valid steps (B,), or None: all that come.
     clipped
-        How many input values were clipped so far.
+        By input: how many of its values were clipped so far.
     summed
         What a head that sums steps made of those so far, (B, classes); None: of none, or no such.
     """
 
     snapshot: Snapshot
     lengths: IntArray | None
-    clipped: int
+    clipped: Mapping[str, int]
     summed: npt.NDArray[np.float64] | None = None
 
     @property
@@ -90,7 +92,7 @@ def write_state(path: str | os.PathLike[str], network: Network, state: StreamSta
         "network_sha256": network_digest(network),
         "steps": state.snapshot.steps,
         "saturated": {name: int(n) for name, n in state.snapshot.saturated.items()},
-        "clipped_inputs": state.clipped,
+        "clipped_inputs": alone(state.clipped),
     }
     tensors: dict[str, npt.NDArray[Any]] = dict(state.snapshot.arrays)
     if state.lengths is not None:
@@ -120,7 +122,7 @@ def read_state(path: str | os.PathLike[str], network: Network, engine: Engine) -
             f"({str(document.get('tool_version', 'unknown'))[:80]}), or start anew"
         )
     try:
-        _DOCUMENT.check(document, "")
+        _document(network).check(document, "")
         if document["network_sha256"] != network_digest(network):
             raise DataError(
                 f"{path}: the state of a stream through another network (SHA-256 "
@@ -132,47 +134,65 @@ def read_state(path: str | os.PathLike[str], network: Network, engine: Engine) -
         raise DataError(f"{path}: not a state that this stream can have: {error}") from error
     lengths, summed = tensors.pop(LENGTHS, None), tensors.pop(SUMMED, None)
     snapshot = Snapshot(document["steps"], tensors, document["saturated"])
-    return StreamState(snapshot, lengths, document["clipped_inputs"], summed)
+    return StreamState(snapshot, lengths, _clipped(network, document), summed)
 
 
-_DOCUMENT = Record(
-    {
-        "schema_version": Choice((SCHEMA_VERSION,)),
-        "tool_version": TEXT,
-        "network_sha256": DIGEST,
-        "steps": Whole(0, MAX_STEPS),
-        "saturated": Table(COUNT, names=TEXT),
-        "clipped_inputs": COUNT,
-        "sha256": DIGEST,
-    }
-)
+def _document(network: Network) -> Record:
+    several = len(network.inputs) > 1
+    return Record(
+        {
+            "schema_version": Choice((SCHEMA_VERSION,)),
+            "tool_version": TEXT,
+            "network_sha256": DIGEST,
+            "steps": Whole(0, MAX_STEPS),
+            "saturated": Table(COUNT, names=TEXT),
+            "clipped_inputs": Record(dict.fromkeys(network.inputs, COUNT)) if several else COUNT,
+            "sha256": DIGEST,
+        }
+    )
+
+
+def _clipped(network: Network, document: Mapping[str, Any]) -> dict[str, int]:
+    """Give how many values of each input were clipped: of one input, the number alone is kept."""
+    told = document["clipped_inputs"]
+    return dict(told) if isinstance(told, Mapping) else {network.input.name: told}
 
 
 def _check_state(
     network: Network, engine: Engine, document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
 ) -> None:
     """Check every array and count against what a stream of one sequence would carry."""
-    steps, node = document["steps"], network.output
-    template = engine.open(network, Watch(samples=1, trace=[node.name]))
+    steps = document["steps"]
+    template = engine.open(network, Watch(samples=1, trace=list(network.outputs)))
     carried = template.state().arrays
     sums = {SUMMED} if network.answer.sums_steps and steps else set()
     if odd := sorted((carried.keys() | sums) ^ (tensors.keys() - {LENGTHS})):
         raise SchemaError(f"the array {shown(odd[0])} is missing, or none of this network's")
     samples = len(tensors[min(carried.keys() - {RECENT}, default=RECENT)]) if tensors else 0
     Whole(1, MAX_SAMPLES).check(samples, "sequences")
+    recent = {
+        f"{name}/{RECENT}" if place else RECENT: answer
+        for place, (name, answer) in enumerate(network.outputs.items())
+    }
     for name, array in carried.items():
-        if name != RECENT:
+        if name in recent:
+            _check_recent(recent[name], template.late, steps, samples).check(tensors[name], name)
+        else:
             limit = _limit(network, name, steps)
             low = 0 if name.endswith(f"/{MESSAGES}") else -limit
             Array([np.int64], (samples, *array.shape[1:]), low, limit).check(tensors[name], name)
-    limit = node.output.limit  # type: ignore[attr-defined]  # lowered stage
-    kept = 0 if template.late else min(steps, network.answer.length)  # a pool gives it, or none
-    Array([np.int64], (samples, kept, node.width), -limit, limit).check(tensors[RECENT], RECENT)
     if sums:
         _check_summed(tensors[SUMMED], (samples, network.answer.width), steps)
     if LENGTHS in tensors:
         Array([np.int64], (samples,), 1, MAX_STEPS).check(tensors[LENGTHS], LENGTHS)
     _check_counts(network, document, samples * steps)
+
+
+def _check_recent(answer: Answer, late: Collection[str], steps: int, samples: int) -> Array:
+    """Give what the last steps of an answer must be: none, where a pool gives it."""
+    node: Any = answer.source
+    kept = 0 if node.name in late else min(steps, answer.length)
+    return Array([np.int64], (samples, kept, node.width), -node.output.limit, node.output.limit)
 
 
 def _check_summed(summed: npt.NDArray[Any], shape: tuple[int, ...], steps: int) -> None:
@@ -188,8 +208,8 @@ def _check_counts(network: Network, document: dict[str, Any], steps: int) -> Non
         if name not in network.names:
             raise SchemaError(f"saturated: no node {shown(name)} in this network")
         Whole(0, steps * _clips(network[name])).check(count, f"saturated.{name}")
-    most = steps * network.input.width
-    Whole(0, most).check(document["clipped_inputs"], "clipped_inputs")
+    for name, count in _clipped(network, document).items():
+        Whole(0, steps * network[name].width).check(count, "clipped_inputs")
 
 
 def _clips(node: Node) -> int:
@@ -204,7 +224,7 @@ def _limit(network: Network, name: str, steps: int) -> int:
     owner, _, what = name.rpartition("/")
     if what == MESSAGES:
         return steps
-    node = network[owner] if owner in network.names else network.input
+    node = network[owner]
     program = _program(node)
     if program is not None and what in program.words:
         word = program.words[what]

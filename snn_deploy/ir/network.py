@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.answer import Answer, OutputSteps
@@ -14,7 +14,6 @@ from snn_deploy.ir.node import Node, Placement
 __all__ = ["Network", "OutputSteps", "Stage"]
 
 Stage = Literal["float", "integer", "lowered"]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,20 +84,22 @@ class Network:
     @property
     def input(self) -> Node:
         """The one node that the outside world feeds; refuses a network that has several."""
-        return self._only(self.inputs, "input")
+        if len(self.inputs) != 1:
+            raise NetworkError(
+                f"this network has {len(self.inputs)} inputs ({', '.join(self.inputs)}), where one "
+                "is taken"
+            )
+        return next(iter(self.inputs.values()))
+
+    @property
+    def input_width(self) -> int:
+        """How many numbers it takes a step: of all its inputs, side by side."""
+        return sum(node.width for node in self.inputs.values())
 
     @property
     def answer(self) -> Answer:
-        """The one thing that it answers; refuses a network that has several."""
-        return self._only(self.outputs, "output")
-
-    def _only(self, there: Mapping[str, T], what: str) -> T:
-        if len(there) != 1:
-            raise NetworkError(
-                f"this network has {len(there)} {what}s ({', '.join(there)}), where one is taken; "
-                "the engines float and reference take a mapping from their names to arrays"
-            )
-        return next(iter(there.values()))
+        """The first thing that it answers: what labels are of, where there are several."""
+        return next(iter(self.outputs.values()))
 
     def _completed(self, stated: Answer) -> Answer:
         name = self.nodes[-1].name if stated.node is None else self[stated.node].name
@@ -119,7 +120,7 @@ class Network:
 
     @property
     def output(self) -> Node:
-        """The node whose signal is the answer."""
+        """The node whose signal is the (first) answer."""
         return self.answer.source
 
     @property

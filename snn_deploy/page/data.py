@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine, get_engine
-from snn_deploy.engines.result import IntArray, Result
+from snn_deploy.engines.result import IntArray, Result, all_outputs
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.loops import delayed
 from snn_deploy.ir.network import Network
@@ -176,7 +176,7 @@ class _Gathering:
     sent: dict[str, IntArray] = field(default_factory=dict)
 
     def add(self, result: Result) -> None:
-        self.sequences += len(result.output)
+        self.sequences += len(all_outputs(self.network, result.output)[self.network.output.name])
         for name, signal in result.trace.items():
             self.sent[name] = self.sent.get(name, 0) + np.count_nonzero(signal, axis=(0, 2))
 

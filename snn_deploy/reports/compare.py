@@ -202,11 +202,11 @@ def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
                 f"{name} and {first} do not read the same tokens: only networks of the same data "
                 "can be compared"
             )
-        mine, its = deployment.network.input, reference.network.input
-        if mine.width != its.width:
+        mine, its = deployment.network.input_width, reference.network.input_width
+        if mine != its:
             raise ConfigError(
-                f"{name} takes {mine.width} input channels and {first} {its.width}: only networks "
-                "of the same data can be compared"
+                f"{name} takes {mine} input channels and {first} {its}: only networks of the same "
+                "data can be compared"
             )
 
 

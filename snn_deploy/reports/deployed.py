@@ -60,7 +60,7 @@ def report_deployment(
     def results() -> Iterator[Result]:
         nonlocal clipped
         for batch in run_batches(network, data, engine or get_engine("native"), traced, progress):
-            clipped += batch.clipped
+            clipped += sum(batch.clipped.values())
             outputs.append(batch.result.output)
             if watch is not None:
                 watch(batch.result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,13 +14,13 @@ from snn_deploy.compare.metrics import cross_entropy, share_of_right
 from snn_deploy.compare.regression import Regression
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.head import Real, apply_head, head_batches, predict
-from snn_deploy.engines.result import IntArray, Values
+from snn_deploy.engines.result import IntArray, Ports, Values, all_outputs
 from snn_deploy.errors import DataError
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.base import IntegerNode
 
-__all__ = ["LOGIT_BYTES", "Answers", "decode", "output_format"]
+__all__ = ["LOGIT_BYTES", "Answers", "decode", "joined_outputs", "output_format"]
 
 LOGIT_BYTES = 4 * 2**30
 
@@ -33,23 +33,29 @@ class Answers:
     ----------
     network
         That answered.
-    answer
-        (B, width) for one vector a sequence, else (B, steps, width): real numbers, the integers
-        that came out of the chip times their scale.
+    answers
+        By the name of each output: (B, width) for one vector a sequence, else (B, steps, width):
+        real numbers, the integers that came out of the chip times their scale.
     labels, targets
-        What the data says is right, as in :class:`~snn_deploy.data.inputs.Data`.
+        What the data says is right of the first of them, as in
+        :class:`~snn_deploy.data.inputs.Data`.
     """
 
     network: Network
-    answer: Real
+    answers: Mapping[str, Real]
     labels: IntArray | None = None
     targets: Real | None = None
 
     @classmethod
-    def to(cls, data: Data, network: Network, outputs: Sequence[Values]) -> Answers:
+    def to(cls, data: Data, network: Network, outputs: Sequence[Ports]) -> Answers:
         """Join what an engine gave for the batches of ``data``."""
-        answer = decode(network, np.concatenate(outputs))
-        return cls(network=network, answer=answer, labels=data.labels, targets=data.targets)
+        answers = decode(network, joined_outputs(network, outputs))
+        return cls(network=network, answers=answers, labels=data.labels, targets=data.targets)
+
+    @property
+    def answer(self) -> Real:
+        """The answer, of several the first."""
+        return self.answers[self.network.output.name]
 
     @cached_property
     def logits(self) -> Real:
@@ -134,9 +140,17 @@ class Answers:
         return {"accuracy": self.accuracy, "regression": regression}
 
 
-def decode(network: Network, output: Values) -> Real:
-    """Give the answer as real numbers; a float network's is what it is."""
-    return output if network.stage == "float" else output_format(network).decode(output)
+def joined_outputs(network: Network, parts: Sequence[Ports]) -> dict[str, Values]:
+    """Put the outputs of batches together, by name."""
+    named = [all_outputs(network, part) for part in parts]
+    return {name: np.concatenate([part[name] for part in named]) for name in network.outputs}
+
+
+def decode(network: Network, outputs: Mapping[str, Values]) -> dict[str, Real]:
+    """Give each output as real numbers; a float network's are what they are."""
+    if network.stage == "float":
+        return dict(outputs)
+    return {name: output_format(network, name).decode(x) for name, x in outputs.items()}
 
 
 def output_format(network: Network, name: str | None = None) -> Format:

@@ -13,11 +13,21 @@ import numpy.typing as npt
 
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine
-from snn_deploy.engines.result import IntArray, Record, Result, Run, Values
+from snn_deploy.engines.result import (
+    IntArray,
+    Ports,
+    Record,
+    Result,
+    Run,
+    Values,
+    all_outputs,
+    alone,
+    by_name,
+)
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.ir.network import Network
-from snn_deploy.run.answers import Answers, decode, output_format
+from snn_deploy.run.answers import Answers, decode, joined_outputs, output_format
 
 __all__ = [
     "Batch",
@@ -45,7 +55,7 @@ class Simulation(Answers):
 
     Parameters
     ----------
-    network, answer, labels, targets
+    network, answers, labels, targets
         As in :class:`~snn_deploy.run.answers.Answers`.
     spike_counts
         By layer name, e.g. ``layers.0``: spikes of each neuron in each sequence, (B, d).
@@ -68,7 +78,7 @@ class Simulation(Answers):
         """Read an engine's result; ``data`` knows what is right."""
         return cls(
             network=network,
-            answer=decode(network, result.output),
+            answers=decode(network, all_outputs(network, result.output)),
             labels=None if data is None else data.labels,
             targets=None if data is None else data.targets,
             spike_counts=spike_counts(network, result.messages),
@@ -97,16 +107,16 @@ def simulate(
     """
     batches = list(run_batches(network, data, engine, trace, progress, record=record))
     results = [batch.result for batch in batches]
-    clipped = sum(batch.clipped for batch in batches)
-    if clipped:  # an answer to clipped data is no answer
-        warn_of_clipped(network, clipped, data.inputs.size, stacklevel=4)
-    saturated = Counter[str]()
-    for result in results:
-        saturated.update(result.saturated)
+    clipped, saturated = Counter[str](), Counter[str]()
+    for batch in batches:
+        clipped.update(batch.clipped)
+        saturated.update(batch.result.saturated)
+    if clipped.total():  # an answer to clipped data is no answer
+        warn_of_clipped(network, clipped.total(), data.inputs.size, stacklevel=4)
     joined = Result(
-        np.concatenate([result.output for result in results]),
+        alone(joined_outputs(network, [result.output for result in results])),
         _joined([result.messages for result in results]),
-        {**saturated, network.input.name: clipped},
+        {**saturated, **clipped},
         _joined([result.trace for result in results]),
     )
     return Simulation.of(network, joined, data)
@@ -119,8 +129,8 @@ def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str
 
 def warn_of_clipped(network: Network, clipped: int, values: int, stacklevel: int) -> None:
     """Warn that so many of so many input values were clipped."""
-    form = output_format(network, network.input.name)
-    reach = form.decode(np.full(network.input.width, form.limit)).max()
+    formats = [(output_format(network, name), node.width) for name, node in network.inputs.items()]
+    reach = max(form.decode(np.full(width, form.limit)).max() for form, width in formats)
     warnings.warn(
         f"{clipped:,} of {values:,} input values lie outside ±{reach:.4g}, the range "
         "that calibration saw, and were clipped; scale the data as in training, or convert "
@@ -141,12 +151,16 @@ class Batch:
     result
         What the engine gave for them.
     clipped
-        How many of their input values were beyond the input's format.
+        By input: how many of their values were beyond its format.
     """
 
     rows: slice
     result: Result
-    clipped: int
+    clipped: Mapping[str, int]
+
+    def answer(self, network: Network) -> Values:
+        """Give the integers of the answer, of several the first."""
+        return all_outputs(network, self.result.output)[network.output.name]
 
 
 def run_batches(
@@ -207,24 +221,28 @@ def batch_size(network: Network, data: Data, trace: Collection[str]) -> int:
     """
     if network.stage == "float":
         return len(data)
-    wanted = trace or [network.output.name]
+    wanted = trace or network.outputs
     width = max(node.width for node in network) * 4 + sum(network[name].width for name in wanted)
     return int(np.clip(BATCH_BYTES // (data.inputs.shape[1] * width * 8), 1, 256))
 
 
-def encode_inputs(network: Network, data: Data) -> IntArray:
+def encode_inputs(network: Network, data: Data) -> Ports:
     """Round inputs to the mantissas of the network's input node, (B, L, d_input)."""
     return encode(network, data.inputs)[0]
 
 
-def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[Values, int]:
-    """Round inputs, and count those out of range; tokens (B, L) are what they are."""
+def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[Ports, dict[str, int]]:
+    """Round inputs, and count those out of range, by input; tokens (B, L) are what they are."""
     if network.stage == "float":
-        return inputs, 0
+        return inputs, dict.fromkeys(network.inputs, 0)
     if inputs.ndim == 2:
-        return inputs.astype(np.int64)[..., None], 0
-    return output_format(network, network.input.name).encode(inputs)
+        return inputs.astype(np.int64)[..., None], {network.input.name: 0}
+    encoded = {
+        name: output_format(network, name).encode(x) for name, x in by_name(network, inputs).items()
+    }
+    mantissas = {name: mantissa for name, (mantissa, _) in encoded.items()}
+    return alone(mantissas), {name: beyond for name, (_, beyond) in encoded.items()}
 
 
-def _joined(parts: list[Mapping[str, IntArray]]) -> dict[str, IntArray]:
+def _joined(parts: list[Mapping[str, Values]]) -> dict[str, Values]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from snn_deploy.data.inputs import check_inputs
 from snn_deploy.engines.head import add_steps, apply_head
 from snn_deploy.engines.registry import get_engine
-from snn_deploy.engines.result import IntArray, Result
+from snn_deploy.engines.result import IntArray, Ports, Result, all_outputs
 from snn_deploy.engines.session import Engine, Watch
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.io.stream_state import StreamState, read_state, write_state
@@ -44,8 +44,8 @@ class StreamOutput:
     first_step
         The chunk's place in its stream.
     outputs
-        (B, T, d_output) real numbers, the answer at every step; None for a network that pools its
-        sequence and answers once.
+        (B, T, d_output) real numbers, the answer at every step, of several answers the first (trace
+        the others); None for a network that pools its sequence and answers once.
     answer
         (B, n_classes): what a pooling network would answer if the stream ended with this chunk;
         None for others, and where nobody asked.
@@ -110,7 +110,7 @@ class Stream:
                 "this network cannot run as a stream: it pools its sequence, and yet every step is "
                 "its answer; give it whole sequences"
             )
-        self._clipped = 0
+        self._clipped = dict.fromkeys(network.inputs, 0)
         self._summed: Reals | None = None  # so far, by a head that sums steps
 
     def __repr__(self) -> str:
@@ -140,7 +140,7 @@ class Stream:
             stream._session.restore(state.snapshot)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-        stream._clipped, stream._summed = state.clipped, state.summed
+        stream._clipped, stream._summed = dict(state.clipped), state.summed
         return stream
 
     @property
@@ -221,8 +221,7 @@ class Stream:
         needed = self.network.answer.length
         if self.steps < needed:
             raise DataError(f"the answer is that of {needed} steps; only {self.steps} came so far")
-        output: IntArray = self._session.finish().output
-        return output
+        return all_outputs(self.network, self._session.finish().output)[self.network.output.name]
 
     def result(self) -> Result:
         """Give all that is known if the stream ends here; it can go on afterwards.
@@ -231,7 +230,7 @@ class Stream:
         one after the last, that give them (B, steps, width).
         """
         result = self._session.finish()
-        saturated = {**result.saturated, self.network.input.name: self._clipped}
+        saturated = {**result.saturated, **self._clipped}
         late = {name: signal for name, signal in result.late.items() if name in self.late_trace}
         return replace(result, saturated=saturated, late=late)
 
@@ -261,11 +260,12 @@ class Stream:
         state = StreamState(self._session.state(), self.lengths, self._clipped, self._summed)
         write_state(path, self.network, state)
 
-    def _encoded(self, inputs: npt.NDArray[Any]) -> IntArray:
-        mantissas, clipped = encode(self.network, inputs)
-        if clipped and not self._clipped:
+    def _encoded(self, inputs: npt.NDArray[Any]) -> Ports:
+        mantissas, beyond = encode(self.network, inputs)
+        clipped = sum(beyond.values())
+        if clipped and not any(self._clipped.values()):
             warn_of_clipped(self.network, clipped, inputs.size, stacklevel=4)
-        self._clipped += clipped
+        self._clipped = {name: count + beyond[name] for name, count in self._clipped.items()}
         return mantissas
 
 

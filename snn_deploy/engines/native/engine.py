@@ -29,11 +29,10 @@ class NativeEngine(WholeEngine):
     name = "native"
     streams = True
 
-    def open(self, network: Network, watch: Watch) -> Session:
+    def open_one(self, network: Network, watch: Watch) -> Session:
         """Begin a stream of a causal network, or a run of whole sequences through any."""
         if watch.steps is not None:
-            return super().open(network, watch)
-        self.refuse_several(network)
+            return super().open_one(network, watch)
         return NativeSession(network, watch)
 
     def compute(self, network: Network, run: Run) -> Result:
