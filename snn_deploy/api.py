@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.compare.verification import Verification
@@ -19,6 +20,7 @@ from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
+from snn_deploy.formats.registry import recognised_format
 from snn_deploy.io.deployment_file import Provenance, read_deployment
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
@@ -163,15 +165,16 @@ def search(
 
 
 def load(path: PathLike) -> Deployment:
-    """Read a deployment file.
+    """Read a deployment file, or what ``snn-deploy export`` made of one for other tools to run.
 
     Raises
     ------
     DeploymentError
         If it is damaged, foreign, of another schema version, or its profile is not there any more.
     """
-    network, origin = read_deployment(path)
-    deployment = Deployment(network, origin)
+    form = recognised_format(Path(path))
+    deployment = form.read(Path(path)) if form else Deployment(*read_deployment(path))
+    origin = deployment.origin
     try:
         profile = deployment.profile
     except TargetError as error:

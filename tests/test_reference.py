@@ -710,7 +710,7 @@ def test_inputs_are_left_as_they_were() -> None:
 
 
 def test_engines_are_found_by_name() -> None:
-    assert set(ENGINES) == {"native", "reference", "lava", "c"}
+    assert set(ENGINES) == {"native", "reference", "lava", "c", "onnx"}
     engine = get_engine("reference")
     assert isinstance(engine, ReferenceEngine)
     assert engine.name == "reference"

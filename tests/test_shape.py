@@ -37,8 +37,9 @@ BY_KIND = {
     "snn_deploy/engines/native/",
     "snn_deploy/engines/lava/",
     "snn_deploy/training/operations.py",
+    "snn_deploy/formats/onnx/host.py",
 }
-"""Where a table says what replaces a kind's own step: numba's, Lava's and PyTorch's."""
+"""Where a table says what replaces a kind's own step: numba's, Lava's, PyTorch's and ONNX's."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -1,14 +1,21 @@
-"""``snn-deploy export``: a deployment as source code for hardware that anyone can own."""
+"""``snn-deploy export``: a deployment as source code, or as a file that other tools run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from snn_deploy.cli.console import echo
 from snn_deploy.cli.options import gathered
+from snn_deploy.errors import ConfigError
+from snn_deploy.formats.registry import FORMATS, get_format
+from snn_deploy.targets.registry import TARGETS, get_target
+
+if TYPE_CHECKING:
+    from snn_deploy.deployment import Deployment
 
 __all__ = ["ExportRequest", "export"]
 
@@ -19,22 +26,22 @@ class ExportRequest:
 
     deployment_file: str
     form: str
-    folder: str
+    output: str
     data_path: str | None
     limit: int
 
 
-@click.command(short_help="Write C99 for a microcontroller.")
+@click.command(short_help="Write C99 for a microcontroller, or ONNX.")
 @click.argument("deployment_file", metavar="DEPLOYMENT")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["c"]),
+    type=click.Choice([*TARGETS, *FORMATS]),
     default="c",
     show_default=True,
-    help="What to write: C99.",
+    help="What to write: c, C99 sources, into a folder; onnx, models, as files.",
 )
-@click.option("-o", "--output", "folder", metavar="FOLDER", required=True, help="Where to.")
+@click.option("-o", "--output", metavar="PATH", required=True, help="The folder, or the file.")
 @click.option("--data", "data_path", metavar="DATA.npz", help="Inputs for the test vectors.")
 @click.option(
     "--limit",
@@ -46,18 +53,31 @@ class ExportRequest:
 )
 @gathered(ExportRequest)
 def export(asked: ExportRequest) -> None:
-    """Write a deployment as source code; the same deployment gives the same bytes."""
+    """Write a deployment for other tools; the same deployment gives the same bytes."""
     from snn_deploy.api import load
-    from snn_deploy.data.inputs import load_data
-    from snn_deploy.targets.export import export_deployment
-    from snn_deploy.targets.registry import get_target
 
     deployment = load(asked.deployment_file)
+    if asked.form in TARGETS:
+        _write_sources(asked, deployment)
+        return
+    if asked.data_path is not None:
+        raise ConfigError(f"--data: format {asked.form} has no test vectors: leave it out")
+    written = get_format(asked.form).write(deployment, Path(asked.output))
+    for path in written.paths:
+        echo(f"wrote {path}")
+    for note in written.notes:
+        echo(note)
+
+
+def _write_sources(asked: ExportRequest, deployment: Deployment) -> None:
+    from snn_deploy.data.inputs import load_data
+    from snn_deploy.targets.export import export_deployment
+
     data = None
     if asked.data_path is not None:
         data = load_data(asked.data_path, deployment.network).first(asked.limit)
-    for path in export_deployment(deployment, asked.form, Path(asked.folder), data):
+    for path in export_deployment(deployment, asked.form, Path(asked.output), data):
         echo(f"wrote {path}")
-    sizes = get_target(asked.form).sizes(deployment.network, Path(asked.folder))
+    sizes = get_target(asked.form).sizes(deployment.network, Path(asked.output))
     for what, count in sizes.items():
         echo(f"{count:>10,} bytes  {what}")

@@ -22,7 +22,14 @@ import numpy.typing as npt
 from snn_deploy.io.arrays import is_possible
 from snn_deploy.io.reading import open_regular
 
-__all__ = ["Contents", "ForeignFileError", "has_document", "read_checksummed", "with_checksum"]
+__all__ = [
+    "Contents",
+    "ForeignFileError",
+    "Tensors",
+    "has_document",
+    "read_checksummed",
+    "with_checksum",
+]
 
 MAX_FILE_BYTES = 4 << 30
 MAX_HEADER_BYTES = 16 << 20

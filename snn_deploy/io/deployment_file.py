@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from snn_deploy.errors import DeploymentError, NetworkError
 from snn_deploy.io.checksummed import (
     Contents,
     ForeignFileError,
+    Tensors,
     has_document,
     read_checksummed,
     with_checksum,
@@ -30,6 +32,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "Provenance",
     "deployment_bytes",
+    "deployment_document",
+    "deployment_from_document",
     "is_deployment",
     "read_deployment",
     "write_deployment",
@@ -90,9 +94,13 @@ def write_deployment(path: str | os.PathLike[str], network: Network, origin: Pro
 
 def deployment_bytes(network: Network, origin: Provenance) -> bytes:
     """Give the bytes of a deployment's file."""
+    return with_checksum(METADATA_KEY, *deployment_document(network, origin))
+
+
+def deployment_document(network: Network, origin: Provenance) -> tuple[dict[str, Any], Tensors]:
+    """Give a deployment as a JSON-able document, and the tensors that it refers to by name."""
     structure, tensors = network_to_document(network)
-    document = {"schema_version": SCHEMA_VERSION, **asdict(origin), "network": structure}
-    return with_checksum(METADATA_KEY, document, tensors)
+    return {"schema_version": SCHEMA_VERSION, **asdict(origin), "network": structure}, tensors
 
 
 def read_deployment(path: str | os.PathLike[str]) -> tuple[Network, Provenance]:
@@ -105,27 +113,41 @@ def read_deployment(path: str | os.PathLike[str]) -> tuple[Network, Provenance]:
         that breaks a rule.
     """
     found = _read(path)
-    document = found.document
+    return deployment_from_document(os.fspath(path), found.document, found.tensors, found.whole)
+
+
+def deployment_from_document(
+    where: str, document: Mapping[str, Any], tensors: Tensors, whole: bool = True
+) -> tuple[Network, Provenance]:
+    """Rebuild what :func:`deployment_document` gave, whatever file it was in, and verify it.
+
+    ``whole`` tells whether the file's digest fits.
+
+    Raises
+    ------
+    DeploymentError
+        As :func:`read_deployment`; ``where`` is what messages call the file.
+    """
     version = document.get("schema_version")
     if type(version) is not int or version not in READABLE:
         told = " and ".join(map(str, READABLE))
         raise DeploymentError(
-            f"{path}: schema version {shown(version)}; this snn-deploy reads versions {told}. "
+            f"{where}: schema version {shown(version)}; this snn-deploy reads versions {told}. "
             "Convert the checkpoint again, or install the version that wrote the file "
             f"({str(document.get('tool_version', 'unknown'))[:80]})"
         )
-    if not found.whole:
+    if not whole:
         raise DeploymentError(
-            f"{path}: its SHA-256 does not match: the file was changed or damaged after it was "
+            f"{where}: its SHA-256 does not match: the file was changed or damaged after it was "
             "written; convert the checkpoint again"
         )
-    document = upgrade_document(document)
+    document = upgrade_document(dict(document))
     try:
         origin = _provenance(document)
-        network = network_from_document(document.get("network"), found.tensors)
+        network = network_from_document(document.get("network"), tensors)
         verify_network(network)
     except (DeploymentError, NetworkError, SchemaError) as error:
-        raise DeploymentError(f"{path}: not a valid deployment: {error}") from error
+        raise DeploymentError(f"{where}: not a valid deployment: {error}") from error
     return network, origin
 
 

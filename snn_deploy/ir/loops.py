@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["delayed", "groups", "is_recurrent", "run_loop"]
+__all__ = ["delayed", "groups", "is_recurrent", "past_steps", "run_loop"]
 
 Signal = npt.NDArray[Any]
 
@@ -39,6 +40,14 @@ def groups(network: Network) -> tuple[tuple[Node, ...], ...]:
 def is_recurrent(group: tuple[Node, ...]) -> bool:
     """Tell whether a group's nodes must take turns at every step."""
     return len(group) > 1 or any(edge.source == group[0].name for edge in group[0].inputs)
+
+
+def past_steps(edges: Iterable[Edge]) -> dict[str, int]:
+    """Give, by node, how many of its past steps some edges read, where they read any."""
+    steps: dict[str, int] = {}
+    for edge in edges:
+        steps[edge.source] = max(steps.get(edge.source, 0), edge.steps_back)
+    return {name: count for name, count in steps.items() if count > 0}
 
 
 def delayed(signal: Signal, steps: int) -> Signal:

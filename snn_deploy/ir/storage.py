@@ -27,7 +27,13 @@ from snn_deploy.ir.node import Node
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.printable import is_plain, shown
 
-__all__ = ["network_digest", "network_from_document", "network_to_document"]
+__all__ = [
+    "Tensors",
+    "content_digest",
+    "network_digest",
+    "network_from_document",
+    "network_to_document",
+]
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -73,7 +79,11 @@ def _encode_answer(answer: Answer, tensors: Tensors) -> dict[str, Any]:
 
 def network_digest(network: Network) -> str:
     """Give the SHA-256 of a network: of its structure and of every parameter."""
-    document, tensors = network_to_document(network)
+    return content_digest(*network_to_document(network))
+
+
+def content_digest(document: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Give the SHA-256 of a document and its tensors, whatever file holds them."""
     sha = hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode())
     for name, tensor in sorted(tensors.items()):
         sha.update(f"{name};{tensor.dtype.str};{tensor.shape};".encode())

@@ -12,6 +12,7 @@ import numpy as np
 from snn_deploy.errors import TargetError
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.host import chip_part
+from snn_deploy.ir.loops import past_steps
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.program_bounds import Interval
@@ -83,11 +84,7 @@ class Layout:
     @cached_property
     def rings(self) -> Mapping[str, int]:
         """By name: how many past steps of a node's signal others read."""
-        steps: dict[str, int] = {}
-        for node in self.network:
-            for edge in node.inputs:
-                steps[edge.source] = max(steps.get(edge.source, 0), edge.steps_back)
-        return {name: count for name, count in steps.items() if count}
+        return past_steps(edge for node in self.network for edge in node.inputs)
 
     def check(self) -> None:
         """Refuse what has no such form, in one line.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from snn_deploy.engines.result import IntArray, Result, Run
 from snn_deploy.errors import ConfigError
-from snn_deploy.ir.network import Network
 from snn_deploy.plugins import unknown_name
+
+if TYPE_CHECKING:
+    from snn_deploy.engines.result import IntArray, Result, Run
+    from snn_deploy.ir.network import Network
 
 __all__ = ["TARGETS", "Built", "Target", "get_target"]
 

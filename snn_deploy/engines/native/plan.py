@@ -9,6 +9,7 @@ from typing import Any
 
 from snn_deploy.engines.host import Host
 from snn_deploy.engines.result import IntArray, senders
+from snn_deploy.ir.loops import past_steps
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep, plan_sweeps
@@ -89,17 +90,10 @@ def plan_network(network: Network) -> Plan:
         network=network,
         sweeps=plan_sweeps(replace(network, nodes=body)),
         closing=closing,
-        reach=_reach(body),
+        reach=past_steps(edge for node in body for edge in node.inputs),
         counted=tuple(name for name in senders(network) if name not in late),
         counted_late=tuple(name for name in senders(network) if name in late),
     )
-
-
-def _reach(nodes: tuple[Node, ...]) -> dict[str, int]:
-    reach: dict[str, int] = {}
-    for edge in (edge for node in nodes for edge in node.inputs if edge.steps_back):
-        reach[edge.source] = max(reach.get(edge.source, 0), edge.steps_back)
-    return reach
 
 
 def _closing_nodes(network: Network) -> tuple[Node, ...]:

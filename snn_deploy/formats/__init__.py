@@ -1,0 +1,1 @@
+"""File formats of other tools that hold a deployment: written, and read back to the same bits."""

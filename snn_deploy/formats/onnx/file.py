@@ -1,0 +1,105 @@
+"""ONNX files of a deployment: written, and read back to the same integers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snn_deploy.errors import BackendUnavailableError, DeploymentError, TargetError
+from snn_deploy.formats.registry import Written
+from snn_deploy.io.files import atomic_write
+from snn_deploy.io.reading import read_regular
+
+if TYPE_CHECKING:
+    from snn_deploy.deployment import Deployment
+
+__all__ = ["OnnxFormat", "check_available", "read_model"]
+
+MAX_FILE_BYTES = 2**31 - 1  # of a protocol buffer
+SUFFIX = ".onnx"
+
+
+def check_available(what: str, package: str = "onnx") -> None:
+    """Refuse to go on where a package is missing.
+
+    Raises
+    ------
+    BackendUnavailableError
+        Saying how to get it.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec(package) is None:
+        raise BackendUnavailableError(
+            f"{what} needs the package {package}, which is not installed: "
+            "pip install 'snn-deploy[onnx]'"
+        )
+
+
+def read_model(path: Path) -> Any:
+    """Read a model, an ``onnx.ModelProto``: of the file alone, whatever it refers to.
+
+    Raises
+    ------
+    DeploymentError
+        If it cannot be read, or is no such file.
+    """
+    check_available("reading ONNX files")
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.load_model_from_string(read_regular(path, MAX_FILE_BYTES))
+    except OSError as error:
+        raise DeploymentError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except DecodeError as error:
+        raise DeploymentError(f"{path}: not an ONNX file, or damaged: {error}") from error
+
+
+class OnnxFormat:
+    """A model of whole sequences, and beside it, ``NAME.step.onnx``, one of a step."""
+
+    name = "onnx"
+
+    def write(self, deployment: Deployment, path: Path) -> Written:
+        """Write both models; only the first where the network has no step of its own."""
+        check_available("writing ONNX files")
+        from snn_deploy.formats.onnx.document import describe
+        from snn_deploy.formats.onnx.model import NoStepError, sequence_model, step_model
+        from snn_deploy.ir.storage import network_to_document
+
+        network = deployment.network
+        _, tensors = network_to_document(network)
+        models = {path: sequence_model(network, tensors)}
+        notes: tuple[str, ...] = ()
+        try:
+            models[path.with_suffix(f".step{SUFFIX}")] = step_model(network, tensors)
+        except NoStepError as error:
+            notes = (str(error),)
+        for model in models.values():
+            describe(model, deployment)
+        contents = {file: _content(model.proto) for file, model in models.items()}
+        for file, content in contents.items():
+            with atomic_write(file) as opened:
+                opened.write(content)
+        return Written(tuple(models), notes)
+
+    def recognises(self, path: Path) -> bool:
+        """Tell by the ending."""
+        return path.suffix.lower() == SUFFIX
+
+    def read(self, path: Path) -> Deployment:
+        """Read either model."""
+        model = read_model(path)
+        from snn_deploy.formats.onnx.document import restore
+
+        return restore(str(path), model)
+
+
+def _content(model: Any) -> bytes:
+    size = model.ByteSize()
+    if size > MAX_FILE_BYTES:
+        raise TargetError(
+            f"the model takes {size:,} bytes, and an ONNX file holds {MAX_FILE_BYTES:,} at the most"
+        )
+    return bytes(model.SerializeToString(deterministic=True))
