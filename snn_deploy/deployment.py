@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from snn_deploy.mapping.cost import Lowering
     from snn_deploy.mapping.placement import Objective
     from snn_deploy.mapping.profile import Profile
+    from snn_deploy.page.data import PageData
     from snn_deploy.readers import Reading
     from snn_deploy.reports.report import Report
     from snn_deploy.run.streaming import Stream, StreamOutput
@@ -239,6 +241,38 @@ class Deployment:
             objective=objective,
             lowering=lowering,
             watch=watch,
+            progress=progress,
+        )
+
+    def page(
+        self,
+        inputs: Given,
+        lengths: npt.ArrayLike | None = None,
+        *,
+        against: Any = None,
+        progress: Progress | None = None,
+        **reading: Unpack[Reading],
+    ) -> PageData:
+        """Run inputs and gather the report page: ``.save(path)``, ``.html()``.
+
+        ``against`` and ``reading`` are those of :meth:`verify`.
+        """
+        from snn_deploy.page.data import gather_page
+
+        data = self._data(inputs, lengths)
+        compared = None
+        if against is not None:
+            verified = self.verify(
+                data, backends=["native"], against=against, progress=progress, **reading
+            )
+            compared = verified.accuracy
+        named = Path(inputs).name if isinstance(inputs, str | os.PathLike) else "data"
+        return gather_page(
+            self,
+            data,
+            name=self.origin.checkpoint,
+            data_name=named,
+            comparison=compared,
             progress=progress,
         )
 

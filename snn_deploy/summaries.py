@@ -5,18 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
     from snn_deploy.compare.accuracy import AccuracyComparison
     from snn_deploy.compare.verification import Verification
     from snn_deploy.deployment import Deployment
+    from snn_deploy.evaluation.run import Evaluation
     from snn_deploy.ir.network import Network
+    from snn_deploy.reports.compare import Comparison
     from snn_deploy.reports.report import Report
     from snn_deploy.run.simulation import Simulation
     from snn_deploy.run.streaming import Stream
 
 __all__ = [
+    "comparison_summary",
     "deployment_summary",
+    "evaluation_summary",
     "network_summary",
-    "report_html",
     "report_summary",
     "simulation_summary",
     "stream_summary",
@@ -110,28 +117,40 @@ def _accuracy_lines(accuracy: AccuracyComparison) -> list[str]:
 
 def report_summary(report: Report) -> str:
     """Give the report as the command prints it."""
+    from snn_deploy.reports.table import render_report
+
+    return _printed(lambda console: render_report(report, console))
+
+
+def comparison_summary(comparison: Comparison) -> str:
+    """Give the comparison as the command prints it."""
+    from snn_deploy.reports.compare_table import render_comparison
+
+    return _printed(lambda console: render_comparison(comparison, console))
+
+
+def evaluation_summary(evaluation: Evaluation) -> str:
+    """Say how right the answers were, and of how many."""
+    tally = evaluation.tally
+    told = f"Evaluation of {tally.sequences:,} sequences, {tally.steps:,} steps"
+    if evaluation.accuracy is not None:
+        told += f"\n  accuracy {evaluation.accuracy:.2%}"
+    if tally.regression is not None:
+        told += f"\n  {tally.regression}"
+    rates = [
+        f"  {layer['layer']}: spike rate {layer['spike_rate']:.2%}" for layer in evaluation.layers()
+    ]
+    return "\n".join([told, *rates])
+
+
+def _printed(render: Callable[[Console], None]) -> str:
     from io import StringIO
 
     from rich.console import Console
-
-    from snn_deploy.reports.table import render_report
 
     text = StringIO()
-    render_report(report, Console(file=text, width=100, highlight=False, emoji=False))
+    render(Console(file=text, width=100, highlight=False, emoji=False))
     return text.getvalue().rstrip()
-
-
-def report_html(report: Report) -> str:
-    """Give the report's tables for a notebook, colours and all."""
-    from io import StringIO
-
-    from rich.console import Console
-
-    from snn_deploy.reports.table import render_report
-
-    console = Console(file=StringIO(), record=True, width=120, highlight=False, emoji=False)
-    render_report(report, console)
-    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 
 def stream_summary(stream: Stream) -> str:

@@ -14,10 +14,14 @@ import numpy as np
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine
 from snn_deploy.engines.result import IntArray, Result, all_outputs
+from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Progress, batch_size, run_batches
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
     from snn_deploy.compare.accuracy import AccuracyComparison
 
 __all__ = ["Divergence", "EngineComparison", "Verification", "compare_engines", "first_divergence"]
@@ -103,6 +107,34 @@ class Verification:
         from snn_deploy.summaries import verification_summary
 
         return verification_summary(self)
+
+    def _repr_html_(self) -> str:
+        from snn_deploy.page.notebook import verification_html
+
+        return verification_html(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give a row a signal: its errors against the float network.
+
+        Raises
+        ------
+        ConfigError
+            If there was no float network to compare with.
+        """
+        from snn_deploy.frames import signals_frame
+
+        return signals_frame(self._compared())
+
+    def plot_errors(self, axes: Axes | None = None) -> Axes:
+        """Draw where error enters, signal by signal; see :mod:`snn_deploy.plots`."""
+        from snn_deploy.plots import plot_errors
+
+        return plot_errors(self._compared(), axes)
+
+    def _compared(self) -> AccuracyComparison:
+        if self.accuracy is None:
+            raise ConfigError("errors need a float network: verify(…, against=checkpoint)")
+        return self.accuracy
 
     @property
     def passed(self) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snn_deploy.api import load
 from snn_deploy.data.data_file import data_file
@@ -30,6 +30,9 @@ from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Progress
 from snn_deploy.version import __version__
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["SCHEMA_VERSION", "Evaluation", "evaluate"]
 
 SCHEMA_VERSION = 1
@@ -37,12 +40,23 @@ SHARD_SIZE = 256
 LARGEST_EXPONENT = 700.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """A finished evaluation: what was run, and its counts."""
 
     identity: dict[str, Any]
     tally: Tally
+
+    def __repr__(self) -> str:
+        from snn_deploy.summaries import evaluation_summary
+
+        return evaluation_summary(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give a row a layer: its spike rate, and neurons that never or always fired."""
+        from snn_deploy.frames import frame
+
+        return frame(self.layers(), "layer")
 
     @property
     def accuracy(self) -> float | None:

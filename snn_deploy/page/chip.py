@@ -13,7 +13,15 @@ from snn_deploy.reports.quantities import fraction, quantity
 from snn_deploy.reports.report import layer_of
 from snn_deploy.reports.timing import Timing
 
-__all__ = ["LEVELS", "MOST_CHIPS", "Measure", "chip_map", "core_measures", "describe_slices"]
+__all__ = [
+    "LEVELS",
+    "MOST_CHIPS",
+    "Measure",
+    "chip_map",
+    "core_measures",
+    "core_places",
+    "describe_slices",
+]
 
 LEVELS = 8
 """Colours of the scale, from the emptiest to the fullest."""
@@ -114,7 +122,7 @@ def chip_map(
     count = profile.limits.get("cores_per_chip") or max(used) + 1
     cells = []
     width = height = 0
-    for index, x, y in _positions(count, profile):
+    for index, x, y in core_places(count, profile):
         width, height = max(width, x + _CELL), max(height, y + _CELL)
         cells.append(_cell(chip, index, used.get(index), (x, y), measures))
     label = f"Chip {chip}: {len(used)} of {count} cores in use"
@@ -129,8 +137,8 @@ def chip_map(
     )
 
 
-def _positions(count: int, profile: Profile) -> Iterator[tuple[int, int, int]]:
-    """Give each core's index and its upper left corner."""
+def core_places(count: int, profile: Profile) -> Iterator[tuple[int, int, int]]:
+    """Give each core's index and its upper left corner, in pixels."""
     mesh = profile.mesh
     if mesh.cores_per_router is None or mesh.router_columns is None:
         for index in range(count):

@@ -6,6 +6,7 @@ run over a few sequences traces every process, to set each signal's range beside
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ from snn_deploy.run.answers import Answers
 from snn_deploy.run.simulation import Progress, run_batches
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from snn_deploy.compare.accuracy import AccuracyComparison
     from snn_deploy.deployment import Deployment
     from snn_deploy.reports.report import Report
@@ -64,9 +67,9 @@ class Signal:
     worst: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PageData:
-    """What is on the page.
+    """What is on the report page.
 
     Parameters
     ----------
@@ -112,6 +115,39 @@ class PageData:
     def network(self) -> Network:
         """The lowered network."""
         return self.deployment.network
+
+    def __repr__(self) -> str:
+        return f"<Report page of {self.name} on {self.data_name}: .save(path), .plot_ranges()>"
+
+    def _repr_html_(self) -> str:
+        from snn_deploy.page.notebook import framed
+
+        return framed(self.html(), 900)
+
+    def html(self) -> str:
+        """Give the whole page as text, to be written as UTF-8; it loads nothing from elsewhere."""
+        from snn_deploy.page.html import render_page
+
+        return render_page(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; nothing is left behind then.
+        """
+        from snn_deploy.io.files import atomic_write
+
+        with atomic_write(path) as file:
+            file.write(self.html().encode("utf-8", "replace"))
+
+    def plot_ranges(self, axes: Axes | None = None) -> Axes:
+        """Draw each signal's range beside its format; see :mod:`snn_deploy.plots`."""
+        from snn_deploy.plots import plot_ranges
+
+        return plot_ranges(self.signals, axes)
 
 
 def gather_page(

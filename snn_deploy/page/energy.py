@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from snn_deploy.page import charts
-from snn_deploy.page.data import PageData
 from snn_deploy.page.svg import render
 from snn_deploy.page.words import energy_range
 from snn_deploy.reports.energy import EnergyItem, Range
 from snn_deploy.reports.quantities import fraction, quantity, quantity_range
+from snn_deploy.reports.report import Report
 
 __all__ = ["EnergySection", "Row", "energy_section"]
 
@@ -43,9 +43,9 @@ class EnergySection:
     influences_axis: Markup
 
 
-def energy_section(page: PageData) -> EnergySection | None:
+def energy_section(report: Report) -> EnergySection | None:
     """Draw energy by kind and by layer; None where the target prices nothing."""
-    report, whole = page.report, energy_range(page)
+    whole = energy_range(report)
     if whole is None:
         return None
     each = 1.0 / report.activity.sequences
@@ -57,8 +57,8 @@ def energy_section(page: PageData) -> EnergySection | None:
         parts.append(("idle", idle, f"{report.static.kind}: {quantity(idle, 'J')}"))
     told = f"Energy of a sequence: {quantity_range(whole, 'J')}"
     bar = charts.stacked_bar(parts, whole.high, told, whole)
-    rows, axis = _layer_bars(page, colours, each)
-    influences, influences_axis = _influence_bars(page)
+    rows, axis = _layer_bars(report, colours, each)
+    influences, influences_axis = _influence_bars(report)
     return EnergySection(
         legend=tuple(_legend(items, colours, each, report.static, whole.typical)),
         whole=Row("a sequence", render(bar), quantity_range(whole, "J")),
@@ -70,9 +70,9 @@ def energy_section(page: PageData) -> EnergySection | None:
 
 
 def _layer_bars(
-    page: PageData, colours: dict[str, str], each: float
+    report: Report, colours: dict[str, str], each: float
 ) -> tuple[tuple[Row, ...], Markup]:
-    layers = page.report.layers
+    layers = report.layers
     ranges = {layer.name: layer.dynamic_j * each for layer in layers}
     top = max((value.high for value in ranges.values()), default=0.0)
     rows = []
@@ -85,10 +85,10 @@ def _layer_bars(
     return tuple(rows), render(charts.value_axis(_energy_marks(top), top))
 
 
-def _influence_bars(page: PageData) -> tuple[tuple[Row, ...], Markup]:
+def _influence_bars(report: Report) -> tuple[tuple[Row, ...], Markup]:
     """What each constant alone makes of the total energy, from its low to its high end."""
-    influences = page.report.influences[:MOST_INFLUENCES]
-    whole = energy_range(page)
+    influences = report.influences[:MOST_INFLUENCES]
+    whole = energy_range(report)
     middle = whole.typical if whole else 0.0
     top = max((i.high_j for i in influences), default=0.0)
     rows = tuple(

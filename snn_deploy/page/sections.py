@@ -15,7 +15,7 @@ from snn_deploy.page.data import PageData, Signal
 from snn_deploy.page.energy import Row
 from snn_deploy.page.svg import render
 from snn_deploy.reports.quantities import fraction, quantity
-from snn_deploy.reports.report import LayerReport, layer_of
+from snn_deploy.reports.report import LayerReport, Report, layer_of
 from snn_deploy.reports.saturation import Saturation
 
 __all__ = [
@@ -43,12 +43,12 @@ class ChipSection:
     left_out: int
 
 
-def chip_section(page: PageData) -> ChipSection | None:
+def chip_section(report: Report) -> ChipSection | None:
     """Draw the chips in use; None where the target has no cores."""
-    placement, profile = page.report.placement, page.report.profile
+    placement, profile = report.placement, report.profile
     if placement is None:
         return None
-    measures = core_measures(placement, profile, page.report.timing)
+    measures = core_measures(placement, profile, report.timing)
     chips = sorted({core.chip for core in placement.cores})
     used = {chip: sum(core.chip == chip for core in placement.cores) for chip in chips}
     maps = tuple(
@@ -56,12 +56,12 @@ def chip_section(page: PageData) -> ChipSection | None:
         for chip in chips[:MOST_CHIPS]
     )
     return ChipSection(
-        _placement_words(page), measures, LEVELS, maps, max(0, len(chips) - MOST_CHIPS)
+        _placement_words(report), measures, LEVELS, maps, max(0, len(chips) - MOST_CHIPS)
     )
 
 
-def _placement_words(page: PageData) -> tuple[str, ...]:
-    placement, timing = page.report.placement, page.report.timing
+def _placement_words(report: Report) -> tuple[str, ...]:
+    placement, timing = report.placement, report.timing
     if placement is None:
         return ()
     lowering = {

@@ -17,7 +17,7 @@ from snn_deploy.page.signal_tables import (
 from snn_deploy.page.table import Cell, Column, Table
 from snn_deploy.reports.report import LayerReport, Report
 
-__all__ = ["all_tables"]
+__all__ = ["all_tables", "layers_table"]
 
 _JOULES = tuple(Column(end, "quantity", "J") for end in ("low", "typical", "high"))
 
@@ -26,7 +26,7 @@ def all_tables(page: PageData) -> dict[str, Table]:
     """Give every table of the page by its key; what the target lacks is left out."""
     report = page.report
     tables = [
-        _layers(report),
+        layers_table(report),
         _energy_kinds(report),
         _energy_layers(report),
         _as_papers(report),
@@ -46,7 +46,8 @@ def all_tables(page: PageData) -> dict[str, Table]:
     return {table.key: table for table in tables if table is not None}
 
 
-def _layers(report: Report) -> Table:
+def layers_table(report: Report) -> Table:
+    """Give each layer's size, activity and energy, and the whole network's."""
     columns = (
         Column("layer", "name"),
         Column("neurons"),

@@ -19,6 +19,7 @@ from snn_deploy.reports.quantities import (
     quantity,
     quantity_range,
 )
+from snn_deploy.reports.report import Report
 
 __all__ = ["energy_range", "facts", "plural", "verdict"]
 
@@ -28,9 +29,8 @@ def facts(page: PageData) -> tuple[Fact, ...]:
     return (_fit(page), _accuracy(page), _sparsity(page), _latency(page), _energy(page))
 
 
-def energy_range(page: PageData) -> Range | None:
+def energy_range(report: Report) -> Range | None:
     """All energy of one sequence, joules, or None where the target prices nothing."""
-    report = page.report
     if not report.total.energy:
         return None
     return report.total_j or report.dynamic_j
@@ -44,7 +44,7 @@ def plural(number: int, thing: str) -> str:
 def verdict(page: PageData) -> tuple[str, ...]:
     """Say the same in a few sentences."""
     told = [_fit_sentence(page), _accuracy_sentence(page)]
-    timing, energy = page.report.timing, energy_range(page)
+    timing, energy = page.report.timing, energy_range(page.report)
     if timing is not None:
         took = f"about {quantity(timing.sequence_s.typical, 's')}"
         used = f" and {quantity(energy.typical, 'J')}" if energy else ""
@@ -207,7 +207,7 @@ def _latency(page: PageData) -> Fact:
 
 
 def _energy(page: PageData) -> Fact:
-    report, total = page.report, energy_range(page)
+    report, total = page.report, energy_range(page.report)
     if total is None:
         return Fact("Energy", "–", f"{report.profile.name} has no energies")
     details = [quantity_range(total, "J"), f"dynamic: {quantity_range(report.dynamic_j, 'J')}"]

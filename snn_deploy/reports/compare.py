@@ -6,14 +6,15 @@ spiking network and as an artificial one of the same layers: the figures that pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snn_deploy.compare.regression import Regression
-from snn_deploy.data.inputs import Data, vocabulary_of
+from snn_deploy.data.given import Given, as_data
+from snn_deploy.data.inputs import vocabulary_of
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.host import chip_part
@@ -26,6 +27,8 @@ from snn_deploy.reports.paper import PaperCount, count_as_papers_do
 from snn_deploy.run.simulation import Progress, simulate
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from snn_deploy.deployment import Deployment
     from snn_deploy.reports.report import Report
     from snn_deploy.run.answers import Answers
@@ -91,7 +94,7 @@ class Candidate:
     arithmetic: Arithmetic
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Deployments in the order they were given, and the float network if there was one.
 
@@ -104,6 +107,23 @@ class Comparison:
     float_accuracy: float | None = None
     float_regression: Regression | None = None
     float_bytes: int | None = None
+
+    def __repr__(self) -> str:
+        from snn_deploy.summaries import comparison_summary
+
+        return comparison_summary(self)
+
+    def _repr_html_(self) -> str:
+        from snn_deploy.page.comparison_page import ComparisonPage, render_comparison_page
+        from snn_deploy.page.notebook import framed
+
+        return framed(render_comparison_page(ComparisonPage(self, "data")))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give a row a deployment; costs are typical ones of one sequence."""
+        from snn_deploy.frames import comparison_frame
+
+        return comparison_frame(self)
 
     def settings_that_differ(self) -> tuple[str, ...]:
         """Name the quantisation settings that are not the same for all."""
@@ -132,8 +152,8 @@ class Comparison:
 
 
 def compare_deployments(
-    deployments: Sequence[tuple[str, Deployment]],
-    data: Data,
+    deployments: Mapping[str, Deployment] | Sequence[tuple[str, Deployment]],
+    data: Given,
     engine: Engine | None = None,
     *,
     against: Network | None = None,
@@ -146,7 +166,8 @@ def compare_deployments(
     deployments
         Each with its name.
     data
-        Checked against the first; all must take the same input.
+        As in training, see :func:`~snn_deploy.data.given.as_data`; checked against the first
+        network, and all must take the same input.
     engine
         That runs them, by default the native one.
     against
@@ -159,7 +180,10 @@ def compare_deployments(
     ConfigError
         If there is nothing to compare, or the networks take different inputs.
     """
+    if isinstance(deployments, Mapping):
+        deployments = list(deployments.items())
     _check_inputs(deployments)
+    data = as_data(deployments[0][1].network, data)
     exact = None if against is None else simulate(against, data, get_engine("float"))
     profile = load_profile(ARITHMETIC_PROFILE)
     candidates: list[Candidate] = []

@@ -36,6 +36,9 @@ from snn_deploy.reports.sensitivity import Influence, find_influences
 from snn_deploy.reports.timing import Timing, estimate_time
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
     from snn_deploy.run.answers import Answers
 
 __all__ = ["REPORT_SCHEMA", "LayerReport", "Report", "build_report", "layer_of"]
@@ -150,9 +153,27 @@ class Report:
         return report_summary(self)
 
     def _repr_html_(self) -> str:
-        from snn_deploy.summaries import report_html
+        from snn_deploy.page.notebook import brief_report, framed
 
-        return report_html(self)
+        return framed(brief_report(self))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give a row a layer, and the total; energies are of one sequence, in joules."""
+        from snn_deploy.frames import report_frame
+
+        return report_frame(self)
+
+    def plot_energy(self, axes: Axes | None = None) -> Axes:
+        """Draw each layer's dynamic energy by kind; see :mod:`snn_deploy.plots`."""
+        from snn_deploy.plots import plot_energy
+
+        return plot_energy(self, axes)
+
+    def plot_placement(self, chip: int = 0, axes: Axes | None = None) -> Axes:
+        """Draw a chip's cores in their places; see :mod:`snn_deploy.plots`."""
+        from snn_deploy.plots import plot_placement
+
+        return plot_placement(self, chip, axes)
 
     @property
     def dynamic_j(self) -> Range:

@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,10 @@ from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.ir.network import Network
 from snn_deploy.run.answers import Answers, decode, joined_outputs, output_format
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = [
     "Batch",
@@ -72,6 +76,20 @@ class Simulation(Answers):
         from snn_deploy.summaries import simulation_summary
 
         return simulation_summary(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give a row a sequence: what was answered, what is right, and spikes by layer."""
+        from snn_deploy.frames import simulation_frame
+
+        return simulation_frame(self)
+
+    def plot_raster(
+        self, soma: str | None = None, sequence: int = 0, axes: Axes | None = None
+    ) -> Axes:
+        """Draw the spikes of a traced soma; see :mod:`snn_deploy.plots`."""
+        from snn_deploy.plots import plot_raster
+
+        return plot_raster(self, soma, sequence, axes)
 
     @classmethod
     def of(cls, network: Network, result: Result, data: Data | None = None) -> Simulation:
