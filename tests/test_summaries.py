@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from pathlib import Path
 from typing import Any
@@ -56,11 +55,3 @@ def test_a_few_lines(shown: dict[str, Any], name: str, lines: int, told: str) ->
     assert re.search(told, text)
     assert len(text.splitlines()) <= lines
     assert "array(" not in text
-
-
-def test_a_notebook_shows_the_reports_tables(shown: dict[str, Any]) -> None:
-    page = shown["report"]._repr_html_()
-    assert page.startswith("<pre>")
-    text = html.unescape(re.sub("<[^>]*>", "", page))
-    assert "Activity a sequence, counted" in text
-    assert "layers.1" in text
