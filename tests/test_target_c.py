@@ -22,8 +22,8 @@ from snn_deploy.ir.program_bounds import Interval, bound_values
 from snn_deploy.ir.program_step import ProgramStep
 from snn_deploy.nodes.base import Place
 from snn_deploy.targets.c.compiler import STRICT
-from snn_deploy.targets.c.source import commented
 from snn_deploy.targets.c.target import CTarget
+from snn_deploy.targets.names import commented
 
 EXAMPLE = Path(snn_deploy.__file__).parent / "examples" / "seqdigits_uni"
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]

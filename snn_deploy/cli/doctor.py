@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -38,7 +39,7 @@ def doctor() -> None:
             broken = "" if _found(module) else "; installed, but cannot be imported"
             echo(f"  ok       {package} {version}: {purpose}{broken}")
     _print_backends()
-    _print_compiler()
+    _print_tools()
     _print_plugins()
 
 
@@ -69,12 +70,19 @@ def _print_backends() -> None:
         echo(f"  missing  {error}")
 
 
-def _print_compiler() -> None:
-    from snn_deploy.errors import BackendUnavailableError
+def _print_tools() -> None:
     from snn_deploy.targets.c.compiler import find_compiler
+    from snn_deploy.targets.verilog.simulators import find_simulator
+
+    _print_tool("c", find_compiler)
+    _print_tool("verilog", find_simulator)
+
+
+def _print_tool(backend: str, find: Callable[[], str]) -> None:
+    from snn_deploy.errors import BackendUnavailableError
 
     try:
-        echo(f"  ok       c: {find_compiler()}")
+        echo(f"  ok       {backend}: {find()}")
     except BackendUnavailableError as error:
         echo(f"  missing  {error}")
 

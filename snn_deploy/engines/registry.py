@@ -16,6 +16,7 @@ ENGINES: dict[str, str] = {
     "reference": "snn_deploy.engines.reference:ReferenceEngine",
     "lava": "snn_deploy.engines.lava.engine:LavaEngine",
     "c": "snn_deploy.targets.engine:CEngine",
+    "verilog": "snn_deploy.targets.engine:VerilogEngine",
     "onnx": "snn_deploy.formats.onnx.engine:OnnxEngine",
 }
 

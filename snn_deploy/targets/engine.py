@@ -12,7 +12,7 @@ from snn_deploy.engines.session import WholeEngine
 from snn_deploy.ir.network import Network
 from snn_deploy.targets.registry import Built, get_target
 
-__all__ = ["CEngine", "TargetEngine"]
+__all__ = ["CEngine", "TargetEngine", "VerilogEngine"]
 
 
 class TargetEngine(WholeEngine):
@@ -45,3 +45,9 @@ class CEngine(TargetEngine):
     """C99, compiled for this machine. It counts no clipped values."""
 
     name = "c"
+
+
+class VerilogEngine(TargetEngine):
+    """Verilog, in a simulator on this machine. It counts no clipped values."""
+
+    name = "verilog"

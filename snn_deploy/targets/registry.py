@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "Built", "Target", "get_target"]
 
-TARGETS: dict[str, str] = {"c": "snn_deploy.targets.c.target:CTarget"}
+TARGETS: dict[str, str] = {
+    "c": "snn_deploy.targets.c.target:CTarget",
+    "verilog": "snn_deploy.targets.verilog.target:VerilogTarget",
+}
 
 
 class Built(Protocol):

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-
-from snn_deploy.engines.host import Host
-from snn_deploy.engines.reference import ReferenceEngine
-from snn_deploy.engines.result import Run
-from snn_deploy.engines.session import run_whole
-from snn_deploy.ir.network import Network
+from snn_deploy.engines.result import IntArray
 from snn_deploy.targets.c.source import Source
 from snn_deploy.targets.c.tables import table_text
+from snn_deploy.targets.vectors import answers
 
-__all__ = ["CMAKE", "MAIN", "drawn_inputs", "selftest_text"]
-
-SEQUENCES, STEPS = 2, 16  # where no data is given
-_SEED = 13
+__all__ = ["CMAKE", "MAIN", "selftest_text"]
 
 _SELFTEST = """\
 /* Made by snn-deploy {version}: {sequences} sequences of {steps} steps, and what the network
@@ -55,34 +44,20 @@ int32_t snn_selftest(void)
 """
 
 
-def drawn_inputs(network: Network) -> npt.NDArray[np.int64]:
-    """Draw mantissas (B, L, d_input) for a network, always the same."""
-    form = network.input.output  # type: ignore[attr-defined]  # integer stage
-    reading: list[Any] = [n for n in network if getattr(n, "reads_tokens", False)]
-    known = [node.vocabulary - 1 for node in reading]
-    high = min(known, default=form.limit)
-    low = -high if form.signed else 0
-    rng = np.random.default_rng(_SEED)
-    return rng.integers(low, high + 1, (SEQUENCES, STEPS, network.input.width))
-
-
-def selftest_text(source: Source, inputs: npt.NDArray[np.int64], version: str) -> str:
+def selftest_text(source: Source, inputs: IntArray, version: str) -> str:
     """Write the self-test for mantissas (B, L, d_input), whose answers the reference engine gives.
 
     The answer of each sequence is that to its last step.
     """
-    network = source.network
     batch, steps, _ = inputs.shape
-    entering = Host(network).compute(inputs).entering
-    run = Run(inputs, np.full(batch, steps), (network.output.name,))
-    answers = run_whole(ReferenceEngine(), network, run).trace[network.output.name][:, -1]
+    entering, outputs = answers(source.network, inputs)
     return _SELFTEST.format(
         version=version,
         sequences=batch,
         steps=steps,
-        count=answers.size,
+        count=outputs.size,
         inputs=table_text("inputs", entering, "a step after the other"),
-        outputs=table_text("outputs", answers, "a sequence after the other"),
+        outputs=table_text("outputs", outputs, "a sequence after the other"),
     )
 
 

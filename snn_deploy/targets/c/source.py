@@ -18,20 +18,15 @@ from snn_deploy.targets.c.operations import Expressions
 from snn_deploy.targets.c.ranges import literal, stored_bits
 from snn_deploy.targets.c.tables import Tables
 from snn_deploy.targets.layout import Layout
+from snn_deploy.targets.names import commented
 from snn_deploy.targets.node_work import NodeWork
 from snn_deploy.targets.ranges import Range, value_ranges
 from snn_deploy.targets.schedule import Section
 
-__all__ = ["Field", "Source", "commented"]
+__all__ = ["Field", "Source"]
 
 _CLOCK = {"first": "(int32_t)(s->steps == 0)", "valid": "SNN_VALID"}
 _DIVISOR = ("pre_shift", "mantissa", "shift")
-_SAFE = re.compile(r"[^A-Za-z0-9_.:\- ]")
-
-
-def commented(text: str) -> str:
-    """Make a stranger's text fit to stand in a comment, whatever it holds."""
-    return _SAFE.sub("_", text)[:80]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,197 @@
+"""Verilog: the same integers as the reference engine, in both simulators; text that is safe."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from networks import MAKERS, around, extreme_inputs, float_inputs, float_network
+from random_networks import Limits, random_network, random_run
+
+import snn_deploy
+from snn_deploy.cli.main import commands
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
+from snn_deploy.errors import BackendUnavailableError, TargetError
+from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
+from snn_deploy.run.simulation import encode
+from snn_deploy.targets.engine import VerilogEngine
+from snn_deploy.targets.verilog.target import VerilogTarget
+
+EXAMPLE = Path(snn_deploy.__file__).parent / "examples" / "seqdigits_uni"
+CAUSAL = Limits(causal=True)
+needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs iverilog")
+
+
+@pytest.fixture(scope="module")
+def digits() -> snn_deploy.Deployment:
+    checkpoint, data = EXAMPLE / "seqdigits_uni.ckpt", EXAMPLE / "train.npz"
+    return snn_deploy.convert(checkpoint, calibration=data)
+
+
+def assert_same(network: Network, run: Run, folder: Path, simulator: str = "iverilog") -> None:
+    """Compare every signal, answer and count of messages with the reference engine's."""
+    target = VerilogTarget()
+    target.emit(network, folder, "0" * 64)
+    verilog = target.build(network, folder, simulator).run(run)
+    reference = run_whole(ReferenceEngine(), network, run)
+    for name in network.names:
+        np.testing.assert_array_equal(reference.trace[name], verilog.trace[name], err_msg=name)
+    np.testing.assert_array_equal(reference.output, verilog.output)
+    assert reference.messages.keys() == verilog.messages.keys()
+    for name, counts in reference.messages.items():
+        np.testing.assert_array_equal(counts, verilog.messages[name], err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("simulator", ["iverilog", "verilator"])
+def test_every_node_of_the_example(
+    digits: snn_deploy.Deployment, simulator: str, tmp_path: Path
+) -> None:
+    if shutil.which(simulator) is None:
+        pytest.skip(f"needs {simulator}")
+    with np.load(EXAMPLE / "test.npz") as data:
+        inputs = encode(digits.network, data["inputs"][5:7, :12])[0]
+    run = Run(inputs, np.full(len(inputs), inputs.shape[1]), digits.network.names)
+    assert_same(digits.network, run, tmp_path, simulator)
+
+
+@needs_icarus
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
+def test_a_node_of_each_kind(kind: type[Node], tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    network = around(kind, rng)
+    inputs = extreme_inputs(network, rng)
+    run = Run(inputs, rng.integers(1, inputs.shape[1] + 1, len(inputs)), network.names)
+    in_two_directions = not kind.lowered and hasattr(kind, "run")
+    if in_two_directions or any(node.runs_backwards for node in network):
+        refused = "runs from|has no step of its own"
+    elif not network.placed("chip")[1:] and network.output in network.placed("host"):
+        refused = "is computed by the host alone"
+    elif any(value.operation == "convolution" for node in network for value in node.program):
+        refused = "the operation 'convolution'"
+    else:
+        assert_same(network, run, tmp_path)
+        return
+    with pytest.raises(TargetError, match=f"({refused}).*Verilog is not written for yet; use"):
+        VerilogTarget().emit(network, tmp_path, "0" * 64)
+    assert not list(tmp_path.iterdir())
+
+
+@needs_icarus
+@pytest.mark.parametrize("steps_back", [1, 3])
+def test_a_network_that_reads_its_past(steps_back: int, tmp_path: Path) -> None:
+    """A neuron that hears its own signal, and the input of earlier steps."""
+    rng = np.random.default_rng(steps_back)
+    found = around(next(kind for kind in MAKERS if kind.__name__ == "Requantize"), rng)
+    source, relay = found.nodes
+    exponents = tuple(int(e) for e in source.output.exponents(source.width))
+    looped = replace(
+        relay,
+        inputs=(Edge("input"), Edge("node", steps_back=steps_back), Edge("input", steps_back=2)),
+        output=replace(source.output, exponent=exponents),
+        rescale=None,
+        align=None,
+    )
+    network = replace(found, nodes=(source, looped))
+    inputs = extreme_inputs(network, rng, steps=12)
+    run = Run(inputs, np.full(len(inputs), 12), network.names)
+    assert_same(network, run, tmp_path)
+
+
+@needs_icarus
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 5, 7, 8, 31, 36, 38, 39, 51, 56])
+def test_a_random_network(seed: int, tmp_path: Path) -> None:
+    network = random_network(seed, replace(CAUSAL, host=seed % 3 == 0))
+    assert_same(network, random_run(network, seed), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def small() -> snn_deploy.Deployment:
+    network = float_network(d_in=2)
+    return snn_deploy.convert(network, "loihi2", calibration=float_inputs(network))
+
+
+@needs_icarus
+@pytest.mark.slow
+def test_verify_and_the_bench(small: snn_deploy.Deployment, tmp_path: Path) -> None:
+    """A network of two layers; its test bench holds back words at random."""
+    inputs = float_inputs(float_network(d_in=2))[:3]
+    (compared,) = small.verify(inputs, backends=("native", "verilog")).engines
+    assert compared.passed, str(compared)
+    VerilogTarget().emit(small.network, tmp_path, "0" * 64)
+    assert "PASSED" in _bench(tmp_path)
+    wrong = (tmp_path / "outputs.hex").read_text().splitlines()
+    wrong[0] = f"{int(wrong[0], 16) ^ 1:0{len(wrong[0])}x}"
+    (tmp_path / "outputs.hex").write_text("\n".join(wrong) + "\n")
+    told = _bench(tmp_path)
+    assert "FAILED" in told
+    assert "1 differing" in told
+
+
+def _bench(folder: Path) -> str:
+    call = ["iverilog", "-g2005", "-s", "tb", "-o", "tb.vvp", "tb.v", "snn.v"]
+    subprocess.run(call, cwd=folder, check=True)
+    call = ["vvp", "-n", "tb.vvp"]
+    return subprocess.run(call, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_an_export(small: snn_deploy.Deployment, tmp_path: Path) -> None:
+    file, folders = tmp_path / "d.safetensors", (tmp_path / "a", tmp_path / "b" / "c")
+    small.save(file)
+    for folder in folders:
+        words = ["export", str(file), "--format", "verilog", "-o", str(folder)]
+        done = CliRunner().invoke(commands, words, standalone_mode=False)
+        assert done.exception is None
+        assert f"wrote {folder / 'snn.v'}" in done.output
+    first, second = ({p.name: p.read_bytes() for p in f.iterdir()} for f in folders)
+    assert first == second
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in first["snn.v"].decode()
+    assert all(content.endswith(b"\n") for content in first.values())
+
+
+def test_hostile_names_stay_in_their_comments(small: snn_deploy.Deployment, tmp_path: Path) -> None:
+    hostile = '*/ `include "/etc/passwd"\n$finish; evil \\'
+    names = {name: f"{hostile}{name}" for name in small.network.names}
+    nodes = tuple(
+        dataclasses.replace(
+            node,
+            name=names[node.name],
+            inputs=tuple(dataclasses.replace(e, source=names[e.source]) for e in node.inputs),
+        )
+        for node in small.network
+    )
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    VerilogTarget().emit(dataclasses.replace(small.network, nodes=nodes), tmp_path / "a", "0" * 64)
+    VerilogTarget().emit(small.network, tmp_path / "b", "0" * 64)
+    texts = [(tmp_path / folder / "snn.v").read_text() for folder in "ab"]
+    assert "evil" in texts[0]
+    bare = [[line.split("//")[0] for line in text.splitlines()] for text in texts]
+    assert bare[0] == bare[1]
+    assert not set(texts[0]) & {"\\"}
+    assert {p.name for p in (tmp_path / "a").iterdir()} == {
+        p.name for p in (tmp_path / "b").iterdir()
+    }
+
+
+def test_without_a_simulator(
+    small: snn_deploy.Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    inputs = np.zeros((1, 2, 2), np.int64)
+    run = Run(inputs, np.array([2]), small.network.names)
+    with pytest.raises(BackendUnavailableError, match="no verilator, no iverilog; install one"):
+        run_whole(VerilogEngine(), small.network, run)
