@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
-from snn_deploy.cli.options import EngineType, data_forms, gathered
+from snn_deploy.cli.data_options import data_forms
+from snn_deploy.cli.options import EngineType, gathered
 
 if TYPE_CHECKING:
     from snn_deploy.evaluation.workers import Cluster

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import echo, percent, progress_bar
+from snn_deploy.cli.data_options import data_forms
 from snn_deploy.cli.options import (
     config_option,
-    data_forms,
     family_option,
     gathered,
     parse_pairs,

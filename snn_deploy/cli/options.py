@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
@@ -15,14 +15,13 @@ __all__ = [
     "checkpoint_options",
     "config_file",
     "config_option",
-    "data_forms",
-    "data_option",
     "device_option",
     "family_option",
     "gathered",
     "limit_option",
     "output_steps_option",
     "parse_pairs",
+    "with_options",
 ]
 
 
@@ -141,9 +140,7 @@ CHECKPOINT_OPTIONS = (
 """What says how a checkpoint is read."""
 
 
-def _with_options(
-    command: Callable[..., Any], options: tuple[Decorator, ...]
-) -> Callable[..., Any]:
+def with_options(command: Callable[..., Any], options: tuple[Decorator, ...]) -> Callable[..., Any]:
     """Add options to a command, in their order."""
     for option in reversed(options):
         command = option(command)
@@ -168,7 +165,7 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
         how["ignore_keys"] = tuple(ignore_key)
         return command(*args, reading=how, **kwargs)
 
-    return _with_options(reading, _CHECKPOINT_OPTIONS)
+    return with_options(reading, _CHECKPOINT_OPTIONS)
 
 
 def config_file(reading: dict[str, Any]) -> str | None:
@@ -176,64 +173,6 @@ def config_file(reading: dict[str, Any]) -> str | None:
     config = reading["config"]
     file: str | None = getattr(config, "config", config)
     return file
-
-
-_FORM_OPTIONS: tuple[Decorator, ...] = (
-    click.option("--inputs-key", metavar="NAME", help="What the inputs are called in the data."),
-    click.option("--labels-key", metavar="NAME", help="What the labels are called; '': none."),
-    click.option("--lengths-key", metavar="NAME", help="What the lengths are called; '': none."),
-    click.option(
-        "--targets-key", metavar="NAME", help="What real-valued targets are called; '': none."
-    ),
-    click.option(
-        "--layout",
-        type=click.Choice(["bld", "bdl"]),
-        default="bld",
-        show_default=True,
-        help="Order of the inputs' axes: sequences, steps, features; or features before steps.",
-    ),
-)
-
-
-def data_forms(*paths: str) -> Decorator:
-    """Add the options that say how data files are read, and give them to the named paths."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def named(
-            *args: Any,
-            inputs_key: Any,
-            labels_key: Any,
-            lengths_key: Any,
-            targets_key: Any,
-            layout: Any,
-            **given: Any,
-        ) -> Any:
-            keys = (inputs_key, labels_key, lengths_key, targets_key)
-            if any(key is not None for key in keys) or layout != "bld":
-                from snn_deploy.data.data_file import DataFile
-
-                for path in paths:
-                    if given[path] is not None:
-                        given[path] = DataFile(given[path], *keys, layout)
-            return command(*args, **given)
-
-        return _with_options(named, _FORM_OPTIONS)
-
-    return decorate
-
-
-def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--data`` and how it is read."""
-    option = click.option(
-        "--data",
-        "data_path",
-        metavar="DATA.npz",
-        required=True,
-        help="Arrays 'inputs' and, where there are any, 'labels' or real-valued 'targets', and "
-        "'lengths'.",
-    )
-    return cast("Callable[..., Any]", option(data_forms("data_path")(command)))
 
 
 limit_option: Decorator = click.option(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import make_console, progress_bar, write_text
+from snn_deploy.cli.data_options import data_option
 from snn_deploy.cli.options import (
     checkpoint_options,
     config_file,
-    data_option,
     gathered,
     limit_option,
     parse_pairs,

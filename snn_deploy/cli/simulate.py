@@ -10,11 +10,11 @@ import click
 from click.core import ParameterSource
 
 from snn_deploy.cli.console import echo, percent, progress_bar
+from snn_deploy.cli.data_options import data_forms
 from snn_deploy.cli.options import (
     CHECKPOINT_OPTIONS,
     EngineType,
     checkpoint_options,
-    data_forms,
     device_option,
     gathered,
     limit_option,

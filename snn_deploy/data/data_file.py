@@ -10,7 +10,7 @@ from typing import Literal
 from snn_deploy.errors import DataError
 from snn_deploy.printable import some_of
 
-__all__ = ["ARRAYS", "DataFile", "Layout", "data_file", "find_arrays"]
+__all__ = ["ARRAYS", "Binning", "DataFile", "Layout", "data_file", "find_arrays"]
 
 Layout = Literal["bld", "bdl"]
 
@@ -26,6 +26,14 @@ form, as labels that are no classes."""
 
 
 @dataclass(frozen=True)
+class Binning:
+    """How events are binned: how long a ``step`` is, and how many ``steps`` there are, if told."""
+
+    step: float
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
 class DataFile(os.PathLike[str]):
     """A path of data, and what the file itself does not say; taken wherever a path is.
 
@@ -38,6 +46,8 @@ class DataFile(os.PathLike[str]):
         Where labels or targets are named, or said to be none, the others must be named to be read.
     layout
         ``"bld"``: (sequences, steps, features); ``"bdl"``: (sequences, features, steps).
+    binning
+        How events become steps; None: the file holds arrays.
     """
 
     path: str
@@ -46,6 +56,7 @@ class DataFile(os.PathLike[str]):
     lengths_key: str | None = None
     targets_key: str | None = None
     layout: Layout = "bld"
+    binning: Binning | None = None
 
     def __fspath__(self) -> str:
         return self.path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy.typing as npt
 
 from snn_deploy.checkpoint import read_torch
 from snn_deploy.data.data_file import ARRAYS, DataFile, find_arrays
+from snn_deploy.data.events import binned
 from snn_deploy.data.forms import side_by_side
+from snn_deploy.data.tables import read_table
 from snn_deploy.errors import CheckpointError, DataError
 from snn_deploy.io.arrays import MalformedArrayError, open_archive
+from snn_deploy.io.hdf5 import read_hdf5
 from snn_deploy.io.reading import open_regular, read_regular
 
 __all__ = ["read_arrays"]
@@ -23,29 +27,37 @@ Arrays = dict[str, npt.NDArray[Any]]
 _NEEDED = "data is an .npz with an array 'inputs'"
 _REASONS: dict[type, str] = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}
 _UNNAMED = ARRAYS[:3]
+_TABLES = (".csv", ".tsv", ".txt")
+_HDF5 = (".h5", ".hdf5", ".hdf")
 _TORCH = (".pt", ".pth")
+_MAX_HDF5_BYTES = 2 << 30
 _MAX_TORCH_BYTES = 4 << 30
 
 
-def read_arrays(file: DataFile, ports: Sequence[str] = ()) -> Arrays:
+def read_arrays(file: DataFile, ports: Sequence[str] = (), width: int = 1) -> Arrays:
     """Read ``inputs``, and ``labels``, ``lengths`` and ``targets`` where there are any.
 
-    ``ports`` are what the network calls its inputs, if it has several: see ``find_arrays``.
+    ``ports`` are what the network calls its inputs, if it has several: see ``find_arrays``;
+    ``width`` is how many channels it takes, for events.
 
     Raises
     ------
     DataError
         If the file cannot be read, or does not say which arrays these are.
+    BackendUnavailableError
+        For HDF5 without h5py.
     """
+    kind = Path(file).suffix.lower()
     try:
-        if Path(file).suffix.lower() in _TORCH:
-            return _tensors(file, ports)
-        _check_recognisable(file)
-        with open_archive(file) as archive:
-            found = find_arrays(file, archive.names, ports)
+        if kind in _TABLES:
+            return read_table(file)
+        with _opened(file, kind) as (names, read):
+            if file.binning is not None:
+                return binned({name: read(name) for name in names}, file, width)
+            found = find_arrays(file, names, ports)
             return {
-                role: side_by_side([archive.read(name) for name in names], str(file))
-                for role, names in found.items()
+                role: side_by_side([_array(read(name), name, file) for name in parts], str(file))
+                for role, parts in found.items()
             }
     except OSError as error:
         raise DataError(
@@ -55,12 +67,38 @@ def read_arrays(file: DataFile, ports: Sequence[str] = ()) -> Arrays:
         raise DataError(f"{file}: not a readable .npz of plain arrays ({error})") from error
 
 
+@contextmanager
+def _opened(file: DataFile, kind: str) -> Iterator[tuple[list[str], Callable[[str], Any]]]:
+    """Open a container: the names of its arrays, and what reads one."""
+    if kind in _TORCH:
+        held = _tensors(file)
+    elif kind in _HDF5:
+        held = _tree(file)
+    else:
+        _check_recognisable(file)
+        with open_archive(file) as archive:
+            yield list(archive.names), archive.read
+        return
+    yield list(held), held.__getitem__
+
+
+def _array(value: Any, name: str, file: DataFile) -> npt.NDArray[Any]:
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value
+    raise DataError(
+        f"{file}: '{name}' is no array of numbers, but rows of different lengths or text; events "
+        "are binned with --bin STEP"
+    )
+
+
 def _check_recognisable(file: DataFile) -> None:
     """Refuse other files by their first bytes."""
     with open_regular(file) as content:
         head = content.read(8)
     if head.startswith(b"\x93NUMPY"):
         raise DataError(f"{file}: one bare array; save it as .npz under the name 'inputs'")
+    if head == b"\x89HDF\r\n\x1a\n":
+        raise DataError(f"{file}: HDF5 by its first bytes; call it .h5 or .hdf5")
     if not head.startswith(b"PK"):
         raise DataError(
             f"{file}: not a readable .npz of plain arrays (its first bytes are {head!r}); write "
@@ -68,7 +106,24 @@ def _check_recognisable(file: DataFile) -> None:
         )
 
 
-def _tensors(file: DataFile, ports: Sequence[str]) -> Arrays:
+def _tree(file: DataFile) -> dict[str, Any]:
+    """Read an HDF5 file's arrays by their paths, ``group/name``."""
+    try:
+        tree = read_hdf5(read_regular(file, _MAX_HDF5_BYTES), str(file), "hdf5", ragged=True)
+    except CheckpointError as error:
+        raise DataError(str(error)) from error
+    return dict(_flat(tree, ""))
+
+
+def _flat(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{name}/")
+        else:
+            yield f"{path}{name}", value
+
+
+def _tensors(file: DataFile) -> dict[str, Any]:
     """Read what torch.save wrote: a table of tensors, a list of a few, or one."""
     content = read_regular(file, _MAX_TORCH_BYTES)
     try:
@@ -80,11 +135,7 @@ def _tensors(file: DataFile, ports: Sequence[str]) -> Arrays:
     if isinstance(held, list) and 1 <= len(held) <= len(_UNNAMED):
         held = dict(zip(_UNNAMED, held, strict=False))
     if isinstance(held, Mapping):
-        named = {str(key): value for key, value in held.items() if isinstance(value, np.ndarray)}
-        return {
-            role: side_by_side([named[name] for name in names], str(file))
-            for role, names in find_arrays(file, named, ports).items()
-        }
+        return {str(key): value for key, value in held.items() if isinstance(value, np.ndarray)}
     raise DataError(
         f"{file}: it holds no tensors by name; save a dictionary with 'inputs' and 'labels', or "
         "an .npz"

@@ -21,7 +21,7 @@ from snn_deploy.errors import BackendUnavailableError, CheckpointError
 __all__ = ["Hdf5Tree", "read_hdf5"]
 
 Hdf5Tree = Mapping[str, Any]
-"""By name: a tree again, an array of numbers, a text, or an array of texts."""
+"""By name: a tree again, an array of numbers, a text, an array of texts, or a list of rows."""
 
 MOST_BYTES = 1 << 30  # of all arrays together
 MOST_OBJECTS = 100_000
@@ -32,7 +32,7 @@ UNSTORED = 1 << 16  # bytes of an array that may be declared and never written: 
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 
 
-def read_hdf5(content: bytes, where: str, extra: str) -> Hdf5Tree:
+def read_hdf5(content: bytes, where: str, extra: str, ragged: bool = False) -> Hdf5Tree:
     """Read all groups and arrays of an HDF5 file.
 
     Parameters
@@ -43,6 +43,8 @@ def read_hdf5(content: bytes, where: str, extra: str) -> Hdf5Tree:
         What messages call it.
     extra
         The extra of this package that brings h5py.
+    ragged
+        Whether arrays of rows of different lengths are taken, too: as lists of arrays.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def read_hdf5(content: bytes, where: str, extra: str) -> Hdf5Tree:
         ) from error
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            return _Walk(where, h5py).tree(file, "/", 0)
+            return _Walk(where, h5py, ragged).tree(file, "/", 0)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{where}: not a readable HDF5 file ({reason})") from error
@@ -72,6 +74,7 @@ class _Walk:
 
     where: str
     h5py: Any
+    ragged: bool = False
     objects: int = 0
     size: int = 0
 
@@ -116,13 +119,28 @@ class _Walk:
             told = f"declares shape {array.shape}, {size:,} bytes, and stores {stored:,}"
             raise self.refused(path, f"{told}: it cannot hold so many")
         self.size += size
+        self._check_room(path)
+
+    def _check_room(self, path: str) -> None:
         if self.size > MOST_BYTES:
             raise self.refused(path, f"and what is before it are over {MOST_BYTES >> 30} GiB")
 
-    def _value(self, array: Any, path: str) -> npt.NDArray[Any] | str:
+    def _rows(self, array: Any, path: str) -> list[npt.NDArray[Any]]:
+        """Read rows of different lengths, one at a time: many may point at the same numbers."""
+        rows = []
+        for index in range(len(array)):
+            rows.append(np.asarray(array[index]))
+            self.size += rows[-1].nbytes
+            self._check_room(path)
+        return rows
+
+    def _value(self, array: Any, path: str) -> npt.NDArray[Any] | str | list[npt.NDArray[Any]]:
         if self.h5py.check_string_dtype(array.dtype) is not None:
             texts = np.asarray(array.asstr()[()], dtype=object)
             return str(texts) if texts.ndim == 0 else texts
+        base = self.h5py.check_vlen_dtype(array.dtype)
+        if self.ragged and base is not None and base.kind in "biuf" and array.ndim == 1:
+            return self._rows(array, path)
         if array.dtype.kind not in "biuf" or array.dtype.subdtype is not None:
             raise self.refused(path, f"is of type {array.dtype}: only numbers and text are read")
         return np.asarray(array[()])

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from checkpoint_files import write_legacy, write_zip
 from fuzz.mutate import mutate_bytes, mutate_document, mutate_text
+from networks import float_network
 from random_networks import Limits, random_network
 from rich.console import Console
 from safetensors.numpy import save
@@ -28,6 +29,7 @@ from test_checkpoints_as_people_have_them import KINDS
 
 import snn_deploy
 from snn_deploy.checkpoint.config_file import read_config
+from snn_deploy.data.data_file import Binning, DataFile
 from snn_deploy.data.inputs import load_data
 from snn_deploy.deployment import Deployment
 from snn_deploy.errors import DataError, NetworkError
@@ -294,6 +296,24 @@ def _plain() -> Network:
     return next(n for n in networks() if n.input.output.signed)  # type: ignore[attr-defined]
 
 
+def _tables(folder: Path) -> list[bytes]:
+    return [b"0.5,1.25,-3e-2\n0.25,1,2\n", b"label;a;b\n1;0.5;0.25\n0;1.5;2.5\n"]
+
+
+def _read_table(path: Path) -> None:
+    load_data(path, float_network(layers=0))
+
+
+def _event_files(folder: Path) -> list[bytes]:
+    times = np.array([0.0, 0.5, 1.5, 0.25])
+    events = {"t": times, "x": np.array([0, 1, 0, 1]), "offsets": np.array([0, 3, 4])}
+    return [_npz(**events), _npz(**events, p=np.array([0, 1, 0, 1]), labels=np.array([0, 1]))]
+
+
+def _read_events(path: Path) -> None:
+    load_data(DataFile(str(path), binning=Binning(0.5, 8)), _plain())
+
+
 def _datasets(folder: Path) -> list[bytes]:
     x = _inputs(_plain(), 3)
     return [_npz(inputs=x), _npz(inputs=x, labels=np.array([1, 0]), lengths=np.array([3, 2]))]
@@ -427,5 +447,7 @@ FORMATS: dict[str, Format] = {
     "settings": Format(_settings, mutate_text, _read_settings, ".toml"),
     "configuration": Format(_configurations, mutate_text, _read_configuration, ".yaml"),
     "data": Format(_datasets, change_npz, _read_data, ".npz"),
+    "table": Format(_tables, mutate_text, _read_table, ".csv"),
+    "events": Format(_event_files, change_npz, _read_events, ".npz"),
     "array": Format(_npys, mutate_bytes, _read_npy, ".npy"),
 }
