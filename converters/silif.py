@@ -39,6 +39,7 @@ __all__ = ["convert_adlif", "convert_cadlif", "convert_silif"]
 Real = npt.NDArray[np.float64]
 
 _READOUT_CLAMP = (math.exp(-1 / 5), math.exp(-1 / 25))
+_WORDS = 3  # of a weight: resets make of a current's slightest error other spikes ever after
 _DEAD = (r".*num_batches_tracked",)
 
 
@@ -127,6 +128,7 @@ def _current(source: Weights, keys: str, name: str, before: Node) -> Linear:
         inputs=(Edge(before.name),),
         weight=scale[:, None] * weight,
         bias=scale * bias + shift,
+        weight_words=_WORDS,
     )
 
 

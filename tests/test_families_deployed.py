@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from family_cases import Case, cases
@@ -29,19 +31,54 @@ def test_longspike(case: Case) -> None:
     np.testing.assert_allclose(native.logits, expected, rtol=0, atol=0.02 * scale)
 
 
-@pytest.mark.parametrize("case", cases("relatives/silif"))
+SILIF = cases("relatives/silif")
+# two of whose classes are 0.07% apart in two sequences, which is below what 22 bits of weight tell
+NEAR_TIES = {"ref_SSC_CadLIF": 1}
+
+
+@pytest.mark.parametrize("case", SILIF)
 def test_silif(case: Case) -> None:
-    """All sequences but one: these are synthetic, and every network is unsure of some."""
+    """At default formats 63 of the 64 given sequences are predicted as in float: 98%."""
     inputs, expected = case.arrays("test")["inputs"], case.arrays("oracle")["logits_zero_init_f64"]
     data = check_data(case.network(), inputs)
     deployment = snn_deploy.convert(case.checkpoint(), "loihi2", calibration=data)
-    result, native = (deployment.simulate(data, backend=e) for e in ("reference", "native"))
-    np.testing.assert_array_equal(native.logits, result.logits)
-    neurons = [result.saturated[f"layers.{layer}.lif"] for layer in range(2)]
-    assert neurons == [0, 0]
-    np.testing.assert_allclose(result.logits.sum(-1), inputs.shape[1])
-    assert (result.predictions != expected.argmax(-1)).sum() <= 1
-    np.testing.assert_allclose(result.logits, expected, rtol=0, atol=0.05 * expected.max())
+    neurons = [f"layers.{layer}.lif" for layer in range(2)]
+    native = deployment.simulate(data, backend="native", trace=neurons)
+    result = deployment.simulate(data.first(4), backend="reference", trace=neurons)
+    np.testing.assert_array_equal(native.logits[:4], result.logits)
+    for layer, name in enumerate(neurons):
+        np.testing.assert_array_equal(native.trace[name][:4], result.trace[name])
+        fired = case.arrays("oracle")[f"spikes_zero_init_layer{layer}"]
+        assert (native.trace[name] != fired).sum() < (0.005, 0.08)[layer] * fired.sum()
+        assert native.saturated[name] == 0
+    np.testing.assert_allclose(native.logits.sum(-1), inputs.shape[1])
+    others = (native.predictions != expected.argmax(-1)).sum()
+    assert others <= NEAR_TIES.get(case.folder.name, 0)
+    np.testing.assert_allclose(native.logits, expected, rtol=0, atol=0.03 * expected.max())
+
+
+@pytest.mark.parametrize("words", [1, 2, 3])
+def test_a_setting_limits_the_words_of_weights_that_the_family_gives(words: int) -> None:
+    """Words shifted and added, times their gain, are the trained weights, to half a unit."""
+    checkpoint = lively("silif", 0)
+    inputs = np.random.default_rng(0).poisson(0.7, (8, 30, 5)).astype(float)
+    found = snn_deploy.convert(
+        checkpoint, "loihi2", calibration=inputs, settings={"weight_words": words}
+    )
+    native, reference = (found.simulate(inputs, backend=e) for e in ("native", "reference"))
+    np.testing.assert_array_equal(native.logits, reference.logits)
+    network: Any = found.network
+    assert [node.weight_bits for node in network if node.synaptic] == [8] * 3 * words
+    current, exact = network["layers.1.current"], to_float_network(checkpoint)["layers.1.current"]
+    parts = [network[edge.source] for edge in current.inputs]
+    assert len(parts) == words
+    whole = sum(part.weight.astype(np.int64) << 7 * word for word, part in enumerate(parts))
+    unit = current.rescale.mantissa * 2.0 ** (-current.rescale.shift - current.output.exponents(H))
+    rounded = whole * unit[:, None]
+    # a single word's errors make each other good, and may be larger
+    allowed = 2.0**-6 if words == 1 else 0.52 * 2.0 ** (-7 * words)
+    largest = np.abs(exact.weight).max(axis=1, keepdims=True)  # type: ignore[attr-defined]
+    assert (np.abs(rounded - exact.weight) <= allowed * largest).all()  # type: ignore[attr-defined]
 
 
 def lively(kind: str, seed: int) -> Checkpoint:

@@ -35,6 +35,7 @@ from snn_deploy.quantize.layers import check_quantizable
 from snn_deploy.quantize.ranges import bound_ranges, measure_ranges
 from snn_deploy.quantize.readout_correction import ReadoutCorrection
 from snn_deploy.quantize.weights import Moments, round_weights
+from snn_deploy.quantize.words import limit_of_words, split_words
 
 Real = npt.NDArray[np.float64]
 
@@ -224,6 +225,17 @@ def test_every_signal_gets_the_width_that_was_set() -> None:
         assert linear.weight_bits == 8
     for dendrite in lowered.of_kind(Dendrite):
         assert (dendrite.bank.state_bits, dendrite.sum_bits) == (24, 24)
+
+
+@pytest.mark.parametrize("words", [1, 2, 3])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_words_of_weights_add_up(bits: int, words: int) -> None:
+    limit = limit_of_words(bits, words)
+    weight = np.unique(np.linspace(-limit, limit, 1001).astype(np.int64))[:, None]
+    parts = split_words(weight, bits, words)
+    assert all(np.abs(part).max() < 2 ** (bits - 1) for part in parts)
+    total = sum(part.astype(np.int64) << (bits - 1) * word for word, part in enumerate(parts))
+    np.testing.assert_array_equal(total, weight)
 
 
 def test_each_row_of_weights_uses_its_whole_range() -> None:

@@ -226,8 +226,8 @@ def test_impossible_outputs_are_refused_before_any_work(
     ("arrays", "message"),
     [
         ({}, "no array 'labels' of integers, one class for each sequence"),
-        ({"labels": [0, 9]}, "labels[1] = 9 is outside the network's classes, 0 … 3"),
-        ({"labels": [0.5, 0.25]}, "no array 'labels' of integers"),
+        ({"labels": [0, 9]}, "labels[1] is class 9, but the network knows 4, 0 … 3"),
+        ({"labels": [0.5, 0.25]}, "are no classes; this network answers with one of 4"),
     ],
 )
 def test_data_without_usable_labels_is_refused(

@@ -66,14 +66,22 @@ class FloatEngine(WholeEngine):
     draws
         For networks that spike at random: a seed, or recorded uniform numbers of shape
         (draws, B, L, width).
+    states
+        Where the largest words of state are kept, by the neuron's name: see ``Context``.
     """
 
     several = True
 
-    def __init__(self, neuron: Neuron = "exact", draws: int | npt.NDArray[Any] = 0) -> None:
+    def __init__(
+        self,
+        neuron: Neuron = "exact",
+        draws: int | npt.NDArray[Any] = 0,
+        states: dict[str, Signal] | None = None,
+    ) -> None:
         self.name = "float" if neuron == "exact" else "float-surrogate"
         self.neuron: Neuron = neuron
         self.draws = draws
+        self.states = states
 
     def compute(self, network: Network, run: Run) -> Result:
         """Run a batch, in batches that fit into memory.
@@ -105,7 +113,8 @@ class FloatEngine(WholeEngine):
         draws = checked_draws(self.draws, len(inputs))
         spectra = _room_for_spectra(network, inputs.shape[1]) if len(batches) > 1 else None
         for rows in batches:
-            context = Context(lengths[rows], self.neuron, spectra, Draws(draws, rows))
+            drawn = Draws(draws, rows)
+            context = Context(lengths[rows], self.neuron, spectra, drawn, self.states)
             for node, signal in _evaluate(network, {k: x[rows] for k, x in given.items()}, context):
                 for first, part in _runs(network, rows, signal):
                     if node.spikes:
@@ -138,12 +147,13 @@ def run_float(
     record: Record | Collection[str] = (),
     progress: Callable[[float], None] = no_progress,
     draws: int | npt.NDArray[Any] = 0,
+    states: dict[str, Signal] | None = None,
 ) -> FloatResult:
     """Run a float network on a batch: see :class:`FloatEngine`, also for what it raises.
 
     Parameters
     ----------
-    network, inputs, neuron, draws
+    network, inputs, neuron, draws, states
         See there.
     lengths
         Valid steps of each sequence, (B,), 1 … L; without them all L steps are valid.
@@ -161,7 +171,7 @@ def run_float(
         run = Run(given, valid, network.names, record, progress)
     else:
         run = Run(given, valid, tuple(record), progress=progress)
-    result = run_whole(FloatEngine(neuron, draws), network, run)
+    result = run_whole(FloatEngine(neuron, draws, states), network, run)
     taken = all_outputs(network, result.output)
     logits = {name: apply_head(a, taken[name]) for name, a in network.outputs.items()}
     return FloatResult(alone(logits), result.trace)

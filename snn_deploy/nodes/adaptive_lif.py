@@ -47,6 +47,7 @@ class AdaptiveLif(Stepwise):
             nonlocal w, u, s
             w = self.beta * w + self.a * u + self.b * s
             u = self.alpha * (u - s) + (1 - self.alpha) * (sources[0] - w)
+            context.note_states(self.name, w, u)
             s = np.asarray(u > 1, dtype=np.float64)
             return s
 

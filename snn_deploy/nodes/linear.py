@@ -22,7 +22,11 @@ Real = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Linear(FloatNode):
-    """``y[t] = weight · x[t] + bias``; weight (out, in), bias (out,)."""
+    """``y[t] = weight · x[t] + bias``; weight (out, in), bias (out,).
+
+    ``weight_words``: how many words of synapses an integer form needs for each weight, where what
+    one word misses would change what the network answers.
+    """
 
     pointwise: ClassVar[bool] = True
     compensates: ClassVar[bool] = True
@@ -31,6 +35,7 @@ class Linear(FloatNode):
 
     weight: Real
     bias: Real
+    weight_words: int = 1
 
     @property
     def width(self) -> int:
@@ -50,6 +55,11 @@ class Linear(FloatNode):
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.quantize.linear import add_linear, output_format
+        from snn_deploy.quantize.words import add_words
 
+        words = min(self.weight_words, builder.config.at(self.name).weight_words)
+        if words > 1:
+            add_words(builder, self, words)
+            return
         output = output_format(builder, self)
         add_linear(builder, self.name, self.inputs[0].source, self.weight, self.bias, output)

@@ -34,12 +34,7 @@ class Product(Channelwise):
 
     def input_format(self, builder: Builder, linear: Any) -> Format:
         """Give the format of a factor that ``linear`` computes: as wide as a half of a gate."""
-        from snn_deploy.quantize.formats import choose_exponent
-
-        config = builder.config.at(linear.name)
-        reach = builder.ranges.reach(linear.name, config, config.gate_bits)
-        exponents = choose_exponent(reach, config.gate_bits)
-        return Format(config.gate_bits, tuple(int(e) for e in exponents))
+        return builder.own_format(linear.name, builder.config.at(linear.name).gate_bits)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.multiply import Multiply

@@ -50,6 +50,7 @@ class ResonateAndFire(Stepwise):
             with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused
                 u = self.pole * u + self.gain * sources[0] - self.reset * s
             refuse_overflow(self.name, u)
+            context.note_states(self.name, u.real, u.imag)
             s = np.asarray(u.real > 1, dtype=np.float64)
             return s
 

@@ -16,6 +16,7 @@ from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.nodes.lif import LOIHI, LifRegisters
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT
+from snn_deploy.quantize.formats import choose_exponent
 from snn_deploy.quantize.ranges import Ranges
 from snn_deploy.quantize.weights import RoundedWeights, round_weights
 
@@ -53,6 +54,11 @@ class Builder:
     def format_of(self, name: str) -> Format:
         """Give the format of a node's output; of a later node, which a loop reads, the planned."""
         return self.outputs[name] if name in self.outputs else self.formats[name]
+
+    def own_format(self, name: str, bits: int) -> Format:
+        """Give the format of ``bits`` bits for a signal that is of no stream with others."""
+        reach = self.ranges.reach(name, self.config.at(name), bits)
+        return Format(bits, tuple(int(e) for e in choose_exponent(reach, bits)))
 
     def drive_exponent(self, source: str) -> int:
         """Give the exponent of a drive, at which 1 is a threshold.

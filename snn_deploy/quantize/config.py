@@ -28,6 +28,12 @@ class QuantizationConfig(BaseModel):
     residual_bits: int = Field(20, ge=4, le=24, description="the residual stream between layers")
     norm_bits: int = Field(20, ge=4, le=24, description="a normalised stream, before the dendrites")
     weight_bits: int = Field(8, ge=2, le=8, description="synapses, with one scale a row")
+    weight_words: int = Field(
+        3,
+        ge=1,
+        le=3,
+        description="words of weight_bits that hold a weight, at most, where a family needs more",
+    )
     decay_bits: int = Field(16, ge=4, le=24, description="decay coefficients of the dendrites")
     readout_bits: int = Field(
         16, ge=4, le=24, description="readout and skip coefficients of a dendrite"

@@ -33,7 +33,7 @@ class Ranges:
     those were, padding included. Where they were measured, ``mean`` is that of every signal, and
     ``moments`` says how those vary that linear layers read; ``histograms`` how often which
     magnitude occurs, where that was asked for; ``comparisons`` what those linear layers meet whose
-    sums are compared with levels.
+    sums are compared with levels; ``states`` how large a neuron's words of state were.
     """
 
     largest: Mapping[str, Real]
@@ -44,6 +44,7 @@ class Ranges:
     moments: Mapping[str, Moments] = field(default_factory=dict)
     histograms: Mapping[str, MagnitudeHistogram] = field(default_factory=dict)
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    states: Mapping[str, Real] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Real:
         return self.largest[name]
@@ -102,7 +103,8 @@ def measure_ranges(
             second[name] = second.get(name, 0.0) + flat.T @ flat
 
     chip = network.answering(head=())
-    run_float(chip, inputs, lengths, record=record, progress=progress)
+    states: dict[str, Real] = {}
+    run_float(chip, inputs, lengths, record=record, progress=progress, states=states)
     mean = {name: total / count[name] for name, total in first.items()}
     moments = {
         name: Moments(mean[name], total / count[name] - np.outer(mean[name], mean[name]))
@@ -118,6 +120,7 @@ def measure_ranges(
         moments,
         histograms,
         measure_comparisons(chip, inputs, lengths),
+        states,
     )
 
 

@@ -24,6 +24,8 @@ THRESHOLD_BITS = 8  # a threshold has at least so many fractional bits, or firin
 SLOWEST_BITS = 4  # of a pole's distance from 1: with fewer, rounding moves it by too much of that
 SETTLED = 2.0**-20  # of a bound: what comes later than this is no more
 MOST_STEPS = 1 << 16  # of a recurrence, where nothing says how long sequences are
+SPARE = 2.0  # times the largest state in calibration, which words hold
+LEAST = 4.0  # thresholds that they hold, however quiet the calibration data were
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +58,26 @@ def state_units(node: Node, builder: Builder, step: Real, driven: Real) -> State
     largest = np.stack([builder.bounds[source] * 2.0**-drive, np.ones(node.width)], axis=-1)
     turns, pushes = np.moveaxis(step, -1, 0), np.moveaxis(driven, -1, 0)
     bits = builder.config.at(node.name).state_bits
-    return StateUnits(drive, _exponents(node, turns, pushes, largest, bits, builder.ranges.steps))
+    measured = builder.ranges.states.get(node.name)
+    exponents = _exponents(node, turns, pushes, largest, bits, builder.ranges.steps, measured)
+    return StateUnits(drive, exponents)
 
 
 def _exponents(
-    node: Node, step: Real, driven: Real, largest: Real, bits: int, steps: int | None
+    node: Node,
+    step: Real,
+    driven: Real,
+    largest: Real,
+    bits: int,
+    steps: int | None,
+    measured: Real | None,
 ) -> npt.NDArray[np.int64]:
     """Give each channel's exponent of its words of state, in which a threshold is 1.
 
     The worst case is that of the recurrence ``z' = step z + driven x``, from 0 and over ``steps``
-    steps, whatever the signs of x; spikes that reset are a part of x. Words hold it, unless a
-    threshold had too few bits left: then what exceeds them is clipped, and counted.
+    steps, whatever the signs of x; spikes that reset are a part of x. Words hold it, or ``SPARE``
+    times what calibration reached, where that is less: then, and where a threshold had too few bits
+    left, what exceeds them is clipped, and counted.
 
     Parameters
     ----------
@@ -76,6 +87,8 @@ def _exponents(
         Width of a word.
     steps
         Length of the longest sequences that are known; None: of any.
+    measured
+        (H,), the largest magnitudes of the states in calibration; None: there was none.
 
     Raises
     ------
@@ -95,7 +108,10 @@ def _exponents(
             raise _outgrows(node, int(outgrown.argmax()), bits, steps)
         if np.all(added <= SETTLED * worst):
             break
-    room = np.log2(limit / np.maximum(worst.max(axis=1), 2.0**-bits))
+    reach = worst.max(axis=1)
+    if measured is not None:
+        reach = np.minimum(reach, np.maximum(SPARE * measured, LEAST))
+    room = np.log2(limit / np.maximum(reach, 2.0**-bits))
     return np.asarray(np.clip(np.floor(room), coarsest, finest), dtype=np.int64)
 
 

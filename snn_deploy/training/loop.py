@@ -103,10 +103,10 @@ def train(
             optimizer.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(model.parameters.values(), _LARGEST_GRADIENT)
-            _refuse_divergence(float(loss), float(norm), number, schedule)
+            _refuse_divergence(loss.item(), norm.item(), number, schedule)
             optimizer.step()
             rate.step()
-            loss_sum += float(loss) * len(batch)
+            loss_sum += loss.item() * len(batch)
             right += int((logits.argmax(dim=-1) == labels).sum())
             if progress is not None:
                 progress(len(batch))
