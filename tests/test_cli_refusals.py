@@ -75,6 +75,7 @@ CONVERT = [
     ("CKPT --formats nothing.toml", "cannot read the formats nothing.toml: No such file"),
     ("CKPT --formats formats.toml", "weight_bits=99: input should be less than or equal to 8"),
     ("CKPT --search", "--search needs --calibration DATA.npz"),
+    ("CKPT --report", "--report needs --calibration DATA.npz, which it runs"),
     ("CKPT --search-for energy", "--search-for energy goes with --search"),
     ("CKPT --search --search-for energy --target cpu --calibration data.npz",
      "target 'cpu' has no energy constants to search by: search for memory (--search-for memory)"),

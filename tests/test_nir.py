@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from click.testing import CliRunner
 
 import snn_deploy
+from snn_deploy.cli.main import commands
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.ir.network import Network
@@ -25,6 +27,7 @@ FILES: dict[str, dict[str, str]] = {
     "snntorch_zero": {"writer": "snntorch", "reset": "value"},
     "snntorch_recurrent": {"writer": "snntorch"},
     "norse_lif": {"writer": "norse"},
+    "norse_recurrent": {"writer": "norse"},
     "norse_iaf": {"writer": "norse"},
     "sinabs_lif": {"writer": "sinabs"},
     "spikingjelly_lif": {"writer": "spikingjelly"},
@@ -84,3 +87,18 @@ def test_an_unknown_writer_is_told_of(root: Path) -> None:
     path, _ = case(root, "snntorch_leaky")
     with pytest.warns(SnnDeployWarning, match="does not say which tool wrote it"):
         snn_deploy.load_float_network(path)
+
+
+def test_one_command_from_a_file_to_a_report(root: Path, tmp_path: Path) -> None:
+    """A recurrent network of snnTorch's, converted, placed and reported on."""
+    path, answers = case(root, "snntorch_recurrent")
+    data, out = tmp_path / "data.npz", tmp_path / "out.safetensors"
+    np.savez(data, inputs=answers["inputs"].astype(np.float32))
+    command = ["convert", str(path), "--set-model", "writer=snntorch", "--target", "loihi2"]
+    found = CliRunner().invoke(
+        commands, [*command, "--calibration", str(data), "--report", "-o", str(out)]
+    )
+    assert found.exit_code == 0, found.output
+    assert "3 layers, 18 neurons" in found.output
+    assert "fits into" in found.output
+    assert snn_deploy.load(out).origin.source["writer"] == "snntorch"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snn_deploy.cli.console import echo, percent, progress_bar
+from snn_deploy.cli.console import echo, make_console, percent, progress_bar
 from snn_deploy.cli.data_options import data_forms
 from snn_deploy.cli.options import (
     checkpoint_options,
@@ -20,6 +20,7 @@ from snn_deploy.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from snn_deploy.deployment import Deployment
     from snn_deploy.tune.format_search import CostName, Search
 
 __all__ = ["ConvertRequest", "convert", "refuse_deployment", "refuse_overwriting_input"]
@@ -40,6 +41,7 @@ class ConvertRequest:
     cost: CostName
     max_loss: float
     output: str | None
+    wants_report: bool
 
     @property
     def out(self) -> Path:
@@ -60,6 +62,8 @@ class ConvertRequest:
         refuse_overwriting_input(self.out, self.checkpoint)
         if self.cost != "memory" and not self.wants_search:
             raise ConfigError(f"--search-for {self.cost} goes with --search")
+        if self.wants_report and self.calibration is None:
+            raise ConfigError("--report needs --calibration DATA.npz, which it runs")
 
 
 @click.command(short_help="Compile a checkpoint for a chip.")
@@ -112,6 +116,12 @@ class ConvertRequest:
 @click.option(
     "-o", "--output", metavar="OUT.safetensors", help="Default: named after CHECKPOINT, here."
 )
+@click.option(
+    "--report",
+    "wants_report",
+    is_flag=True,
+    help="Also place it, run the calibration data, and report cores, time and energy.",
+)
 @gathered(ConvertRequest)
 def convert(asked: ConvertRequest) -> None:
     """Quantise CHECKPOINT, lower it to a chip's processes, and write a deployment file."""
@@ -136,6 +146,21 @@ def convert(asked: ConvertRequest) -> None:
     deployment.save(out)
     seconds = time.perf_counter() - started
     echo(f"{out}: {_summary(deployment)}, {out.stat().st_size:,} bytes, {seconds:.1f} s")
+    if asked.wants_report:
+        _report(asked, deployment)
+
+
+def _report(asked: ConvertRequest, deployment: Deployment) -> None:
+    """Report what the data that numbers were calibrated on cost."""
+    from snn_deploy.api import CALIBRATION_SEQUENCES
+    from snn_deploy.data.given import as_data
+    from snn_deploy.reports.table import render_report
+
+    data = as_data(deployment.network, asked.calibration, where="calibration")
+    data = data.first(CALIBRATION_SEQUENCES)
+    with progress_bar("running", len(data)) as progress:
+        outcome = deployment.report(data, progress=progress)
+    render_report(outcome, make_console())
 
 
 def _search(asked: ConvertRequest, chosen: dict[str, Any]) -> dict[str, Any]:

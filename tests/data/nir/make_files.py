@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,46 @@ def each(kind: Any, size: int, **values: Any) -> Any:
     return kind(**{k: torch.full((size,), float(v), dtype=F64) for k, v in values.items()})
 
 
+def norse_recurrent(name: str, size: int, outputs: int) -> None:
+    """Put a graph together: Norse's exporter knows its cells without recurrence only."""
+    cuba = {"tau_syn_inv": 200, "tau_mem_inv": 100, "v_leak": 0, "v_th": 0.3, "v_reset": 0}
+    shape = {
+        name: each(norse.LIFParameters, n, **cuba) for name, n in (("h", size), ("o", outputs))
+    }
+    hidden = norse.LIFRecurrentCell(INPUTS, size, p=shape["h"], autapses=True).to(F64)
+    fed, out, last = (
+        dense(INPUTS, size, 1.0, bias=False),
+        dense(size, outputs, 2.0),
+        norse.LIFCell(p=shape["o"]),
+    )
+    hidden.input_weights.data = fed.weight.data
+    hidden.recurrent_weights.data = dense(size, size, 0.7, bias=False).weight.data
+    exported = norse_to_nir(
+        norse.SequentialState(dense(INPUTS, size, 1.0), norse.LIFCell(p=shape["h"])), given()[:, 0]
+    )
+    rest = norse_to_nir(norse.SequentialState(out, last), torch.zeros(1, size, dtype=F64))
+    nodes = {
+        "input": nir.Input(np.array([INPUTS])),
+        "0": nir.Linear(fed.weight.detach().numpy()),
+        "1.lif": exported.nodes["1"],
+        "1.w_rec": nir.Linear(hidden.recurrent_weights.detach().numpy()),
+        "2": rest.nodes["0"],
+        "3": rest.nodes["1"],
+        "output": nir.Output(np.array([outputs])),
+    }
+    row = ["input", "0", "1.lif", "2", "3", "output"]
+    edges = [*pairwise(row), ("1.lif", "1.w_rec"), ("1.w_rec", "1.lif")]
+    inputs, found = given(), {"1": [], "3": []}
+    state, after = norse.LIFState(*torch.zeros(3, BATCH, size, dtype=F64)), None
+    for t in range(STEPS):
+        spikes, state = hidden(inputs[:, t], state)
+        sent, after = last(out(spikes), after)
+        found["1"].append(spikes)
+        found["3"].append(sent)
+    graph = nir.NIRGraph(nodes=nodes, edges=edges)
+    keep(name, graph, inputs, {layer: torch.stack(parts, 1) for layer, parts in found.items()})
+
+
 def sinabs_net(name: str, *layers: torch.nn.Module) -> None:
     """Export single precision, as Sinabs's spikes are; answers are of float64."""
     net, inputs = torch.nn.Sequential(*layers).float().to(F64), given()
@@ -211,6 +252,7 @@ def main() -> None:
         ),
         *(layer.Linear(6, 4), neuron.IFNode(v_threshold=0.18, v_reset=0.1)),
     )
+    norse_recurrent("norse_recurrent", 8, 4)
 
 
 if __name__ == "__main__":
