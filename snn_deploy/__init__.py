@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
-    from snn_deploy.api import convert, load, load_float_network, search
+    from snn_deploy.api import check, convert, load, load_float_network, search
     from snn_deploy.compare.regression import Regression
     from snn_deploy.compare.verification import Verification
     from snn_deploy.deployment import Deployment
@@ -36,6 +36,7 @@ __all__ = [
     "StreamOutput",
     "Verification",
     "__version__",
+    "check",
     "compare_deployments",
     "convert",
     "evaluate",
@@ -57,6 +58,7 @@ _HOMES = {
     "StreamOutput": "snn_deploy.run.streaming",
     "Source": "snn_deploy.readers.source",
     "Verification": "snn_deploy.compare.verification",
+    "check": "snn_deploy.api",
     "compare_deployments": "snn_deploy.reports.compare",
     "convert": "snn_deploy.api",
     "evaluate": "snn_deploy.evaluation.run",

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from snn_deploy.readers import Reading, ReadingFurther
+    from snn_deploy.reports.suitability import Suitability
     from snn_deploy.tune.format_search import CostName, Search
 
-__all__ = ["Deployment", "Verification", "convert", "load", "load_float_network", "search"]
+__all__ = ["Deployment", "Verification", "check", "convert", "load", "load_float_network", "search"]
 
 Config = PathLike | Mapping[str, Any] | Overridden | None
 
@@ -130,6 +132,53 @@ def convert(
         profile_data={} if is_bundled(target) else base.to_dict(),
     )
     return Deployment(lowered, origin)
+
+
+def check(
+    source: Any,
+    targets: Sequence[str] = (),
+    *,
+    calibration: PathLike | Inputs | Data | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = no_progress,
+    **reading: Unpack[Reading],
+) -> tuple[Suitability, ...]:
+    """Say which targets can run a network, and what each would change; nothing is written.
+
+    Parameters
+    ----------
+    source
+        What :func:`convert` takes, or a deployment, or the path of one.
+    targets
+        Names or paths of hardware profiles; all that there are, if none is named.
+    calibration
+        Representative data: formats are chosen by it, and the difference from float is measured on
+        it.
+    settings, progress, reading
+        As :func:`convert` takes them.
+
+    Raises
+    ------
+    CheckpointError, ConfigError, DataError, TargetError
+        If the source, the data, a setting or a profile cannot be read. What a target or conversion
+        refuses is no error, but said.
+    """
+    from snn_deploy.io.deployment_file import is_deployment
+    from snn_deploy.mapping.profile import load_profile, load_profiles, split_settings
+    from snn_deploy.reports.suitability import Converted, judge
+
+    profile_settings, chosen = split_settings(settings or {})
+    named = [load_profile(name) for name in targets] or load_profiles()
+    profiles = [profile.with_overrides(profile_settings) for profile in named]
+    if isinstance(source, str | os.PathLike) and is_deployment(source):
+        source = load(source)
+    if isinstance(source, Deployment):
+        return tuple(judge(source.network, profile) for profile in profiles)
+    quantization = parse_settings(chosen)
+    network = read_source(source, ReadOptions(**reading)).network
+    data = _calibration_data(network, calibration, quantization.input_range)
+    converted = Converted(network, quantization, data, progress)
+    return tuple(converted.judged(profile) for profile in profiles)
 
 
 def search(

@@ -11,7 +11,7 @@ from snn_deploy.errors import TargetError
 from snn_deploy.mapping.profile import Profile, list_profiles, load_profile, parse_profile
 from snn_deploy.mapping.schema import Limit, Quantity
 
-UNITS = ("_bits", "_bytes", "_pj", "_ns", "_mw")
+UNITS = ("_bits", "_bytes", "_pj", "_ns", "_mhz", "_mw")
 COUNTS = re.compile(
     r"chips|(cores|synapses)_per_chip|(neurons|in_axons|out_axons)_per_core"
     r"|router_columns|router_rows|cores_per_router"

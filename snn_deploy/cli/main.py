@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from snn_deploy.cli.check import check
 from snn_deploy.cli.compare import compare
 from snn_deploy.cli.console import echo, spell_out_unprintable
 from snn_deploy.cli.convert import convert
@@ -81,6 +82,7 @@ def commands() -> None:
 
 
 for _command in (
+    check,
     convert,
     inspect,
     simulate,

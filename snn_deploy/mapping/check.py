@@ -17,7 +17,7 @@ from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.populations import find_populations, state_per_neuron_bytes
 from snn_deploy.mapping.profile import Profile
 
-__all__ = ["Violation", "check_target", "find_notices", "find_violations"]
+__all__ = ["Violation", "check_target", "find_notices", "find_violations", "grouped"]
 
 SUCH_AS = "choose a target that can, such as loihi2"
 NO_PROGRAM = (
@@ -76,7 +76,7 @@ def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
     violations = find_violations(network, profile)
     chip = chip_part(network)
     if violations:
-        lines = "".join(f"\n  {line}" for line in _grouped(violations))
+        lines = "".join(f"\n  {line}" for line in grouped(violations))
         raise TargetError(f"target '{profile.name}' cannot run this network:{lines}")
     if profile.cores is not None:
         place_network(chip, profile, objective="cores")
@@ -84,8 +84,11 @@ def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
 
 
 def find_violations(network: Network, profile: Profile) -> tuple[Violation, ...]:
-    """List the rules that single nodes break; whether all fit is the placement's matter."""
+    """List the rules that single nodes break, and what keeps all from a board's memory; whether
+    all fit onto a chip's cores is the placement's matter.
+    """
     entries = {node.name: node for node in entering(network)}
+    on_board = _check_board(network, profile)
     network = chip_part(network)
     # what no setting can change comes first
     most_telling_first = sorted(network, key=lambda node: node.modes is None)
@@ -94,6 +97,7 @@ def find_violations(network: Network, profile: Profile) -> tuple[Violation, ...]
         *(v for node in network for v in _check_messages(network, node, profile)),
         *(v for node in network for v in _check_widths(network, node, entries, profile)),
         *_check_state(network, profile),
+        *on_board,
     )
 
 
@@ -119,7 +123,7 @@ def find_notices(network: Network, profile: Profile) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _grouped(violations: tuple[Violation, ...]) -> Iterator[str]:
+def grouped(violations: tuple[Violation, ...]) -> Iterator[str]:
     """One line for each problem, naming the nodes that share it."""
     shared: dict[tuple[str, str, str], list[str]] = {}
     for v in violations:
@@ -198,6 +202,14 @@ def _sends(network: Network, node: Any) -> bool:
         for reader in network.consumers(node.name)
         for edge in reader.inputs
     )
+
+
+def _check_board(network: Network, profile: Profile) -> tuple[Violation, ...]:
+    if not any(limit for _, limit in profile.board):
+        return ()
+    from snn_deploy.targets.c.fit import board_violations
+
+    return tuple(board_violations(network, profile))
 
 
 def _check_state(network: Network, profile: Profile) -> Iterator[Violation]:

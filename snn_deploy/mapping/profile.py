@@ -21,6 +21,7 @@ from snn_deploy.errors import ConfigError, SnnDeployWarning, TargetError
 from snn_deploy.io.toml import parse_toml, read_toml
 from snn_deploy.mapping.schema import (
     LARGEST,
+    Board,
     Data,
     Energy,
     LifWidths,
@@ -55,6 +56,7 @@ _NUMERIC: dict[str, type[Data]] = {
     "time": Time,
     "power": Power,
     "mesh": Mesh,
+    "board": Board,
 }
 
 
@@ -86,6 +88,7 @@ class Profile(Data):
     time: Time = Time()
     power: Power = Power()
     mesh: Mesh = Mesh()
+    board: Board = Board()
     sources: dict[str, str]
     overrides: tuple[str, ...] = Field((), strict=False)
 
@@ -314,7 +317,7 @@ def _override(data: dict[str, Any], key: str, value: int | float) -> None:
         raise TargetError(unknown_name("profile setting", key, _settings()))
     number = data.setdefault(section, {}).setdefault(name, {})
     number.update(known="assumed", source="user")
-    if section in {"limits", "lif", "mesh"}:
+    if section in {"limits", "lif", "mesh", "board"}:
         number.update(value=value, note="")
     elif part in {"low", "typical", "high"}:
         number[part] = float(value)

@@ -11,6 +11,7 @@ from snn_deploy.nodes.lif import LOIHI, LifRegisters
 
 __all__ = [
     "LARGEST",
+    "Board",
     "Data",
     "Energy",
     "Known",
@@ -239,3 +240,11 @@ class Mesh(Data):
     router_columns: Limit | None = None
     router_rows: Limit | None = None
     cores_per_router: Limit | None = None
+
+
+class Board(Data):
+    """A microcontroller's memory and clock: what C99 of a network must fit into."""
+
+    flash_bytes: Limit | None = None
+    ram_bytes: Limit | None = None
+    clock_mhz: Limit | None = None

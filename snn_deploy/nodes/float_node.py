@@ -37,6 +37,7 @@ class FloatNode(Node):
     ``adds``: it is a sum, whose format what only it reads takes. ``compensates``: its weights'
     rounding makes errors good by moments of what it reads. ``convolves``: it is computed with
     spectra, as long as the sequence. ``dense``: a matrix mixes its state; :meth:`as_modes`.
+    ``approximation`` says what its integer form approximates besides rounding; "": nothing.
     ``governed_by`` says which settings govern the error of its integer form;
     ``narrowable`` names those that a search for cheaper formats may narrow.
     """
@@ -50,6 +51,7 @@ class FloatNode(Node):
     dense: ClassVar[bool] = False
     compensates: ClassVar[bool] = False
     convolves: ClassVar[bool] = False
+    approximation: ClassVar[str] = ""
     governed_by: ClassVar[str] = "residual_bits"
     narrowable: ClassVar[tuple[str, ...]] = ()
 

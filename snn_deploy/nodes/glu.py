@@ -22,6 +22,7 @@ __all__ = ["Glu", "sigmoid"]
 class Glu(Channelwise):
     """``y = x[:H] * sigmoid(x[H:])``: a gated linear unit, value half first; input (2 H,)."""
 
+    approximation: ClassVar[str] = "the sigmoid is a table"
     pointwise: ClassVar[bool] = True
     governed_by: ClassVar[str] = "weight_bits (then gate_bits and table_index_bits)"
 

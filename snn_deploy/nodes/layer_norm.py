@@ -25,6 +25,7 @@ Real = npt.NDArray[np.float64]
 class LayerNorm(FloatNode):
     """``y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias`` over channels, biased var."""
 
+    approximation: ClassVar[str] = "mean and deviation are integers, within a proven error"
     stream: ClassVar[str | None] = "norm_bits"
     pointwise: ClassVar[bool] = True
     governed_by: ClassVar[str] = "norm_bits"

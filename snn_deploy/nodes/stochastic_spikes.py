@@ -25,6 +25,7 @@ class StochasticSpikes(FloatNode):
     Nodes with the same ``draw`` compare with the same numbers: (L, width) of them a sequence.
     """
 
+    approximation: ClassVar[str] = "drawn by a seeded generator of integers"
     spikes: ClassVar[bool] = True
     stream: ClassVar[str | None] = None
 
