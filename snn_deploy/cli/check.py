@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snn_deploy.cli.console import echo, make_console, progress_bar, write_text
+from snn_deploy.cli.data_options import data_forms
 from snn_deploy.cli.options import (
     checkpoint_options,
-    data_forms,
     gathered,
     output_steps_option,
     parse_pairs,
