@@ -20,15 +20,16 @@ from snn_deploy.data.given import as_data
 from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
 from snn_deploy.engines.result import no_progress
-from snn_deploy.errors import DeploymentError, SnnDeployWarning, TargetError
 from snn_deploy.formats.registry import recognised_format
+from snn_deploy.errors import ConfigError, DeploymentError, SnnDeployWarning, TargetError
 from snn_deploy.io.deployment_file import Provenance, read_deployment
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
-from snn_deploy.readers import ReadOptions, read_source
+from snn_deploy.readers import ReadOptions, Source, read_source
+from snn_deploy.readers.source import float_network
 from snn_deploy.run.simulation import Progress
 from snn_deploy.version import __version__
 
@@ -101,7 +102,10 @@ def convert(
     profile = base.with_overrides(profile_settings)
     source = read_source(checkpoint, ReadOptions(**reading))
     network = source.network
-    data = _calibration_data(network, calibration, quantization.input_range)
+    given = network.stage == "integer"
+    if given:
+        _refuse_choices(source, chosen, calibration)
+    data = None if given else _calibration_data(network, calibration, quantization.input_range)
     lowered = compile_network(
         network,
         quantization,
@@ -111,6 +115,8 @@ def convert(
     )
     check_target(lowered, profile)
     summary: dict[str, Any] = {"source": "analytic", "input_range": quantization.input_range}
+    if given:
+        summary = {"source": "given"}
     if data is not None:
         summary = {
             "source": "calibration",
@@ -250,7 +256,18 @@ def load_float_network(
     to run it with ``run_float``.
     """
     options = ReadOptions(config=config, output_steps=output_steps, **reading)
-    return read_source(checkpoint, options).network
+    return float_network(read_source(checkpoint, options))
+
+
+def _refuse_choices(source: Source, settings: Mapping[str, Any], calibration: Any) -> None:
+    """Refuse what would choose numbers that were chosen already."""
+    name = source.provenance.name
+    if settings:
+        raise ConfigError(
+            f"{name} holds integers already, so that no {', '.join(settings)} can be set for it"
+        )
+    if calibration is not None:
+        raise ConfigError(f"{name} holds integers already: leave the calibration data out")
 
 
 def _calibration_data(

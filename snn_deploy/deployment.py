@@ -283,6 +283,7 @@ class Deployment:
 
     def _source(self, against: Any, reading: Reading) -> Network:
         from snn_deploy.readers import ReadOptions, Source, read_source
+        from snn_deploy.readers.source import float_network
 
         if isinstance(against, Network):  # whoever has it knows where it came from
             return against
@@ -298,7 +299,7 @@ class Deployment:
                 SnnDeployWarning,
                 stacklevel=3,
             )
-        return source.network
+        return float_network(source)
 
 
 def _engine(backend: str | Engine) -> Engine:

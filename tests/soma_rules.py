@@ -11,6 +11,7 @@ from networks import Network, around
 
 from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
+from snn_deploy.nodes.chip_cuba import ChipCuba
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.drawn_soma import DrawnSoma
@@ -214,6 +215,16 @@ SOMA_RULES |= {
     "a negative level": broken(SignSoma, "level is outside 0 … 2**", level=lambda n: -1 - n.level),
     "a sign of three bits": broken(
         SignSoma, "its output must be -1, 0 or 1 of two bits", output=Format(3, 0)
+    ),
+    "a current that fades too fast": broken(
+        ChipCuba, "fade is outside 0 … 4096", fade=lambda node: node.fade + 4097
+    ),
+    "currents for other neurons": broken(ChipCuba, "fade has shape (9,), not (", fade=WIDE),
+    "biases for other neurons": broken(ChipCuba, "bias has shape (9,), not (", bias=WIDE),
+    "a huge bias": broken(ChipCuba, "bias is outside ±8388607", bias=_huge),
+    "a current shifted too far": broken(ChipCuba, "align 17 is outside 0 … 16", align=17),
+    "a current's spikes of two bits": broken(
+        ChipCuba, "its output must be spikes, u1e0", output=Format(2, 0)
     ),
     "no fraction": broken(LayerSign, "fraction_bits 1 is outside 2 … 32", fraction_bits=1),
     "a fraction too large": broken(LayerSign, "fraction 1073741824 is outside 0 … ", fraction=HUGE),

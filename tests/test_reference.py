@@ -39,6 +39,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.chip_cuba import ChipCuba
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
@@ -251,6 +252,21 @@ def lif(node: LifSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
             fired.append(int(v > 64 * node.threshold))
             membranes[i] = 0 if fired[-1] else v
         spikes.append(fired)
+    return spikes
+
+
+def chip_cuba(node: ChipCuba, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    def faded(value: int, by: int) -> int:
+        kept = abs(value) * (4096 - by) // 4096
+        return kept if value >= 0 else -kept
+
+    u, v, spikes = [0] * node.width, [0] * node.width, []
+    for step in x:
+        for i, drive in enumerate(step):
+            u[i] = clip(faded(u[i], int(node.fade[i])) + drive * 2**node.align, 24)
+            v[i] = clip(faded(v[i], int(node.decay[i])) + u[i] + 64 * int(node.bias[i]), 24)
+        spikes.append([int(a > 64 * int(b)) for a, b in zip(v, node.threshold, strict=True)])
+        v = [0 if fired else a for a, fired in zip(v, spikes[-1], strict=True)]
     return spikes
 
 
@@ -533,6 +549,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     QuantizedSsm: ssm,
     LifSoma: lif,
     ChipLif: chip_lif,
+    ChipCuba: chip_cuba,
     RefractorySoma: refractory,
     TernarySoma: ternary,
     SoftResetSoma: soft_reset,

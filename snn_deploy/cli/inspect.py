@@ -62,6 +62,8 @@ def _deployment(path: str) -> tuple[Any, dict[str, str]]:
 def _calibration(summary: dict[str, Any]) -> str:
     if summary.get("source") == "calibration":
         return f"{summary.get('sequences')} sequences of {summary.get('steps')} steps"
+    if summary.get("source") == "given":
+        return "none: the numbers were given"
     return f"none: bounds for inputs of up to ±{summary.get('input_range')}"
 
 

@@ -56,7 +56,8 @@ class Provenance:
         How it was read: the reader, and what that chose and noted; empty where it is not known.
     calibration
         What the formats were chosen from: ``{"source": "calibration", "sequences": …}`` or
-        ``{"source": "analytic", "input_range": …}``.
+        ``{"source": "analytic", "input_range": …}``; ``{"source": "given"}``: from nothing, they
+        were in the source.
     settings
         The quantisation settings, every one.
     tool_version

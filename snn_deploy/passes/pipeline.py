@@ -47,8 +47,10 @@ def compile_network(
     lif: LifRegisters = LOIHI,
 ) -> Network:
     """Take a float network through the whole pipeline to a lowered one, for a chip whose own LIF
-    neuron has the registers ``lif``.
+    neuron has the registers ``lif``; an integer network through what follows quantisation.
     """
+    if network.stage == "integer":
+        return run_passes(network, _passes(PIPELINE[PIPELINE.index(Quantize) + 1 :]), after)
     steps = None if calibration is None else calibration.steps
     return run_pipeline(network, Quantize(config, calibration, lif=lif), steps, after)
 

@@ -17,6 +17,7 @@ READERS: dict[str, str] = {
     "network": "snn_deploy.readers.network:NetworkReader",
     "module": "snn_deploy.readers.module:ModuleReader",
     "nir": "snn_deploy.readers.nir.reader:NirReader",
+    "lava-dl": "snn_deploy.readers.lava_dl.reader:LavaDlReader",
     "checkpoint": "snn_deploy.readers.checkpoint:CheckpointReader",
 }
 """In the order in which they are asked; other packages' are asked before them."""
@@ -25,7 +26,8 @@ READERS: dict[str, str] = {
 def read_source(thing: Any, options: ReadOptions | None = None) -> Source:
     """Read a path, bytes, a float network, a live module, or what another package's reader knows.
 
-    A :class:`Source` is given back as it is.
+    A :class:`Source` is given back as it is. Its network is of stage ``integer`` where the numbers
+    were chosen already.
 
     Raises
     ------
@@ -42,8 +44,8 @@ def read_source(thing: Any, options: ReadOptions | None = None) -> Source:
         entry, reader = _reader_for(thing)
         with blaming(entry, f"failed on {_shown(thing)}"):
             source = reader.read(thing, options)
-    if source.network.stage != "float":
-        raise NetworkError(f"a source is a float network, not one of stage {source.network.stage}")
+    if source.network.stage == "lowered":
+        raise NetworkError("a source is a float network, or an integer one, but not a lowered one")
     verify_network(source.network)
     return source
 

@@ -13,7 +13,15 @@ from snn_deploy.converters.overrides import Overridden
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network, OutputSteps
 
-__all__ = ["ReadOptions", "Reader", "Reading", "ReadingFurther", "Source", "SourceProvenance"]
+__all__ = [
+    "ReadOptions",
+    "Reader",
+    "Reading",
+    "ReadingFurther",
+    "Source",
+    "SourceProvenance",
+    "float_network",
+]
 
 
 @dataclass(frozen=True)
@@ -44,10 +52,30 @@ class SourceProvenance:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A float network and where it came from: what every conversion starts from."""
+    """A network and where it came from: what every conversion starts from.
+
+    It is a float network, or an integer one, whose numbers were chosen by whoever trained it: then
+    nothing is quantised, and every integer is kept.
+    """
 
     network: Network
     provenance: SourceProvenance
+
+
+def float_network(source: Source) -> Network:
+    """Give a source's network where it must be a float one.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    if source.network.stage != "float":
+        raise ConfigError(
+            f"{source.provenance.name} holds integers, and no float network: convert it, and run "
+            "what that gives"
+        )
+    return source.network
 
 
 class ReadingFurther(TypedDict, total=False):

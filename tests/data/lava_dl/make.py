@@ -1,0 +1,164 @@
+"""Writes the files of this folder: networks that SLAYER makes, and what netx answers on Lava.
+
+    uv venv -p 3.10 netx && uv pip install --python netx lava-dl==0.6.0 lava-nc==0.10.0 setuptools torch==2.3.1
+    netx/bin/python tests/data/lava_dl/make.py
+
+Each network has random weights, as its seed gives them. It is exported by SLAYER's own
+``export_hdf5`` and run by ``netx.hdf5.Network``, sequence after sequence, with its layers' states
+reset between them where netx can; inputs and outputs are put away, (sequences, steps, channels),
+maps before rows and columns, and the output without the steps that it takes to get through.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from lava.lib.dl import netx, slayer
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc import io
+
+HERE = Path(__file__).resolve().parent
+SEQUENCES, STEPS = 3, 30
+CUBA = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03, "requires_grad": False}
+
+
+def weights(block: Any, scale: float, seed: int) -> None:
+    """Draw a block's weights, in units of 2/64, as SLAYER rounds them."""
+    generator = torch.Generator().manual_seed(seed)
+    for name in ("synapse", "input_synapse", "recurrent_synapse"):
+        if hasattr(block, name):
+            synapse = getattr(block, name)
+            synapse.weight.data = torch.randn(synapse.weight.shape, generator=generator) * scale
+
+
+def dense() -> tuple[list[Any], tuple[int, ...]]:
+    first = slayer.block.cuba.Dense(CUBA, 12, 16)
+    second = slayer.block.cuba.Dense({**CUBA, "current_decay": 1.0}, 16, 5)
+    weights(first, 0.6, 1)
+    weights(second, 0.7, 2)
+    return [first, second], (12,)
+
+
+def excitatory() -> tuple[list[Any], tuple[int, ...]]:
+    """Weights of one sign, up to the highest that Loihi holds."""
+    first = slayer.block.cuba.Dense(CUBA, 12, 8)
+    weights(first, 0.5, 3)
+    first.synapse.weight.data = first.synapse.weight.data.abs()
+    first.synapse.weight.data[0, 0] = 127 * 2 / 64
+    second = slayer.block.cuba.Dense(CUBA, 8, 4)
+    weights(second, 0.9, 4)
+    second.synapse.weight.data[0, 0] = -128 * 2 / 64
+    return [first, second], (12,)
+
+
+def recurrent() -> tuple[list[Any], tuple[int, ...]]:
+    first = slayer.block.cuba.Recurrent(CUBA, 10, 10)
+    weights(first, 0.5, 5)
+    second = slayer.block.cuba.Dense(CUBA, 10, 4)
+    weights(second, 0.8, 6)
+    return [first, second], (10,)
+
+
+def delays() -> tuple[list[Any], tuple[int, ...]]:
+    first = slayer.block.cuba.Dense(CUBA, 10, 8, delay=True)
+    weights(first, 0.6, 7)
+    second = slayer.block.cuba.Dense(CUBA, 8, 4, delay=True)
+    weights(second, 0.9, 8)
+    return [first, second], (10,)
+
+
+def bias() -> tuple[list[Any], tuple[int, ...]]:
+    """Neurons that a bias drives, before anything comes in, too."""
+    normed = {**CUBA, "norm": slayer.neuron.norm.MeanOnlyBatchNorm}
+    first = slayer.block.cuba.Conv(normed, 2, 3, 3)
+    weights(first, 0.6, 12)
+    second = slayer.block.cuba.Dense(normed, 3 * 4 * 3, 6)
+    weights(second, 0.4, 13)
+    return [first, slayer.block.cuba.Flatten(), second], (2, 6, 5)
+
+
+def convolution() -> tuple[list[Any], tuple[int, ...]]:
+    first = slayer.block.cuba.Conv(CUBA, 2, 4, (3, 2), stride=(2, 1), padding=(1, 1))
+    weights(first, 0.5, 9)
+    second = slayer.block.cuba.Conv(CUBA, 4, 6, 3, padding=1, groups=2)
+    weights(second, 0.6, 10)
+    third = slayer.block.cuba.Dense(CUBA, 6 * 4 * 6, 5)
+    weights(third, 0.25, 11)
+    return [first, second, slayer.block.cuba.Flatten(), third], (2, 7, 5)
+
+
+NETWORKS: dict[str, Callable[[], tuple[list[Any], tuple[int, ...]]]] = {
+    "dense": dense,
+    "excitatory": excitatory,
+    "recurrent": recurrent,
+    "delays": delays,
+    "bias": bias,
+    "convolution": convolution,
+}
+
+
+def export(name: str) -> tuple[Path, tuple[int, ...]]:
+    """Write a network's ``.net``; give its path and the shape of its input."""
+    blocks, shape = NETWORKS[name]()
+    x = torch.zeros(1, *shape, 4)
+    for number, block in enumerate(blocks):
+        with torch.no_grad():
+            x = block(x)  # tells it its shape
+        generator = torch.Generator().manual_seed(number)
+        if getattr(block, "delay", None) is not None:
+            block.delay.delay.data = torch.rand(x.shape[1], generator=generator) * 9
+        if getattr(getattr(block, "neuron", None), "norm", None) is not None:
+            block.neuron.norm.bias.data = torch.randn(x.shape[1], generator=generator) * 9
+    path = HERE / f"{name}.net"
+    with h5py.File(path, "w", track_order=False) as file:
+        layers = file.create_group("layer")
+        for index, block in enumerate(blocks):
+            block.export_hdf5(layers.create_group(f"{index}"))
+    return path, shape
+
+
+def run(path: Path, shape: tuple[int, ...], inputs: np.ndarray, bits: int) -> np.ndarray:
+    """Run netx on sequences (B, L, channels); give what the last layer says, likewise."""
+    given = shape if len(shape) == 1 else shape[::-1]
+    sequences, steps, _ = inputs.shape
+    found = []
+    for sequence in range(sequences):
+        net = netx.hdf5.Network(
+            net_config=str(path), input_shape=given, input_message_bits=bits, reset_interval=10_000
+        )
+        late = len(net.layers)
+        frames = inputs[sequence].reshape(steps, *shape)
+        frames = frames if len(shape) == 1 else frames.transpose(0, 3, 2, 1)
+        padded = np.concatenate([frames, np.zeros((late + 1, *frames.shape[1:]))])
+        source = io.source.RingBuffer(data=np.moveaxis(padded, 0, -1).astype(int))
+        sink = io.sink.RingBuffer(shape=net.out.shape, buffer=len(padded))
+        source.s_out.connect(net.inp)
+        net.out.connect(sink.a_in)
+        net.run(RunSteps(num_steps=len(padded)), Loihi2SimCfg(select_tag="fixed_pt"))
+        heard = np.moveaxis(sink.data.get().copy(), -1, 0)[late : late + steps]
+        net.stop()
+        heard = heard if heard.ndim == 2 else heard.transpose(0, 3, 2, 1)
+        found.append(heard.reshape(steps, -1))
+    return np.stack(found).astype(np.int64)
+
+
+def main() -> None:
+    for name in sys.argv[1:] or NETWORKS:
+        path, shape = export(name)
+        rng = np.random.default_rng(len(name))
+        size = (SEQUENCES, STEPS, int(np.prod(shape)))
+        inputs = (rng.random(size) < 0.2).astype(np.int64)
+        outputs = run(path, shape, inputs, 0)
+        np.savez_compressed(path.with_suffix(".npz"), inputs=inputs, outputs=outputs)
+        print(name, path.stat().st_size, outputs.mean(axis=(1, 2)))
+
+
+if __name__ == "__main__":
+    main()
