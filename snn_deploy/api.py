@@ -20,8 +20,8 @@ from snn_deploy.data.given import as_data
 from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
 from snn_deploy.engines.result import no_progress
-from snn_deploy.formats.registry import recognised_format
 from snn_deploy.errors import ConfigError, DeploymentError, SnnDeployWarning, TargetError
+from snn_deploy.formats.registry import recognised_format
 from snn_deploy.io.deployment_file import Provenance, read_deployment
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass

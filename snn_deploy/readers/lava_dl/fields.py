@@ -31,12 +31,12 @@ class Fields:
         """Tell whether something is called so."""
         return name in self.tree
 
-    def group(self, name: str, told: str = "") -> Fields:
+    def group(self, name: str, told: str | None = None) -> Fields:
         """Give a group in this one."""
         found = self._find(name)
         if not isinstance(found, Mapping):
             raise self.refused(f"'{name}' is an array, not a group")
-        return Fields(found, f"{self.where}{told or f', {name}'}")
+        return Fields(found, self.where + (f", {name}" if told is None else told))
 
     def text(self, name: str) -> str:
         """Give a text, which may stand in an array of one."""

@@ -65,7 +65,7 @@ def network_of(file: Fields, options: NetOptions, steps: OutputSteps) -> tuple[N
     CheckpointError, UnsupportedNetworkError
         Naming the layer, and what is wrong or not read.
     """
-    layers = file.group("layer", ": ")
+    layers = file.group("layer", "")
     names = sorted(layers.tree, key=lambda name: (len(name), name))
     if not names or names != [str(index) for index in range(len(names))]:
         raise layers.refused(f"its layers are called {shown(', '.join(names))}, not 0, 1, 2, …")
@@ -73,7 +73,7 @@ def network_of(file: Fields, options: NetOptions, steps: OutputSteps) -> tuple[N
         raise layers.refused(f"{len(names):,} layers, over {MOST_LAYERS:,}")
     made = _Builder(options)
     for index in names:
-        made.add(int(index), layers.group(index, f"layer {index}"))
+        made.add(int(index), layers.group(index, f": layer {index}"))
     if not made.nodes:
         raise layers.refused("there is no layer with neurons")
     if steps == "one":
@@ -239,7 +239,7 @@ class _Builder:
         if self.shape is None or len(self.shape) != 3:
             raise layer.refused(
                 f"reads maps of rows and columns, where {self.shape or 'nothing'} is known of the "
-                "input: give --model input_shape=MAPS,ROWS,COLUMNS"
+                "input: give --set-model input_shape=MAPS,ROWS,COLUMNS"
             )
         self._enter(layer)
         return self.shape

@@ -1,6 +1,7 @@
 """Writes the files of this folder: networks that SLAYER makes, and what netx answers on Lava.
 
-    uv venv -p 3.10 netx && uv pip install --python netx lava-dl==0.6.0 lava-nc==0.10.0 setuptools torch==2.3.1
+    uv venv -p 3.10 netx
+    uv pip install --python netx lava-dl==0.6.0 lava-nc==0.10.0 setuptools torch==2.3.1
     netx/bin/python tests/data/lava_dl/make.py
 
 Each network has random weights, as its seed gives them. It is exported by SLAYER's own
@@ -26,6 +27,7 @@ from lava.proc import io
 
 HERE = Path(__file__).resolve().parent
 SEQUENCES, STEPS = 3, 30
+GRADED = ("sigma_delta",)
 CUBA = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03, "requires_grad": False}
 
 
@@ -94,6 +96,15 @@ def convolution() -> tuple[list[Any], tuple[int, ...]]:
     return [first, second, slayer.block.cuba.Flatten(), third], (2, 7, 5)
 
 
+def sigma_delta() -> tuple[list[Any], tuple[int, ...]]:
+    params = {"threshold": 1 / 64, "activation": torch.nn.functional.relu}
+    first = slayer.block.sigma_delta.Dense(params, 12, 10)
+    second = slayer.block.sigma_delta.Dense(params, 10, 5)
+    weights(first, 0.6, 14)
+    weights(second, 0.6, 15)
+    return [first, second], (12,)
+
+
 NETWORKS: dict[str, Callable[[], tuple[list[Any], tuple[int, ...]]]] = {
     "dense": dense,
     "excitatory": excitatory,
@@ -101,6 +112,7 @@ NETWORKS: dict[str, Callable[[], tuple[list[Any], tuple[int, ...]]]] = {
     "delays": delays,
     "bias": bias,
     "convolution": convolution,
+    "sigma_delta": sigma_delta,
 }
 
 
@@ -155,7 +167,10 @@ def main() -> None:
         rng = np.random.default_rng(len(name))
         size = (SEQUENCES, STEPS, int(np.prod(shape)))
         inputs = (rng.random(size) < 0.2).astype(np.int64)
-        outputs = run(path, shape, inputs, 0)
+        bits = 16 if name in GRADED else 0
+        if bits:
+            inputs *= rng.integers(-150, 151, size)
+        outputs = run(path, shape, inputs, bits)
         np.savez_compressed(path.with_suffix(".npz"), inputs=inputs, outputs=outputs)
         print(name, path.stat().st_size, outputs.mean(axis=(1, 2)))
 
