@@ -237,6 +237,6 @@ def test_options_without_use_are_refused() -> None:
         read_source(source, ReadOptions(config={}, output_steps="all"))
 
 
-def test_a_source_is_a_float_network(expected: snn_deploy.Deployment) -> None:
-    with pytest.raises(NetworkError, match="a source is a float network, not one of stage lowered"):
+def test_a_source_is_no_lowered_network(expected: snn_deploy.Deployment) -> None:
+    with pytest.raises(NetworkError, match="a source is a float network, or an integer one, but"):
         read_source(expected.network)
