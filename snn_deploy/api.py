@@ -181,7 +181,12 @@ def check(
     if isinstance(source, Deployment):
         return tuple(judge(source.network, profile) for profile in profiles)
     quantization = parse_settings(chosen)
-    network = read_source(source, ReadOptions(**reading)).network
+    read = read_source(source, ReadOptions(**reading))
+    network = read.network
+    if network.stage == "integer":
+        _refuse_choices(read, chosen, calibration)
+        lowered = compile_network(network, quantization)
+        return tuple(judge(lowered, profile) for profile in profiles)
     data = _calibration_data(network, calibration, quantization.input_range)
     converted = Converted(network, quantization, data, progress)
     return tuple(converted.judged(profile) for profile in profiles)

@@ -69,6 +69,12 @@ def test_a_deployment_says_that_its_numbers_were_given(
     assert "none: the numbers were given" in capsys.readouterr().out
 
 
+def test_targets_are_checked() -> None:
+    found = snn_deploy.check(FOLDER / "dense.net", output_steps="all")
+    grades = {target.target: target.grade for target in found}
+    assert grades["loihi1"] == grades["loihi2"] == "exact"
+
+
 def run(*words: str) -> int:
     """Give the exit code of a command line."""
     with pytest.raises(SystemExit) as left:
