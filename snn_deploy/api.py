@@ -211,7 +211,7 @@ def search(
     ``reading`` is as there. See :func:`snn_deploy.tune.format_search.search_formats`.
     """
     from snn_deploy.mapping.profile import load_profile, split_settings
-    from snn_deploy.tune.format_search import search_formats
+    from snn_deploy.tune.format_search import Goal, search_formats
 
     profile_settings, chosen = split_settings(settings or {})
     start = parse_settings(chosen)
@@ -220,8 +220,8 @@ def search(
     data = _calibration_data(network, calibration, start.input_range, SEARCH_SEQUENCES, True)
     assert data is not None  # there is calibration
     known = data.first(CALIBRATION_SEQUENCES)
-    energy_on = profile if cost == "energy" else None
-    return search_formats(network, data, start, max_loss, progress, known, energy_on)
+    goal = Goal(profile, cost)
+    return search_formats(network, data, start, max_loss, progress, known, goal)
 
 
 def load(path: PathLike) -> Deployment:

@@ -10,6 +10,8 @@ import pytest
 from networks import around, extreme_inputs, float_inputs, float_network
 
 import snn_deploy
+from snn_deploy.compare.metrics import agreement
+from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.native.engine import NativeEngine
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
@@ -70,6 +72,19 @@ def test_the_command_takes_the_profiles_registers() -> None:
     deployment = snn_deploy.convert(network, "loihi2", calibration=calibration, settings=settings)
     assert soma(deployment.network).registers == SMALL
     assert deployment.profile.lif.registers == SMALL
+
+
+def test_a_search_judges_the_targets_own_neurons() -> None:
+    network = float_network(layers=1)
+    settings, data = {**SETTINGS, "drive_bits": 13}, float_inputs(network, 24, 20, seed=1)
+    with pytest.raises(NetworkError, match="a drive of 18 bits, over 13"):  # LOIHI's would do
+        snn_deploy.search(network, data, settings=SETTINGS, max_loss=1.0)
+    found = snn_deploy.search(network, data, settings=settings, max_loss=1.0)
+    chosen = {**settings, **found.config.model_dump()}
+    deployment = snn_deploy.convert(network, calibration=data, settings=chosen)
+    assert soma(deployment.network).registers == SMALL
+    exact = run_float(network, data).logits
+    assert found.score == agreement(deployment.simulate(data).logits, exact)
 
 
 def test_a_drive_that_is_too_wide_is_refused_with_its_cure() -> None:

@@ -22,7 +22,7 @@ from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.quantize.config import QuantizationConfig, read_formats
-from snn_deploy.tune.format_search import Search, search_formats
+from snn_deploy.tune.format_search import Goal, Search, search_formats
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 CHECKPOINT = EXAMPLE / "seqdigits_uni.ckpt"
@@ -101,7 +101,7 @@ def test_least_energy_is_that_of_the_report(data: Data, monkeypatch: pytest.Monk
 def test_energy_does_not_rise_and_is_measured_where_accuracy_is_kept(data: Data) -> None:
     source = snn_deploy.load_float_network(CHECKPOINT)
     profile = load_profile("algorithm_45nm")
-    outcome = search_formats(source, data, NARROW, max_loss=0.05, energy_on=profile)
+    outcome = search_formats(source, data, NARROW, max_loss=0.05, goal=Goal(profile, "energy"))
     told = outcome.to_json()
     assert told["cost"] == "energy"
     assert told["after"] < told["before"]

@@ -23,6 +23,7 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.lif import LOIHI, LifRegisters
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -113,12 +114,15 @@ class Deployer:
         What the conversion will be calibrated on.
     engine
         That runs what was compiled.
+    lif
+        Registers of the target's own LIF neuron.
     """
 
     model: Model
     quantization: QuantizationConfig
     calibration: Calibration
     engine: Engine = field(default_factory=partial(get_engine, "native"))
+    lif: LifRegisters = LOIHI
 
     def measure(self, tensors: Tensors) -> Ranges:
         """Measure the ranges that the conversion of ``tensors`` would choose its formats from."""
@@ -138,7 +142,7 @@ class Deployer:
         def keep(step: Pass, network: Network) -> None:
             stages[step.name] = network
 
-        quantize = Quantize(self.quantization, measured=ranges)
+        quantize = Quantize(self.quantization, measured=ranges, lif=self.lif)
         lowered = run_pipeline(self._network(tensors), quantize, self._steps, keep)
         return Compiled(stages[Quantize.name], lowered, self.engine)
 

@@ -144,7 +144,8 @@ def prepare_finetuning(
     everything = load_data(data, model.network)
     training, held_out = _divide(model, everything, str(data), validation, schedule.seed)
     first = everything.first(CALIBRATION_SEQUENCES)
-    deployer = Deployer(model, quantization, Calibration(first.inputs, first.lengths))
+    calibration, lif = Calibration(first.inputs, first.lengths), profile.lif.registers
+    deployer = Deployer(model, quantization, calibration, lif=lif)
     check_target(deployer.convert(model.tensors())[1].lowered, profile)
     return FineTuning(deployer, training, held_out, schedule)
 

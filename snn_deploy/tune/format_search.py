@@ -25,6 +25,7 @@ from snn_deploy.errors import ConfigError, DataError, TargetError
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import Profile
+from snn_deploy.nodes.lif import LOIHI
 from snn_deploy.passes.fix_maxima import FixMaxima
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize
@@ -35,7 +36,7 @@ from snn_deploy.reports.report import build_report
 from snn_deploy.run.answers import Answers
 from snn_deploy.run.simulation import run_batches, simulate
 
-__all__ = ["CostName", "Search", "Trial", "search_formats"]
+__all__ = ["CostName", "Goal", "Search", "Trial", "search_formats"]
 
 CostName = Literal["memory", "energy"]
 
@@ -88,6 +89,14 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What formats are searched for: the target that runs them, and what is to be small there."""
+
+    target: Profile
+    cost: CostName = "memory"
+
+
+@dataclass(frozen=True)
 class _Outcome:
     """Settings, and what the network that they give scores and costs; see :class:`Trial`."""
 
@@ -110,7 +119,7 @@ def search_formats(
     max_loss: float,
     progress: Callable[[float], None] | None = None,
     calibration: Data | None = None,
-    energy_on: Profile | None = None,
+    goal: Goal | None = None,
     engine: Engine | None = None,
 ) -> Search:
     """Find narrow formats for a float network.
@@ -130,8 +139,8 @@ def search_formats(
         Called with the part of the settings finished since the last call; the parts add up to 1.
     calibration
         What formats are calibrated on; without it, ``data``, which flatters what is found.
-    energy_on
-        The target whose energy is to be small; without it, memory is.
+    goal
+        For which target, and what is to be small there; without it memory, on Loihi's neurons.
     engine
         That runs what is tried, by default the native one.
 
@@ -143,10 +152,8 @@ def search_formats(
         If the target prices no energy, or the network does not fit into it.
     """
     engine = engine or get_engine("native")
-    measure = None
-    if energy_on is not None:
-        measure = _energy_meter(energy_on, data.first(ENERGY_SEQUENCES), engine)
-    judge = _Judge(network, data, config, calibration or data, max_loss, engine, measure)
+    cost: CostName = "memory" if goal is None else goal.cost
+    judge = _Judge(network, data, config, calibration or data, max_loss, engine, goal)
     start = judge.try_out(config)
     if start.score < judge.limit:
         raise ConfigError(
@@ -169,7 +176,7 @@ def search_formats(
         before=start.memory,
         after=found.memory,
         mean_weight_bits=_mean_weight_bits(found.network),
-        cost="memory" if energy_on is None else "energy",
+        cost=cost,
         energy_before_j=start.energy_j,
         energy_after_j=found.energy_j,
         trials=trials,
@@ -224,7 +231,7 @@ class _Judge:
         calibration: Data,
         max_loss: float,
         engine: Engine,
-        measure: Callable[[Network], float] | None,
+        goal: Goal | None,
     ) -> None:
         self.steps = data.inputs.shape[1]
         known = Calibration(calibration.inputs, calibration.lengths)
@@ -236,7 +243,10 @@ class _Judge:
         self.exact = simulate(network, data, get_engine("float"))
         self.score_name, self.float_score = self._score(self.exact)
         self.limit = self.float_score - max_loss
-        self.measure = measure
+        self.lif = LOIHI if goal is None else goal.target.lif.registers
+        self.measure: Callable[[Network], float] | None = None
+        if goal is not None and goal.cost == "energy":
+            self.measure = _energy_meter(goal.target, data.first(ENERGY_SEQUENCES), engine)
 
     def try_out(self, config: QuantizationConfig) -> _Outcome:
         """Compile and score settings, and measure energy where it counts and the score is kept."""
@@ -271,7 +281,8 @@ class _Judge:
         return _rounded(self.measure(lowered)) if self.measure else 0.0, _memory(lowered)
 
     def _compile(self, config: QuantizationConfig) -> Network:
-        return run_pipeline(self.network, Quantize(config, measured=self.ranges), self.steps)
+        quantize = Quantize(config, measured=self.ranges, lif=self.lif)
+        return run_pipeline(self.network, quantize, self.steps)
 
 
 def _places(network: Network, config: QuantizationConfig) -> Iterator[tuple[str, str]]:
