@@ -18,6 +18,7 @@ READERS: dict[str, str] = {
     "module": "snn_deploy.readers.module:ModuleReader",
     "nir": "snn_deploy.readers.nir.reader:NirReader",
     "lava-dl": "snn_deploy.readers.lava_dl.reader:LavaDlReader",
+    "onnx": "snn_deploy.readers.onnx.reader:OnnxReader",
     "checkpoint": "snn_deploy.readers.checkpoint:CheckpointReader",
 }
 """In the order in which they are asked; other packages' are asked before them."""

@@ -21,6 +21,7 @@ from onnx import helper
 from snn_deploy.deployment import Deployment
 from snn_deploy.errors import DeploymentError
 from snn_deploy.formats.onnx.arrays import TensorError, tensor_array
+from snn_deploy.formats.onnx.file import PREFIX, is_deployment
 from snn_deploy.formats.onnx.model import Model, answer_name
 from snn_deploy.io.deployment_file import (
     deployment_bytes,
@@ -34,7 +35,6 @@ from snn_deploy.version import __version__
 
 __all__ = ["describe", "restore"]
 
-PREFIX = "snn_deploy."
 MAX_BYTES = 1 << 28  # of a text in the metadata
 _TYPES = ("|i1", "<i2", "<i4", "<i8", "<f4", "<f8")
 
@@ -97,7 +97,7 @@ def restore(where: str, model: Any) -> Deployment:
         If it holds none, is damaged, or was changed.
     """
     texts = {entry.key: entry.value for entry in model.metadata_props}
-    if PREFIX + "document" not in texts:
+    if not is_deployment(model):
         raise DeploymentError(
             f"{where}: an ONNX model, but no deployment: it was not written by snn-deploy export; "
             "to make one of it: snn-deploy convert"

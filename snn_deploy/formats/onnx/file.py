@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snn_deploy.errors import BackendUnavailableError, DeploymentError, TargetError
+from snn_deploy.errors import (
+    BackendUnavailableError,
+    DeploymentError,
+    SnnDeployError,
+    TargetError,
+)
 from snn_deploy.formats.registry import Written
 from snn_deploy.io.files import atomic_write
 from snn_deploy.io.reading import read_regular
@@ -13,10 +18,20 @@ from snn_deploy.io.reading import read_regular
 if TYPE_CHECKING:
     from snn_deploy.deployment import Deployment
 
-__all__ = ["OnnxFormat", "check_available", "read_model"]
+__all__ = [
+    "PREFIX",
+    "SUFFIX",
+    "OnnxFormat",
+    "check_available",
+    "is_deployment",
+    "parse_model",
+    "read_content",
+]
 
 MAX_FILE_BYTES = 2**31 - 1  # of a protocol buffer
 SUFFIX = ".onnx"
+PREFIX = "snn_deploy."
+"""Stands before the names of a deployment's metadata."""
 
 
 def check_available(what: str, package: str = "onnx") -> None:
@@ -36,24 +51,29 @@ def check_available(what: str, package: str = "onnx") -> None:
         )
 
 
-def read_model(path: Path) -> Any:
-    """Read a model, an ``onnx.ModelProto``: of the file alone, whatever it refers to.
+def read_content(path: Path, wrong: type[SnnDeployError]) -> bytes:
+    """Read a file, that one alone, whatever it refers to; ``wrong`` is raised if it cannot be."""
+    try:
+        return read_regular(path, MAX_FILE_BYTES)
+    except OSError as error:
+        raise wrong(f"{path}: cannot be read: {error.strerror or error}") from error
 
-    Raises
-    ------
-    DeploymentError
-        If it cannot be read, or is no such file.
-    """
+
+def parse_model(content: bytes, where: str, wrong: type[SnnDeployError]) -> Any:
+    """Give a model, an ``onnx.ModelProto``; ``wrong`` is raised if it is none."""
     check_available("reading ONNX files")
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
-        return onnx.load_model_from_string(read_regular(path, MAX_FILE_BYTES))
-    except OSError as error:
-        raise DeploymentError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return onnx.load_model_from_string(content)
     except DecodeError as error:
-        raise DeploymentError(f"{path}: not an ONNX file, or damaged: {error}") from error
+        raise wrong(f"{where}: not an ONNX file, or damaged: {error}") from error
+
+
+def is_deployment(model: Any) -> bool:
+    """Tell whether a model says that it was written from a deployment."""
+    return any(entry.key == f"{PREFIX}document" for entry in model.metadata_props)
 
 
 class OnnxFormat:
@@ -90,7 +110,7 @@ class OnnxFormat:
 
     def read(self, path: Path) -> Deployment:
         """Read either model."""
-        model = read_model(path)
+        model = parse_model(read_content(path, DeploymentError), str(path), DeploymentError)
         from snn_deploy.formats.onnx.document import restore
 
         return restore(str(path), model)

@@ -7,25 +7,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from snn_deploy.errors import CheckpointError, ConfigError, UnsupportedNetworkError
+from snn_deploy.errors import CheckpointError, UnsupportedNetworkError
 from snn_deploy.ir.answer import Answer
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.float_inputs import FloatInput
-from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.residual import Residual
+from snn_deploy.readers.answers import check_readout, pooled, relay
 from snn_deploy.readers.nir.conventions import Conventions
 from snn_deploy.readers.nir.graph import Graph, Primitive
 from snn_deploy.readers.nir.loops import computing_order, fold_recurrent_biases
 from snn_deploy.readers.nir.place import Place
 from snn_deploy.readers.nir.primitives import PRIMITIVES, delay_of
 
-__all__ = ["READOUTS", "build_network"]
-
-READOUTS = ("mean", "sum", "last")
-"""What one vector a sequence can be of the output's steps."""
+__all__ = ["build_network"]
 
 
 def build_network(graph: Graph, how: Conventions, answer: OutputSteps, readout: str) -> Network:
@@ -40,7 +36,7 @@ def build_network(graph: Graph, how: Conventions, answer: OutputSteps, readout: 
     answer
         ``"one"`` vector a sequence, by ``readout``; or all steps, or the last K.
     readout
-        One of :data:`READOUTS`.
+        One of ``answers.READOUTS``.
 
     Raises
     ------
@@ -49,8 +45,7 @@ def build_network(graph: Graph, how: Conventions, answer: OutputSteps, readout: 
     UnsupportedNetworkError
         If a part of it has no equivalent here.
     """
-    if readout not in READOUTS:
-        raise ConfigError(f"{graph.where}: readout={readout} is not one of {', '.join(READOUTS)}")
+    check_readout(readout, graph.where)
     inputs, outputs = graph.of_kind("Input"), graph.of_kind("Output")
     for what, names in (("Input", inputs), ("Output", outputs)):
         if not names:
@@ -147,18 +142,10 @@ class _Building:
         width = int(np.prod(shape))
         if steps != "one":
             if edge.steps_back:
-                self.nodes.append(_relay(output, edge, width))
+                self.nodes.append(relay(output, edge, width))
                 edge = Edge(output)
             return Answer(steps, edge.source)
-        pooled = Readout(
-            name=output,
-            inputs=(edge,),
-            mode=readout,  # type: ignore[arg-type]  # checked
-            weight=np.eye(width),
-            bias=np.zeros(width),
-            use_lengths=True,
-        )
-        self.nodes.append(pooled)
+        self.nodes.append(pooled(output, edge, width, readout))
         return Answer("one", output)
 
 
@@ -170,10 +157,6 @@ def _fed(graph: Graph, primitive: Primitive) -> tuple[int, ...]:
     if dense and all(reader.array("weight").shape[1:] == shape[-1:] for reader in readers):
         return shape[-1:]
     return shape
-
-
-def _relay(name: str, reads: Edge, width: int) -> Affine:
-    return Affine(name=name, inputs=(reads,), scale=np.ones(width), shift=np.zeros(width))
 
 
 def _flattened(primitive: Primitive, shape: tuple[int, ...]) -> tuple[int, ...]:
