@@ -246,11 +246,15 @@ def test_one_vector_a_sequence(tmp_path: Path, readout: str) -> None:
 
 
 def test_metadata_name_the_writer(tmp_path: Path) -> None:
-    tree = {**chain(H, lif(tau=TAU * 1000)), "metadata": {"writer": "Sinabs"}}
+    tree = {
+        **chain(H, lif(tau=TAU * 1000)),
+        "metadata": {"conventions": {"writer": "Sinabs", "dt": 2.0}},
+    }
     path = write_nir(tmp_path / "a.nir", tree)
     source = snn_deploy.readers.read_source(path)
     assert source.provenance.chosen["writer"] == "sinabs"
     assert source.provenance.chosen["decay"] == "exponential"
+    assert source.provenance.chosen["dt"] == "2.0"
 
 
 def broken(*nodes: dict[str, Any], **changes: Any) -> Callable[[], dict[str, Any]]:

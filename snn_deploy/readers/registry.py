@@ -15,6 +15,7 @@ __all__ = ["READERS", "read_source", "reader_names"]
 
 READERS: dict[str, str] = {
     "network": "snn_deploy.readers.network:NetworkReader",
+    "spiking module": "snn_deploy.readers.spiking.reader:SpikingModuleReader",
     "module": "snn_deploy.readers.module:ModuleReader",
     "nir": "snn_deploy.readers.nir.reader:NirReader",
     "lava-dl": "snn_deploy.readers.lava_dl.reader:LavaDlReader",

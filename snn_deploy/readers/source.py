@@ -86,6 +86,7 @@ class ReadingFurther(TypedDict, total=False):
     prefix: str | None
     ignore_keys: tuple[str, ...]
     weights: Literal["raw", "ema"]
+    example_inputs: Any
 
 
 class Reading(ReadingFurther, total=False):
@@ -116,6 +117,8 @@ class ReadOptions:
         Patterns of keys in the state dict that are left out, ``*`` for any text.
     weights
         The trained weights, or the moving averages that the optimiser kept of them.
+    example_inputs
+        Inputs (B, L, …) of a live module, of which the shape of a step is taken.
     """
 
     config: str | os.PathLike[str] | Mapping[str, Any] | Overridden | None = None
@@ -125,6 +128,7 @@ class ReadOptions:
     prefix: str | None = None
     ignore_keys: tuple[str, ...] = ()
     weights: Literal["raw", "ema"] = "raw"
+    example_inputs: Any = None
 
     def refuse(self, what: str, *names: str) -> None:
         """Refuse options that ``what`` has no use for; without ``names``, any.
@@ -136,7 +140,7 @@ class ReadOptions:
         """
         default = ReadOptions()
         names = names or tuple(field.name for field in fields(self))
-        given = [name for name in names if getattr(self, name) != getattr(default, name)]
+        given = [name for name in names if _differ(getattr(self, name), getattr(default, name))]
         if given:
             raise ConfigError(f"{what} takes no {' and no '.join(given)}: leave it out")
 
@@ -148,6 +152,11 @@ class ReadOptions:
         if self.config is None or isinstance(self.config, Mapping):
             return dict(self.config or {})
         return dict(read_config(Path(self.config)))
+
+
+def _differ(given: Any, default: Any) -> bool:
+    """Tell whether an option was given; arrays, which compare number by number, always were."""
+    return given is not default and (type(given) is not type(default) or given != default)
 
 
 class Reader(Protocol):

@@ -113,23 +113,32 @@ WRITERS: dict[str, Conventions] = {
 def chosen_conventions(
     options: Mapping[str, Any], metadata: Mapping[str, Any], where: str
 ) -> tuple[str, Conventions]:
-    """Choose the conventions of the writer that is told, or that metadata name, changed by option.
+    """Choose the conventions of the writer that is told, changed by single options.
 
-    Gives the writer's name, too; "" if nothing says it.
+    What neither says, ``conventions`` in the metadata say, by the same names. Gives the writer's
+    name, too; "" if nothing says it.
 
     Raises
     ------
     ConfigError
         If a name or a value is unknown.
     """
-    told = options.get("writer", metadata.get("writer", ""))
-    writer = str(told).lower()
+    known = metadata.get("conventions")
+    options = {**(_plain(known) if isinstance(known, Mapping) else {}), **options}
+    writer = str(options.get("writer", "")).lower()
     if writer and writer not in WRITERS:
         raise ConfigError(f"{where}: {unknown_name('writer', writer, WRITERS)}")
     changes = {
         name: _value(name, value, where) for name, value in options.items() if name != "writer"
     }
     return writer, replace(WRITERS[writer or "nir"], **changes)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give numbers that a file holds as arrays of none."""
+    return {
+        k: v.item() if isinstance(v, np.ndarray) and v.size == 1 else v for k, v in values.items()
+    }
 
 
 def _value(name: str, value: Any, where: str) -> Any:

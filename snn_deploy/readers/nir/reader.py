@@ -6,7 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from snn_deploy.readers.nir.graph import flat_graph
 from snn_deploy.readers.nir.network import build_network
 from snn_deploy.readers.source import ReadOptions, Source, SourceProvenance
 
-__all__ = ["NirReader"]
+__all__ = ["NO_USE", "NirReader", "read_graph"]
 
 MOST_BYTES = 1 << 30
+NO_USE = ("family", "state_dict_key", "prefix", "ignore_keys", "weights")
+"""Options of checkpoints, which a graph has no use for."""
 
 
 class NirReader:
@@ -36,28 +38,34 @@ class NirReader:
 
     def read(self, thing: Any, options: ReadOptions) -> Source:
         """Read it as data: nothing of the package ``nir`` runs on a file."""
-        told = ("family", "state_dict_key", "prefix", "ignore_keys", "weights")
-        options.refuse("a NIR graph", *told)
+        options.refuse("a NIR graph", *NO_USE, "example_inputs")
         if isinstance(thing, str | os.PathLike):
             where, content = Path(thing).name, _content(thing)
             file = read_hdf5(content, where, "nir")
-            digest, version = hashlib.sha256(content).hexdigest(), str(file.get("version", "?"))
-            tree = file.get("node")
-        else:
-            where, tree = "NIRGraph", thing.to_dict()
-            digest, version = _digest(tree), "live"
-        return _source(tree, where, digest, version, options)
+            source = read_graph(file.get("node"), where, options)
+            chosen = {**source.provenance.chosen, "nir": str(file.get("version", "?"))}
+            digest = hashlib.sha256(content).hexdigest()
+            return replace(
+                source, provenance=replace(source.provenance, sha256=digest, chosen=chosen)
+            )
+        return read_graph(thing.to_dict(), "NIRGraph", options)
 
 
-def _source(tree: Any, where: str, digest: str, version: str, options: ReadOptions) -> Source:
+def read_graph(tree: Any, where: str, options: ReadOptions, reader: str = "nir") -> Source:
+    """Read a graph as ``nir`` stores it, as nested dictionaries.
+
+    Raises
+    ------
+    CheckpointError, UnsupportedNetworkError, ConfigError
+        See :meth:`~snn_deploy.readers.Reader.read`.
+    """
     if not isinstance(tree, Mapping) or tree.get("type") != "NIRGraph":
         raise CheckpointError(f"{where}: holds no NIR graph")
     graph = flat_graph(tree, where)
     settings = options.settings()
     readout = str(settings.pop("readout", "mean"))
     writer, how = chosen_conventions(settings, graph.metadata, where)
-    assumed = not writer and "dt" not in settings
-    if assumed:
+    if not writer and "dt" not in settings:
         warnings.warn(
             f"{where} does not say which tool wrote it, so it is read by NIR's own equations, in "
             f"Euler steps of {how.dt:g} s; tools differ: --set-model writer=NAME, and single "
@@ -66,12 +74,12 @@ def _source(tree: Any, where: str, digest: str, version: str, options: ReadOptio
             stacklevel=2,
         )
     network = build_network(graph, how, options.output_steps, readout)
-    chosen = {"reader": "nir", "nir": version, "writer": writer or "unknown"}
+    chosen = {"reader": reader, "writer": writer or "unknown"}
     chosen |= {field.name: str(getattr(how, field.name)) for field in fields(Conventions)}
     if options.output_steps == "one":
         chosen["readout"] = readout
     notes = (f"{len(graph.nodes)} nodes and {len(graph.edges)} edges",)
-    return Source(network, SourceProvenance(where, digest, chosen, notes))
+    return Source(network, SourceProvenance(where, _digest(tree), chosen, notes))
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
