@@ -1,125 +1,34 @@
-"""A kind of spiking neuron that is added here, and nowhere else, runs through the whole project."""
+"""A kind of spiking neuron that another package adds runs through the whole project."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from snn_deploy_doublet.neuron import Doublet, DoubletSoma  # of examples/plugin
 
 import snn_deploy
 from snn_deploy.deployment import Deployment
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import NetworkError, TargetError
 from snn_deploy.ir.bounds import bound_network
-from snn_deploy.ir.formats import SPIKE, Edge, Format
+from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.program import Tracer, Value, listing, multiply_shift, saturate, select
+from snn_deploy.ir.program import listing
 from snn_deploy.ir.text import format_network
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import load_profile
-from snn_deploy.nodes.base import Int32, IntegerNode
 from snn_deploy.nodes.float_inputs import FloatInput
-from snn_deploy.nodes.float_node import Channelwise, Signal, Step
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.registry import with_kind
 
-if TYPE_CHECKING:
-    from snn_deploy.engines.float_ops import Context
-    from snn_deploy.quantize.builder import Builder
-
 CHANNELS, HIDDEN, BATCH, STEPS = 3, 6, 8, 20
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DoubletSoma(IntegerNode):
-    """``v = sat(ms(v, kept, decay_bits - 1) + (x << align))``; ``y = [v >= threshold] or echo``.
-
-    A neuron that fires twice: echo is whether v was over the threshold a step before; v = 0 then.
-    """
-
-    spikes = True
-
-    threshold: Int32
-    kept: int
-    decay_bits: int
-    state_bits: int
-    align: int
-    output: Format = SPIKE
-
-    @property
-    def width(self) -> int:
-        return int(self.threshold.shape[0])
-
-    def check_output(self) -> None:
-        assert self.output == SPIKE
-
-    def step(self, t: Tracer) -> Value:
-        v, echo = t.state("membrane", self.state_bits), t.state("echo", 2)
-        kept = t.parameter("kept", self.kept, self.decay_bits)
-        threshold = t.parameter("threshold", self.threshold, self.state_bits)
-        held = multiply_shift(v, kept, self.decay_bits - 1) + (t.input() << self.align)
-        held = saturate(held, self.state_bits, "membrane")
-        over = held >= threshold
-        t.next(v, select(over, 0, held))
-        t.next(echo, over)
-        return over | echo
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Doublet(Channelwise):
-    """``v = decay v + x``, ``y = [v >= 1] or echo``; echo is [v >= 1] a step before; v = 0 then."""
-
-    spikes = True
-    stream = None
-    driven = True
-
-    decay: float
-
-    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        (x,) = sources
-        step = self.start(len(x), context)
-        return np.stack([step([x[:, t]]) for t in range(x.shape[1])], axis=1)
-
-    def start(self, batch: int, context: Context) -> Step:
-        v = np.zeros((batch, self.width))
-        echo = np.zeros(v.shape, bool)
-
-        def step(sources: Sequence[Signal]) -> Signal:
-            nonlocal v, echo
-            v = self.decay * v + sources[0]
-            over = v >= 1.0
-            y, echo, v = over | echo, over, np.where(over, 0.0, v)
-            return y.astype(np.float64)
-
-        return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
-
-    def quantize(self, builder: Builder) -> None:
-        from snn_deploy.quantize.levels import guard_bits, kept_of, level_of
-
-        config = builder.config.at(self.name)
-        source = self.inputs[0].source
-        units = 2.0 ** builder.format_of(source).exponents(self.width)
-        align = guard_bits(builder.bounds[source] + units, config.state_bits)
-        soma = DoubletSoma(
-            name=self.name,
-            inputs=self.inputs,
-            threshold=level_of(units * 2.0**align, config.state_bits),
-            kept=int(kept_of(self.decay, config.decay_bits)),
-            decay_bits=config.decay_bits,
-            state_bits=config.state_bits,
-            align=align,
-        )
-        builder.add(soma)
 
 
 def network() -> Network:

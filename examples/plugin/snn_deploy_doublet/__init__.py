@@ -1,0 +1,1 @@
+"""A family of checkpoints, its neuron and a chip for snn-deploy."""

@@ -1,0 +1,1 @@
+"""Hardware profiles that this package adds."""
