@@ -98,7 +98,7 @@ def shown(*words: object) -> str:
 
 def test_an_engine(install: Install, tmp_path: Path) -> None:  # noqa: F811
     install("fast-engine", {"fast.py": ENGINE}, {"engines": {"faster": "fast:Faster"}})
-    assert engine_names() == ("native", "reference", "lava", "c", "onnx", "faster")
+    assert engine_names() == ("native", "reference", "lava", "c", "verilog", "onnx", "faster")
     assert get_engine("faster").name == "faster"
     deployment = snn_deploy.convert(CHECKPOINT, calibration=TRAIN)
     deployment.save(tmp_path / "d.safetensors")

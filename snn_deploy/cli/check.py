@@ -11,6 +11,7 @@ import click
 from snn_deploy.cli.console import echo, make_console, progress_bar, write_text
 from snn_deploy.cli.data_options import data_forms
 from snn_deploy.cli.options import (
+    TargetType,
     checkpoint_options,
     gathered,
     output_steps_option,
@@ -41,6 +42,7 @@ class CheckRequest:
 @click.option(
     "--target",
     "targets",
+    type=TargetType(),
     multiple=True,
     metavar="NAME",
     help="A hardware profile, or a file; may be given several times. Default: all.",

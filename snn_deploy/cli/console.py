@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["echo", "make_console", "percent", "progress_bar", "spell_out_unprintable", "write_text"]
+__all__ = [
+    "echo",
+    "make_console",
+    "percent",
+    "progress_bar",
+    "quiet",
+    "spell_out_unprintable",
+    "write_json",
+    "write_text",
+]
 
 UNLIMITED = 1000  # columns; rich would take 80 for a file or a pipe, and break lines
 
@@ -69,10 +78,21 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
     return "".join(_SPELT.get(character, "?") for character in text), error.end
 
 
+class _Mode:
+    quiet = False
+
+
+def quiet(wanted: bool) -> None:
+    """Print no results and no progress from now on: warnings, errors and files alone."""
+    _Mode.quiet = wanted
+
+
 def echo(text: str = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:
     """Print text to standard output, or with ``err`` to standard error."""
     import click
 
+    if _Mode.quiet and not err:
+        return
     click.secho(printable(text), err=err, nl=nl, bold=bold or None)  # noqa: TID251 - the one place
 
 
@@ -89,12 +109,23 @@ def make_console() -> Console:
 
     is_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = None if is_terminal else UNLIMITED
-    return Results(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty(), width=width)
+    where = io.StringIO() if _Mode.quiet else None
+    return Results(
+        file=where, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty(), width=width
+    )
 
 
 def percent(part: float | None) -> str:
     """Write a share, e.g. ``98.06%``."""
     return "–" if part is None else f"{100 * part:.2f}%"
+
+
+def write_json(path: str | None, document: Any) -> None:
+    """Write plain data, where a path was asked for."""
+    import json
+
+    if path:
+        write_text(path, json.dumps(document, indent=2))
 
 
 def write_text(path: str, text: str) -> None:
@@ -117,7 +148,7 @@ def progress_bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
     A total of 1 is a share of work that has no unit: it is shown in percent, without a rate. Gives
     the function to call with how much was done since the last call.
     """
-    if not sys.stderr.isatty():
+    if _Mode.quiet or not sys.stderr.isatty():
         yield lambda part: None
         return
     share = total == 1

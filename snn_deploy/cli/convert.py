@@ -17,6 +17,7 @@ from snn_deploy.cli.options import (
     gathered,
     output_steps_option,
     parse_pairs,
+    target_option,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class ConvertRequest:
 
 @click.command(short_help="Compile a checkpoint for a chip.")
 @click.argument("checkpoint")
-@click.option("--target", default="loihi2", show_default=True, help="Hardware profile, or a file.")
+@target_option
 @checkpoint_options
 @click.option(
     "--calibration",

@@ -16,6 +16,7 @@ from snn_deploy.cli.options import (
     family_option,
     gathered,
     parse_pairs,
+    target_option,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class FinetuneRequest:
     "--data", metavar="TRAIN.npz", required=True, help="Labelled training data; also calibrates."
 )
 @data_forms("data", "validation")
-@click.option("--target", default="loihi2", show_default=True, help="Hardware profile, or a file.")
+@target_option
 @click.option(
     "--set",
     "settings",

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from snn_deploy.cli.console import echo, make_console
+from snn_deploy.cli.console import echo, make_console, write_json
 from snn_deploy.cli.options import (
     checkpoint_options,
+    json_option,
     output_steps_option,
 )
 from snn_deploy.printable import one_line
@@ -23,7 +24,10 @@ WIDE = 80  # columns that the whole table needs
 @checkpoint_options
 @output_steps_option
 @click.option("--text", is_flag=True, help="Print the network's full text form.")
-def inspect(network_file: str, reading: dict[str, Any], output_steps: Any, text: bool) -> None:
+@json_option
+def inspect(
+    network_file: str, reading: dict[str, Any], output_steps: Any, text: bool, json_path: str | None
+) -> None:
     """Show what a checkpoint or a deployment holds, layer by layer."""
     from snn_deploy.io.deployment_file import is_deployment
     from snn_deploy.ir.text import format_network
@@ -39,6 +43,7 @@ def inspect(network_file: str, reading: dict[str, Any], output_steps: Any, text:
         echo(format_network(network), nl=False)
     else:
         _print_nodes(network)
+    write_json(json_path, {"facts": facts, "nodes": _nodes(network)})
 
 
 def _deployment(path: str) -> tuple[Any, dict[str, str]]:
@@ -83,6 +88,24 @@ def _checkpoint(
     return network, facts
 
 
+def _nodes(network: Any) -> list[dict[str, Any]]:
+    """Give each node as plain data: what the table shows."""
+    rows = []
+    for node in (*network, *network.placed("head")):
+        output = getattr(node, "output", None)
+        rows.append(
+            {
+                "node": node.name,
+                "kind": node.kind,
+                "width": node.width,
+                "format": "float" if output is None else str(output),
+                "place": network.placement[node.name],
+                "reads": [str(edge) for edge in node.inputs],
+            }
+        )
+    return rows
+
+
 def _print_nodes(network: Any) -> None:
     from rich.markup import escape
     from rich.table import Table
@@ -94,15 +117,14 @@ def _print_nodes(network: Any) -> None:
     table = Table(box=None, pad_edge=False)
     for title in titles:
         table.add_column(title, justify="right" if title == "width" else "left", overflow="fold")
-    for node in (*network, *network.placed("head")):
-        output = getattr(node, "output", None)
-        number = "float" if output is None else str(output)
+    for row in _nodes(network):
+        number = row["format"]
         cells = (
-            node.name,
-            node.kind,
-            str(node.width),
-            f"{number}, host" if network.placement[node.name] == "head" else number,
-            ", ".join(str(edge) for edge in node.inputs),
+            row["node"],
+            row["kind"],
+            str(row["width"]),
+            f"{number}, host" if row["place"] == "head" else number,
+            ", ".join(row["reads"]),
         )
         table.add_row(*map(escape, cells[: len(titles)]))
     console.print(table)

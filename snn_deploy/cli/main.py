@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from snn_deploy.cli.check import check
+from snn_deploy.cli.cite import cite
 from snn_deploy.cli.compare import compare
-from snn_deploy.cli.console import echo, spell_out_unprintable
+from snn_deploy.cli.completion import completion
+from snn_deploy.cli.console import echo, quiet, spell_out_unprintable
 from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo
 from snn_deploy.cli.doctor import doctor
@@ -23,6 +26,7 @@ from snn_deploy.cli.evaluate import evaluate
 from snn_deploy.cli.export import export
 from snn_deploy.cli.finetune import finetune
 from snn_deploy.cli.inspect import inspect
+from snn_deploy.cli.new_profile import new_profile
 from snn_deploy.cli.report import report
 from snn_deploy.cli.simulate import simulate
 from snn_deploy.cli.targets import targets
@@ -42,7 +46,7 @@ _NO_MEMORY = (
 )
 EPILOG = (
     "Exit codes: 0 good, 1 a comparison failed, 2 wrong use or unusable input, 3 a backend is not "
-    "available. Add --debug to any command for the traceback of an error."
+    "available. With any command, --quiet prints no results, and --debug the traceback of an error."
 )
 
 
@@ -72,6 +76,9 @@ class _Name(click.ParamType):  # type: ignore[type-arg]  # generic in newer clic
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         return value or self.fail("it is empty; leave the option out, or name something")
 
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]  # nearly all of them are files
+
 
 @click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="snn-deploy")
@@ -93,8 +100,11 @@ for _command in (
     export,
     finetune,
     targets,
+    new_profile,
     doctor,
     demo,
+    cite,
+    completion,
 ):
     for _parameter in _command.params:
         if _parameter.type is click.STRING:
@@ -106,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and leave with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    sys.exit(_run([word for word in words if word != "--debug"], debug))
+    quiet("--quiet" in words)
+    everywhere = ("--debug", "--quiet")
+    sys.exit(_run([word for word in words if word not in everywhere], debug))
 
 
 def _run(words: list[str], debug: bool) -> int:

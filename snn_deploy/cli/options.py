@@ -7,20 +7,24 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 __all__ = [
     "CHECKPOINT_OPTIONS",
     "EngineType",
     "OutputStepsType",
+    "TargetType",
     "checkpoint_options",
     "config_file",
     "config_option",
     "device_option",
     "family_option",
     "gathered",
+    "json_option",
     "limit_option",
     "output_steps_option",
     "parse_pairs",
+    "target_option",
     "with_options",
 ]
 
@@ -38,6 +42,21 @@ class OutputStepsType(click.ParamType):  # type: ignore[type-arg]  # generic in 
         return self.fail(f"{value!r} is none of: one, all, or a number of last steps of at least 1")
 
 
+class TargetType(click.ParamType):  # type: ignore[type-arg]
+    """A hardware profile: its name, or a file's path."""
+
+    name = "target"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return value or self.fail("it is empty; name a target, or a profile's file")
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        from snn_deploy.mapping.profile import list_profiles
+
+        names = [name for name in list_profiles() if name.startswith(incomplete)]
+        return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
+
 class EngineType(click.ParamType):  # type: ignore[type-arg]
     """An engine by name, ours or another package's, or one of ``more``."""
 
@@ -45,6 +64,12 @@ class EngineType(click.ParamType):  # type: ignore[type-arg]
 
     def __init__(self, *more: str) -> None:
         self.more = more
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        from snn_deploy.engines.registry import engine_names
+
+        names = (*engine_names(), *self.more)
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
     def get_metavar(self, param: Any, *_: Any) -> str:
         return f"[{'|'.join(('native', 'reference', 'lava', 'c', *self.more))}|…]"
@@ -175,6 +200,16 @@ def config_file(reading: dict[str, Any]) -> str | None:
     return file
 
 
+target_option: Decorator = click.option(
+    "--target",
+    type=TargetType(),
+    default="loihi2",
+    show_default=True,
+    help="Hardware profile, or a file.",
+)
+json_option: Decorator = click.option(
+    "--json", "json_path", metavar="OUT.json", help="Write every figure."
+)
 limit_option: Decorator = click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N sequences."
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from snn_deploy.cli.console import echo, percent, progress_bar
+from snn_deploy.cli.console import echo, percent, progress_bar, write_json
 from snn_deploy.cli.data_options import data_forms
 from snn_deploy.cli.options import (
     CHECKPOINT_OPTIONS,
@@ -17,6 +17,7 @@ from snn_deploy.cli.options import (
     checkpoint_options,
     device_option,
     gathered,
+    json_option,
     limit_option,
     output_steps_option,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from snn_deploy.compare.regression import Regression
     from snn_deploy.data.recordings import Recording
     from snn_deploy.ir.network import Network
+    from snn_deploy.run.simulation import Simulation
     from snn_deploy.run.streaming import Stream
 
 __all__ = ["SimulateRequest", "make_engine", "simulate"]
@@ -56,6 +58,7 @@ class SimulateRequest:
     resume: str | None
     trace: TraceRequest
     output: str | None
+    json_path: str | None
 
     @property
     def stream(self) -> StreamRequest:
@@ -68,10 +71,11 @@ class SimulateRequest:
         from snn_deploy.io.files import check_distinct, check_writable
 
         read = (self.network_file, self.data_path)
-        check_distinct(self.trace.path, self.output, self.save_state)
+        check_distinct(self.trace.path, self.output, self.save_state, self.json_path)
         self.trace.check(*read, self.resume)
-        if self.output:
-            check_writable(self.output, *read, self.resume)
+        for path in (self.output, self.json_path):
+            if path:
+                check_writable(path, *read, self.resume)
         if self.save_state:  # over the one that was resumed is fine
             check_writable(self.save_state, *read)
 
@@ -109,6 +113,7 @@ class SimulateRequest:
 @click.option("--resume", metavar="STATE", help="Go on from a stream's saved state.")
 @trace_options
 @click.option("-o", "--output", metavar="OUT.npz", help="Write logits, predictions, spike counts.")
+@json_option
 @gathered(SimulateRequest)
 def simulate(asked: SimulateRequest) -> None:
     """Run DATA through a deployment (bit-exactly), or through a checkpoint's float network."""
@@ -126,10 +131,10 @@ def _stream(asked: SimulateRequest) -> None:
     _check_deployment(asked.network_file)
     if asked.stream.piped:
         stream, steps = simulate_piped(asked, engine)
-        _print_stream(stream, steps, None, err=True)
+        _tell_stream(asked, stream, steps, None)
     else:
         stream, recording = simulate_stream(asked, engine)
-        _print_stream(stream, recording.steps, recording)
+        _tell_stream(asked, stream, recording.steps, recording)
 
 
 def _simulate(asked: SimulateRequest) -> None:
@@ -163,6 +168,7 @@ def _simulate(asked: SimulateRequest) -> None:
     echo(f"{len(data)} sequences of {steps} steps")
     scores = (result.accuracy, result.regression)
     _print_outcome(scores, result.spike_counts, steps, result.saturated)
+    write_json(asked.json_path, {"steps": steps, **_outcome(result, steps, scores)})
 
 
 def make_engine(backend: str, device: Any = "cpu") -> Any:
@@ -237,9 +243,10 @@ def _save(path: str, arrays: Mapping[str, Any]) -> None:
     echo(f"wrote {path}")
 
 
-def _print_stream(
-    stream: Stream, steps: int, recording: Recording | None, err: bool = False
+def _tell_stream(
+    asked: SimulateRequest, stream: Stream, steps: int, recording: Recording | None
 ) -> None:
+    err = recording is None  # answers are on standard output
     begun = stream.steps - steps
     before = f" (after {begun:,} before)" if begun else ""
     streams = "1 stream" if stream.samples == 1 else f"{stream.samples} streams"
@@ -251,6 +258,23 @@ def _print_stream(
         else:
             echo("what is right at every step is compared without --chunk", err=err)
     _print_outcome(scores, stream.spike_counts, stream.steps, stream.saturated, err)
+    write_json(asked.json_path, {"steps": stream.steps, **_outcome(stream, stream.steps, scores)})
+
+
+def _outcome(
+    ran: Simulation | Stream, steps: int, scores: tuple[float | None, Regression | None]
+) -> dict[str, Any]:
+    """Give what is printed as plain data."""
+    correct, regression = scores
+    return {
+        "accuracy": correct,
+        "regression": None if regression is None else regression.figures(),
+        "spike_rates": {
+            layer: float(spikes.sum() / (spikes.size * steps))
+            for layer, spikes in ran.spike_counts.items()
+        },
+        "saturated": {name: int(count) for name, count in ran.saturated.items() if count},
+    }
 
 
 def _print_outcome(
