@@ -21,6 +21,7 @@ from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.program_bounds import Interval, bound_values
 from snn_deploy.ir.program_step import ProgramStep
 from snn_deploy.nodes.base import Place
+from snn_deploy.run.simulation import encode
 from snn_deploy.targets.c.compiler import STRICT
 from snn_deploy.targets.c.target import CTarget
 from snn_deploy.targets.names import commented
@@ -66,6 +67,69 @@ def test_a_strict_compiler_has_nothing_to_say(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+class Line:
+    """What a serial line says to commands, of the runner built for this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        sources = ["host/main.c", "snn.c", "snn_uart.c", "snn_selftest.c"]
+        call = [COMPILERS[0], *STRICT, "-O2", "-I.", *sources, "-o", "serve"]
+        done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        self.program = folder / "serve"
+
+    def answers(self, *commands: str) -> list[str]:
+        given = "".join(f"{command}%\n" for command in commands)
+        call = [str(self.program), "serve"]
+        done = subprocess.run(call, input=given, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+
+@needs_a_compiler
+def test_a_serial_line_serves_the_network(
+    digits: snn_deploy.Deployment, sequences: np.ndarray, tmp_path: Path
+) -> None:
+    CTarget().emit(digits.network, tmp_path, "ab" * 32)
+    line = Line(tmp_path)
+    assert subprocess.run([line.program], check=False).returncode == 0  # the self-test
+    mantissas = encode(digits.network, sequences[:1])[0]
+    content = mantissas.astype("<i4" if digits.network.input.output.bits > 16 else "<i2").tobytes()  # type: ignore[attr-defined]
+    parts = [content[i : i + 32].hex() for i in range(0, len(content), 32)]
+    told = line.answers(
+        f"db load {len(content)}", *(f"db {part}" for part in parts), "infer 2 1", "results"
+    )
+    assert told[:3] == ["m-init-done", "m-ready", f"m-[Expecting {len(content)} bytes]"]
+    for step in ("m-load-done", "m-warmup-start-1", "m-warmup-done", "m-infer-start-2"):
+        assert told.count(step) == 1
+    expected = digits.simulate(sequences[:1])
+    integers = digits.network.output.output.encode(expected.answer)[0][0]  # type: ignore[attr-defined]
+    results = f"m-results-[{','.join(map(str, integers))}]"
+    assert told[-2:] == [results, "m-ready"]
+    assert line.answers("profile")[3] == f"m-model-[{'ab' * 32}]"
+    assert line.answers("name")[2] == "m-name-dut-[snn]"
+    assert line.answers("timestamp")[2].startswith("m-lap-us-")
+
+
+@needs_a_compiler
+def test_a_serial_line_refuses_what_it_cannot_hold(
+    digits: snn_deploy.Deployment, tmp_path: Path
+) -> None:
+    CTarget().emit(digits.network, tmp_path, "0" * 64)
+    line = Line(tmp_path)
+    for commands_given, told in (
+        (("infer 1",), "e-[no inputs: db load N, then db HEX]"),
+        (("db load 9999999",), "e-[the buffer holds 1 to 8192 bytes]"),
+        (("db load 0",), "e-[the buffer holds 1 to 8192 bytes]"),
+        (("db load 3",), "e-[a step has 2 bytes]"),
+        (("db 00",), "e-[no bytes in hexadecimal, or too many; begin with db load]"),
+        (("db load 2", "db 0z"), "e-[no bytes in hexadecimal, or too many; begin with db load]"),
+        (("x" * 500,), "e-[a command has at most 127 letters]"),
+        (("what",), "e-[unknown command; there are: name profile timestamp db infer results]"),
+    ):
+        answers = line.answers(*commands_given)
+        assert told in answers, answers
+        assert answers[-1] == "m-ready"
+
+
 def test_an_export(digits: snn_deploy.Deployment, tmp_path: Path) -> None:
     file, folders = tmp_path / "d.safetensors", (tmp_path / "a", tmp_path / "b" / "c")
     digits.save(file)
@@ -75,8 +139,12 @@ def test_an_export(digits: snn_deploy.Deployment, tmp_path: Path) -> None:
         assert done.exception is None
         assert f"wrote {folder / 'snn.c'}" in done.output
         assert "bytes  weights (flash)" in done.output
-    first, second = ({p.name: p.read_bytes() for p in f.iterdir()} for f in folders)
+    first, second = (
+        {str(p.relative_to(f)): p.read_bytes() for p in f.rglob("*") if p.is_file()}
+        for f in folders
+    )
     assert first == second
+    assert {"CMakeLists.txt", "zephyr/module.yml", "library.properties"} < set(first)
     assert hashlib.sha256(file.read_bytes()).hexdigest() in first["snn.h"].decode()
 
 

@@ -26,7 +26,7 @@ _HEADER = """\
  *     snn_finish(&state, &work, output);            {answer}
  *
  * Numbers are mantissas: a value is mantissa * 2^-exponent. To make an input of a real number x,
- * round x * 2^exponent, halves up, and clip it to +-SNN_INPUT_LIMIT.
+ * round x * 2^exponent, halves up, and clip it to SNN_INPUT_LEAST ... SNN_INPUT_LIMIT.
  */
 #ifndef SNN_H
 #define SNN_H
@@ -36,6 +36,7 @@ _HEADER = """\
 #define SNN_SHA256 "{sha256}"
 #define SNN_INPUTS {inputs}
 #define SNN_INPUT_LIMIT {limit}
+#define SNN_INPUT_LEAST {least}
 #define SNN_INPUT_EXPONENTS {input_exponents}
 #define SNN_OUTPUTS {outputs}
 #define SNN_OUTPUT_EXPONENTS {output_exponents}
@@ -130,6 +131,7 @@ def header_text(source: Source, sha256: str, version: str) -> str:
         else "after each step, for its answer",
         inputs=first.width,
         limit=first.output.limit,  # type: ignore[attr-defined]  # integer stage
+        least=-first.output.limit if first.output.signed else 0,  # type: ignore[attr-defined]
         input_exponents=_exponents(first.output, first.width),  # type: ignore[attr-defined]
         outputs=last.width,
         output_exponents=_exponents(last.output, last.width),  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from snn_deploy.targets.c.source import Source
 from snn_deploy.targets.c.tables import table_text
 from snn_deploy.targets.vectors import answers
 
-__all__ = ["CMAKE", "MAIN", "selftest_text"]
+__all__ = ["selftest_text"]
 
 _SELFTEST = """\
 /* Made by snn-deploy {version}: {sequences} sequences of {steps} steps, and what the network
@@ -59,30 +59,3 @@ def selftest_text(source: Source, inputs: IntArray, version: str) -> str:
         inputs=table_text("inputs", entering, "a step after the other"),
         outputs=table_text("outputs", outputs, "a sequence after the other"),
     )
-
-
-MAIN = """\
-/* Ends with 0 where the network computes here what it should. */
-#include <stdint.h>
-
-int32_t snn_selftest(void);
-
-int main(void)
-{
-    return snn_selftest() == 0 ? 0 : 1;
-}
-"""
-
-CMAKE = """\
-cmake_minimum_required(VERSION 3.13)
-project(snn C)
-set(CMAKE_C_STANDARD 99)
-
-add_library(snn STATIC snn.c)
-target_include_directories(snn PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
-
-add_executable(snn_selftest main.c snn_selftest.c)
-target_link_libraries(snn_selftest snn)
-enable_testing()
-add_test(NAME snn_selftest COMMAND snn_selftest)
-"""

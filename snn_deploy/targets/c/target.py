@@ -14,8 +14,9 @@ from snn_deploy.errors import BackendError
 from snn_deploy.ir.network import Network
 from snn_deploy.targets.c.compiler import compile_program, find_compiler
 from snn_deploy.targets.c.files import header_text, source_text
+from snn_deploy.targets.c.kit import write_kit
 from snn_deploy.targets.c.runner import runner_text
-from snn_deploy.targets.c.selftest import CMAKE, MAIN, selftest_text
+from snn_deploy.targets.c.selftest import selftest_text
 from snn_deploy.targets.c.sizes import memory_sizes
 from snn_deploy.targets.c.source import Source
 from snn_deploy.targets.files import write_text
@@ -34,7 +35,8 @@ class CTarget:
     def emit(
         self, network: Network, folder: Path, sha256: str, inputs: IntArray | None = None
     ) -> tuple[Path, ...]:
-        """Write header, source, and a self-test with its answers to ``inputs``.
+        """Write header, source, a self-test with its answers to ``inputs``, and what makes it a
+        project of CMake, a module of Zephyr, a library of Arduino, and a runner on a serial line.
 
         Raises
         ------
@@ -49,8 +51,7 @@ class CTarget:
             write_text(folder / "snn.h", header_text(source, sha256, __version__)),
             write_text(folder / "snn.c", source_text(source, __version__)),
             write_text(folder / "snn_selftest.c", selftest_text(source, inputs, __version__)),
-            write_text(folder / "main.c", MAIN),
-            write_text(folder / "CMakeLists.txt", CMAKE),
+            *write_kit(folder),
         )
 
     def sizes(self, network: Network, folder: Path) -> Mapping[str, int]:

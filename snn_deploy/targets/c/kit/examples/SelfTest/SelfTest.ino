@@ -1,0 +1,26 @@
+// Says whether the network computes on this board what it should, then serves the serial line.
+#include <snn.h>
+
+extern "C" {
+#include <snn_uart.h>
+int32_t snn_selftest(void);
+}
+
+static int get() {
+  while (Serial.available() == 0) {
+  }
+  return Serial.read();
+}
+
+static void put(char letter) { Serial.write(letter); }
+
+static uint32_t now() { return micros(); }
+
+void setup() {
+  Serial.begin(115200);
+  while (!Serial) {
+  }
+  Serial.println(snn_selftest() == 0 ? "self-test passed" : "self-test FAILED");
+}
+
+void loop() { snn_uart_run(get, put, now); }
