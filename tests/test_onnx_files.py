@@ -21,7 +21,7 @@ from snn_deploy.cli.main import commands
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
-from snn_deploy.errors import DeploymentError
+from snn_deploy.errors import ConfigError, DeploymentError
 from snn_deploy.formats.registry import FORMATS, get_format, recognised_format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -254,6 +254,12 @@ def test_test_vectors_are_for_sources(digits: snn_deploy.Deployment, tmp_path: P
     done = CliRunner().invoke(commands, [*words, "-o", str(tmp_path / "d.onnx")])
     assert isinstance(done.exception, Exception)
     assert "--data: format onnx has no test vectors: leave it out" in str(done.exception)
+
+
+def test_a_name_says_the_format(digits: snn_deploy.Deployment, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"give a name that ends in \.onnx"):
+        get_format("onnx").write(digits, tmp_path / "digits")
+    assert not list(tmp_path.iterdir())
 
 
 def test_formats_are_known_by_their_files(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ EXTRAS = (
     ("torch", "torch", "fine-tuning, and training the example", "snn-deploy[torch]"),
     ("lava-dl", "lava.lib.dl", "lava-dl files (Python 3.10 only)", "snn-deploy[netx]"),
     ("onnx", "onnx", "ONNX files", "snn-deploy[onnx]"),
+    ("onnxruntime", "onnxruntime", "the onnx backend", "snn-deploy[onnx]"),
     ("nir", "nir", "NIR files", "snn-deploy[nir]"),
     ("h5py", "h5py", "HDF5 data", "snn-deploy[hdf5]"),
     ("matplotlib", "matplotlib", "charts in notebooks", "snn-deploy[plot]"),

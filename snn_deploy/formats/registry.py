@@ -38,6 +38,8 @@ class FileFormat(Protocol):
         ------
         TargetError
             If the format cannot express the network, naming the node.
+        ConfigError
+            If the file's name has not the format's ending.
         BackendUnavailableError
             If the format's package is not installed.
         OutputError

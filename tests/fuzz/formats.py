@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import io
 import json
 import random
@@ -36,6 +37,7 @@ from snn_deploy.errors import DataError, NetworkError
 from snn_deploy.evaluation.dataset import open_dataset
 from snn_deploy.evaluation.journal import open_journal
 from snn_deploy.evaluation.tally import Tally, TallySchema
+from snn_deploy.formats.registry import get_format
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.io.npz import write_npz
 from snn_deploy.ir.network import Network
@@ -437,6 +439,32 @@ def _read_configuration(path: Path) -> None:
     read_config(path)
 
 
+# --- ONNX
+
+
+def _onnx_models(folder: Path) -> list[bytes]:
+    del folder
+    found = sorted((Path(__file__).parent.parent / "data" / "onnx").glob("*.onnx"))
+    return [path.read_bytes() for path in found]
+
+
+def _read_onnx_model(path: Path) -> None:
+    format_network(snn_deploy.load_float_network(path))
+
+
+def _onnx_deployments(folder: Path) -> list[bytes]:
+    path = folder / "network.onnx"
+    contents = []
+    for network in networks():
+        get_format("onnx").write(Deployment(network, ORIGIN), path)
+        contents.append(path.read_bytes())
+    return contents
+
+
+def _read_onnx_deployment(path: Path) -> None:
+    format_network(snn_deploy.load(path).network)
+
+
 FORMATS: dict[str, Format] = {
     "deployment": Format(_deployments, change_signed, _read_deployment),
     "state": Format(_states, change_signed, _read_state),
@@ -451,3 +479,9 @@ FORMATS: dict[str, Format] = {
     "events": Format(_event_files, change_npz, _read_events, ".npz"),
     "array": Format(_npys, mutate_bytes, _read_npy, ".npy"),
 }
+
+if importlib.util.find_spec("onnx") is not None:
+    FORMATS |= {
+        "onnx": Format(_onnx_models, mutate_bytes, _read_onnx_model, ".onnx"),
+        "onnx-deployment": Format(_onnx_deployments, mutate_bytes, _read_onnx_deployment, ".onnx"),
+    }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from snn_deploy.errors import (
     BackendUnavailableError,
+    ConfigError,
     DeploymentError,
     SnnDeployError,
     TargetError,
@@ -84,6 +85,8 @@ class OnnxFormat:
     def write(self, deployment: Deployment, path: Path) -> Written:
         """Write both models; only the first where the network has no step of its own."""
         check_available("writing ONNX files")
+        if not self.recognises(path):
+            raise ConfigError(f"{path}: give a name that ends in {SUFFIX}, by which it is known")
         from snn_deploy.formats.onnx.document import describe
         from snn_deploy.formats.onnx.model import NoStepError, sequence_model, step_model
         from snn_deploy.ir.storage import network_to_document
