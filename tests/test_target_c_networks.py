@@ -113,7 +113,7 @@ def test_the_self_test_finds_a_wrong_table(digits: snn_deploy.Deployment, tmp_pa
 
 
 def _self_test(folder: Path) -> int:
-    files = ["snn.c", "snn_selftest.c", "main.c"]
+    files = ["-I.", "snn.c", "snn_uart.c", "snn_selftest.c", "host/main.c"]
     call = [find_compiler(), *STRICT, *SANITIZED, *files, "-o", "selftest"]
     subprocess.run(call, cwd=folder, check=True)
     return subprocess.run([folder / "selftest"], check=False).returncode
