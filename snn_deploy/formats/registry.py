@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "FileFormat", "Written", "get_format", "recognised_format"]
 
-FORMATS: dict[str, str] = {"onnx": "snn_deploy.formats.onnx.file:OnnxFormat"}
+FORMATS: dict[str, str] = {
+    "nir": "snn_deploy.formats.nir.file:NirFormat",
+    "onnx": "snn_deploy.formats.onnx.file:OnnxFormat",
+}
 
 
 @dataclass(frozen=True)

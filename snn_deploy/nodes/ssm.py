@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import FloatNode, Signal, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -81,6 +81,19 @@ class DiagonalSsm(FloatNode):
         if self.name not in kept:
             kept[self.name] = kernel_spectrum(self, steps)
         return convolve(self.d, x, kept[self.name])
+
+    def start(self, batch: int, context: Context) -> Step:
+        if self.c_reverse is not None:
+            return super().start(batch, context)
+        h = np.zeros((batch, *self.a.shape), dtype=np.complex128)
+
+        def step(sources: Sequence[Signal]) -> Signal:
+            nonlocal h
+            h = self.a * h + self.b * sources[0][..., None]
+            y: Signal = 2 * (self.c * h).sum(axis=-1).real + self.d * sources[0]
+            return y
+
+        return step
 
     def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
         readout = np.abs(self.c) + (0 if self.c_reverse is None else np.abs(self.c_reverse))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from snn_deploy.errors import CheckpointError, ConfigError
 from snn_deploy.plugins import unknown_name
 
-__all__ = ["WRITERS", "Conventions", "Decays", "Rule", "chosen_conventions"]
+__all__ = ["WRITERS", "Conventions", "Decays", "Rule", "chosen_conventions", "stated_conventions"]
 
 Real = npt.NDArray[np.float64]
 Rule = Literal["scaled", "whole"]
@@ -110,21 +110,25 @@ WRITERS: dict[str, Conventions] = {
 """
 
 
-def chosen_conventions(
-    options: Mapping[str, Any], metadata: Mapping[str, Any], where: str
-) -> tuple[str, Conventions]:
+def stated_conventions(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options that a graph's metadata state, in a group called ``conventions``."""
+    stated = metadata.get("conventions")
+    if not isinstance(stated, Mapping):
+        return {}
+    alone = {k: v for k, v in stated.items() if isinstance(v, np.ndarray) and v.size == 1}
+    return {**stated, **{name: value.item() for name, value in alone.items()}}
+
+
+def chosen_conventions(options: Mapping[str, Any], where: str) -> tuple[str, Conventions]:
     """Choose the conventions of the writer that is told, changed by single options.
 
-    What neither says, ``conventions`` in the metadata say, by the same names. Gives the writer's
-    name, too; "" if nothing says it.
+    Gives the writer's name, too; "" if nothing says it.
 
     Raises
     ------
     ConfigError
         If a name or a value is unknown.
     """
-    known = metadata.get("conventions")
-    options = {**(_plain(known) if isinstance(known, Mapping) else {}), **options}
     writer = str(options.get("writer", "")).lower()
     if writer and writer not in WRITERS:
         raise ConfigError(f"{where}: {unknown_name('writer', writer, WRITERS)}")
@@ -132,13 +136,6 @@ def chosen_conventions(
         name: _value(name, value, where) for name, value in options.items() if name != "writer"
     }
     return writer, replace(WRITERS[writer or "nir"], **changes)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give numbers that a file holds as arrays of none."""
-    return {
-        k: v.item() if isinstance(v, np.ndarray) and v.size == 1 else v for k, v in values.items()
-    }
 
 
 def _value(name: str, value: Any, where: str) -> Any:

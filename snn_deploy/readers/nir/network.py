@@ -120,9 +120,12 @@ class _Building:
 
     def _closed(self, source: str, primitive: Primitive, shape: tuple[int, ...]) -> Edge:
         """Give the edge that closes a loop, from a node that comes later."""
-        node = self.graph.nodes[source]
+        node, steps = self.graph.nodes[source], 1
+        while node.kind == "Delay" and len(self.graph.before(node.name)) == 1:
+            steps += delay_of(node, shape, self.how)
+            node = self.graph.nodes[self.graph.before(node.name)[0]]
         if node.kind in PRIMITIVES:
-            return Edge(source, steps_back=1)
+            return Edge(node.name, steps_back=steps)
         raise UnsupportedNetworkError(
             f"{node.where} closes a loop, which only a node of its own can"
         )

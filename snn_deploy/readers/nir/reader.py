@@ -15,7 +15,11 @@ import numpy as np
 from snn_deploy.errors import CheckpointError, SnnDeployWarning
 from snn_deploy.io.hdf5 import read_hdf5
 from snn_deploy.io.reading import read_regular
-from snn_deploy.readers.nir.conventions import Conventions, chosen_conventions
+from snn_deploy.readers.nir.conventions import (
+    Conventions,
+    chosen_conventions,
+    stated_conventions,
+)
 from snn_deploy.readers.nir.graph import flat_graph
 from snn_deploy.readers.nir.network import build_network
 from snn_deploy.readers.source import ReadOptions, Source, SourceProvenance
@@ -62,9 +66,9 @@ def read_graph(tree: Any, where: str, options: ReadOptions, reader: str = "nir")
     if not isinstance(tree, Mapping) or tree.get("type") != "NIRGraph":
         raise CheckpointError(f"{where}: holds no NIR graph")
     graph = flat_graph(tree, where)
-    settings = options.settings()
+    settings = {**stated_conventions(graph.metadata), **options.settings()}
     readout = str(settings.pop("readout", "mean"))
-    writer, how = chosen_conventions(settings, graph.metadata, where)
+    writer, how = chosen_conventions(settings, where)
     if not writer and "dt" not in settings:
         warnings.warn(
             f"{where} does not say which tool wrote it, so it is read by NIR's own equations, in "
