@@ -39,7 +39,8 @@ class ExportRequest:
     type=click.Choice([*TARGETS, *FORMATS]),
     default="c",
     show_default=True,
-    help="What to write: c, C99, or verilog, a core, into a folder; onnx, models, and nir, a graph, as files.",
+    help="What to write: c, C99, or verilog, a core, into a folder; onnx, models, or nir, a graph, "
+    "as files.",
 )
 @click.option("-o", "--output", metavar="PATH", required=True, help="The folder, or the file.")
 @click.option("--data", "data_path", metavar="DATA.npz", help="Inputs for the test vectors.")
