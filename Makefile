@@ -26,10 +26,11 @@ endif
 # one folder a purpose and Python version, so that one use never breaks another
 CORE := .venv-core-$(VERSION)
 TEST := .venv-test-$(VERSION)
+DOCS := .venv-docs-$(VERSION)
 FULL := .venv
 STAMP := .made-by-make
 
-.PHONY: help demo test check format bench kernels env clean
+.PHONY: help demo test check format bench docs release kernels env clean
 
 help:
 	@echo 'make demo     convert, simulate, verify and report the bundled example'
@@ -38,6 +39,8 @@ help:
 	@echo 'make format   mend lint and formatting where that is safe'
 	@echo 'make bench    the benchmarks'
 	@echo 'make kernels  compile the native engine anew (happens by itself when its sources change)'
+	@echo 'make docs     the documentation as a site, in build/site'
+	@echo 'make release  build sdist and wheel, check them, and try them in fresh environments'
 	@echo 'make env      .venv for development: the tests plus lava-dl and torch (several GB)'
 	@echo 'make clean    remove environments, builds and caches'
 
@@ -64,11 +67,19 @@ bench: $(TEST)/$(STAMP)
 kernels: $(CORE)/$(STAMP)
 	$(CORE)/bin/python snn_deploy/engines/native/build.py
 
+docs: $(DOCS)/$(STAMP)
+	$(DOCS)/bin/python -m mkdocs build --strict
+	@echo 'open build/site/index.html'
+
+release: $(TEST)/$(STAMP)
+	$(TEST)/bin/python scripts/release.py $(ARGS)
+
 env: $(FULL)/$(STAMP)
 	@echo 'ready: . $(FULL)/bin/activate'
 
 $(CORE)/$(STAMP): EXTRAS :=
 $(TEST)/$(STAMP): EXTRAS := dev,lava,cluster
+$(DOCS)/$(STAMP): EXTRAS := docs
 $(FULL)/$(STAMP): EXTRAS := dev,lava,cluster,netx,torch,onnx,nir
 
 %/$(STAMP): pyproject.toml scripts/make-environment
@@ -76,7 +87,7 @@ $(FULL)/$(STAMP): EXTRAS := dev,lava,cluster,netx,torch,onnx,nir
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-core-* .venv-test-* build dist snn_deploy.egg-info \
+	rm -rf .venv .venv-core-* .venv-test-* .venv-docs-* build dist snn_deploy.egg-info \
 		snn_deploy/engines/native/lib
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -120,6 +120,13 @@ def test_commands_that_print_figures_write_them(name: str) -> None:
         assert "--json" in options
 
 
+@pytest.mark.parametrize("name", sorted(commands.commands))
+def test_every_command_explains_itself(name: str) -> None:
+    done = run(name, "--help")
+    assert done.exception is None
+    assert done.output.startswith(f"Usage: snn-deploy {name}") or name in done.output
+
+
 # --- completion
 
 

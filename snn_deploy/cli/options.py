@@ -71,7 +71,7 @@ class EngineType(click.ParamType):  # type: ignore[type-arg]
         names = (*engine_names(), *self.more)
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
-    def get_metavar(self, param: Any, *_: Any) -> str:
+    def get_metavar(self, param: Any, ctx: Any = None) -> str:
         return f"[{'|'.join(('native', 'reference', 'lava', 'c', *self.more))}|…]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:

@@ -1,0 +1,99 @@
+"""Build a release and try it: sdist and wheel, their metadata, and the demo in fresh environments.
+
+Run by make release, which has what it needs. Nothing is uploaded; what to do then is printed.
+Pythons of other versions are tried where they are on the PATH (python3.10 … python3.13).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+VERSIONS = ("3.10", "3.11", "3.12", "3.13")
+
+
+def main() -> None:
+    """Build, check and try a release; leave with what is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where the files go")
+    parser.add_argument("--no-try", action="store_true", help="do not install them anywhere")
+    given = parser.parse_args()
+    version = re.search(r'"(.+)"', (ROOT / "snn_deploy" / "version.py").read_text())
+    assert version is not None
+    problems = list(check_sources(version[1]))
+    shutil.rmtree(given.out, ignore_errors=True)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(given.out), str(ROOT))
+    (wheel,) = given.out.glob("*.whl")
+    (source,) = given.out.glob("*.tar.gz")
+    problems += check_files(wheel, source, version[1])
+    if problems:
+        sys.exit("not fit for a release:\n  " + "\n  ".join(problems))
+    if not given.no_try:
+        for python in filter(None, map(shutil.which, (f"python{v}" for v in VERSIONS))):
+            try_out(python, wheel)
+    print(f"{wheel.name} and {source.name} are fit for a release.")
+    print(f"Then: git tag v{version[1]}, and upload {given.out}/*")
+
+
+def check_sources(version: str) -> list[str]:
+    """Say where the version is not told alike."""
+    problems = []
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    if not re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE):
+        problems.append(f"CHANGELOG.md has no section [{version}]: rename Unreleased, add the date")
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    if f"version: {version}\n" not in citation:
+        problems.append(f"CITATION.cff does not say version: {version}")
+    return problems
+
+
+def check_files(wheel: Path, source: Path, version: str) -> list[str]:
+    """Say what the built files lack."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        metadata = Parser().parsestr(archive.read(name).decode())
+        files = archive.namelist()
+    with tarfile.open(source) as archive_of_source:
+        sources = archive_of_source.getnames()
+    problems = []
+    for field, wanted in {"Name": "snn-deploy", "Version": version}.items():
+        if metadata[field] != wanted:
+            problems.append(f"{wheel.name}: {field} is {metadata[field]}, not {wanted}")
+    missing = {"Summary", "License-Expression", "Requires-Python"} - set(metadata.keys())
+    problems += [f"{wheel.name}: no {field} in its metadata" for field in sorted(missing)]
+    for ending in ("LICENSE", "NOTICE"):
+        if not any(file.endswith(ending) for file in files):
+            problems.append(f"{wheel.name}: no {ending} in it")
+    if not any(file.endswith("pyproject.toml") for file in sources):
+        problems.append(f"{source.name}: no pyproject.toml in it")
+    return problems
+
+
+def try_out(python: str, wheel: Path) -> None:
+    """Install the wheel into a fresh environment, and run the demo there."""
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"trying {wheel.name} with {python}")
+        run(python, "-m", "venv", folder)
+        inner = str(Path(folder) / "bin" / "python")
+        run(inner, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel))
+        run(inner, "-m", "snn_deploy", "demo", cwd=folder)
+
+
+def run(*words: str, cwd: str | None = None) -> None:
+    """Run a command, and leave where it fails."""
+    done = subprocess.run(words, check=False, cwd=cwd)
+    if done.returncode:
+        sys.exit(f"failed: {' '.join(words)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What a release is checked for, before anything is installed or uploaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+METADATA = """\
+Metadata-Version: 2.4
+Name: {name}
+Version: 0.1.0
+Summary: it
+License-Expression: Apache-2.0
+Requires-Python: >=3.10
+"""
+
+
+@pytest.fixture(scope="module")
+def release(root: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("release", root / "scripts" / "release.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def files(folder: Path, *extra: str, name: str = "snn-deploy") -> tuple[Path, Path]:
+    wheel, source = folder / "a.whl", folder / "a.tar.gz"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a.dist-info/METADATA", METADATA.format(name=name))
+        for file in extra:
+            archive.writestr(file, "")
+    with tarfile.open(source, "w:gz") as sources:
+        info = tarfile.TarInfo("a/pyproject.toml")
+        sources.addfile(info, io.BytesIO())
+    return wheel, source
+
+
+def test_versions_must_be_told_alike(release: Any) -> None:
+    told = release.check_sources("99.0.0")
+    assert told == [
+        "CHANGELOG.md has no section [99.0.0]: rename Unreleased, add the date",
+        "CITATION.cff does not say version: 99.0.0",
+    ]
+
+
+def test_files_must_be_whole(release: Any, tmp_path: Path) -> None:
+    licences = ("a.dist-info/licenses/LICENSE", "a.dist-info/licenses/NOTICE")
+    assert release.check_files(*files(tmp_path, *licences), "0.1.0") == []
+    assert release.check_files(*files(tmp_path, *licences), "0.2.0") == [
+        "a.whl: Version is 0.1.0, not 0.2.0"
+    ]
+    assert release.check_files(*files(tmp_path, name="other"), "0.1.0") == [
+        "a.whl: Name is other, not snn-deploy",
+        "a.whl: no LICENSE in it",
+        "a.whl: no NOTICE in it",
+    ]
+
+
+def test_workflows_run_what_we_run(root: Path) -> None:
+    jobs = yaml.safe_load((root / ".github/workflows/ci.yml").read_text())["jobs"]
+    commands = [step.get("run") for job in jobs.values() for step in job["steps"]]
+    assert {".ci/run", "make docs"} <= set(commands)
+    for template in (root / ".github/ISSUE_TEMPLATE").glob("*.yml"):
+        assert yaml.safe_load(template.read_text())
