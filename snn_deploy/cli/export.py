@@ -29,6 +29,7 @@ class ExportRequest:
     output: str
     data_path: str | None
     limit: int
+    state_path: str | None
 
 
 @click.command(short_help="Write C99, Verilog, ONNX or NIR.")
@@ -52,12 +53,20 @@ class ExportRequest:
     metavar="N",
     help="How many sequences of the data become test vectors.",
 )
+@click.option(
+    "--state",
+    "state_path",
+    metavar="FILE",
+    help="With c: also write the state that simulate --save-state wrote, to go on from.",
+)
 @gathered(ExportRequest)
 def export(asked: ExportRequest) -> None:
     """Write a deployment for other tools; the same deployment gives the same bytes."""
     from snn_deploy.api import load
 
     deployment = load(asked.deployment_file)
+    if asked.state_path is not None and asked.form != "c":
+        raise ConfigError(f"--state: format {asked.form} takes no state: leave it out")
     if asked.form in TARGETS:
         _write_sources(asked, deployment)
         return
@@ -72,12 +81,15 @@ def export(asked: ExportRequest) -> None:
 
 def _write_sources(asked: ExportRequest, deployment: Deployment) -> None:
     from snn_deploy.data.inputs import load_data
-    from snn_deploy.targets.export import export_deployment
+    from snn_deploy.targets.export import export_deployment, export_state
 
     data = None
     if asked.data_path is not None:
         data = load_data(asked.data_path, deployment.network).first(asked.limit)
     for path in export_deployment(deployment, asked.form, Path(asked.output), data):
+        echo(f"wrote {path}")
+    if asked.state_path is not None:
+        path = export_state(deployment, Path(asked.state_path), Path(asked.output))
         echo(f"wrote {path}")
     sizes = get_target(asked.form).sizes(deployment.network, Path(asked.output))
     for what, count in sizes.items():
