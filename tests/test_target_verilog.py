@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from lava_networks import loops
 from networks import MAKERS, around, extreme_inputs, float_inputs, float_network
 from random_networks import Limits, random_network, random_run
 
@@ -21,7 +22,6 @@ from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import BackendUnavailableError, TargetError
-from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.run.simulation import encode
@@ -90,24 +90,12 @@ def test_a_node_of_each_kind(kind: type[Node], tmp_path: Path) -> None:
 
 
 @needs_icarus
-@pytest.mark.parametrize("steps_back", [1, 3])
-def test_a_network_that_reads_its_past(steps_back: int, tmp_path: Path) -> None:
-    """A neuron that hears its own signal, and the input of earlier steps."""
-    rng = np.random.default_rng(steps_back)
-    found = around(next(kind for kind in MAKERS if kind.__name__ == "Requantize"), rng)
-    source, relay = found.nodes
-    exponents = tuple(int(e) for e in source.output.exponents(source.width))
-    looped = replace(
-        relay,
-        inputs=(Edge("input"), Edge("node", steps_back=steps_back), Edge("input", steps_back=2)),
-        output=replace(source.output, exponent=exponents),
-        rescale=None,
-        align=None,
-    )
-    network = replace(found, nodes=(source, looped))
+def test_recurrent_layers(tmp_path: Path) -> None:
+    """A LIF that hears its own spikes through synapses, echoes, and the past of others."""
+    rng = np.random.default_rng(1)
+    network = loops()
     inputs = extreme_inputs(network, rng, steps=12)
-    run = Run(inputs, np.full(len(inputs), 12), network.names)
-    assert_same(network, run, tmp_path)
+    assert_same(network, Run(inputs, np.full(len(inputs), 12), network.names), tmp_path)
 
 
 @needs_icarus

@@ -14,6 +14,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from snn_deploy.cli.build import build
 from snn_deploy.cli.check import check
 from snn_deploy.cli.cite import cite
 from snn_deploy.cli.compare import compare
@@ -98,6 +99,7 @@ for _command in (
     report,
     compare,
     export,
+    build,
     finetune,
     targets,
     new_profile,

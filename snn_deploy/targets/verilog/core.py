@@ -322,7 +322,7 @@ def _loaded(job: Job, ports: int) -> list[str]:
 
 def _signals(design: Design) -> str:
     bits, size = design.signal_bits, design.signals.size
-    style = "block" if size > 128 else "distributed"
+    style = "block" if design.signals.block else "distributed"
     base = design.signals.regions[design.layout.network.input.name].address()
     sending = [loop.number for loop in design.loops if loop.sends]
     address = vector(address_bits(size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +94,14 @@ class Design:
             if any(v.operation == "clock" and v.name in _DIVIDED for v in section.values):
                 found[unit.number] = node.divides
         return found
+
+    @staticmethod
+    def events(jobs: Iterable[Job], all_speak: bool) -> Iterator[tuple[Job, int]]:
+        """Give jobs with how many events they walk: where all speak, what the scan before saw."""
+        scanned = 0
+        for job in jobs:
+            yield job, scanned if all_speak else 0
+            scanned = job.outer
 
     def _add(self, node: Any, closing: bool) -> None:
         work = NodeWork(self.layout, node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from snn_deploy.targets.ranges import Range
 from snn_deploy.targets.verilog.cells import vector
 
-__all__ = ["Memories", "Memory", "address_bits", "packed"]
+__all__ = ["SMALL", "Memories", "Memory", "address_bits", "packed"]
 
 SMALL = 128  # words, of which logic is made where parts have memory in their logic
 
@@ -67,6 +68,8 @@ class Memories:
     """The memories of one core."""
 
     all: list[Memory] = field(default_factory=list)
+    reads: Counter[str] = field(default_factory=Counter)
+    """By name: at how many places it is read; a block RAM is for one of them."""
 
     def ram(self, name: str, width: int, depth: int, comment: str) -> Memory:
         """Add a memory that is written; what it holds at first is not known."""

@@ -17,7 +17,7 @@ from snn_deploy.targets.verilog.cells import Cell, Datapath, literal
 __all__ = ["FACTOR_BITS", "Operand", "add_operation", "masked", "product"]
 
 FACTOR_BITS = 18  # of a hardware multiplier's inputs, signed
-SOFT_BITS = 6  # a factor of so few bits is multiplied in logic
+SOFT_BITS = 8  # a factor of so few bits is multiplied in logic
 
 
 class Operand:

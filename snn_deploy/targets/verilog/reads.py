@@ -150,6 +150,7 @@ class Reads:
 
     def read(self, memory: Memory, address: Cell, lanes: int) -> list[Cell]:
         """Read a memory; block RAM is slow, so that another register follows."""
+        self.unit.memories.reads[memory.name] += 1
         word = self.path.cell(f"{memory.name}[{{0}}]", memory.width, address, signed=lanes == 1)
         if memory.block:
             word = self.path.cell("{0}", memory.width, word, signed=lanes == 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from snn_deploy.ir.formats import Edge
 from snn_deploy.targets.layout import Layout
+from snn_deploy.targets.verilog.memory import SMALL
 
 __all__ = ["Region", "Signals"]
 
@@ -55,6 +56,11 @@ class Signals:
         region = Region(self.size, width, steps, offset)
         self.size += region.size
         return region
+
+    @property
+    def block(self) -> bool:
+        """Whether its memory is made of block RAM."""
+        return self.size > SMALL
 
     @property
     def rings(self) -> Mapping[str, Region]:

@@ -149,6 +149,7 @@ class SynapseUnit:
         path, unit, lanes = loop.path, f"u{self.number}", self.lanes
         place = address_bits(self.events.depth)
         index = path.wire(f"{{0}}[{place - 1}:0]", place, _tap("e"), signed=False)
+        self.memories.reads.update((self.events.name, self.weights.name))
         event = path.cell(f"{self.events.name}[{{0}}]", self.events.width, index, signed=False)
         there = path.cell(f"{{0}} < {unit}_count", 1, _tap("e"), signed=False)
         sent = self.sent.bits

@@ -18,10 +18,14 @@ from snn_deploy.targets.vectors import answers, drawn_inputs
 from snn_deploy.targets.verilog.bench import bench_files, runner_text
 from snn_deploy.targets.verilog.core import core_text
 from snn_deploy.targets.verilog.design import Design
+from snn_deploy.targets.verilog.estimate import FILE, estimate, fitting
+from snn_deploy.targets.verilog.parts import PARTS
 from snn_deploy.targets.verilog.simulators import compile_bench, find_simulator, run_tool
 from snn_deploy.version import __version__
 
 __all__ = ["VerilogProgram", "VerilogTarget"]
+
+_PART = PARTS["ecp5-25k"]  # what designs are made wide for
 
 
 class VerilogTarget:
@@ -41,16 +45,17 @@ class VerilogTarget:
         OutputError
             If a file cannot be written.
         """
-        design = Design(network)
+        design = fitting(network, _PART)
         entering, wanted = answers(network, drawn_inputs(network) if inputs is None else inputs)
         files = {"snn.v": core_text(design, sha256, __version__)}
         files |= bench_files(design, entering, wanted, __version__)
+        files[FILE] = estimate(design, sha256).text
         files |= dict(memory.file for memory in design.memories.all if memory.content is not None)
         return tuple(write_text(folder / name, text) for name, text in files.items())
 
     def sizes(self, network: Network, folder: Path) -> Mapping[str, int]:
         """Give bytes of memory."""
-        design = Design(network)
+        design = fitting(network, _PART)
         core_text(design, "", "")
         read = [m for m in design.memories.all if m.content is not None]
         written = [m for m in design.memories.all if m.content is None]
@@ -69,7 +74,7 @@ class VerilogTarget:
             If there is no simulator, or it failed.
         """
         simulator = find_simulator(simulator)
-        design = Design(network)
+        design = fitting(network, _PART)
         write_text(folder / "run.v", runner_text(design))
         text = '`define SNN_VALID run.valid\n`include "snn.v"\n'
         write_text(folder / "watched.v", text)

@@ -1,0 +1,54 @@
+"""``snn-deploy build``: exported Verilog, placed and routed for an FPGA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from snn_deploy.cli.console import echo
+from snn_deploy.targets.verilog.parts import PARTS
+
+__all__ = ["build"]
+
+
+@click.command(short_help="Place and route exported Verilog.")
+@click.argument("folder", metavar="FOLDER")
+@click.option(
+    "--part",
+    "part_name",
+    type=click.Choice(list(PARTS)),
+    default="ecp5-25k",
+    show_default=True,
+    help="The FPGA.",
+)
+def build(folder: str, part_name: str) -> None:
+    """Synthesise, place and route what `export --format verilog` wrote, with open tools.
+
+    What it takes is estimated first, and a part that is too small refused.
+    """
+    from snn_deploy.targets.verilog.estimate import Estimate
+    from snn_deploy.targets.verilog.synthesis import place
+
+    part, expected = PARTS[part_name], Estimate.read(Path(folder))
+    expected.check(part)
+    echo(f"{part.name} ({part.device}; {part.board})")
+    placed = place(Path(folder), part)
+    estimated = {
+        "block RAMs": (expected.block_rams(part), part.block_rams),
+        "multipliers": (expected.multipliers(part), part.multipliers),
+        "luts": (None, part.luts),
+    }
+    for what, (count, most) in estimated.items():
+        told = "" if count is None else f", estimated {count:,}"
+        echo(f"{placed.used[what]:>10,} of {most:,} {what}{told}")
+    echo(f"{placed.megahertz:>10.1f} MHz")
+    for what, cycles in (("silent", expected.least_cycles), ("all speak", expected.most_cycles)):
+        rate = placed.megahertz * 1e6 / cycles
+        echo(
+            f"{rate:>10,.0f} steps a second where {what}: {cycles:,} cycles, "
+            f"{1e6 / rate:,.1f} microseconds"
+        )
+    last = (expected.most_cycles + expected.closing_cycles) / placed.megahertz
+    echo(f"{last:>10,.1f} microseconds from the last step to the answer, at the most")
+    echo("power: unknown; no open tool estimates it")

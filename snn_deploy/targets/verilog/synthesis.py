@@ -1,0 +1,104 @@
+"""Synthesis, placement and routing by open tools, and what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from snn_deploy.errors import BackendError, BackendUnavailableError
+from snn_deploy.targets.verilog.estimate import Estimate
+from snn_deploy.targets.verilog.parts import Part
+from snn_deploy.targets.verilog.simulators import run_tool
+
+__all__ = ["Placed", "find_tool", "place"]
+
+_SECONDS = 7200.0
+_CELLS = {
+    "luts": ("TRELLIS_COMB", "ICESTORM_LC"),
+    "registers": ("TRELLIS_FF",),
+    "block RAMs": ("DP16KD", "ICESTORM_RAM"),
+    "multipliers": ("MULT18X18D", "ICESTORM_DSP"),
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a design took, and how fast it is.
+
+    Parameters
+    ----------
+    used
+        How many of each kind of cell: ``luts``, ``registers``, ``block RAMs``, ``multipliers``.
+    megahertz
+        The highest clock that the router's timing analysis allows.
+    """
+
+    used: Mapping[str, int]
+    megahertz: float
+
+
+def find_tool(name: str) -> str:
+    """Give the path of a tool, or of its build for all machines from PyPI.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If there is none.
+    """
+    beside = str(Path(sys.executable).parent)
+    for called in (name, f"yowasp-{name}"):
+        found = shutil.which(called) or shutil.which(called, path=beside)
+        if found is not None:
+            return found
+    raise BackendUnavailableError(
+        f"building needs {name}, which is not installed; pip install 'snn-deploy[fpga]', or "
+        f"install it from your system's packages"
+    )
+
+
+def place(folder: Path, part: Part) -> Placed:
+    """Synthesise, place and route what was exported into a folder, there.
+
+    Raises
+    ------
+    BackendUnavailableError, BackendError
+        If a tool is missing, or failed.
+    TargetError
+        If the part is too small.
+    """
+    Estimate.read(folder).check(part)
+    name, *options = part.route
+    yosys, router = find_tool("yosys"), find_tool(name)
+    netlist, report = f"{part.name}.json", f"{part.name}-report.json"
+    # all of the flow but its last part: that names cells for people, which takes minutes
+    flow = f"{part.synthesis} -top snn -run :check"
+    script = f"read_verilog -sv snn.v; {flow}; hierarchy -check; clean; write_json {netlist}"
+    _run([yosys, "-q", "-l", f"{part.name}-yosys.log", "-p", script], folder)
+    call = [router, *options, "--json", netlist, "--report", report, "--freq", "100"]
+    call += ["--timing-allow-fail", "--seed", "1"]
+    call += ["--textcfg", f"{part.name}.config"] if name.endswith("ecp5") else []
+    call += ["--asc", f"{part.name}.asc"] if name.endswith("ice40") else []
+    _run([*call, "--log", f"{part.name}-nextpnr.log"], folder)
+    return _placed(json.loads((folder / report).read_text()))
+
+
+def _run(call: list[str], folder: Path) -> None:
+    done = run_tool(call, folder, _SECONDS)
+    if done.returncode:
+        told = re.sub(r"\s+", " ", done.stderr[-1000:])
+        raise BackendError(f"{Path(call[0]).name} ended with {done.returncode}: {told}")
+
+
+def _placed(report: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Placed:
+    cells = report["utilization"]
+    used = {
+        what: sum(int(cells[name]["used"]) for name in names if name in cells)
+        for what, names in _CELLS.items()
+    }
+    clocks = [clock["achieved"] for clock in report["fmax"].values()]
+    return Placed(used, min(clocks, default=0.0))
