@@ -129,8 +129,34 @@ def test_verify_and_the_bench(small: snn_deploy.Deployment, tmp_path: Path) -> N
     assert "1 differing" in told
 
 
-def _bench(folder: Path) -> str:
-    call = ["iverilog", "-g2005", "-s", "tb", "-o", "tb.vvp", "tb.v", "snn.v"]
+_LIGHTS = """\
+module lights;
+reg clk = 0;
+always #5 clk = ~clk;
+wire passed, failed;
+snn_selftest dut (clk, passed, failed);
+always @(posedge clk) if (passed || failed) begin
+    $display("%s", passed ? "PASSED" : "FAILED");
+    $finish;
+end
+endmodule
+"""
+
+
+@needs_icarus
+def test_the_lights_of_a_board(small: snn_deploy.Deployment, tmp_path: Path) -> None:
+    VerilogTarget().emit(small.network, tmp_path, "0" * 64)
+    (tmp_path / "lights.v").write_text(_LIGHTS)
+    assert _bench(tmp_path, "lights", "selftest.v").split() == ["PASSED"]
+    wrong = (tmp_path / "outputs.hex").read_text().splitlines()
+    wrong[-1] = f"{int(wrong[-1], 16) ^ 1:0{len(wrong[-1])}x}"
+    (tmp_path / "outputs.hex").write_text("\n".join(wrong) + "\n")
+    assert _bench(tmp_path, "lights", "selftest.v").split() == ["FAILED"]
+
+
+def _bench(folder: Path, top: str = "tb", *more: str) -> str:
+    files = [f"{top}.v", "snn.v", *more]
+    call = ["iverilog", "-g2005", "-s", top, "-o", "tb.vvp", *files]
     subprocess.run(call, cwd=folder, check=True)
     call = ["vvp", "-n", "tb.vvp"]
     return subprocess.run(call, cwd=folder, check=True, capture_output=True, text=True).stdout

@@ -18,7 +18,11 @@ Nodes whose programs are alike share a datapath.
 ``core``          all of that as text
 ``divider``       the reciprocal of a number of steps
 ``bench``         test benches
+``selftest``      one for boards
 ``simulators``    which simulators there are, and calling them
-``target``        all of that together
+``parts``         FPGAs, and what they have
+``estimate``      what a design takes of them
+``synthesis``     placing and routing it
+``target``        writing, simulating
 ================  ================================================================================
 """

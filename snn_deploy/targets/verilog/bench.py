@@ -6,6 +6,7 @@ from snn_deploy.engines.result import IntArray
 from snn_deploy.targets.verilog.cells import vector
 from snn_deploy.targets.verilog.design import Design
 from snn_deploy.targets.verilog.memory import address_bits
+from snn_deploy.targets.verilog.selftest import selftest_text
 
 __all__ = ["bench_files", "runner_text"]
 
@@ -145,6 +146,7 @@ def bench_files(
             output_plain=vector(ranges[1]),
             driver=_driver(design),
         ),
+        "selftest.v": selftest_text(entering, answers, ranges),
         "inputs.hex": _hex(entering, ranges[0]),
         "outputs.hex": _hex(answers, ranges[1]),
     }

@@ -77,7 +77,7 @@ def place(folder: Path, part: Part) -> Placed:
     netlist, report = f"{part.name}.json", f"{part.name}-report.json"
     # all of the flow but its last part: that names cells for people, which takes minutes
     flow = f"{part.synthesis} -top snn -run :check"
-    script = f"read_verilog -sv snn.v; {flow}; hierarchy -check; clean; write_json {netlist}"
+    script = f"read_verilog -sv snn.v; {flow}; clean; blackbox =A:whitebox; write_json {netlist}"
     _run([yosys, "-q", "-l", f"{part.name}-yosys.log", "-p", script], folder)
     call = [router, *options, "--json", netlist, "--report", report, "--freq", "100"]
     call += ["--timing-allow-fail", "--seed", "1"]
