@@ -59,6 +59,7 @@ from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.self_gate import SelfGate
 from snn_deploy.nodes.shared_synapses import QuantizedConvolution, SharedSynapses
+from snn_deploy.nodes.sigma_delta import SigmaDelta
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
@@ -431,6 +432,23 @@ def _make_chip_cuba(rng: Random) -> tuple[Node, ...]:
     return source, node
 
 
+def _make_sigma_delta(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    bits = int(rng.integers(6, 24, endpoint=True))
+    limit = fp.limit_of(bits)
+    node = SigmaDelta(
+        name="node",
+        inputs=(Edge("input"),),
+        output=_output(rng, width),
+        bias=(rng.integers(-limit, limit + 1, width) * int(rng.integers(2))).astype(np.int32),
+        threshold=int(rng.integers(0, 1 << int(rng.integers(1, bits)))),
+        scale=int(rng.integers(0, 7)),
+        rectify=bool(rng.integers(2)),
+        state_bits=bits,
+    )
+    return _source(rng, width), node
+
+
 def _make_glu(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
     node = QuantizedGlu(
@@ -764,6 +782,7 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     DrawnSoma: _make_drawn,
     AdaptationSoma: _make_adaptive,
     SignSoma: _make_sign,
+    SigmaDelta: _make_sigma_delta,
     LayerSign: _make_layer_sign,
     Rectify: _make_rectify,
     SelfGate: _make_self_gate,

@@ -23,6 +23,7 @@ from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma
 from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.self_gate import SelfGate
+from snn_deploy.nodes.sigma_delta import SigmaDelta
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
@@ -226,6 +227,12 @@ SOMA_RULES |= {
     "a current's spikes of two bits": broken(
         ChipCuba, "its output must be spikes, u1e0", output=Format(2, 0)
     ),
+    "sums too wide": broken(SigmaDelta, "state_bits 33 is outside 2 … 32", state_bits=33),
+    "changes never large enough": broken(
+        SigmaDelta, "threshold 1073741824 is outside 0 … ", threshold=HUGE
+    ),
+    "changes shifted too far": broken(SigmaDelta, "scale 25 is outside 0 … 24", scale=25),
+    "an activation's huge bias": broken(SigmaDelta, "bias exceeds ", bias=_huge),
     "no fraction": broken(LayerSign, "fraction_bits 1 is outside 2 … 32", fraction_bits=1),
     "a fraction too large": broken(LayerSign, "fraction 1073741824 is outside 0 … ", fraction=HUGE),
     "a fraction's shift": broken(LayerSign, "shift 48 is outside 0 … 47", shift=48),

@@ -23,8 +23,9 @@ NETWORKS = ("dense", "excitatory", "recurrent", "delays", "bias", "convolution")
 
 
 def deployed(name: str, **options: Any) -> snn_deploy.Deployment:
-    config = {"input_shape": SHAPES[name]} if name in SHAPES else None
-    return snn_deploy.convert(FOLDER / f"{name}.net", config=config, **options)
+    if name in SHAPES:
+        options = {"config": {"input_shape": SHAPES[name]}, **options}
+    return snn_deploy.convert(FOLDER / f"{name}.net", **options)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -36,6 +37,27 @@ def test_every_spike_is_netx_s(name: str, backend: str) -> None:
     np.testing.assert_array_equal(found.logits, outputs)
     assert 0.01 < outputs.mean() < 0.9
     assert not any(found.saturated.values())
+
+
+def test_sigma_delta_s_every_message_is_netx_s(backend: str) -> None:
+    options = {"config": {"input_message_bits": 12}}
+    deployment = deployed("sigma_delta", output_steps="all", **options)
+    known = np.load(FOLDER / "sigma_delta.npz")
+    inputs, outputs = known["inputs"].astype(np.float64), known["outputs"]
+    found = deployment.simulate(inputs, backend=backend)
+    np.testing.assert_array_equal(found.logits * 64, outputs)
+    assert 0.05 < np.mean(outputs != 0) < 0.9
+    assert not any(found.saturated.values())
+    last = deployed("sigma_delta", **options).simulate(inputs, backend=backend)
+    np.testing.assert_array_equal(last.logits * 64, outputs.sum(axis=1))
+
+
+def test_messages_are_as_wide_as_their_readers_leave_them() -> None:
+    network = deployed("sigma_delta", config={"input_message_bits": 12}).network
+    first, second = (network[name].output.bits for name in ("layers.0", "layers.1"))
+    weight = np.abs(network["layers.1.synapses"].weight.astype(int)).sum(axis=1).max()
+    assert weight * (2 ** (first - 1) - 1) < 2**23 <= weight * (2**first - 1)
+    assert second == 16
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -223,6 +245,11 @@ REFUSED: dict[str, tuple[dict[str, Any], Callable[[Any], None] | None, str]] = {
         {},
         neuron_of(b"ALIF"),
         "layer 0, neuron: neurons of type 'ALIF' are not read",
+    ),
+    "another activation": (
+        {},
+        neuron_of(b"SDNN", activation=np.array([b"tanh"])),
+        "activation 'tanh' is not read; relu is",
     ),
     "a refractory delay": ({}, neuron_of(b"CUBA", refDelay=3), "a refractory delay of 3 steps"),
     "decays of others": (

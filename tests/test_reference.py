@@ -62,6 +62,7 @@ from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.resonator_soma import ResonatorSoma
 from snn_deploy.nodes.self_gate import SelfGate
 from snn_deploy.nodes.shared_synapses import QuantizedConvolution, SharedSynapses
+from snn_deploy.nodes.sigma_delta import SigmaDelta
 from snn_deploy.nodes.sign_soma import SignSoma
 from snn_deploy.nodes.silence import Silence
 from snn_deploy.nodes.soft_reset_soma import SoftResetSoma
@@ -268,6 +269,25 @@ def chip_cuba(node: ChipCuba, x: Sequence, valid: int, clip: Clip) -> Sequence:
         spikes.append([int(a > 64 * int(b)) for a, b in zip(v, node.threshold, strict=True)])
         v = [0 if fired else a for a, fired in zip(v, spikes[-1], strict=True)]
     return spikes
+
+
+def sigma_delta(node: SigmaDelta, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    width = range(node.width)
+    summed, last, rest, sent = [0] * node.width, [0] * node.width, [0] * node.width, []
+    for step in x:
+        said = []
+        for i in width:
+            summed[i] = clip(summed[i] + step[i], node.state_bits)
+            active = summed[i]
+            if node.bias.any():
+                active = clip(active + int(node.bias[i]), node.state_bits)
+            active = max(active, 0) if node.rectify else active
+            change = active - last[i] + rest[i]
+            large = change if abs(change) >= node.threshold else 0
+            last[i], rest[i] = active, change - large
+            said.append(clip(large // 2**node.scale, node.output.bits))
+        sent.append(said)
+    return sent
 
 
 def chip_lif(node: ChipLif, x: Sequence, valid: int, clip: Clip) -> Sequence:
@@ -558,6 +578,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     DrawnSoma: drawn,
     AdaptationSoma: adaptive,
     SignSoma: sign,
+    SigmaDelta: sigma_delta,
     LayerSign: layer_sign,
     Rectify: rectify,
     SelfGate: self_gate,

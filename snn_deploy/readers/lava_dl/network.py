@@ -7,7 +7,7 @@ eight bits, is synapses side by side, whose sums a further node adds up before t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,22 @@ from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.requantize import Requantize
-from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.printable import shown
 from snn_deploy.readers.lava_dl.fields import Fields, IntArray
-from snn_deploy.readers.lava_dl.neurons import cuba, neuron_kind
-from snn_deploy.readers.lava_dl.weights import Plane, delays_of, planes_of
+from snn_deploy.readers.lava_dl.neurons import SIGMA_DELTA, cuba, neuron_kind, sigma_delta
+from snn_deploy.readers.lava_dl.synapses import (
+    SUM_BITS,
+    AnySynapses,
+    dense_synapses,
+    dense_synapses_of_delays,
+    message_bits,
+    shared_synapses,
+)
+from snn_deploy.readers.lava_dl.weights import delays_of
 
 __all__ = ["NetOptions", "network_of"]
 
-SUM_BITS = 24  # Loihi's accumulators
 RECIPROCAL_BITS = 16
 UNIT_WEIGHT = 64  # of an input layer that says none: 1, as Loihi's potentials count
 MOST_LAYERS = 1000
@@ -109,14 +115,19 @@ class _Builder:
         except ConfigError as error:  # a geometry that cannot be
             raise layer.refused(str(error)) from error
 
+    @property
+    def _speaks(self) -> Any:
+        """The node whose signal is the last layer's."""
+        return next(node for node in self.nodes if node.name == self.source)
+
     def count_spikes(self) -> None:
-        """Answer with how often each output spoke."""
+        """Answer with the sum of what each output said: its spikes, or its last activation."""
         assert self.shape is not None  # there are nodes
         self.nodes.append(
             Accumulator(
                 name="decoder.pool",
                 inputs=(Edge(self.source),),
-                output=Format(SUM_BITS, 0),
+                output=Format(SUM_BITS, self._speaks.output.exponent),
                 channels=int(np.prod(self.shape)),
                 mode="sum",
                 use_lengths=True,
@@ -177,7 +188,8 @@ class _Builder:
         if weight.shape[1] != read:
             raise layer.refused(f"'weight' has shape {weight.shape}, for {read} inputs")
         self._enter(layer)
-        parts = self._delayed(name, weight, delays_of(layer, (out, read)), layer)
+        delay = delays_of(layer, (out, read))
+        parts = dense_synapses_of_delays(name, weight, delay, self.source, layer)
         self._neuron(name, layer, (out,), parts, self._recurrent(name, layer, out))
 
     def _recurrent(self, name: str, layer: Fields, out: int) -> list[Synapses]:
@@ -192,8 +204,7 @@ class _Builder:
         weight = self._weights(layer, "weight_rec")
         if weight.size != out * out:
             raise layer.refused(f"'weight_rec' has shape {weight.shape}, for {out} neurons")
-        planes = planes_of(weight.reshape(out, out), layer)
-        return _synapses(f"{name}.recurrent", planes, Edge(name))
+        return dense_synapses(f"{name}.recurrent", weight.reshape(out, out), Edge(name), layer)
 
     def _conv(self, name: str, layer: Fields) -> None:
         if layer.has("delay"):
@@ -251,17 +262,7 @@ class _Builder:
             raise layer.refused(
                 f"its shape is {told}, but a kernel of {kernel.shape} on {self.shape} gives {shape}"
             )
-        nodes = [
-            SharedSynapses(
-                name=f"{name}.synapses{suffix}",
-                inputs=(Edge(self.source),),
-                output=Format(SUM_BITS, -plane.exponent),
-                windows=windows,
-                kernel=plane.weight,
-                weight_bits=plane.bits,
-            )
-            for suffix, plane in _named(planes_of(kernel, layer))
-        ]
+        nodes = shared_synapses(name, kernel, windows, self.source, layer)
         self._neuron(name, layer, shape, nodes)
 
     # --- parts of layers
@@ -274,24 +275,12 @@ class _Builder:
             self.notes.append(f"{layer.where}: fractions of '{name}' are cut off, as netx does")
         return found
 
-    def _delayed(
-        self, name: str, weight: IntArray, delay: IntArray | None, layer: Fields
-    ) -> list[Synapses]:
-        """Make synapses for each delay that there is."""
-        if delay is None or not delay.any():
-            return _synapses(f"{name}.synapses", planes_of(weight, layer), Edge(self.source))
-        made = []
-        for steps in np.unique(delay[weight != 0]).tolist() or [0]:
-            planes = planes_of(np.where(delay == steps, weight, 0), layer)
-            made += _synapses(f"{name}.delay{steps}", planes, Edge(self.source, steps_back=steps))
-        return made
-
     def _neuron(
         self,
         name: str,
         layer: Fields,
         shape: Shape,
-        parts: Sequence[Synapses | SharedSynapses],
+        parts: Sequence[AnySynapses],
         late: Sequence[Synapses] = (),
     ) -> None:
         """Add a layer's synapses, their sum if they are several, and its neuron; what arrives
@@ -299,9 +288,11 @@ class _Builder:
         """
         every = [*parts, *late]
         exponents = [-node.output.exponent for node in every]  # type: ignore[operator]  # one each
-        lowest, width = min(exponents), int(np.prod(shape))
+        graded = neuron_kind(layer.group("neuron")) == SIGMA_DELTA
+        lowest, width = 0 if graded else min(exponents), int(np.prod(shape))
+        self._make_room(layer, parts)
         self.nodes += parts
-        if len(every) > 1:
+        if len(every) > 1 or exponents != [lowest]:
             edges = [Edge(node.name, steps_back=int(node in late)) for node in every]
             align = np.array([[exponent - lowest] * width for exponent in exponents], np.int8)
             self.nodes.append(
@@ -314,7 +305,16 @@ class _Builder:
                 )
             )
         self._soma(name, layer, shape, lowest)
+        self._make_room(layer, late)
         self.nodes += late
+
+    def _make_room(self, layer: Fields, readers: Sequence[AnySynapses]) -> None:
+        """Narrow graded messages of the last neuron, so that no sum of them can overflow."""
+        speaker = self._speaks
+        if not speaker.spikes and not speaker.is_input and readers:
+            bits = min(speaker.output.bits, message_bits(readers, layer))
+            narrow = replace(speaker, output=replace(speaker.output, bits=bits))
+            self.nodes[self.nodes.index(speaker)] = narrow
 
     def _soma(self, name: str, layer: Fields, shape: Shape, exponent: int) -> None:
         """Add a layer's neuron, behind what was added last."""
@@ -324,29 +324,12 @@ class _Builder:
             if bias.size not in (1, shape[0], width):
                 raise layer.refused(f"'bias' has {bias.size} numbers, for {shape} neurons")
             bias = np.repeat(bias, width // shape[0]) if bias.size == shape[0] != width else bias
-        neuron = layer.group("neuron")
-        neuron_kind(neuron)
-        source: str = self.nodes[-1].name
-        self.nodes.append(cuba(neuron, name, source, shape, exponent, bias))
+        neuron, source = layer.group("neuron"), str(self.nodes[-1].name)
+        if neuron_kind(neuron) == SIGMA_DELTA:
+            self.nodes.append(sigma_delta(neuron, name, source, shape, bias))
+        else:
+            self.nodes.append(cuba(neuron, name, source, shape, exponent, bias))
         self.source, self.shape = name, shape
-
-
-def _synapses(name: str, planes: tuple[Plane, ...], edge: Edge) -> list[Synapses]:
-    return [
-        Synapses(
-            name=f"{name}{suffix}",
-            inputs=(edge,),
-            output=Format(SUM_BITS, -plane.exponent),
-            weight=plane.weight,
-            weight_bits=plane.bits,
-        )
-        for suffix, plane in _named(planes)
-    ]
-
-
-def _named(planes: tuple[Plane, ...]) -> list[tuple[str, Plane]]:
-    names = ("",) if len(planes) == 1 else (".high", ".low")
-    return list(zip(names, planes, strict=True))
 
 
 def _shape_of(layer: Fields) -> Shape:
