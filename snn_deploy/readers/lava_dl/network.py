@@ -22,12 +22,12 @@ from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.synapses import Synapses
+from snn_deploy.nodes.weighted import Sums
 from snn_deploy.printable import shown
 from snn_deploy.readers.lava_dl.fields import Fields, IntArray
 from snn_deploy.readers.lava_dl.neurons import SIGMA_DELTA, cuba, neuron_kind, sigma_delta
 from snn_deploy.readers.lava_dl.synapses import (
     SUM_BITS,
-    AnySynapses,
     dense_synapses,
     dense_synapses_of_delays,
     message_bits,
@@ -280,7 +280,7 @@ class _Builder:
         name: str,
         layer: Fields,
         shape: Shape,
-        parts: Sequence[AnySynapses],
+        parts: Sequence[Sums],
         late: Sequence[Synapses] = (),
     ) -> None:
         """Add a layer's synapses, their sum if they are several, and its neuron; what arrives
@@ -308,7 +308,7 @@ class _Builder:
         self._make_room(layer, late)
         self.nodes += late
 
-    def _make_room(self, layer: Fields, readers: Sequence[AnySynapses]) -> None:
+    def _make_room(self, layer: Fields, readers: Sequence[Sums]) -> None:
         """Narrow graded messages of the last neuron, so that no sum of them can overflow."""
         speaker = self._speaks
         if not speaker.spikes and not speaker.is_input and readers:

@@ -12,12 +12,12 @@ from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.ir.windows import Windows
 from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
+from snn_deploy.nodes.weighted import Sums
 from snn_deploy.readers.lava_dl.fields import Fields, IntArray
 from snn_deploy.readers.lava_dl.weights import Plane, planes_of
 
 __all__ = [
     "SUM_BITS",
-    "AnySynapses",
     "dense_synapses",
     "dense_synapses_of_delays",
     "message_bits",
@@ -26,8 +26,6 @@ __all__ = [
 
 SUM_BITS = 24  # Loihi's accumulators
 LEAST_MESSAGE_BITS = 4
-
-AnySynapses = Synapses | SharedSynapses
 
 
 def dense_synapses(name: str, weight: IntArray, edge: Edge, layer: Fields) -> list[Synapses]:
@@ -79,7 +77,7 @@ def _named(planes: tuple[Plane, ...]) -> list[tuple[str, Plane]]:
     return list(zip(names, planes, strict=True))
 
 
-def message_bits(readers: Sequence[AnySynapses], layer: Fields) -> int:
+def message_bits(readers: Sequence[Sums], layer: Fields) -> int:
     """Give how wide messages may be for no sum of them to overflow.
 
     Raises
