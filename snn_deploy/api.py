@@ -21,7 +21,7 @@ from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.deployment import Deployment, Inputs, PathLike
 from snn_deploy.engines.result import no_progress
 from snn_deploy.errors import ConfigError, DeploymentError, SnnDeployWarning, TargetError
-from snn_deploy.formats.registry import recognised_format
+from snn_deploy.formats.registry import holds_deployment, recognised_format
 from snn_deploy.io.deployment_file import Provenance, read_deployment
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
@@ -169,14 +169,13 @@ def check(
         If the source, the data, a setting or a profile cannot be read. What a target or conversion
         refuses is no error, but said.
     """
-    from snn_deploy.io.deployment_file import is_deployment
     from snn_deploy.mapping.profile import load_profile, load_profiles, split_settings
     from snn_deploy.reports.suitability import Converted, judge
 
     profile_settings, chosen = split_settings(settings or {})
     named = [load_profile(name) for name in targets] or load_profiles()
     profiles = [profile.with_overrides(profile_settings) for profile in named]
-    if isinstance(source, str | os.PathLike) and is_deployment(source):
+    if isinstance(source, str | os.PathLike) and holds_deployment(source):
         source = load(source)
     if isinstance(source, Deployment):
         return tuple(judge(source.network, profile) for profile in profiles)

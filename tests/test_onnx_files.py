@@ -21,7 +21,7 @@ from snn_deploy.cli.main import commands
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
-from snn_deploy.errors import ConfigError, DeploymentError
+from snn_deploy.errors import ConfigError, DeploymentError, OutputError
 from snn_deploy.formats.registry import FORMATS, get_format, recognised_format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -206,7 +206,7 @@ def beside(dtype: str, shape: Any, data: bytes | str) -> Callable[[Any], None]:
         (texts, "is no type of numbers"),
         (changed, "its SHA-256 does not match"),
         (missing, "a damaged deployment"),
-        (foreign, "an ONNX model, but no deployment"),
+        (foreign, "not a deployment of snn-deploy"),
         (metadata("document", "{"), "a damaged deployment"),
         (metadata("document", "[]"), "its document are a list"),
         (metadata("document", "[" * 100_000), "a damaged deployment"),
@@ -236,7 +236,7 @@ def test_a_truncated_file(size: int, digits: snn_deploy.Deployment, tmp_path: Pa
     path = tmp_path / "d.onnx"
     get_format("onnx").write(digits, path)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(DeploymentError, match=r"not an ONNX file, or damaged|no deployment"):
+    with pytest.raises(DeploymentError, match=r"not (an ONNX file|a deployment of snn-deploy), or"):
         snn_deploy.load(path)
 
 
@@ -262,9 +262,39 @@ def test_a_name_says_the_format(digits: snn_deploy.Deployment, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_of_others_is_not_overwritten(
+    digits: snn_deploy.Deployment, tmp_path: Path
+) -> None:
+    for name in ("d.onnx", "d.step.onnx"):
+        path = tmp_path / name
+        path.write_bytes(b"theirs")
+        with pytest.raises(OutputError, match=r"exists and is not a deployment"):
+            get_format("onnx").write(digits, tmp_path / "d.onnx")
+        assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"theirs"]
+        path.unlink()
+    get_format("onnx").write(digits, tmp_path / "d.onnx")
+    get_format("onnx").write(digits, tmp_path / "d.onnx")
+
+
+def test_commands_take_a_model(digits: snn_deploy.Deployment, tmp_path: Path) -> None:
+    path, data = str(tmp_path / "d.onnx"), str(EXAMPLE / "test.npz")
+    get_format("onnx").write(digits, Path(path))
+    run = CliRunner().invoke(commands, ["simulate", path, "--data", data])
+    assert (run.exit_code, run.exception) == (0, None)
+    assert "98.06%" in run.output
+    for words in (["inspect", path], ["verify", path, "--data", data, "--limit", "1"]):
+        run = CliRunner().invoke(commands, words)
+        assert (run.exit_code, run.exception) == (0, None)
+    with pytest.raises(ConfigError, match="is a deployment already"):
+        CliRunner().invoke(
+            commands, ["convert", path, "-o", f"{path}.safetensors"], catch_exceptions=False
+        )
+
+
 def test_formats_are_known_by_their_files(tmp_path: Path) -> None:
     assert list(FORMATS) == [get_format(name).name for name in FORMATS]
     assert recognised_format(tmp_path / "d.safetensors") is None
+    (tmp_path / "D.ONNX").write_bytes(b"snn_deploy.document")
     found = recognised_format(tmp_path / "D.ONNX")
     assert found is not None
     assert found.name == "onnx"

@@ -164,6 +164,39 @@ def test_quantisers_of_signals_are_left_out() -> None:
     assert 0 < away < STEPS * (1 + np.abs(W).sum(axis=1).max())
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("what", ["dense", "convolutional"])
+def test_what_onnxruntime_quantised(what: str, per_channel: bool, tmp_path: Path) -> None:
+    """It joins each Relu with the quantiser behind it, whose zero point is its lowest integer."""
+    tools = pytest.importorskip("onnxruntime.quantization")
+    with np.load(DATA / f"torch_{what}.npz") as data:
+        shape = data["x"].shape[1:]
+    draws = np.random.default_rng(0)
+    samples = draws.normal(size=(16, 8, *shape)).astype(np.float32)
+
+    class Reader(tools.CalibrationDataReader):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self.left = iter(samples)
+
+        def get_next(self) -> Any:
+            found = next(self.left, None)
+            return None if found is None else {"x": found}
+
+    path = tmp_path / "quantised.onnx"
+    tools.quantize_static(
+        DATA / f"torch_dynamo_{what}.onnx",
+        path,
+        Reader(),
+        quant_format=tools.QuantFormat.QDQ,
+        per_channel=per_channel,
+        weight_type=tools.QuantType.QInt8,
+    )
+    x = draws.normal(size=(50, *shape)).astype(np.float32)
+    (expected,) = runtime.InferenceSession(path).run(None, {"x": x})
+    given = computed(snn_deploy.load_float_network(path), x)
+    assert np.abs(given - expected).max() < 0.15 * np.abs(expected).max()
+
+
 def test_qonnx_quantises_weights() -> None:
     quant = 'Quant <signed = 1, narrow = 1, rounding_mode = "ROUND"> (w, s, z, b)'
     made = model(

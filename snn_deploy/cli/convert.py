@@ -208,9 +208,9 @@ def _saved(outcome: Search) -> str:
 def refuse_deployment(checkpoint: str) -> None:
     """Refuse a deployment where a checkpoint is wanted."""
     from snn_deploy.errors import ConfigError
-    from snn_deploy.io.deployment_file import is_deployment
+    from snn_deploy.formats.registry import holds_deployment
 
-    if is_deployment(checkpoint):
+    if holds_deployment(checkpoint):
         raise ConfigError(f"{checkpoint} is a deployment already; name the CHECKPOINT it came from")
 
 

@@ -29,10 +29,10 @@ def inspect(
     network_file: str, reading: dict[str, Any], output_steps: Any, text: bool, json_path: str | None
 ) -> None:
     """Show what a checkpoint or a deployment holds, layer by layer."""
-    from snn_deploy.io.deployment_file import is_deployment
+    from snn_deploy.formats.registry import holds_deployment
     from snn_deploy.ir.text import format_network
 
-    if is_deployment(network_file):
+    if holds_deployment(network_file):
         network, facts = _deployment(network_file)
     else:
         network, facts = _checkpoint(network_file, reading, output_steps)

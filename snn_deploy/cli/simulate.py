@@ -202,9 +202,9 @@ def _check_deployment(path: str) -> None:
     from pathlib import Path
 
     from snn_deploy.errors import ConfigError
-    from snn_deploy.io.deployment_file import is_deployment
+    from snn_deploy.formats.registry import holds_deployment
 
-    if not is_deployment(path) and Path(path).is_file():
+    if not holds_deployment(path) and Path(path).is_file():
         raise ConfigError(
             f"{path} is not a deployment; make one with: snn-deploy convert {path} (or run its "
             "float network with --backend float)"
@@ -222,9 +222,9 @@ def _read_deployed(asked: SimulateRequest) -> Network:
 def _read_float(asked: SimulateRequest) -> Network:
     from snn_deploy.api import load_float_network
     from snn_deploy.errors import ConfigError
-    from snn_deploy.io.deployment_file import is_deployment
+    from snn_deploy.formats.registry import holds_deployment
 
-    if is_deployment(asked.network_file):
+    if holds_deployment(asked.network_file):
         raise ConfigError(
             f"{asked.network_file} is a deployment, integers only; --backend {asked.backend} takes "
             "the CHECKPOINT"

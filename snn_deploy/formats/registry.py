@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,14 @@ from snn_deploy.plugins import unknown_name
 if TYPE_CHECKING:
     from snn_deploy.deployment import Deployment
 
-__all__ = ["FORMATS", "FileFormat", "Written", "get_format", "recognised_format"]
+__all__ = [
+    "FORMATS",
+    "FileFormat",
+    "Written",
+    "get_format",
+    "holds_deployment",
+    "recognised_format",
+]
 
 FORMATS: dict[str, str] = {
     "nir": "snn_deploy.formats.nir.file:NirFormat",
@@ -83,3 +91,10 @@ def recognised_format(path: Path) -> FileFormat | None:
     """Give the format whose file this is; None: it is of none of them."""
     forms = (get_format(name) for name in FORMATS)
     return next((form for form in forms if form.recognises(path)), None)
+
+
+def holds_deployment(path: str | os.PathLike[str]) -> bool:
+    """Tell a deployment, in its own format or another, from any other file, without trusting it."""
+    from snn_deploy.io.deployment_file import is_deployment
+
+    return is_deployment(path) or recognised_format(Path(path)) is not None

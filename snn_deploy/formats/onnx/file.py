@@ -9,6 +9,7 @@ from snn_deploy.errors import (
     BackendUnavailableError,
     ConfigError,
     DeploymentError,
+    OutputError,
     SnnDeployError,
     TargetError,
 )
@@ -33,6 +34,7 @@ MAX_FILE_BYTES = 2**31 - 1  # of a protocol buffer
 SUFFIX = ".onnx"
 PREFIX = "snn_deploy."
 """Stands before the names of a deployment's metadata."""
+DOCUMENT = f"{PREFIX}document"
 
 
 def check_available(what: str, package: str = "onnx") -> None:
@@ -74,7 +76,7 @@ def parse_model(content: bytes, where: str, wrong: type[SnnDeployError]) -> Any:
 
 def is_deployment(model: Any) -> bool:
     """Tell whether a model says that it was written from a deployment."""
-    return any(entry.key == f"{PREFIX}document" for entry in model.metadata_props)
+    return any(entry.key == DOCUMENT for entry in model.metadata_props)
 
 
 class OnnxFormat:
@@ -85,8 +87,12 @@ class OnnxFormat:
     def write(self, deployment: Deployment, path: Path) -> Written:
         """Write both models; only the first where the network has no step of its own."""
         check_available("writing ONNX files")
-        if not self.recognises(path):
+        if path.suffix.lower() != SUFFIX:
             raise ConfigError(f"{path}: give a name that ends in {SUFFIX}, by which it is known")
+        step = path.with_suffix(f".step{SUFFIX}")
+        for file in (path, step):
+            if file.exists() and not self.recognises(file):
+                raise OutputError(f"{file} exists and is not a deployment; choose another name")
         from snn_deploy.formats.onnx.document import describe
         from snn_deploy.formats.onnx.model import NoStepError, sequence_model, step_model
         from snn_deploy.ir.storage import network_to_document
@@ -96,7 +102,7 @@ class OnnxFormat:
         models = {path: sequence_model(network, tensors)}
         notes: tuple[str, ...] = ()
         try:
-            models[path.with_suffix(f".step{SUFFIX}")] = step_model(network, tensors)
+            models[step] = step_model(network, tensors)
         except NoStepError as error:
             notes = (str(error),)
         for model in models.values():
@@ -108,8 +114,13 @@ class OnnxFormat:
         return Written(tuple(models), notes)
 
     def recognises(self, path: Path) -> bool:
-        """Tell by the ending."""
-        return path.suffix.lower() == SUFFIX
+        """Tell by the ending, and by the name of a deployment's metadata in it."""
+        if path.suffix.lower() != SUFFIX:
+            return False
+        try:
+            return DOCUMENT.encode() in read_regular(path, MAX_FILE_BYTES)
+        except OSError:
+            return False
 
     def read(self, path: Path) -> Deployment:
         """Read either model."""
