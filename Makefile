@@ -30,7 +30,7 @@ DOCS := .venv-docs-$(VERSION)
 FULL := .venv
 STAMP := .made-by-make
 
-.PHONY: help demo test check format bench docs release kernels env clean
+.PHONY: help demo test check format bench docs release kernels sanitize env clean
 
 help:
 	@echo 'make demo     convert, simulate, verify and report the bundled example'
@@ -41,6 +41,7 @@ help:
 	@echo 'make kernels  compile the native engine anew (happens by itself when its sources change)'
 	@echo 'make docs     the documentation as a site, in build/site'
 	@echo 'make release  build sdist and wheel, check them, and try them in fresh environments'
+	@echo 'make sanitize tests of the native engine with every access to memory checked (gcc)'
 	@echo 'make env      .venv for development: the tests plus lava-dl and torch (several GB)'
 	@echo 'make clean    remove environments, builds and caches'
 
@@ -73,6 +74,16 @@ docs: $(DOCS)/$(STAMP)
 
 release: $(TEST)/$(STAMP)
 	$(TEST)/bin/python scripts/release.py $(ARGS)
+
+SANITIZED := build/kernels-sanitized.so
+SANITIZERS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+sanitize: $(TEST)/$(STAMP)
+	$(TEST)/bin/python snn_deploy/engines/native/build.py $(SANITIZED) $(SANITIZERS)
+	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0 SNN_DEPLOY_KERNELS=$(SANITIZED) OPENBLAS_NUM_THREADS=1 \
+		$(TEST)/bin/python -m pytest -q -p no:cacheprovider -n $(WORKERS) --maxprocesses 4 \
+		tests/test_native.py tests/test_native_rows.py tests/test_native_programs.py \
+		tests/test_native_loops.py tests/test_engines_agree.py tests/test_layer_norm.py $(ARGS)
 
 env: $(FULL)/$(STAMP)
 	@echo 'ready: . $(FULL)/bin/activate'

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-import numba
 import numpy as np
 from floor import Rates, cost_of
 from timing import take_turns
@@ -21,10 +20,10 @@ from workloads import (
     random_inputs,
 )
 
-from snn_deploy.engines.native import NativeEngine, fast
-from snn_deploy.engines.native import operations as op
-from snn_deploy.engines.native.fast import FastFlow, Workspace
-from snn_deploy.engines.native.fast_program import FastProgram, assemble
+from snn_deploy.engines.native import NativeEngine, flow, threads
+from snn_deploy.engines.native.abi import KINDS
+from snn_deploy.engines.native.assembly import Assembly, assemble
+from snn_deploy.engines.native.flow import Flow, Workspace
 from snn_deploy.engines.native.packing import Slots
 from snn_deploy.engines.native.plan import ChunkPosition, Plan, plan_network
 from snn_deploy.engines.native.session import SweepRunner
@@ -36,11 +35,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.nodes.lif import LifSoma
 
 Row = dict[str, Any]
-KINDS = {
-    value: name.lower().replace("_", " ")
-    for name, value in vars(op).items()
-    if name.isupper() and isinstance(value, int) and name != "LANES"
-}
+NAMES = {number: kind for kind, number in KINDS.items()}
 
 
 def row(name: str, seconds: Any, sample_steps: int, **more: Any) -> Row:
@@ -114,8 +109,7 @@ def against_floor(
     for shape in shapes:
         network = dendrites_alone(shape)
         program = assemble(plan_network(network), frozenset())
-        assert program is not None
-        floats = {layout.modes.dtype == np.float32 for layout in program.layouts.values()} == {True}
+        floats = {layout.numbers.dtype.type for layout in program.layouts.values()} == {np.float32}
         numbers = "floats" if floats else "doubles"
         name = f"{shape.channels} channels × {shape.modes} modes, in {numbers}"
         works[name] = native(network, random_inputs(network, batch, steps))
@@ -149,15 +143,15 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
     program, make_workspace = _apart(plan, samples, block)
     kinds = sorted({int(o["kind"]) for sweep in program.sweeps for o in sweep.operations})
     variants = {"nothing": _only(program, ()), "everything": program}
-    variants |= {KINDS[kind]: _only(program, (kind,)) for kind in kinds}
+    variants |= {NAMES[kind]: _only(program, (kind,)) for kind in kinds}
 
-    def advance(part: FastProgram, workspace: Workspace) -> Callable[[], None]:
+    def advance(part: Assembly, workspace: Workspace) -> Callable[[], None]:
         position = ChunkPosition(0, steps, np.full((2, samples), steps - 1))
-        flow = FastFlow(plan, part, samples, steps)
+        some = Flow(plan, part, samples, steps)
 
         def work() -> None:
             for sweep in plan.sweeps:
-                flow.advance(sweep, position, run.inputs, {}, workspace)
+                some.advance(sweep, position, run.inputs, {}, workspace)
 
         return work
 
@@ -182,25 +176,23 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
     return sorted(rows, key=lambda r: -r["ns_per_sample_step"])
 
 
-def _apart(plan: Plan, samples: int, block: int) -> tuple[FastProgram, Callable[[], Workspace]]:
+def _apart(plan: Plan, samples: int, block: int) -> tuple[Assembly, Callable[[], Workspace]]:
     """Give a plan's program with a place of its own for every signal, where it stays when other
     operations run, and what makes a workspace for it, with tiles as long as they really are.
     """
     program = assemble(plan, frozenset())
-    assert program is not None
     tile = Workspace(program, samples, block).tile
     with mock.patch.object(Slots, "give_back"):
         apart = assemble.__wrapped__(plan, frozenset())
-    assert apart is not None
 
     def make_workspace() -> Workspace:
-        with mock.patch.multiple(fast, TILE_CACHE=0, MIN_TILE=tile):
+        with mock.patch.multiple(flow, TILE_CACHE=0, MIN_TILE=tile):
             return Workspace(apart, samples, block)
 
     return apart, make_workspace
 
 
-def _only(program: FastProgram, kinds: tuple[int, ...]) -> FastProgram:
+def _only(program: Assembly, kinds: tuple[int, ...]) -> Assembly:
     """Give a program without the operations of other kinds."""
     sweeps = []
     for sweep in program.sweeps:
@@ -245,16 +237,15 @@ def _spike_rate(network: Network, run: Run) -> float:
 def _by_threads(shape: Shape, batch: int, steps: int, rounds: int) -> list[Row]:
     network = lowered(shape)
     work = native(network, random_inputs(network, batch, steps))
-    config: Any = numba.config
-    available = config.NUMBA_NUM_THREADS
+    available = threads.thread_count()
 
-    def on(threads: int) -> Callable[[], None]:
+    def on(count: int) -> Callable[[], None]:
         def limited() -> None:
-            config.NUMBA_NUM_THREADS = threads
+            threads.use_threads(count)
             try:
                 work()
             finally:
-                config.NUMBA_NUM_THREADS = available
+                threads.use_threads(available)
 
         return limited
 

@@ -28,10 +28,12 @@ from typing import Any
 
 import engines
 import floor
-import numba
 from engines import Row
 from timing import take_turns
 from workloads import CIFAR, MNIST, Shape, float_network, lowered, random_inputs
+
+from snn_deploy.engines.native.library import lanes_of_doubles
+from snn_deploy.engines.native.threads import thread_count
 
 HERE = Path(__file__).parent
 
@@ -141,17 +143,16 @@ print(time.perf_counter() - started)
 
 
 def run_start(sizes: Sizes, rates: floor.Rates) -> list[Row]:
-    """What a fresh process pays before its first answer, with machine code from the cache."""
+    """What a fresh process pays before its first answer."""
     works = {
         "python alone": lambda: _python("-c", "pass"),
         "importing the engine": lambda: _python("-c", IMPORT),
     }
     times = take_turns(works, sizes.rounds)
-    _python("-c", FIRST_RUN)
     first = min(float(_python("-c", FIRST_RUN)) for _ in range(sizes.rounds))
     return [
         *({"what": name, "seconds": timing.best} for name, timing in times.items()),
-        {"what": "the first run, code cached", "seconds": first},
+        {"what": "the first run", "seconds": first},
     ]
 
 
@@ -174,10 +175,9 @@ SECTIONS: dict[str, Callable[[Sizes, floor.Rates], list[Row]]] = {
 
 def measure(sizes: Sizes, sections: Sequence[str]) -> dict[str, Any]:
     """Run sections, and give everything as plain data."""
-    config: Any = numba.config
-    rates = floor.measure_rates(config.NUMBA_NUM_THREADS)
+    rates = floor.measure_rates(thread_count())
     result: dict[str, Any] = {
-        "machine": f"{os.cpu_count()} cores, vectors of {floor.LANES} doubles",
+        "machine": f"{os.cpu_count()} cores, vectors of {lanes_of_doubles()} doubles",
         "python": platform.python_version(),
         "floor": {
             "threads": rates.threads,

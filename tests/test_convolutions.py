@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_count import connections
 from shared_makers import make_shared, random_windows
+from snn_deploy.engines.native.fast_program import assemble
 
 import snn_deploy
 from snn_deploy.deployment import Deployment
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.native import fast_nodes
-from snn_deploy.engines.native.fast_program import assemble
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import Edge

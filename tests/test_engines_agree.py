@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ from random_networks import Limits, random_network, random_run
 
 import snn_deploy
 from snn_deploy.data.inputs import load_data
-from snn_deploy.engines.native import NativeEngine, NativeSession, exact, fast, session
-from snn_deploy.engines.native.fast_program import assemble
+from snn_deploy.engines.native import NativeEngine, NativeSession, flow, session
+from snn_deploy.engines.native.abi import KINDS
+from snn_deploy.engines.native.assembly import assemble, assemble_integers
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import get_engine
@@ -85,11 +86,10 @@ def test_chunks_and_tiles_of_any_size(
         patch.setattr(session, "CHUNK_STEPS", 2 * chunk + 1)  # two blocks, and a bit
         patch.setattr(session, "CHUNK_ROWS", 1)
         patch.setattr(session, "TILE_SAMPLES", samples)
-        patch.setattr(fast, "TILE_CACHE", 0)
-        patch.setattr(fast, "MIN_TILE", rows)
-        patch.setattr(exact.ExactFlow, "chunk_steps", chunk)
+        patch.setattr(flow, "TILE_CACHE", 0)
+        patch.setattr(flow, "MIN_TILE", rows)
         if not quick:
-            patch.setattr(session, "assemble", lambda plan, watched: None)
+            patch.setattr(session, "assemble", assemble_integers)
         native = run_whole(NativeEngine(), network, run)
     assert_same(run_whole(ReferenceEngine(), network, run), native)
 
@@ -102,12 +102,17 @@ def test_numbers_too_wide_for_doubles(seed: int) -> None:
     assert_same(run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run))
 
 
-def test_both_programs_are_drawn() -> None:
-    """The suite above means little if its networks all take one of the two programs."""
-    chosen = {"fast": 0, "exact": 0}
-    for seed in range(60):
-        plan = plan_network(random_network(seed))
-        chosen["exact" if assemble(plan, frozenset()) is None else "fast"] += 1
+def test_kernels_and_programs_are_drawn() -> None:
+    """The suite above means little if all networks run on kernels, or on their programs."""
+    chosen = {"kernels alone": 0, "programs, too": 0}
+    for seed, limits in product(range(30), (Limits(), WIDE)):
+        try:
+            network = random_network(seed, limits)
+        except NetworkError:
+            continue
+        sweeps = assemble(plan_network(network), frozenset()).sweeps
+        programs = any((sweep.operations["kind"] == KINDS["program"]).any() for sweep in sweeps)
+        chosen["programs, too" if programs else "kernels alone"] += 1
     assert min(chosen.values()) >= 5
 
 
@@ -158,7 +163,7 @@ def test_a_stream_carried_on_elsewhere(seed: int, data: st.DataObject) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(session, "TILE_SAMPLES", data.draw(st.integers(1, 5)))
             if data.draw(st.booleans()):
-                patch.setattr(session, "assemble", lambda plan, watched: None)
+                patch.setattr(session, "assemble", assemble_integers)
             stream = NativeSession(network, Watch(samples, run.lengths))
         stream.restore(before)
         assert_same_moment(whole, stream)
@@ -190,4 +195,4 @@ def test_real_networks(name: str, shared: Path, backend: str) -> None:
     assert_same(
         run_whole(ReferenceEngine(), network, run), run_whole(get_engine(backend), network, run)
     )
-    assert assemble(plan_network(network), frozenset()) is not None  # the fast program takes it
+    assert not assemble(plan_network(network), frozenset()).integers  # the fast program takes it

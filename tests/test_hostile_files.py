@@ -22,7 +22,6 @@ from snn_deploy import examples
 from snn_deploy.cli.main import main
 from snn_deploy.data.inputs import load_data
 from snn_deploy.deployment import Deployment
-from snn_deploy.engines.native import compilation
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.io.checksummed import ForeignFileError, read_checksummed
 from snn_deploy.quantize.config import parse_settings, read_formats
@@ -245,15 +244,6 @@ def test_memory_that_is_missing_is_not_blamed_on_an_option(
         main(["inspect", str(folder / "d")])
     assert left.value.code == 2
     assert "not enough memory for this network and this data" in capsys.readouterr().err
-
-
-def test_slow_compilation_says_so_once() -> None:
-    said: list[str] = []
-    hasty, patient = (compilation._Announcement(said.append, patience) for patience in (0, 600))
-    for announcement in (patient, hasty, hasty):
-        announcement.on_start(None)
-        announcement.on_end(None)
-    assert said == ["compiling the native engine for this machine; its code is kept for next time"]
 
 
 def test_settings_and_formats_are_bounded(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -9,22 +10,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 from random_networks import Limits, random_network, random_run
 
-from snn_deploy.engines.native import (
-    NativeEngine,
-    NativeSession,
-    compilation,
-    dendrite_modes,
-)
+from snn_deploy.engines.native import NativeEngine, NativeSession, dendrite_layout, threads
+from snn_deploy.engines.native.assembly import assemble
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout
-from snn_deploy.engines.native.fast_program import assemble
+from snn_deploy.engines.native.library import TARGET, find_targets
 from snn_deploy.engines.native.packing import Slots
 from snn_deploy.engines.native.plan import plan_network
-from snn_deploy.engines.native.vectors import HAS_FLOATS
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import Watch, run_whole
@@ -56,13 +51,12 @@ def check(network: Network, inputs: np.ndarray) -> None:
     for name in network.names:
         np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
     assert given.saturated == expected.saturated
-    assert assemble(plan_network(network), frozenset(network.names)) is not None
+    assert not assemble(plan_network(network), frozenset(network.names)).integers
 
 
 def layout_of(network: Network) -> DendriteLayout:
     """Give the layout that the fast program chose for the dendrite called so."""
     program = assemble(plan_network(network), frozenset())
-    assert program is not None
     return program.layouts["dendrite"]
 
 
@@ -156,7 +150,7 @@ def test_readouts_with_more_bits_than_the_bias_are_guarded(guarded: bool) -> Non
     network = network_of(entry, dendrite)
     layout = layout_of(network)
     filled = -(-width // layout.lanes)  # groups that hold a channel; some CPUs have more
-    unguarded = layout.table[:filled, dendrite_modes.UNGUARDED]
+    unguarded = layout.table[:filled, dendrite_layout.UNGUARDED]
     assert np.array_equal(unguarded, np.full(len(unguarded), 0 if guarded else 8))
     check(network, rng.integers(-(2**15) + 1, 2**15, (7, 200, width)))
 
@@ -206,7 +200,6 @@ def lean_network(width: int, modes: int, seed: int = 0, **changes: Any) -> Netwo
     return network_of(entry, lean_dendrite(width, modes, seed, **changes))
 
 
-@pytest.mark.skipif(not HAS_FLOATS, reason="this CPU cannot be made to round down")
 @pytest.mark.parametrize("reversed_time", [False, True])
 def test_every_small_odd_decay_rounds_half_up_in_floats(reversed_time: bool) -> None:
     """Every odd decay, or 0, of 5 bits inside the unit circle, readouts of both signs."""
@@ -227,11 +220,10 @@ def test_every_small_odd_decay_rounds_half_up_in_floats(reversed_time: bool) -> 
         reversed_time=reversed_time,
         drive_shift=3 if reversed_time else 0,
     )
-    assert layout_of(network).modes.dtype == np.float32
+    assert layout_of(network).numbers.dtype == np.float32
     check(network, rng.integers(-4095, 4096, (7, 150, width)))  # tiles of 4, 2 and 1
 
 
-@pytest.mark.skipif(not HAS_FLOATS, reason="this CPU cannot be made to round down")
 @pytest.mark.parametrize("reversed_time", [False, True])
 @pytest.mark.parametrize(("width", "modes"), [(1, 1), (9, 5), (20, 33)])
 def test_floats_hold_a_wide_sum_in_several(width: int, modes: int, reversed_time: bool) -> None:
@@ -247,8 +239,8 @@ def test_floats_hold_a_wide_sum_in_several(width: int, modes: int, reversed_time
         reversed_time=reversed_time,
     )
     layout = layout_of(network)
-    assert layout.modes.dtype == np.float32
-    assert (layout.table[:, dendrite_modes.SUMS].max() > 1) == (modes == 33)
+    assert layout.numbers.dtype == np.float32
+    assert (layout.table[:, dendrite_layout.SUMS].max() > 1) == (modes == 33)
     inputs = rng.choice([-4095, 4095], (5, 130, width))  # as much as there can be
     check(network, inputs)
     check(network, rng.integers(-4095, 4096, (3, 65, width)))
@@ -282,7 +274,7 @@ WIDER = {
 @pytest.mark.parametrize("what", WIDER)
 def test_doubles_hold_what_floats_cannot(what: str) -> None:
     network = lean_network(3, 4, **WIDER[what])
-    assert layout_of(network).modes.dtype == np.float64
+    assert layout_of(network).numbers.dtype == np.float64
     check(network, np.random.default_rng(2).integers(-4095, 4096, (5, 90, 3)))
 
 
@@ -386,34 +378,22 @@ def test_signals_share_places_once_nobody_reads_them() -> None:
     assert slots.size == 16
 
 
-def test_the_number_of_threads_is_numba_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 3)
-    assert compilation.thread_count() == 3
+def test_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(threads.THREADS, "3")
+    assert threads.thread_count() == 3
+    for wrong in ("0", "-1", "many"):
+        monkeypatch.setenv(threads.THREADS, wrong)
+        with pytest.raises(ConfigError, match=f"SNN_DEPLOY_THREADS={wrong}: the number"):
+            threads.thread_count()
 
 
-def test_without_a_folder_for_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**options: Any) -> Any:
-        if options.pop("cache", False):
-            raise RuntimeError("cannot cache function: no locator available")
-        return njit(**options)
-
-    njit = numba.njit
-    monkeypatch.setattr(numba, "njit", refuse)
-    assert compilation.compiled(lambda x: x + 1)(1) == 2
-
-
-EIGHT_LANES = """
-import llvmlite.binding, numba
-numba.njit(lambda: 0)()  # settles which instructions numba uses: those of this machine
-llvmlite.binding.get_host_cpu_features = lambda: {"avx512f": True, "fma": True}
+TARGETS = """
 import numpy as np
 from random_networks import Limits, random_network, random_run
 from snn_deploy.engines.native import NativeEngine, NativeSession, session
-from snn_deploy.engines.native.plan import plan_network
-from snn_deploy.engines.native.vectors import LANES
+from snn_deploy.engines.native.assembly import assemble_integers
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.session import Watch, run_whole
-assert LANES == 8
 for seed in range(40):
     network = random_network(seed)
     run = random_run(network, seed)
@@ -424,26 +404,31 @@ for seed in range(40):
     assert expected.saturated == given.saturated
 for seed in range(40):
     network = random_network(seed, Limits(causal=True))
-    if plan_network(network).needs_length:
-        continue
     run = random_run(network, seed)
-    fast = NativeSession(network, Watch(len(run.inputs)))
-    fast.step(run.inputs)
-    assemble, session.assemble = session.assemble, lambda plan, watched: None
-    exact = NativeSession(network, Watch(len(run.inputs)))
+    try:
+        usual = NativeSession(network, Watch(len(run.inputs)))
+    except ConfigError:
+        continue
+    usual.step(run.inputs)
+    assemble, session.assemble = session.assemble, assemble_integers
+    integers = NativeSession(network, Watch(len(run.inputs)))
     session.assemble = assemble
-    exact.step(run.inputs)
-    for name, array in exact.state().arrays.items():
-        assert np.array_equal(array, fast.state().arrays[name]), (seed, name)
+    integers.step(run.inputs)
+    for name, array in integers.state().arrays.items():
+        assert np.array_equal(array, usual.state().arrays[name]), (seed, name)
 print("equal")
 """
 
 
 @pytest.mark.slow
-def test_vectors_as_wide_as_another_machine_s(root: Any) -> None:
+@pytest.mark.parametrize("target", ["avx512", "avx2", "neon", "portable"])
+def test_instructions_of_other_machines(root: Any, target: str) -> None:
+    if target not in find_targets():
+        pytest.skip("this CPU has no such instructions")
     done = subprocess.run(
-        [sys.executable, "-c", EIGHT_LANES],
+        [sys.executable, "-c", "from snn_deploy.errors import ConfigError" + TARGETS],
         cwd=root / "tests",
+        env={**os.environ, TARGET: target},
         capture_output=True,
         text=True,
         check=False,

@@ -6,10 +6,14 @@ import logging
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from random_networks import random_network, random_run
 
-from snn_deploy.engines.native import build, library
-from snn_deploy.errors import BackendUnavailableError
+from snn_deploy.engines.native import NativeEngine, build, engine, library
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.session import run_whole
+from snn_deploy.errors import BackendUnavailableError, ConfigError, SnnDeployWarning
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +43,7 @@ def test_a_target_is_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert library.load_target().name == b"portable"
     monkeypatch.setenv(library.TARGET, "abacus")
     library.load_target.cache_clear()
-    with pytest.raises(BackendUnavailableError, match="SNN_DEPLOY_TARGET=abacus: this machine has"):
+    with pytest.raises(ConfigError, match="SNN_DEPLOY_TARGET=abacus: this machine has"):
         library.load_target()
 
 
@@ -51,7 +55,7 @@ def test_a_library_that_is_none_is_refused_by_name(
         if content is not None:
             path.write_bytes(content)
         monkeypatch.setenv(library.KERNELS, str(path))
-        with pytest.raises(BackendUnavailableError, match="use --backend reference"):
+        with pytest.raises(BackendUnavailableError, match="install snn-deploy again"):
             library.find_targets()
 
 
@@ -79,3 +83,15 @@ def test_what_the_compiler_refuses_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(build.BuildError, match="no-such-option"):
         build.build(tmp_path / "kernels.so", options=["--no-such-option"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_library_the_reference_engine_says_that_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(library.KERNELS, "nowhere.so")
+    monkeypatch.setattr(engine, "_library_is_there", engine._library_is_there.__wrapped__)
+    network = random_network(0)
+    run = random_run(network, 0)
+    with pytest.warns(SnnDeployWarning, match="the reference engine runs in its place"):
+        given = run_whole(NativeEngine(), network, run)
+    np.testing.assert_array_equal(given.output, run_whole(ReferenceEngine(), network, run).output)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from networks import INTEGER_KINDS, around, extreme_inputs
 
-from snn_deploy.engines.native import NativeEngine, exact, fast, session
-from snn_deploy.engines.native.fast_program import assemble
+from snn_deploy.engines.native import NativeEngine, flow, session
+from snn_deploy.engines.native.assembly import assemble, assemble_integers
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Result, Run
@@ -53,22 +53,19 @@ def assert_same(first: Result, second: Result) -> None:
 def test_every_kind_runs_on_native(
     kind: type[Node], chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In compiled code, mostly, and where doubles do not hold its numbers, or it asks how long its
-    sequence is, in numpy.
-    """
-    monkeypatch.setattr(exact.ExactFlow, "chunk_steps", chunk)
+    """With its signals in doubles, mostly, and in integers, always."""
     monkeypatch.setattr(session, "MIN_STEPS", 1)
     monkeypatch.setattr(session, "MAX_STEPS", chunk)
-    monkeypatch.setattr(fast, "TILE_CACHE", 0)
+    monkeypatch.setattr(flow, "TILE_CACHE", 0)
     compiled = 0
     for network, run in networks(kind):
         expected = run_whole(ReferenceEngine(), network, run)
         assert_same(run_whole(NativeEngine(), network, run), expected)
-        compiled += assemble(plan_network(network), frozenset(network.names)) is not None
+        compiled += not assemble(plan_network(network), frozenset(network.names)).integers
         with monkeypatch.context() as patch:
-            patch.setattr(session, "assemble", lambda plan, watched: None)
+            patch.setattr(session, "assemble", assemble_integers)
             assert_same(run_whole(NativeEngine(), network, run), expected)
-    assert compiled >= 4 or kind.__name__ in ("Silence", "LayerSign")  # a clock, and a maximum
+    assert compiled >= 4
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

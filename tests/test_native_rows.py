@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snn_deploy.engines.native import NativeEngine, fast
-from snn_deploy.engines.native.byte_vectors import pair
-from snn_deploy.engines.native.fast_program import assemble
+from snn_deploy.engines.native import NativeEngine, flow
+from snn_deploy.engines.native.assembly import assemble
 from snn_deploy.engines.native.plan import plan_network
+from snn_deploy.engines.native.synapse_layout import pair
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
@@ -28,7 +28,7 @@ WORD = Format(24, 0)
 def check(network: Network, inputs: np.ndarray, traced: bool) -> None:
     """Compare with the reference; only what is not traced lives in tiles."""
     verify_network(network)
-    assert assemble(plan_network(network), frozenset(network.names)) is not None
+    assert not assemble(plan_network(network), frozenset(network.names)).integers
     trace = network.names if traced else ()
     run = Run(inputs, np.full(len(inputs), inputs.shape[1]), trace=trace)
     expected, given = (
@@ -146,8 +146,8 @@ def gated(channels: int, rng: np.random.Generator) -> Gate:
 
 @pytest.mark.parametrize("tile", [1, 3, 200])
 def test_tiles_of_any_length(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
-    monkeypatch.setattr(fast, "TILE_CACHE", 0)
-    monkeypatch.setattr(fast, "MIN_TILE", tile)
+    monkeypatch.setattr(flow, "TILE_CACHE", 0)
+    monkeypatch.setattr(flow, "MIN_TILE", tile)
     rng = np.random.default_rng(tile)
     weight = rng.integers(-127, 128, (70, 35))
     inputs = rng.integers(0, 2, (5, 150, 35))

@@ -103,7 +103,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(made.stdout.split())
 
 
-HEAVY = {"numpy", "numba", "pydantic", "plotly", "jinja2", "networkx", "rich", "torch", "lava"}
+HEAVY = {"numpy", "pydantic", "plotly", "jinja2", "networkx", "rich", "torch", "lava"}
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
@@ -117,7 +117,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_the_interface_imports_no_backend() -> None:
     loaded = loaded_by("from snn_deploy import convert, load, Deployment")
     assert "numpy" in loaded
-    assert not loaded & {"numba", "torch", "lava", "plotly", "jinja2"}
+    assert not loaded & {"torch", "lava", "plotly", "jinja2"}
 
 
 # --- the tree of errors

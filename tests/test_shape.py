@@ -6,30 +6,12 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from snn_deploy.nodes.registry import kind_names
 
 MOST_PARAMETERS = 8
 MOST_LINES = 400
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("snn_deploy", "converters", "examples", "benchmarks", "docs", "scripts")
-KERNELS = {
-    f"snn_deploy/engines/native/{name}.py"
-    for name in (
-        "byte_vectors",
-        "dendrite_kernel",
-        "dendrite_modes",
-        "exact_kernels",
-        "fast_kernels",
-        "normalize_kernel",
-        "program_kernel",
-        "operations",
-        "vectors",
-    )
-}
-"""What numba compiles: it passes numbers and arrays one by one, and inlines from one file."""
-
 VOCABULARY = {"snn_deploy/ir/program.py"}
 """All operations that a neuron's program may use, told in one place."""
 
@@ -39,17 +21,17 @@ BY_KIND = {
     "snn_deploy/training/operations.py",
     "snn_deploy/formats/onnx/host.py",
 }
-"""Where a table says what replaces a kind's own step: numba's, Lava's, PyTorch's and ONNX's."""
+"""Where a table says what replaces a kind's own step: ours, Lava's, PyTorch's and ONNX's."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def sources() -> Iterator[tuple[str, str]]:
-    """Every file but the kernels, by its path in the repository, each once."""
+    """Every file, by its path in the repository, each once."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             name = path.relative_to(ROOT).as_posix()
-            if path.resolve() == path and name not in KERNELS:  # not through a link
+            if path.resolve() == path:  # not through a link
                 yield name, path.read_text(encoding="utf-8")
 
 
@@ -77,12 +59,6 @@ def test_no_file_of_the_package_is_long() -> None:
     lines = {name: text.count("\n") for name, text in sources() if name.startswith("snn_deploy/")}
     assert len(lines) > 100
     assert {name for name, count in lines.items() if count > MOST_LINES} <= VOCABULARY
-
-
-@pytest.mark.parametrize("name", sorted(KERNELS))
-def test_what_is_called_a_kernel_is_compiled(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    assert any(mark in text for mark in ("@inlined", "@compiled", "compiled(", "@intrinsic"))
 
 
 def told_apart(text: str, kinds: frozenset[str]) -> list[str]:

@@ -26,6 +26,7 @@ from snn_deploy.data.inputs import Data, vocabulary_of
 from snn_deploy.data.recordings import open_recording
 from snn_deploy.engines.native import session
 from snn_deploy.engines.native import stream as native_stream
+from snn_deploy.engines.native.assembly import assemble_integers
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.errors import ConfigError, DataError, NetworkError, OutputError, SnnDeployWarning
@@ -169,7 +170,7 @@ def put_away(stream: Stream, network: Network, exact: bool) -> Stream:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         stream.save(Path(folder) / "state")
         if exact:
-            patch.setattr(session, "assemble", lambda plan, watched: None)
+            patch.setattr(session, "assemble", assemble_integers)
         return Stream.resume(network, Path(folder) / "state", network.names)
 
 

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_networks import Limits, random_network, random_run
 
-from snn_deploy.engines.native import NativeEngine, exact, session
+from snn_deploy.engines.native import NativeEngine, session
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, DataError, NetworkError, OutputError
@@ -54,7 +54,6 @@ def test_a_trace_is_what_the_result_would_hold(
     with pytest.MonkeyPatch.context() as patch, write_npz(path) as npz:
         patch.setattr(session, "MIN_STEPS", 1)
         patch.setattr(session, "MAX_STEPS", chunk)
-        patch.setattr(exact.ExactFlow, "chunk_steps", chunk)
         form = "events" if events else "dense"
         complete = chosen == range(steps)
         writer = TraceWriter(npz, signals, samples, chosen, form, complete)

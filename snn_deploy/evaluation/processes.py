@@ -103,7 +103,7 @@ class _Worker:
 
 def _serve(pipe: Connection, function: Callable[[Any], Any], threads: int) -> None:
     """Work until the other end of the pipe is closed."""
-    from snn_deploy.engines.native.compilation import use_threads
+    from snn_deploy.engines.native.threads import use_threads
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that hands out the work
     use_threads(threads)

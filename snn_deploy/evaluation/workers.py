@@ -135,7 +135,7 @@ def run_in_processes(
     BackendError
         If a shard's workers died again and again.
     """
-    from snn_deploy.engines.native.compilation import thread_count
+    from snn_deploy.engines.native.threads import thread_count
 
     threads = max(1, thread_count() // workers)
     return map_in_processes(partial(run_shard, task), shards, workers, threads)

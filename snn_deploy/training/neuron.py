@@ -14,14 +14,13 @@ taken as given and has no gradient of its own (Zenke and Vogels 2021).
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from snn_deploy.engines.native.compilation import compiled
+from snn_deploy.engines.native.abi import FireTask, address
+from snn_deploy.engines.native.library import load_target
 
 __all__ = ["fire", "membrane", "pass_gradient"]
 
@@ -43,22 +42,9 @@ def fire(drive: Tensor, decay: float) -> Tensor:
     """Give the exact neuron's spikes, 0 or 1, for a drive (B, L, H) in units of the threshold."""
     signal = np.ascontiguousarray(drive.detach().numpy())
     spikes = np.zeros_like(signal)
-    _fire(signal, signal.dtype.type(decay), spikes)
+    task = FireTask(address(signal), address(spikes), *signal.shape, decay)
+    load_target().fire(task, signal.dtype == np.float32)
     return torch.from_numpy(spikes)
-
-
-@compiled
-def _fire(drive: npt.NDArray[Any], decay: Any, spikes: npt.NDArray[Any]) -> None:
-    batch, steps, channels = drive.shape
-    v = np.empty(channels, drive.dtype)
-    for b in range(batch):
-        v[:] = 0
-        for t in range(steps):
-            for h in range(channels):
-                v[h] = decay * v[h] + drive[b, t, h]
-                if v[h] >= 1:
-                    spikes[b, t, h] = 1
-                    v[h] = 0
 
 
 def pass_gradient(drive: Tensor, spikes: Tensor, decay: float) -> Tensor:

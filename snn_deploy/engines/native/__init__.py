@@ -1,19 +1,19 @@
-"""The native engine: compiled for the CPU that it runs on, and equal to the reference to the bit.
+"""The native engine: in C++ for whatever CPU it runs on, and equal to the reference to the bit.
 
 =====================  =========================================================================
 ``engine``             NativeEngine: whole batches, also of networks that read time backwards
 ``stream``             NativeSession: chunks of a stream through a causal network, state carried
 ``session``            what both stand on: sweeps over chunks of time, on all cores
-``fast_program``       any network whose integers provably fit doubles, as a list of operations
-``operations``         the compiled function that carries them out
-``dendrite_kernel``    the loop that everything else is small against
-``dendrite_modes``     its inside: the modes, in doubles or in floats
-``dendrite_layout``    its coefficients, and the proof that they are exact
-``vectors``            exact integers in vectors of doubles
-``fast_state``         what is carried from chunk to chunk, in an order that all machines share
-``exact``              any network, in 64-bit integers
-``exact_kernels``      its loops
-``compilation``        how loops are compiled, and where the machine code is kept
+``flow``               a few sequences on their way, on one core
+``assembly``           any network as a list of operations, which the library carries out
+``emitters``           what is done for each node: on its kernel in doubles, or on its program
+``exactness``          the proof that doubles do it exactly
+``dendrite_layout``    the same for dendrites, in floats or doubles, and their coefficients
+``program_code``       a neuron's program as instructions, for all that has no kernel
+``flow_state``         what is carried from chunk to chunk, in an order that all machines share
+``closing``            what is computed once a sequence, at its end
+``library``            the compiled code, of ``src/``: found, or built (``build``), and loaded
+``abi``                what passes between it and Python
 =====================  =========================================================================
 """
 

@@ -1,6 +1,7 @@
 """Build the native engine's library from ``src/``: needs Python and a C++ compiler, no more.
 
-    python snn_deploy/engines/native/build.py          for this machine, into lib/
+    python snn_deploy/engines/native/build.py                     for this machine, into lib/
+    python snn_deploy/engines/native/build.py FILE OPTIONS …      elsewhere, otherwise
 
 The library's name holds a hash of all that it is made of, so that an old one is never taken for a
 new one. ``setup.py`` loads this file by its path; it must import nothing of the package.
@@ -59,7 +60,7 @@ def find_compiler() -> list[str] | None:
         if shutil.which(command[0]):
             return command
     if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "c++"]
+        return [sys.executable, "-m", "ziglang", "cc"]  # which needs no C++ library
     return None
 
 
@@ -146,6 +147,9 @@ def _start(command: Sequence[str]) -> subprocess.Popen[str]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(build(Path(sys.argv[1]), options=sys.argv[2:]))
+        sys.exit()
     made = library_path()
     for old in LIBRARIES.glob(f"{made.name.rpartition('-')[0]}-*"):
         old.unlink()

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native.exact_steps import pool, prepare
-from snn_deploy.engines.native.plan import REMEMBERED, ChunkPosition
+from snn_deploy.engines.native.plan import REMEMBERED
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.program_step import run_program
 from snn_deploy.nodes.pooling import Accumulator
 
 __all__ = ["Closing", "Spoken", "close"]
@@ -79,17 +80,16 @@ def close(
         The step (B,) at which the pools speak, and how many steps there were.
     """
     closing = Closing({}, speaks, steps)
-    at = ChunkPosition(0, 1, np.full((2, len(speaks)), -1))
     for node in nodes:
         if isinstance(node, Accumulator):
             pooled = [
-                pool(node, h, int(s) + 1) for h, s in zip(held[node.name], speaks, strict=True)
+                _pool(node, h, int(s) + 1) for h, s in zip(held[node.name], speaks, strict=True)
             ]
             answer, clipped = fp.saturate(np.stack(pooled), node.output.bits)
             spoken = Spoken(_silence(nodes)[node.name][0], answer)
         else:
             sources = [closing.spoken[edge.source].answer[:, None] for edge in node.inputs]
-            answers, clipped = prepare(node, len(speaks))(sources, at)
+            answers, clipped = _run(node, sources)
             silence, muted = _silence(nodes)[node.name]
             spoken = Spoken(silence, answers[:, 0])
             clipped += muted * len(speaks) * (steps - 1)
@@ -97,6 +97,21 @@ def close(
         if node.clips:  # type: ignore[attr-defined]  # lowered stage
             closing.saturated[node.name] = clipped
     return closing
+
+
+def _run(node: Any, sources: list[IntArray]) -> tuple[IntArray, int]:
+    """Run a node that has no state on (B, 1, width) each; once a sequence, numpy will do."""
+    return run_program(node.program, sources, {})
+
+
+def _pool(node: Accumulator, held: IntArray, steps: int) -> IntArray:
+    """Give what an accumulator says after ``steps`` valid steps, before saturation.
+
+    ``held`` is the sum over them, or the first or last of them, as the node's mode says.
+    """
+    if node.mode == "mean":
+        return fp.mean_from_sum(held, node.divisor(steps))
+    return fp.signed_shift(held, node.guard_bits)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -108,6 +123,6 @@ def _silence(nodes: tuple[Node, ...]) -> dict[str, tuple[IntArray, int]]:
             said[node.name] = np.zeros(node.width, dtype=np.int64), 0
         else:
             sources = [said[edge.source][0][None, None] for edge in node.inputs]
-            silence, muted = prepare(node, 1)(sources, ChunkPosition(0, 1, np.full((2, 1), -1)))
+            silence, muted = _run(node, sources)
             said[node.name] = silence[0, 0], muted
     return said

@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native.dendrite_modes import END, ROOM, TILE_MODES
 from snn_deploy.engines.native.exactness import (
+    FLOAT_MAGIC,
     FLOAT_ROOM,
+    MAGIC,
     NotExactError,
     factor_and_nudge,
     require_room,
 )
+from snn_deploy.engines.native.library import lanes_of_doubles
 from snn_deploy.engines.native.packing import pitch_of
-from snn_deploy.engines.native.vectors import FLOAT_MAGIC, HAS_FLOATS, LANES, MAGIC
 from snn_deploy.ir.bounds import Bound, Magnitude
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
 from snn_deploy.nodes.mode_bounds import contribution_bound
@@ -26,6 +27,12 @@ __all__ = ["DendriteLayout", "lay_out"]
 
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+# as in src/dendrite.h: modes that run together, vectors of a sum or an input of a tile, and, before
+# those of its modes, the columns of a group
+TILE_MODES = 4
+ROOM = 130
+SUMS, INPUTS, UNGUARDED = range(3)
 
 # a coefficient of b bits, moved by 2**-2 of its last bit over a bias, must fit a double's 53
 BITS_OVER_BIAS = 51
@@ -36,40 +43,40 @@ _SIGNS = np.array([1.0, -1.0])[:, None, None]  # of what a readout's real and im
 
 @dataclass(frozen=True)
 class DendriteLayout:
-    """What ``run_dendrite`` reads, and where it has a channel's modes.
+    """What ``run_dendrite`` reads (see ``src/dendrite.h``), and where it has a channel's modes.
 
     Parameters
     ----------
-    heads
-        (groups, n, lanes).
-    modes
-        (groups, m, lanes), float32 or float64.
+    numbers
+        (groups, n, lanes), float32 or float64.
     table
         (groups, k).
+    sums
+        How many sums any group has at most.
     order
         (H, N) of the bank's modes, filled up: a channel's modes in the order they are laid out.
     """
 
-    heads: Reals
-    modes: npt.NDArray[np.floating[Any]]
+    numbers: npt.NDArray[np.floating[Any]]
     table: Integers
+    sums: int
     order: Integers
 
     @property
     def lanes(self) -> int:
         """Channels a group."""
-        return int(self.modes.shape[2])
+        return int(self.numbers.shape[2])
 
     @property
     def extent(self) -> int:
-        """Vectors that each group has in ``heads``."""
-        return int(self.heads.shape[1])
+        """Vectors that each group has in ``numbers``."""
+        return int(self.numbers.shape[1])
 
     @property
     def work_size(self) -> int:
-        """Numbers that the kernel needs room for."""
-        most = int(self.table[:, END].max())
-        return most * ROOM * self.lanes
+        """Doubles that the kernel needs room for."""
+        most = self.sums + int(self.table[:, INPUTS].max())
+        return most * ROOM * lanes_of_doubles()
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ def lay_out(node: Dendrite, largest: Magnitude, bound: Bound) -> DendriteLayout:
 def _lay_out_floats(
     node: Dendrite, modes: _Modes, largest: Magnitude, bound: Bound
 ) -> DendriteLayout:
-    if not HAS_FLOATS or bound.can_exceed("state"):
+    if bound.can_exceed("state"):
         raise NotExactError
     bank, width = node.bank, node.width
     worst = np.zeros_like(modes.entry)
@@ -197,25 +204,19 @@ def _assemble(
     order: Integers,
 ) -> DendriteLayout:
     lanes = len(order) // len(found.unguarded)
-    floats, sums = lanes > LANES, np.repeat(found.sums, lanes, axis=0)
-    magic = FLOAT_MAGIC if floats else MAGIC
-    under = np.full((len(order), 1 + int(sums.max())), magic)
-    for number in range(under.shape[1]):
-        under[:, number] -= np.where(sums == number, found.offset, 0.0).sum(axis=1)
-    numbers, entries = _find_entries(_by_group(np.stack([entry, entry_nudges], axis=2), lanes))
-    first = np.full(len(numbers), under.shape[1])
-    ends = first + 1 + numbers.max(axis=1)
-    starts = 1 + found.sums.max(axis=1), first, ends, found.unguarded
+    floats, most = lanes > lanes_of_doubles(), 1 + int(found.sums.max())
+    magic, sums = FLOAT_MAGIC if floats else MAGIC, np.repeat(found.sums, lanes, axis=0)
+    under = [magic - np.where(sums == i, found.offset, 0.0).sum(axis=1) for i in range(most)]
+    inputs, entries = _find_entries(_by_group(np.stack([entry, entry_nudges], axis=2), lanes))
+    starts = 1 + found.sums.max(axis=1), 1 + inputs.max(axis=1), found.unguarded
     bias, drive = np.full(len(order), found.bias), np.full(len(order), drive_nudge)
-    heads = np.stack([skip.factor, skip.nudge, under[:, 0] - skip.offset, drive], axis=1)
-    by_mode = found.rows.transpose(1, 2, 0).reshape(len(order), -1)
-    coefficients = np.concatenate([bias[:, None], bias[:, None] - magic, by_mode], axis=1)
+    head = [bias, bias - magic, skip.factor, skip.nudge, under[0] - skip.offset, drive]
+    modes = found.rows.transpose(1, 2, 0).reshape(len(order), -1)
+    numbers = np.concatenate([np.stack(head, 1), modes, np.stack(under, 1), entries], axis=1)
     return DendriteLayout(
-        heads=_by_group(np.concatenate([heads, under, entries], axis=1), lanes),
-        modes=_by_group(coefficients, lanes).astype(np.float32 if floats else np.float64),
-        table=np.concatenate(
-            [np.stack(starts, axis=1), first[:, None] + numbers, found.sums], axis=1
-        ),
+        numbers=_by_group(numbers, lanes).astype(np.float32 if floats else np.float64),
+        table=np.concatenate([np.stack(starts, axis=1), most + inputs, found.sums], axis=1),
+        sums=most,
         order=order[: node.width],
     )
 
@@ -256,7 +257,7 @@ def _float_skip(node: Dendrite, largest: Magnitude) -> _Skip:
 
 
 def _float_coefficients(modes: _Modes, worst: Reals, begun: Reals) -> _Coefficients:
-    """Give coefficients that are odd, or 0, all with one shift: see ``dendrite_kernel``.
+    """Give coefficients that are odd, or 0, all with one shift: see ``src/dendrite.h``.
 
     ``worst`` (H, N) is the most that each mode adds to its sum, and ``begun`` (H,) what the first
     sum begins with.
@@ -276,14 +277,14 @@ def _float_coefficients(modes: _Modes, worst: Reals, begun: Reals) -> _Coefficie
     _require_room_in_floats(product + np.maximum(np.abs(under_u), np.abs(under_v)))
     read = exact[2:] * _SIGNS
     offset = _offset(read, bias)
-    worst = _by_group(worst + np.abs(offset).sum(axis=0), 2 * LANES)
+    worst = _by_group(worst + np.abs(offset).sum(axis=0), 2 * lanes_of_doubles())
     rows = [real, imag, minus_imag, FLOAT_MAGIC - under_u, FLOAT_MAGIC - under_v, *read]
     return _Coefficients(
         rows=np.stack([*rows, *np.zeros_like(read)]),
         offset=offset.sum(axis=0),
         bias=bias,
         unguarded=np.full(len(worst), worst.shape[1]),
-        sums=_share_out(worst, begun.reshape(-1, 2 * LANES)),
+        sums=_share_out(worst, begun.reshape(-1, 2 * lanes_of_doubles())),
     )
 
 
@@ -350,10 +351,11 @@ def _exceeds(modes: _Modes, bias_bits: int) -> npt.NDArray[np.bool_]:
 
 
 def _double_coefficients(modes: _Modes, bias_bits: int, saturates: bool) -> _Coefficients:
-    guarded = _by_group(_exceeds(modes, bias_bits) | saturates, LANES).any(axis=2)
+    guarded = _by_group(_exceeds(modes, bias_bits) | saturates, lanes_of_doubles()).any(axis=2)
     unguarded = np.where(guarded.any(axis=1), guarded.argmax(axis=1), guarded.shape[1])
     unguarded -= unguarded % TILE_MODES
-    guarded = np.repeat(np.arange(guarded.shape[1]) >= unguarded[:, None], LANES, axis=0)
+    guarded = np.arange(guarded.shape[1]) >= unguarded[:, None]
+    guarded = np.repeat(guarded, lanes_of_doubles(), axis=0)
     bias = 2.0**bias_bits
     exact, nudges = factor_and_nudge(modes.mantissas, modes.shifts, modes.limit)
     # times a biased compartment, less than half of what two products differ by

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
 from snn_deploy.engines.host import check_mantissas
+from snn_deploy.engines.native.library import load_target
 from snn_deploy.engines.native.plan import Plan, plan_network
 from snn_deploy.engines.native.session import SweepRunner, batch_samples
 from snn_deploy.engines.native.stream import NativeSession
+from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import IntArray, Result, Run
 from snn_deploy.engines.session import Session, Watch, WholeEngine
+from snn_deploy.errors import BackendUnavailableError, SnnDeployWarning
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.sweeps import Sweep
 
@@ -31,6 +36,8 @@ class NativeEngine(WholeEngine):
 
     def open_one(self, network: Network, watch: Watch) -> Session:
         """Begin a stream of a causal network, or a run of whole sequences through any."""
+        if not _library_is_there():
+            return ReferenceEngine().open(network, watch)
         if watch.steps is not None:
             return super().open_one(network, watch)
         return NativeSession(network, watch)
@@ -45,6 +52,18 @@ class NativeEngine(WholeEngine):
         """
         check_mantissas(network, run.inputs, len(run.inputs))
         return _Collector(plan_network(network), run).run()
+
+
+@lru_cache(maxsize=1)
+def _library_is_there() -> bool:
+    """Tell whether there is compiled code to run; if not, say so, once, and who runs instead."""
+    try:
+        load_target()
+    except BackendUnavailableError as error:
+        told = f"{error}; until then the reference engine runs in its place, much slower"
+        warnings.warn(told, SnnDeployWarning, stacklevel=1)
+        return False
+    return True
 
 
 class _Collector:

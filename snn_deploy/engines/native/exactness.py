@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "FLOAT_MAGIC",
     "FLOAT_ROOM",
+    "MAGIC",
     "NotExactError",
     "factor_and_nudge",
     "require_integer_bits",
@@ -20,6 +22,8 @@ Reals = npt.NDArray[np.float64]
 
 DOUBLE_BITS = 52  # of a fraction: a double holds any multiple of 2**-f below 2**(52 - f) exactly
 INTEGER_BITS = 32
+MAGIC = 1.5 * 2.0**52  # the middle of the doubles that are 1 apart: room for ±2**51
+FLOAT_MAGIC = 1.5 * 2.0**23  # of the floats: room for ±2**22
 ROOM = 2.0**50  # doubles around MAGIC are 1 apart for twice as far
 FLOAT_ROOM = 2.0**22  # and floats around FLOAT_MAGIC for as far as this
 

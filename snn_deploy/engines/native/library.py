@@ -15,12 +15,12 @@ from pathlib import Path
 
 from snn_deploy.engines.native.abi import Target
 from snn_deploy.engines.native.build import HERE, BuildError, build, library_path
-from snn_deploy.errors import BackendUnavailableError
+from snn_deploy.errors import BackendUnavailableError, ConfigError
 
-__all__ = ["find_targets", "load_target"]
+__all__ = ["find_targets", "lanes_of_doubles", "load_target"]
 
 TARGET, KERNELS = "SNN_DEPLOY_TARGET", "SNN_DEPLOY_KERNELS"
-ADVICE = "use --backend reference"
+ADVICE = "install snn-deploy again"
 
 
 @lru_cache(maxsize=1)
@@ -38,8 +38,7 @@ def find_targets() -> dict[str, Target]:
         library.snn_target.restype = ctypes.POINTER(Target)
     except (OSError, AttributeError) as error:
         raise BackendUnavailableError(
-            f"the native engine's library cannot be loaded ({error}): reinstall snn-deploy, or "
-            f"{ADVICE}"
+            f"the native engine's library cannot be loaded ({error}): {ADVICE}"
         ) from error
     targets: dict[str, Target] = {}
     for number in count():
@@ -57,15 +56,21 @@ def load_target() -> Target:
     Raises
     ------
     BackendUnavailableError
-        As :func:`find_targets`, or if that is not among them.
+        As :func:`find_targets`.
+    ConfigError
+        If that is not among them.
     """
     targets = find_targets()
     wanted = os.environ.get(TARGET) or next(iter(targets))
     if wanted not in targets:
-        raise BackendUnavailableError(
-            f"{TARGET}={wanted}: this machine has {', '.join(targets)}; unset it"
-        )
+        raise ConfigError(f"{TARGET}={wanted}: this machine has {', '.join(targets)}; unset it")
     return targets[wanted]
+
+
+@lru_cache(maxsize=1)
+def lanes_of_doubles() -> int:
+    """Give how many doubles a vector holds; 0: there are none, and all is computed in integers."""
+    return int(load_target().lanes)
 
 
 def _find_library() -> Path:
@@ -75,7 +80,7 @@ def _find_library() -> Path:
         return path
     if given or not (HERE.parents[2] / "pyproject.toml").exists():  # only a checkout builds
         raise BackendUnavailableError(
-            f"the native engine's library {path.name} is missing: reinstall snn-deploy, or {ADVICE}"
+            f"the native engine's library {path.name} is missing: {ADVICE}"
         )
     logging.getLogger("snn_deploy").info(
         "building the native engine's library: its sources changed"
@@ -84,5 +89,5 @@ def _find_library() -> Path:
         return build(path)
     except (BuildError, OSError) as error:
         raise BackendUnavailableError(
-            f"the native engine's library cannot be built, {ADVICE}: {error}"
+            f"the native engine's library cannot be built: {error}"
         ) from error

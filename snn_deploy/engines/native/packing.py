@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.engines.native.vectors import LANES
+from snn_deploy.engines.native.library import lanes_of_doubles
 
-__all__ = ["Pack", "Slots", "aligned", "aligned_zeros", "fill_up", "pitch_of"]
+__all__ = ["SLACK", "Pack", "Slots", "aligned", "aligned_zeros", "fill_up", "pitch_of"]
 
 CACHE_LINE = 64
+SLACK = 16  # numbers: kernels read, and write, a vector that begins within an array
 
 
 def pitch_of(width: int) -> int:
     """Fill a width up to whole vectors, be they of doubles or of floats."""
-    return -(-width // (2 * LANES)) * 2 * LANES
+    whole = max(2 * lanes_of_doubles(), 1)
+    return -(-width // whole) * whole
 
 
 def fill_up(array: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -59,8 +61,8 @@ class Pack:
         return start
 
     def whole(self) -> npt.NDArray[Any]:
-        """Give all of it, and a vector of zeros, so that it is never empty."""
-        array = aligned_zeros(self._size + LANES, self.dtype)
+        """Give all of it, and some zeros."""
+        array = aligned_zeros(self._size + SLACK, self.dtype)
         if self._parts:
             array[: self._size] = np.concatenate(self._parts)
         return array

@@ -1,4 +1,4 @@
-"""From a neuron's program to the instructions of ``program_kernel``."""
+"""From a neuron's program to the instructions of ``src/program.h``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,33 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native.exactness import NotExactError
-from snn_deploy.engines.native.program_kernel import CODES, FIELDS
 from snn_deploy.engines.result import IntArray
+from snn_deploy.errors import BackendUnavailableError
 from snn_deploy.ir.program import Program, Value, Word
 from snn_deploy.ir.program_step import ProgramStep
 
-__all__ = ["Port", "ProgramCode", "encode_program", "word_shapes", "words_size"]
+__all__ = ["Port", "ProgramCode", "clocks_of", "encode_program", "word_shapes", "words_size"]
+
+CODES = {
+    name: code
+    for code, name in enumerate(
+        (
+            *("load", "store", "move", "expand"),
+            *("add", "subtract", "negate", "multiply", "shift_left", "round_shift"),
+            *("signed_shift", "multiply_shift", "decay", "saturate", "clip", "minimum"),
+            *("greater", "equal", "select", "send_when", "and", "or", "xor", "lookup"),
+            *("bit_length", "sum", "largest", "any", "weighted_sum", "convolution"),
+        )
+    )
+}
+"""What an instruction does: mostly an operation of ``snn_deploy.ir.program``."""
+
+FIELDS = 8
+"""Of an instruction: its code, how many numbers it makes and where, up to three places that it
+reads, and two numbers of its own.
+"""
+
+REDUCTIONS = {"sum_modes": "sum", "sum_channels": "sum", "largest_channel": "largest"}
 
 Lay = Callable[[npt.ArrayLike], int]
 """Lays numbers into the scratch, and gives where they are."""
@@ -53,12 +73,19 @@ def _shape(program: Program, word: Word) -> tuple[int, ...]:
     return (program.width,) if modes is None else (program.width, modes)
 
 
+def clocks_of(program: Program) -> tuple[str, ...]:
+    """Name the words of the sequence that a program asks for."""
+    return tuple(dict.fromkeys(value.name for value in program if value.operation == "clock"))
+
+
 def encode_program(program: Program, ports: Sequence[Port], lay: Lay) -> ProgramCode:
     """Write a program as instructions over a scratch, into which ``lay`` lays numbers.
 
+    The last ports are those of its clocks, in order.
+
     Raises
     ------
-    NotExactError
+    BackendUnavailableError
         If it has an operation that is not among them.
     """
     return _Encoder(program, ports, lay).encode()
@@ -115,10 +142,10 @@ class _Encoder:
 
     def _size(self, value: Value) -> int:
         """How many numbers a value has: one a mode, one a channel, or one."""
-        if value.modes is not None:
-            return self.program.width * value.modes
         if id(value) in self.places:
             return self.places[id(value)][1]
+        if value.modes is not None:
+            return self.program.width * value.modes
         return self.program.width if np.size(self.known[id(value)]) > 1 else 1
 
     def _at(self, value: Value, size: int) -> int:
@@ -128,15 +155,15 @@ class _Encoder:
             if id(value) in self.known:
                 self.spread[key] = self._lay_constant(value, size)
             else:
-                place, count = self.places[id(value)]
-                if count != size:
-                    if size % count:
-                        raise NotExactError  # more than the layer has
-                    wide = self._room(size)
-                    self._emit("expand", size, wide, [place], size // count)
-                    place = wide
-                self.spread[key] = place
+                self.spread[key] = self._spread(*self.places[id(value)], size)
         return self.spread[key]
+
+    def _spread(self, place: int, count: int, size: int) -> int:
+        if count == size or not size:
+            return place
+        wide = self._room(size)
+        self._emit("expand", size, wide, [place], size // count)
+        return wide
 
     def _lay_constant(self, value: Value, size: int) -> int:
         array, width = np.asarray(self.known[id(value)]), self.program.width
@@ -144,18 +171,24 @@ class _Encoder:
         if value.modes is not None:
             shape = (width, value.modes)
         elif size > width:
-            array, shape = array[..., None], (width, size // width)
+            array, shape = np.atleast_1d(array)[..., None], (width, size // width)
         return self.lay(np.broadcast_to(array, shape))
 
     def _operation(self, value: Value) -> tuple[int, int]:
         name, arguments = value.operation, value.arguments
-        if name == "input":
+        if name in ("input", "clock"):
             return self._load(value)
-        if name in ("lookup", "per_mode", "sum_modes", "sum_channels"):
+        if name in REDUCTIONS:
+            return self._reduce(REDUCTIONS[name], value)
+        if name == "convolution":
+            return self._convolve(value)
+        if name in ("lookup", "per_mode", "weighted_sum"):
             return self._gather(value)
         if name not in CODES:
-            raise NotExactError
-        size = max(self._size(argument) for argument in arguments)
+            raise BackendUnavailableError(
+                f"the native engine has no operation '{name}'; use --backend reference"
+            )
+        size = max(map(self._size, arguments)) if value.modes != 0 else 0
         read = [self._at(argument, size) for argument in arguments]
         own: tuple[int, ...] = ()
         if name == "clip":
@@ -172,39 +205,57 @@ class _Encoder:
         """Give where something is that is not 0 where what is clipped counts."""
         if id(value) in self.program.every_step:
             return self.lay(np.ones(size, dtype=np.int64))
-        if size < self.program.width:
-            raise NotExactError  # it counts where any neuron speaks
-        return self._at(self.program.output.arguments[0], size)
+        speaks = self.program.output.arguments[0]
+        count = self._size(speaks)
+        if size >= count:
+            return self._at(speaks, size)
+        some = self._room(1)  # of no neuron alone, it counts where any speaks
+        self._emit("any", 1, some, [self._at(speaks, count)], count)
+        return self._spread(some, 1, size)
 
     def _load(self, value: Value) -> tuple[int, int]:
-        number, part = value.content
-        port = self.ports[number]
-        start, stop = part or (0, port.width)
-        size = stop - start
-        if size not in (1, self.program.width):
-            raise NotExactError
+        if value.operation == "clock":
+            clocks = clocks_of(self.program)
+            port, start, size = self.ports[clocks.index(value.name) - len(clocks)], 0, 1
+        else:
+            port = self.ports[value.content[0]]
+            start, stop = value.content[1] or (0, port.width)
+            size = stop - start
         y = self._room(size)
         self._emit("load", size, y, [port.place, port.pitch], start)
         return y, size
 
     def _gather(self, value: Value) -> tuple[int, int]:
-        """Operations that make another number of numbers than they take."""
-        name, argument, width = value.operation, value.arguments[-1], self.program.width
-        if name == "per_mode":
-            size = width * (value.modes or 1)
+        """Operations that make another number of numbers than they take, or take from a table."""
+        argument = value.arguments[-1]
+        if value.operation == "per_mode":
+            size = self.program.width * value.modes  # type: ignore[operator]  # it has them
             return self._at(argument, size), size
-        if name == "lookup":
-            table = np.asarray(self.known.get(id(value.arguments[0]), np.zeros((0, 0))))
-            if table.ndim != 1:
-                raise NotExactError
-            size = self._size(argument)
-            y = self._room(size)
-            self._emit("lookup", size, y, [self.lay(table), self._at(argument, size)], len(table))
-            return y, size
-        taken = self._size(argument)
-        if (name == "sum_channels") != (argument.modes is None) or taken < width:
-            raise NotExactError
-        size = 1 if name == "sum_channels" else width
+        known = self.known[id(value.arguments[0])]
+        count = self._size(argument)
+        read = [self.lay(known.T), self._at(argument, count)]
+        size, own = (count, len(known)) if value.operation == "lookup" else known.shape
         y = self._room(size)
-        self._emit(name, size, y, [self._at(argument, taken)], taken // size)
+        self._emit(value.operation, size, y, read, own)
+        return y, size
+
+    def _convolve(self, value: Value) -> tuple[int, int]:
+        """Of a kernel's filters, group by group, at every place: see ``src/program.h``."""
+        kernel, windows = self.known[id(value.arguments[0])], value.content
+        filters = len(kernel) // windows.groups
+        head = [windows.groups, filters, windows.places, windows.group_inputs]
+        reads = self.lay(np.concatenate([head, windows.reads.ravel()]))
+        x = self._at(value.arguments[1], windows.inputs)
+        size = len(kernel) * windows.places
+        y = self._room(size)
+        self._emit("convolution", size, y, [self.lay(kernel), x, reads], windows.taps)
+        return y, size
+
+    def _reduce(self, code: str, value: Value) -> tuple[int, int]:
+        """Reduce the last axis: modes, or else channels."""
+        (argument,) = value.arguments
+        taken = self._size(argument)
+        size = 1 if argument.modes is None or taken == 1 else self.program.width
+        y = self._room(size)
+        self._emit(code, size, y, [self._at(argument, taken)], taken // size)
         return y, size

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
+from snn_deploy.engines.native.assembly import assemble
 from snn_deploy.engines.native.closing import Closing, close
-from snn_deploy.engines.native.compilation import thread_count
-from snn_deploy.engines.native.exact import ExactFlow
-from snn_deploy.engines.native.fast import FastFlow, Workspace
-from snn_deploy.engines.native.fast_program import assemble
+from snn_deploy.engines.native.flow import Flow, Workspace
 from snn_deploy.engines.native.plan import ChunkPosition, Plan
+from snn_deploy.engines.native.threads import thread_count
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
@@ -65,30 +63,22 @@ class SweepRunner:
         self._tiles = _split(samples, cores)
         sizes = [tile.stop - tile.start for tile in self._tiles]
         program = assemble(plan, frozenset(watched))
-        self._flows: Sequence[FastFlow | ExactFlow]
-        self._workspaces: Sequence[Workspace | None]
-        if program is None:
-            self._flows = [ExactFlow(plan, size, steps or 0) for size in sizes]
-            self._workspaces = [None] * cores
-            self.block_steps = self.chunk_steps = ExactFlow.chunk_steps
-        else:
-            self._flows = [FastFlow(plan, program, size, steps or 0) for size in sizes]
-            fitting = BLOCK_CACHE // (8 * program.row_size * max(sizes))
-            block = min(max(fitting, MIN_STEPS), MAX_STEPS, steps or MAX_STEPS)
-            self.block_steps = block
-            entering = 8 * samples * plan.network.input.width
-            most = min(max(CHUNK_ROWS // samples, CHUNK_STEPS), CHUNK_BYTES // entering)
-            self.chunk_steps = max(most, block)
-            self._workspaces = [Workspace(program, max(sizes), block) for _ in range(cores)]
+        self._flows = [Flow(plan, program, size, steps or 0) for size in sizes]
+        fitting = BLOCK_CACHE // (8 * program.row_size * max(sizes))
+        self.block_steps = min(max(fitting, MIN_STEPS), MAX_STEPS, steps or MAX_STEPS)
+        entering = 8 * samples * plan.network.input.width
+        most = min(max(CHUNK_ROWS // samples, CHUNK_STEPS), CHUNK_BYTES // entering)
+        self.chunk_steps = max(most, self.block_steps)
+        self._workspaces = [Workspace(program, max(sizes), self.block_steps) for _ in range(cores)]
         self._threads = ThreadPoolExecutor(cores) if cores > 1 else None
 
     def advance(
         self, sweep: Sweep, start: int, inputs: IntArray, watched: Mapping[str, IntArray]
     ) -> None:
-        """Run a sweep over the steps from ``start``; see ``ExactFlow.advance``."""
+        """Run a sweep over the steps from ``start``; see ``Flow.advance``."""
         waiting = iter(list(zip(self._tiles, self._flows, strict=True)))
 
-        def work(workspace: Any) -> None:
+        def work(workspace: Workspace) -> None:
             for tile, flow in waiting:  # shared: each core takes the next tile
                 position = ChunkPosition(start, start + inputs.shape[1], self._last[:, tile])
                 views = {name: signal[tile] for name, signal in watched.items()}

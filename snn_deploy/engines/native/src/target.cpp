@@ -1,10 +1,7 @@
 // All that depends on a CPU's instructions. It is compiled once for each set of them, named
 // SNN_TARGET, with vectors of SNN_VECTOR_BYTES: 0 where there are none, and 64-bit integers do it.
-#include "target.h"
-
-#if SNN_VECTOR_BYTES
-#include "vectors.h"
-#endif
+#include "fire.h"
+#include "run.h"
 
 namespace SNN_TARGET {
 
@@ -12,9 +9,9 @@ extern const Target target;
 #define SNN_TEXT(name) #name
 #define SNN_QUOTED(name) SNN_TEXT(name)
 #if SNN_VECTOR_BYTES
-const Target target = {SNN_QUOTED(SNN_TARGET), LANES, nullptr};
+const Target target = {SNN_QUOTED(SNN_TARGET), LANES, run_dendrite, run, fire};
 #else
-const Target target = {SNN_QUOTED(SNN_TARGET), 4, nullptr};
+const Target target = {SNN_QUOTED(SNN_TARGET), 0, nullptr, run, fire};
 #endif
 
 }  // namespace SNN_TARGET

@@ -4,21 +4,73 @@
 #include <stdint.h>
 
 struct DendriteTask {  // see dendrite.h
-  const double* heads;
-  const void* modes;
-  const int64_t* table;
-  int64_t extent;
-  void* state;
-  void* work;
-  const double* x;
+  const void* numbers;   // from here on floats or doubles: `extent` vectors a group
+  const int64_t* table;  // a row a group
+  void* state;           // of each group and sample, u and v of each mode; then what was carried
+  void* work;            // scratch
+  const double* x;       // (samples, steps, width)
   double* y;
-  int64_t samples, steps, width, count, backwards;
-  double scale, limit, state_limit;
+  int64_t extent, sums, count;  // vectors a group; most sums of a group; modes, filled up
+  int64_t samples, steps, width, backwards;  // channels, filled up to whole groups
+  double scale, limit, state_limit;          // 2^-drive_shift; what drives and states saturate at
 };
 
-// The same functions for each set of a CPU's instructions; NULL where it has no vectors.
+enum Kind : int64_t {
+  PROGRAM,  // of a neuron, in 64-bit integers: see program.h
+  TAKE_IN, COUNT, KEEP, RECALL, READ_PAST, KEEP_PAST, POOL,  // see steps.h
+  DENDRITE, FLOAT_DENDRITE,
+  ADD_SPIKES, ADD_GRADED, RELAY, SOMA, GATE, NORMALIZE, RUNNING_SUM,  // see the header so named
+};
+
+// What is done for a node. Its signals x and y are places, see Signals; `state` is where what it
+// carries begins, in numbers a sample; `first` to `fourth` where its parameters do. All else is a
+// kind's own, as its kernel says.
+struct Operation {
+  int64_t kind, x, x_pitch, y, y_pitch, state, first, second, third, fourth, size, half;
+  int64_t flag;    // yes or no, of a kind's own
+  int64_t narrow;  // whether the synapses' sums, which it writes or reads, are int32
+  int64_t loop;    // of which loop it is: those of one take turns, step by step; 0 if of none
+  double scale, limit, inner_limit;
+};
+
+// A sweep over the steps `begin` to `end` of a chunk of `whole` steps, which starts at `start`.
+// A number is a double or, if `integers`, an int64.
+struct SweepTask {
+  const Operation* operations;
+  int64_t count;
+  const double* params;
+  const float* floats;
+  const int8_t* weights;
+  const int64_t* tables;
+  void* state;           // numbers that live on
+  void* work;            // scratch of dendrites
+  int64_t* values;       // scratch of programs, with their constants in it
+  int32_t* events;       // scratch for the lists of a tile's spikes
+  void* signals;         // numbers: a block's signals, of `capacity` rows each, and from `passing`
+                         // on a tile's, of `tile` rows each
+  void* kept;            // sequences of `length` steps: int32, or int64 if `integers`
+  const void* incoming;  // numbers (samples, whole, incoming_pitch)
+  const int64_t* ends;   // (kinds, samples): the step at which each kind of pool stops taking in
+  int64_t* clipped;      // an operation: incremented by how many values it clipped
+  int64_t samples, start, whole, begin, end;
+  int64_t block;  // steps that are done at a time, by all operations, before the next ones
+  int64_t tile;   // steps of a sample at a time, of all but dendrites and loops
+  int64_t backwards, length, capacity, passing, incoming_pitch, integers;
+};
+
+struct FireTask {  // see fire.h
+  const void* drive;  // (samples, steps, width)
+  void* spikes;
+  int64_t samples, steps, width;
+  double decay;
+};
+
+// The same functions for each set of a CPU's instructions; without vectors, `lanes` is 0 and there
+// are only `integers`.
 struct Target {
   const char* name;
   int64_t lanes;  // doubles in a vector
   int64_t (*run_dendrite)(const DendriteTask*, int64_t in_floats);
+  void (*run)(const SweepTask*);
+  void (*fire)(const FireTask*, int64_t in_floats);
 };

@@ -138,7 +138,8 @@ template <class V> struct Tally {
   }
 };
 
-template <class V> inline V clip(V x, V limit) { return maximum(minimum(x, limit), -limit); }
+template <class V> inline V clip(V x, V low, V high) { return maximum(minimum(x, high), low); }
+template <class V> inline V clip(V x, V limit) { return clip(x, -limit, limit); }
 
 inline double sum_lanes(Doubles x) {
   double sum = x[0];
@@ -146,12 +147,25 @@ inline double sum_lanes(Doubles x) {
   return sum;
 }
 
-// table[row] for a vector of rows, less their fractions, which must be inside.
+// table[row] for a vector of rows, less their fractions, which must be inside. Loads of pairs are
+// twice as fast as the CPU's own gathering.
 inline Doubles look_up(const double* table, Doubles rows) {
+#if defined(__x86_64__)
+  typedef uint64_t Pairs __attribute__((vector_size(SNN_VECTOR_BYTES / 2)));  // few leave at a time
+  const Pairs at = (Pairs)to_integers(rows);
+  const auto pair = [=](int i) {
+    return _mm_loadh_pd(_mm_load_sd(table + (at[i] & 0xffffffff)), table + (at[i] >> 32));
+  };
+  const auto four = [=](int i) { return _mm256_set_m128d(pair(i + 1), pair(i)); };
+#if SNN_VECTOR_BYTES == 64
+  return _mm512_insertf64x4(_mm512_castpd256_pd512(four(0)), four(2), 1);
+#else
+  return four(0);
+#endif
+#else
   const Integers at = to_integers(rows);
-  Doubles found;
-  for (int i = 0; i < LANES; ++i) found[i] = table[at[i]];
-  return found;
+  return Doubles{table[at[0]], table[at[1]]};
+#endif
 }
 
 }  // namespace SNN_TARGET

@@ -1,4 +1,4 @@
-"""What the kernels of the ``fast`` program need to know of each node."""
+"""What is done for each node: on its kernel in doubles, or on its program in 64-bit integers."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.engines.native import operations as op
-from snn_deploy.engines.native.byte_vectors import (
-    COLUMNS_IN_A_SUM,
-    LARGEST_SUM,
-    pair,
-    small_tile,
-)
+from snn_deploy.engines.native.abi import KINDS
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout, lay_out
 from snn_deploy.engines.native.exactness import (
+    MAGIC,
     NotExactError,
     factor_and_nudge,
     require_integer_bits,
     require_room,
     shift_and_nudge,
 )
-from snn_deploy.engines.native.normalize_kernel import LARGEST_LEFT_SHIFT, ROOT_NUDGE
-from snn_deploy.engines.native.packing import Pack, fill_up, pitch_of
-from snn_deploy.engines.native.program_code import Port, encode_program, words_size
-from snn_deploy.engines.native.vectors import LANES, MAGIC
+from snn_deploy.engines.native.packing import SLACK, Pack, fill_up, pitch_of
+from snn_deploy.engines.native.plan import Plan
+from snn_deploy.engines.native.program_code import Port, clocks_of, encode_program, words_size
+from snn_deploy.engines.native.synapse_layout import (
+    COLUMNS_IN_A_SUM,
+    LARGEST_SUM,
+    narrow_synapses,
+    pair,
+    reads_spikes,
+)
 from snn_deploy.ir.bounds import Bound, Magnitude
-from snn_deploy.ir.formats import SPIKE
-from snn_deploy.ir.network import Network
 from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.gate import Gate
@@ -50,30 +49,40 @@ Fields = dict[str, Any]
 """Fields of an ``OPERATION``."""
 
 POOL_ROWS = {"by length": 0, "all": 1, "first": 2}
-"""Which steps a pool takes in: the row of ``valid``."""
+"""Which steps a pool takes in: the row of a task's ``ends``."""
+
+# as in src/normalize.h and src/neurons.h
+LARGEST_LEFT_SHIFT = fp.QUOTIENT_FRACTION - (fp.ROOT_BITS - 2) - 1  # of a product with a root
+ROOT_NUDGE = 2.0 ** -(fp.ROOT_BITS + LARGEST_LEFT_SHIFT)  # times the root, under half a quotient
+MOST_SOURCES = 64  # of a relay
 
 
 class Parts:
     """Collects what the operations of a network refer to."""
 
     def __init__(
-        self, network: Network, bounds: dict[str, Bound], open_to: Collection[str]
+        self, plan: Plan, bounds: dict[str, Bound], open_to: Collection[str], integers: bool
     ) -> None:
-        self.network = network
+        self.network = plan.network
+        self.closing = frozenset(node.name for node in plan.closing)
         self.bounds = bounds
-        self.narrow = _narrow(network) - frozenset(open_to)
+        self.integers = integers
+        self.narrow: frozenset[str] = frozenset()
+        if not integers:
+            self.narrow = narrow_synapses(self.network) - frozenset(open_to)
         self.params = Pack(np.float64)
         self.floats = Pack(np.float32)
         self.weights = Pack(np.int8)
         self.tables = Pack(np.int64)
         self.values = Pack(np.int64)
         self.states: dict[str, int] = {}
+        self.in_rows: set[str] = set()
         self.layouts: dict[str, DendriteLayout] = {}
         self.state_size = 0
-        self.work_size = LANES
+        self.work_size = SLACK
 
     def take_state(self, size: int) -> int:
-        """Set ``size`` doubles a sample aside."""
+        """Set ``size`` numbers a sample aside."""
         start = self.state_size
         self.state_size += size
         return start
@@ -83,23 +92,14 @@ class Parts:
         self.states[name] = self.take_state(size)
         return self.states[name]
 
+    def carry_row(self, node: Any) -> int:
+        """Set aside a number a channel."""
+        self.in_rows.add(node.name)
+        return self.carry(node.name, pitch_of(node.width))
+
     def largest_inputs(self, node: Any) -> list[Magnitude]:
         """Worst cases of a node's inputs, (width,) each."""
         return [self.bounds[edge.source].output for edge in node.inputs]
-
-
-def _narrow(network: Network) -> frozenset[str]:
-    """Name the synapses of spikes that only gates read, which take their sums as int32."""
-    read = {edge.source for n in network if not isinstance(n, Gate) for edge in n.inputs}
-    synapses = network.of_kind(Synapses)
-    return frozenset(
-        node.name for node in synapses if _reads_spikes(network, node) and node.name not in read
-    )
-
-
-def _reads_spikes(network: Network, node: Synapses | SharedSynapses) -> bool:
-    (source,) = network.sources(node)
-    return bool(source.output == SPIKE)  # type: ignore[attr-defined]  # lowered stage
 
 
 def _synapses(parts: Parts, node: Synapses, sources: list[int]) -> Fields:
@@ -119,20 +119,19 @@ def _weighted_sums(
     (largest,) = parts.largest_inputs(node)
     columns = fill_up(weight.T)
     require_room(np.abs(weight.astype(np.float64)) @ largest)
-    if _reads_spikes(parts.network, node):
+    if reads_spikes(parts.network, node):
         outputs, inputs = columns.shape[1], pitch_of(len(columns))
         largest_sum = parts.bounds[node.name].reached["sum"].max()
         require_integer_bits(int(largest_sum).bit_length() + 1)
         columns = np.pad(columns, [(0, inputs - len(columns)), (0, 0)])
         return {
-            "kind": op.ADD_SPIKES,
+            "kind": KINDS["add spikes"],
             "first": parts.weights.add(pair(columns)),
             "second": inputs if largest_sum <= LARGEST_SUM else COLUMNS_IN_A_SUM,
-            "third": small_tile(outputs),
             "size": outputs,
             "narrow": node.name in parts.narrow,
         }
-    return {"kind": op.ADD_GRADED, "first": parts.params.add(columns), "size": len(columns)}
+    return {"kind": KINDS["add graded"], "first": parts.params.add(columns), "size": len(columns)}
 
 
 def _rescale(parts: Parts, rescale: Rescale, largest: Magnitude, part: slice) -> int:
@@ -151,6 +150,8 @@ def _changes_nothing(rescale: Rescale) -> bool:
 
 
 def _relay(parts: Parts, node: Requantize, sources: list[int]) -> Fields:
+    if len(sources) > MOST_SOURCES:
+        raise NotExactError
     largest = parts.largest_inputs(node)
     rescale, aligns = -1, [-1] * len(sources)
     if node.align is not None:
@@ -163,7 +164,7 @@ def _relay(parts: Parts, node: Requantize, sources: list[int]) -> Fields:
     if node.rescale is not None and not _changes_nothing(node.rescale):
         rescale = _rescale(parts, node.rescale, total, slice(None))
     return {
-        "kind": op.RELAY,
+        "kind": KINDS["relay"],
         "first": parts.tables.add(sources, aligns),
         "size": len(sources),
         "second": rescale,
@@ -183,7 +184,7 @@ def _normalize(parts: Parts, node: Normalize, sources: list[int]) -> Fields:
     pre_shift, mantissa, _ = fp.reciprocal(node.width, node.reciprocal_bits, 0, 0)
     table = fp.inverse_root_table()
     return {
-        "kind": op.NORMALIZE,
+        "kind": KINDS["normalize"],
         "first": parts.params.add(*(fill_up(row) for row in align), channels),
         "second": _rescale(parts, node.rescale, quotient_bound(node), slice(None)),
         "third": parts.tables.add(
@@ -206,17 +207,17 @@ def _dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
     bound, width = parts.bounds[node.name], pitch_of(node.width)
     (largest,) = parts.largest_inputs(node)
     layout = lay_out(node, largest, bound)
-    floats, modes = layout.modes.dtype == np.float32, layout.order.shape[1]
+    floats, modes = layout.numbers.dtype == np.float32, layout.order.shape[1]
     parts.work_size = max(parts.work_size, layout.work_size)
     numbers = width * (2 * modes + 1)
     parts.carry(node.name, numbers // 2 if floats else numbers)
     parts.layouts[node.name] = layout
     return {
-        "kind": op.FLOAT_DENDRITE if floats else op.DENDRITE,
-        "first": parts.params.add(layout.heads),
+        "kind": KINDS["float dendrite" if floats else "dendrite"],
+        "first": (parts.floats if floats else parts.params).add(layout.numbers),
         "second": parts.tables.add(layout.table),
         "third": layout.extent,
-        "fourth": (parts.floats if floats else parts.params).add(layout.modes),
+        "fourth": layout.sums,
         "state": parts.states[node.name],
         "size": modes,
         "flag": node.reversed_time,
@@ -227,10 +228,9 @@ def _dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
 
 
 def _soma(parts: Parts, node: LifSoma, sources: list[int]) -> Fields:
-    parts.carry(node.name, pitch_of(node.width))
     return {
-        "kind": op.SOMA,
-        "state": parts.states[node.name],
+        "kind": KINDS["soma"],
+        "state": parts.carry_row(node),
         "scale": 1.0 - node.decay / 2.0**fp.DECAY_UNITY_BITS,
         "inner_limit": node.threshold << fp.LIF_ALIGN_BITS,
         "limit": fp.limit_of(fp.MEMBRANE_BITS),
@@ -248,10 +248,10 @@ def _gate(parts: Parts, node: Gate, sources: list[int]) -> Fields:
     ones = np.ones(node.width)
     out, nudge = factor_and_nudge(ones, sigmoid.out_shift, product)
     return {
-        "kind": op.GATE,
+        "kind": KINDS["gate"],
         "first": value,
         "second": argument,
-        "third": parts.params.add(fill_up(out), np.full(LANES, nudge.max())),
+        "third": parts.params.add(fill_up(out), np.full(SLACK, nudge.max())),
         "fourth": parts.params.add(sigmoid.table),
         "size": len(sigmoid.table),
         "half": node.width,
@@ -264,13 +264,13 @@ def _gate(parts: Parts, node: Gate, sources: list[int]) -> Fields:
 
 
 def _pool(parts: Parts, node: Accumulator, sources: list[int]) -> Fields:
-    (largest,) = parts.largest_inputs(node)
-    require_room(largest * MAX_POOLED_STEPS)
-    parts.carry(node.name, pitch_of(node.width))
+    if not parts.integers:
+        (largest,) = parts.largest_inputs(node)
+        require_room(largest * MAX_POOLED_STEPS)
     rows = "first" if node.mode == "first" else "by length" if node.use_lengths else "all"
     return {
-        "kind": op.POOL,
-        "state": parts.states[node.name],
+        "kind": KINDS["pool"],
+        "state": parts.carry_row(node),
         "first": POOL_ROWS[rows],
         "flag": node.mode in ("first", "last"),
     }
@@ -279,10 +279,9 @@ def _pool(parts: Parts, node: Accumulator, sources: list[int]) -> Fields:
 def _running_sum(parts: Parts, node: RunningSum, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
     factor, nudge = shift_and_nudge(node.guard_bits, largest * MAX_POOLED_STEPS)
-    parts.carry(node.name, pitch_of(node.width))
     return {
-        "kind": op.RUNNING_SUM,
-        "state": parts.states[node.name],
+        "kind": KINDS["running sum"],
+        "state": parts.carry_row(node),
         "scale": float(factor),
         "inner_limit": float(nudge),
         "limit": node.output.limit,
@@ -290,13 +289,15 @@ def _running_sum(parts: Parts, node: RunningSum, sources: list[int]) -> Fields:
 
 
 def _program(parts: Parts, node: Any, sources: list[int]) -> Fields:
-    require_room(parts.bounds[node.name].output, *parts.largest_inputs(node))
-    widths = [source.width for source in parts.network.sources(node)]
+    if not parts.integers:
+        require_room(parts.bounds[node.name].output, *parts.largest_inputs(node))
+    clocks = clocks_of(node.program)
+    widths = [source.width for source in parts.network.sources(node)] + [1] * len(clocks)
     ports = [Port(x, pitch_of(w), w) for x, w in zip(sources, widths, strict=True)]
     code = encode_program(node.program, ports, parts.values.add)
     words = words_size(node.program)
     return {
-        "kind": op.PROGRAM,
+        "kind": KINDS["program"],
         "first": parts.tables.add(code.instructions),
         "size": len(code.instructions),
         "second": code.words_at,
@@ -307,25 +308,37 @@ def _program(parts: Parts, node: Any, sources: list[int]) -> Fields:
     }
 
 
-def emit(parts: Parts, node: Any, sources: list[int]) -> Fields:
-    """Say what is done for a node, whose sources are at some places: on its kernel, or its program.
+def emit(parts: Parts, node: Any, sources: list[int], alone: bool = True) -> Fields:
+    """Say what is done for a node, whose sources, and then its clocks, are at some places.
+
+    Where its kernel is not exact, or it is not ``alone`` but takes turns with others, which
+    dendrites do not, it runs on its program.
 
     Raises
     ------
     NotExactError
-        If that cannot be done exactly.
+        If doubles do not hold its signals.
     """
-    return EMITTERS.get(type(node), _program)(parts, node, sources)
+    if node.name in parts.closing and type(node) is Accumulator:
+        return _pool(parts, node, sources)
+    kernel = KERNELS.get(type(node))
+    if parts.integers or kernel is None or (type(node) is Dendrite and not alone):
+        return _program(parts, node, sources)
+    try:
+        return kernel(parts, node, sources)
+    except NotExactError:
+        if parts.narrow & {node.name, *(edge.source for edge in node.inputs)}:
+            raise  # their rows are laid out for kernels
+        return _program(parts, node, sources)
 
 
-EMITTERS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
+KERNELS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     Synapses: _synapses,
     SharedSynapses: _shared_synapses,
     Requantize: _relay,
     Dendrite: _dendrite,
     LifSoma: _soma,
     Gate: _gate,
-    Accumulator: _pool,
     Normalize: _normalize,
     RunningSum: _running_sum,
 }
