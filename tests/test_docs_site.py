@@ -92,6 +92,7 @@ def commands_of(page: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/tutorials/*.md")), ids=lambda p: p.stem)
 def test_tutorials_can_be_followed(page: Path, tmp_path: Path) -> None:
     commands = commands_of(page)

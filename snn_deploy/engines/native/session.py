@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -71,6 +72,7 @@ class SweepRunner:
         self.chunk_steps = max(most, self.block_steps)
         self._workspaces = [Workspace(program, max(sizes), self.block_steps) for _ in range(cores)]
         self._threads = ThreadPoolExecutor(cores) if cores > 1 else None
+        self._process = os.getpid()
 
     def advance(
         self, sweep: Sweep, start: int, inputs: IntArray, watched: Mapping[str, IntArray]
@@ -87,6 +89,8 @@ class SweepRunner:
         if self._threads is None:
             work(self._workspaces[0])
         else:
+            if self._process != os.getpid():  # forked: none of the threads came along
+                self._process, self._threads = os.getpid(), ThreadPoolExecutor(len(self._tiles))
             list(self._threads.map(work, self._workspaces))
 
     def close(self, steps: int) -> Closing:
