@@ -97,6 +97,7 @@ inline int64_t gate(const Operation& op, const SweepTask& task, const double* x,
   const Rescale value_gain = {task.params + op.first, pitch};
   const Rescale argument_gain = {task.params + op.second, pitch};
   const double *out = task.params + op.third, *table = task.params + op.fourth;
+  __asm__("" : "+r"(table));  // one address, not a sum at each look-up
   const Doubles magic = splat(MAGIC), limit = splat(op.limit), scale = splat(op.scale);
   const Doubles low = splat(MAGIC - op.inner_limit), high = splat(MAGIC + op.inner_limit);
   const Doubles last = splat(double(op.size - 1)), nudge = load(out + pitch);

@@ -52,7 +52,11 @@ inline Doubles splat(double x) { return splat<Doubles>(x); }
 inline Doubles load_integers(const int32_t* from) {
   Integers x;
   memcpy(&x, from, sizeof x);
+#if SNN_VECTOR_BYTES == 64
+  return _mm512_cvtepi32_pd((__m256i)x);  // gcc converts halves
+#else
   return __builtin_convertvector(x, Doubles);
+#endif
 }
 inline Integers to_integers(Doubles x) { return __builtin_convertvector(x, Integers); }
 
