@@ -15,12 +15,14 @@ torch = pytest.importorskip("torch", reason="training needs torch (make env)")
 from synthetic import checkpoint_of, set_option, tiny_spikingssm_state
 from training_models import make_data, make_model
 
+import snn_deploy
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.float_dynamics import fire_exact
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, UnsupportedNetworkError
+from snn_deploy.ir.storage import network_digest
 from snn_deploy.nodes.base import Place
 from snn_deploy.nodes.synapses import QuantizedLinear
 from snn_deploy.passes.quantize import Calibration
@@ -368,3 +370,16 @@ def test_scores_compare_by_accuracy_then_loss() -> None:
     assert Score(0.9, 5.0).better_than(Score(0.8, 1.0))
     assert Score(0.9, 1.0).better_than(Score(0.9, 2.0))
     assert not Score(0.9, 1.0).better_than(Score(0.9, 1.0))
+
+
+def test_a_model_is_converted_as_it_is_trained() -> None:
+    """Without a file between; what is trained on later changes nothing."""
+    model = Model.read(new_classifier(2, 5, 6, 2, 4, 0))
+    key = next(key for key in model.parameters if key.endswith("weight"))
+    with torch.no_grad():
+        model.parameters[key].mul_(2.0)
+    network = snn_deploy.load_float_network(model, example_inputs=np.zeros((1, 3, 2)))
+    wanted = snn_deploy.load_float_network(model.checkpoint())
+    assert network_digest(network) == network_digest(wanted)
+    untrained = snn_deploy.load_float_network(new_classifier(2, 5, 6, 2, 4, 0))
+    assert network_digest(network) != network_digest(untrained)

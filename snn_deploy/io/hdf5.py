@@ -29,6 +29,11 @@ MOST_DEPTH = 32
 MOST_DIMENSIONS = 8
 MOST_RATIO = 1032  # no compression that is allowed gives more bytes for one
 UNSTORED = 1 << 16  # bytes of an array that may be declared and never written: zeros
+DAMAGE = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError),
+    *(SystemError, TypeError, ValueError),
+)
+"""What h5py raises, wherever libhdf5 or itself stumbles over damaged bytes."""
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 
 
@@ -63,7 +68,7 @@ def read_hdf5(content: bytes, where: str, extra: str, ragged: bool = False) -> H
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return _Walk(where, h5py, ragged).tree(file, "/", 0)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
+    except DAMAGE as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{where}: not a readable HDF5 file ({reason})") from error
 

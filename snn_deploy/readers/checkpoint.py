@@ -33,6 +33,7 @@ class CheckpointReader:
         self, thing: str | os.PathLike[str] | bytes | Checkpoint, options: ReadOptions
     ) -> Source:
         """Read it, and convert it with its family's converter."""
+        options.refuse("a checkpoint", "example_inputs")
         choice = Choice(options.state_dict_key, options.ignore_keys, is_known)
         if isinstance(thing, str | os.PathLike):
             given, _ = _divided(options.config)

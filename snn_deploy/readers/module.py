@@ -21,15 +21,22 @@ __all__ = ["ModuleReader"]
 
 
 class ModuleReader:
-    """Reads the weights of a ``torch.nn.Module``, and a Lightning module's hyper-parameters."""
+    """Reads the weights of a ``torch.nn.Module``, and a Lightning module's hyper-parameters; and a
+    :class:`~snn_deploy.training.model.Model`, which has a checkpoint's keys itself.
+    """
 
     def recognises(self, thing: object) -> bool:
         """Tell whether it is a torch module, without importing torch."""
-        return any(base.__module__.startswith("torch.nn.") for base in type(thing).__mro__)
+        return _is_trained_here(thing) or any(
+            base.__module__.startswith("torch.nn.") for base in type(thing).__mro__
+        )
 
     def read(self, thing: Any, options: ReadOptions) -> Source:
         """Copy the state dict, so that training on changes nothing; convert as a checkpoint."""
         options.refuse("a live module", "state_dict_key", "weights")
+        if _is_trained_here(thing):
+            options.refuse("a model that is trained here", "ignore_keys")
+            return convert_checkpoint(thing.checkpoint(), options, "module")
         tensors = {
             key: _array(key, value)
             for key, value in thing.state_dict().items()
@@ -45,6 +52,11 @@ class ModuleReader:
             extras={},
         )
         return convert_checkpoint(checkpoint, options, "module")
+
+
+def _is_trained_here(thing: object) -> bool:
+    kind = type(thing)
+    return (kind.__module__, kind.__name__) == ("snn_deploy.training.model", "Model")
 
 
 def _array(key: str, value: Any) -> npt.NDArray[Any]:

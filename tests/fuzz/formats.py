@@ -465,6 +465,19 @@ def _read_onnx_deployment(path: Path) -> None:
     format_network(snn_deploy.load(path).network)
 
 
+# --- NIR
+
+
+def _nir_graphs(folder: Path) -> list[bytes]:
+    del folder
+    found = sorted((Path(__file__).parent.parent / "data" / "nir").glob("*.nir"))
+    return [path.read_bytes() for path in found]
+
+
+def _read_nir_graph(path: Path) -> None:
+    format_network(snn_deploy.load_float_network(path, {"writer": "snntorch"}))
+
+
 FORMATS: dict[str, Format] = {
     "deployment": Format(_deployments, change_signed, _read_deployment),
     "state": Format(_states, change_signed, _read_state),
@@ -479,6 +492,9 @@ FORMATS: dict[str, Format] = {
     "events": Format(_event_files, change_npz, _read_events, ".npz"),
     "array": Format(_npys, mutate_bytes, _read_npy, ".npy"),
 }
+
+if importlib.util.find_spec("h5py") is not None:
+    FORMATS["nir"] = Format(_nir_graphs, mutate_bytes, _read_nir_graph, ".nir")
 
 if importlib.util.find_spec("onnx") is not None:
     FORMATS |= {

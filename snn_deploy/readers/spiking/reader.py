@@ -30,9 +30,9 @@ class SpikingModuleReader:
         """Tell by its classes, without importing torch."""
         if not any(base.__module__.startswith("torch.nn.") for base in type(thing).__mro__):
             return False
-        parts: Any = thing
         packages = {package for package, _ in NEURONS}
-        return any(Layer(part, "").names[0] in packages for part in parts.modules())
+        parts: Any = getattr(thing, "modules", tuple)()
+        return any(Layer(part, "").names[0] in packages for part in parts)
 
     def read(self, thing: Any, options: ReadOptions) -> Source:
         """Copy its parameters: training on changes nothing."""
