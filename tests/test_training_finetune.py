@@ -303,3 +303,21 @@ def test_seqdigits_at_four_bits_is_within_a_sequence_of_float(root: Path, tmp_pa
     exact = run_float(load_float_network(source), test.inputs).logits.argmax(axis=-1)
     right = (deployment.simulate(test).predictions == test.labels).sum()
     assert right >= (exact == test.labels).sum() - 1
+
+
+def test_what_is_meant_of_a_checkpoint_is_trained(
+    checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Keys under a prefix, and a loss's weights beside them, as ``convert`` reads them."""
+    held = torch.load(checkpoint, weights_only=False)
+    tensors = {f"student.net.{key}": value for key, value in held["state_dict"].items()}
+    held["state_dict"] = {**tensors, "criterion.weight": torch.ones(3)}
+    other, out = tmp_path / "other.ckpt", tmp_path / "out.ckpt"
+    torch.save(held, other)
+    words = ("--ignore-key", "criterion.*", "--prefix", "student.net.")
+    assert _run(other, "--data", data, *words, "--epochs", 1, "-o", out) == 0
+    assert list(read_checkpoint(out).tensors) == list(read_checkpoint(checkpoint).tensors)
+    assert _run(other, "--data", data, "--weights", "ema", "--epochs", 1, "-o", out) == 2
+    assert "fine-tuning, which goes on with the trained weights, takes no weights" in (
+        capsys.readouterr().err
+    )

@@ -12,8 +12,8 @@ import click
 from snn_deploy.cli.console import echo, percent, progress_bar
 from snn_deploy.cli.data_options import data_forms
 from snn_deploy.cli.options import (
-    config_option,
-    family_option,
+    checkpoint_options,
+    config_file,
     gathered,
     parse_pairs,
     target_option,
@@ -40,8 +40,7 @@ class FinetuneRequest:
     batch_size: int
     validation: str | None
     seed: int
-    config: str | None
-    family: str | None
+    reading: dict[str, Any]
     output: str
 
     def chosen(self) -> dict[str, Any]:
@@ -54,7 +53,7 @@ class FinetuneRequest:
         """Refuse an output that is one of the inputs, or cannot be."""
         from snn_deploy.training.writing import check_output
 
-        inputs = {"checkpoint": self.checkpoint, "configuration": self.config}
+        inputs = {"checkpoint": self.checkpoint, "configuration": config_file(self.reading)}
         data = {"training data": self.data, "validation data": self.validation}
         check_output(Path(self.output), {**inputs, **data})
 
@@ -99,8 +98,7 @@ class FinetuneRequest:
     help="Labelled data that tells the best epoch; default: a tenth of --data, held out.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@config_option
-@family_option
+@checkpoint_options
 @click.option(
     "-o",
     "--output",
@@ -129,8 +127,7 @@ def finetune(asked: FinetuneRequest) -> None:
         settings=chosen,
         schedule=Schedule(asked.epochs, asked.learning_rate, asked.batch_size, asked.seed),
         validation=asked.validation,
-        config=asked.config,
-        family=asked.family,
+        **asked.reading,
     )
     origin = {"checkpoint": Path(asked.checkpoint).name, "target": asked.target}
     report = _Report(out, asked.epochs, {**origin, "settings": chosen, "seed": asked.seed})

@@ -17,7 +17,7 @@ from snn_deploy.converters.registry import is_known, recognise, to_float_network
 from snn_deploy.errors import CheckpointError
 from snn_deploy.readers.source import ReadOptions, Source, SourceProvenance
 
-__all__ = ["CheckpointReader", "convert_checkpoint"]
+__all__ = ["CheckpointReader", "convert_checkpoint", "open_checkpoint", "prepare_checkpoint"]
 
 Config = str | os.PathLike[str] | Mapping[str, Any] | None
 
@@ -33,24 +33,36 @@ class CheckpointReader:
         self, thing: str | os.PathLike[str] | bytes | Checkpoint, options: ReadOptions
     ) -> Source:
         """Read it, and convert it with its family's converter."""
-        options.refuse("a checkpoint", "example_inputs")
-        choice = Choice(options.state_dict_key, options.ignore_keys, is_known)
-        if isinstance(thing, str | os.PathLike):
-            given, _ = _divided(options.config)
-            file = None if isinstance(given, Mapping) else given
-            checkpoint = read_checkpoint(thing, file, choice)
-        elif isinstance(thing, Checkpoint):
-            options.refuse("a Checkpoint, which was read already,", "state_dict_key", "ignore_keys")
-            checkpoint = thing
-        else:
-            checkpoint = read_checkpoint_bytes(bytes(thing), choice)
-        return convert_checkpoint(checkpoint, options, "checkpoint")
+        return convert_checkpoint(open_checkpoint(thing, options), options, "checkpoint")
 
 
-def convert_checkpoint(checkpoint: Checkpoint, options: ReadOptions, reader: str) -> Source:
-    """Convert what a reader found to a float network, and say what was chosen.
+def open_checkpoint(
+    thing: str | os.PathLike[str] | bytes | Checkpoint, options: ReadOptions
+) -> Checkpoint:
+    """Read a checkpoint as it is stored: the state dict that is meant, and the configuration."""
+    options.refuse("a checkpoint", "example_inputs")
+    choice = Choice(options.state_dict_key, options.ignore_keys, is_known)
+    if isinstance(thing, str | os.PathLike):
+        given, _ = _divided(options.config)
+        return read_checkpoint(thing, None if isinstance(given, Mapping) else given, choice)
+    if isinstance(thing, Checkpoint):
+        options.refuse("a Checkpoint, which was read already,", "state_dict_key", "ignore_keys")
+        return thing
+    return read_checkpoint_bytes(bytes(thing), choice)
 
-    The configuration among the options is used instead of what the checkpoint holds.
+
+def prepare_checkpoint(checkpoint: Checkpoint, options: ReadOptions) -> tuple[Checkpoint, str]:
+    """Take the network's prefix off its keys, and set what the options say of its configuration.
+
+    Returns
+    -------
+    checkpoint, prefix
+        As converters take it; what stood before its keys.
+
+    Raises
+    ------
+    CheckpointError
+        If several networks are in it, and none is said.
     """
     given, set_over = _divided(options.config)
     try:
@@ -58,7 +70,16 @@ def convert_checkpoint(checkpoint: Checkpoint, options: ReadOptions, reader: str
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path.name}: {error}") from None
     checkpoint = replace(checkpoint, tensors=tensors, config=_config(checkpoint, given))
-    checkpoint = override_model(checkpoint, set_over, options.family)
+    return override_model(checkpoint, set_over, options.family), prefix
+
+
+def convert_checkpoint(checkpoint: Checkpoint, options: ReadOptions, reader: str) -> Source:
+    """Convert what a reader found to a float network, and say what was chosen.
+
+    The configuration among the options is used instead of what the checkpoint holds.
+    """
+    checkpoint, prefix = prepare_checkpoint(checkpoint, options)
+    _, set_over = _divided(options.config)
     family = options.family or recognise(checkpoint)
     network = to_float_network(checkpoint, options.output_steps, options.weights, family)
     numbers = sum(tensor.size for tensor in checkpoint.tensors.values())

@@ -12,12 +12,12 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from snn_deploy.api import CALIBRATION_SEQUENCES
-from snn_deploy.checkpoint import Checkpoint, read_checkpoint
+from snn_deploy.checkpoint import Checkpoint
 from snn_deploy.data.inputs import Data, load_data
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import CheckpointError, ConfigError
@@ -25,12 +25,19 @@ from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import parse_settings
+from snn_deploy.readers import ReadOptions
+from snn_deploy.readers.checkpoint import open_checkpoint, prepare_checkpoint
 from snn_deploy.run.simulation import Progress, simulate
 from snn_deploy.training.deployed import Deployer
 from snn_deploy.training.labelled import hold_out, require_labels
 from snn_deploy.training.loop import Epoch, Schedule, train
 from snn_deploy.training.model import Model, Tensors
 from snn_deploy.training.scores import Score, score
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from snn_deploy.readers import Reading
 
 __all__ = ["Evaluation", "FineTuned", "FineTuning", "Watch", "prepare_finetuning"]
 
@@ -112,15 +119,14 @@ def prepare_finetuning(
     settings: Mapping[str, Any] | None = None,
     schedule: Schedule | None = None,
     validation: PathLike | None = None,
-    config: PathLike | None = None,
-    family: str | None = None,
+    **reading: Unpack[Reading],
 ) -> FineTuning:
     """Read and check all that fine-tuning a checkpoint for its number formats needs.
 
     Parameters
     ----------
-    checkpoint, config, family
-        As for the conversion; ``checkpoint`` is a file.
+    checkpoint, reading
+        As for the conversion; ``checkpoint`` is a file. What is trained are its raw weights.
     data
         Labelled training data, DATA.npz; its first 256 sequences calibrate the formats, as they
         do in a conversion with the same file.
@@ -140,7 +146,10 @@ def prepare_finetuning(
     schedule = schedule or Schedule()
     quantization = parse_settings(settings or {})
     profile = load_profile(target)
-    model = Model.read(read_checkpoint(checkpoint, config), family)
+    options = ReadOptions(**reading)
+    options.refuse("fine-tuning, which goes on with the trained weights,", "weights")
+    prepared, _ = prepare_checkpoint(open_checkpoint(checkpoint, options), options)
+    model = Model.read(prepared, options.family)
     everything = load_data(data, model.network)
     training, held_out = _divide(model, everything, str(data), validation, schedule.seed)
     first = everything.first(CALIBRATION_SEQUENCES)
