@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lowered
 import numpy as np
 import pytest
 
 import snn_deploy
 from snn_deploy.cli.main import main
 from snn_deploy.errors import CheckpointError, ConfigError, SnnDeployError
+from snn_deploy.formats.registry import get_format
 from snn_deploy.readers.lava_dl.fields import Fields
 from snn_deploy.readers.lava_dl.weights import planes_of
 
@@ -110,6 +113,43 @@ def test_the_command_line_converts_one(tmp_path: Path, capsys: pytest.CaptureFix
     assert run("convert", path, "-o", made) == 2
     told = capsys.readouterr().err
     assert "reads maps of rows and columns, where nothing is known of the input" in told
+
+
+# --- written
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "sigma_delta"])
+def test_what_is_written_comes_back_to_the_same_integers(name: str, tmp_path: Path) -> None:
+    options = {"config": {"input_message_bits": 12}} if name == "sigma_delta" else {}
+    deployment = deployed(name, output_steps="all", **options)
+    path = tmp_path / "written.net"
+    written = get_format("lava-dl").write(deployment, path)
+    assert written.paths == (path,)
+    again = snn_deploy.convert(path, output_steps="all", **options)
+    assert len(again.network) == len(deployment.network)
+    known = np.load(FOLDER / f"{name}.npz")["inputs"].astype(np.float64)
+    one, other = (d.simulate(known, backend="native").logits for d in (deployment, again))
+    np.testing.assert_array_equal(one, other)
+    weights = [[n.stored_weights for n in d.network if n.synaptic] for d in (deployment, again)]
+    for mine, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_what_a_net_file_cannot_hold_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gated = lowered.network(channels=4)
+    example = replace(deployed("dense"), network=gated)
+    example.save(tmp_path / "example.safetensors")
+    out = str(tmp_path / "example.net")
+    told = ("export", str(tmp_path / "example.safetensors"), "--format", "lava-dl", "-o", out)
+    assert run(*told) == 2
+    assert "write onnx or nir instead" in capsys.readouterr().err
+    assert not Path(out).exists()
+    deployed("dense").save(tmp_path / "dense.safetensors")
+    told = ("export", str(tmp_path / "dense.safetensors"), "--format", "lava-dl", "-o", out)
+    assert run(*told) == 0
+    assert "'decoder.pool' is left out" in capsys.readouterr().out
 
 
 # --- weights

@@ -19,6 +19,7 @@ BY_KIND = {
     "snn_deploy/engines/native/",
     "snn_deploy/engines/lava/",
     "snn_deploy/training/operations.py",
+    "snn_deploy/formats/lava_dl/layers.py",
     "snn_deploy/formats/onnx/host.py",
 }
 """Where a table says what replaces a kind's own step: ours, Lava's, PyTorch's and ONNX's."""

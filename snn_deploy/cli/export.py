@@ -32,7 +32,7 @@ class ExportRequest:
     state_path: str | None
 
 
-@click.command(short_help="Write C99, Verilog, ONNX or NIR.")
+@click.command(short_help="Write C99, Verilog, ONNX, NIR or lava-dl's files.")
 @click.argument("deployment_file", metavar="DEPLOYMENT")
 @click.option(
     "--format",
@@ -40,8 +40,8 @@ class ExportRequest:
     type=click.Choice([*TARGETS, *FORMATS]),
     default="c",
     show_default=True,
-    help="What to write: c, C99, or verilog, a core, into a folder; onnx, models, or nir, a graph, "
-    "as files.",
+    help="What to write: c, C99, or verilog, a core, into a folder; onnx, models, nir, a "
+    "graph, or lava-dl, its layers, as files.",
 )
 @click.option("-o", "--output", metavar="PATH", required=True, help="The folder, or the file.")
 @click.option("--data", "data_path", metavar="DATA.npz", help="Inputs for the test vectors.")

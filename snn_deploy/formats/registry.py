@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 FORMATS: dict[str, str] = {
+    "lava-dl": "snn_deploy.formats.lava_dl.file:LavaDlFormat",
     "nir": "snn_deploy.formats.nir.file:NirFormat",
     "onnx": "snn_deploy.formats.onnx.file:OnnxFormat",
 }
