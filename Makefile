@@ -30,7 +30,7 @@ DOCS := .venv-docs-$(VERSION)
 FULL := .venv
 STAMP := .made-by-make
 
-.PHONY: help demo test check format bench docs release kernels sanitize env clean
+.PHONY: help demo test check format bench docs release kernels wheels sanitize env clean
 
 help:
 	@echo 'make demo     convert, simulate, verify and report the bundled example'
@@ -41,6 +41,7 @@ help:
 	@echo 'make kernels  compile the native engine anew (happens by itself when its sources change)'
 	@echo 'make docs     the documentation as a site, in build/site'
 	@echo 'make release  build sdist and wheel, check them, and try them in fresh environments'
+	@echo 'make wheels   wheels of Linux on x86-64 and AArch64, with the compiler of ziglang'
 	@echo 'make sanitize tests of the native engine with every access to memory checked (gcc)'
 	@echo 'make env      .venv for development: the tests plus lava-dl and torch (several GB)'
 	@echo 'make clean    remove environments, builds and caches'
@@ -74,6 +75,15 @@ docs: $(DOCS)/$(STAMP)
 
 release: $(TEST)/$(STAMP)
 	$(TEST)/bin/python scripts/release.py $(ARGS)
+
+# glibc 2.17 is what manylinux2014 has
+wheels: $(TEST)/$(STAMP)
+	$(TEST)/bin/python -m pip --version >/dev/null 2>&1 || $(TEST)/bin/python -m ensurepip
+	$(TEST)/bin/python -m pip install --quiet ziglang
+	for machine in x86_64 aarch64; do \
+		CXX="$(CURDIR)/$(TEST)/bin/python -m ziglang cc -s -target $$machine-linux-gnu.2.17" \
+		SNN_DEPLOY_MACHINE=$$machine $(TEST)/bin/python -m build --wheel --no-isolation \
+		-C--build-option=--plat-name=manylinux2014_$$machine || exit 1; done
 
 SANITIZED := build/kernels-sanitized.so
 SANITIZERS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined

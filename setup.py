@@ -46,7 +46,10 @@ class BuildKernels(Command):
         self.set_undefined_options("build_py", ("build_lib", "build_lib"))
 
     def run(self) -> None:
-        BUILDER.build(self._library(), machine=MACHINE)
+        library = self._library()
+        for old in library.parent.glob("kernels-*"):  # of other sources, or another machine
+            old.unlink()
+        BUILDER.build(library, machine=MACHINE)
 
     def _library(self) -> Path:
         root = Path() if self.editable_mode else Path(self.build_lib)
