@@ -518,3 +518,8 @@ def test_the_case_of_torchscript() -> None:
 
 def test_records_are_tables() -> None:
     assert Record("a.B", {"x": 1}) == {"x": 1}
+
+
+def test_the_documentation_lists_every_kind(root: Path) -> None:
+    page = " ".join((root / "docs" / "checkpoints.md").read_text(encoding="utf-8").split())
+    assert [kind for kind in KINDS if kind not in page] == []
