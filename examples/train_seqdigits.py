@@ -1,8 +1,10 @@
 """Train the bundled example from scratch: sequential digits, on a CPU, in a few minutes.
 
     python examples/train_seqdigits.py -o seqdigits.ckpt
+    python examples/train_seqdigits.py --family s4d -o binary_s4d.ckpt
+    python examples/train_seqdigits.py --family s4d_gsu -o gsu.ckpt
 
-The float network is trained with its exact LIF neurons, all steps of a sequence at once: the
+The float network is trained with its exact neurons, all steps of a sequence at once: the
 state-space models by FFT, the resets by repetition until nothing changes (see
 ``snn_deploy/training/neuron.py``). What comes out is a checkpoint for ``snn-deploy convert``, and
 ``snn-deploy finetune`` is the same training with a chip's integers in the forward pass.
@@ -35,7 +37,8 @@ def main() -> None:
     from snn_deploy.training.writing import check_output, write_checkpoint
 
     check_output(options.output, {})
-    model = Model.read(new_classifier(1, CLASSES, CHANNELS, LAYERS, MODES, options.seed))
+    sizes = (1, CLASSES, CHANNELS, LAYERS, MODES)
+    model = Model.read(new_classifier(*sizes, options.seed, options.family))
     training = load_data(DATA / "train.npz", model.network)
     schedule = Schedule(
         options.epochs,
@@ -58,6 +61,12 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the bundled example from scratch.")
     parser.add_argument("-o", "--output", type=Path, default=Path("seqdigits.ckpt"))
+    parser.add_argument(
+        "--family",
+        choices=("spikingssm", "s4d", "s4d_gsu"),
+        default="spikingssm",
+        help="SpikingSSM, Binary S4D (s4d), or Gated Spiking Units (s4d_gsu)",
+    )
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=0)

@@ -18,7 +18,7 @@ from snn_deploy.data.given import Given, as_data
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
-from snn_deploy.errors import SnnDeployWarning
+from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, write_deployment
 from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import Progress, Simulation, simulate
@@ -197,25 +197,37 @@ class Deployment:
         *,
         backends: Sequence[str | Engine] = ("native", "reference"),
         against: Any = None,
+        seeds: int | None = None,
         progress: Progress | None = None,
         **reading: Unpack[Reading],
     ) -> Verification:
         """Compare engines bit by bit, and, with ``against``, the float network signal by signal.
 
         ``against`` is a checkpoint, or what else :func:`snn_deploy.convert` takes; ``reading`` is
-        as there.
+        as there. With ``seeds`` the mean answers over so many seeds are compared, too: of networks
+        that draw random numbers.
+
+        Raises
+        ------
+        ConfigError
+            If there are ``seeds``, but no float network, or no random numbers.
         """
         from snn_deploy.compare.accuracy import compare_accuracy
+        from snn_deploy.compare.ensemble import compare_ensembles
 
         data = self._data(inputs, lengths)
         engines = [_engine(backend) for backend in backends]
-        accuracy = None
+        accuracy = ensemble = None
+        if seeds is not None and against is None:
+            raise ConfigError("seeds need a float network to compare with: against=checkpoint")
         if against is not None:
             source = self._source(against, reading)
+            if seeds is not None:
+                ensemble = compare_ensembles(self, source, data, engines[0], seeds, progress)
             accuracy = compare_accuracy(self.network, source, data, engines[0], progress)
         several = len(engines) > 1
         comparisons = compare_engines(self.network, data, engines, progress) if several else []
-        return Verification(comparisons, accuracy)
+        return Verification(comparisons, accuracy, ensemble)
 
     def report(
         self,

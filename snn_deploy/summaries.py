@@ -100,6 +100,8 @@ def verification_summary(verification: Verification) -> str:
     lines += [f"  {comparison}" for comparison in verification.engines]
     if verification.accuracy is not None:
         lines += _accuracy_lines(verification.accuracy)
+    if verification.ensemble is not None:
+        lines.append(f"  {verification.ensemble}")
     return "\n".join(lines)
 
 

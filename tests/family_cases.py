@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy.typing as npt
 import pytest
 from zoo import CHECKPOINTS
 
+from snn_deploy.api import convert
 from snn_deploy.checkpoint import Checkpoint, read_checkpoint
 from snn_deploy.converters.overrides import override_model
 from snn_deploy.converters.registry import to_float_network
+from snn_deploy.data.inputs import check_data
+from snn_deploy.deployment import Deployment
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
 
-__all__ = ["Case", "cases"]
+__all__ = ["Case", "cases", "deployed"]
 
 # what the keys of a file do not say
 SAID = {"ref_SSC_CadLIF": {"neuron": "cadlif"}}
@@ -45,9 +49,23 @@ class Case:
         return network
 
 
-def cases(group: str) -> list[Any]:
-    """Give every folder of a group as a pytest parameter; one that skips where there is none."""
+@cache
+def deployed(case: Case) -> Deployment:
+    """Convert a checkpoint for ``loihi2``, calibrated on its training data or, failing that, test
+    data; maxima stay those of every step.
+    """
+    data = "train" if (case.folder / "train.npz").exists() else "test"
+    calibration = check_data(case.network(), inputs=case.arrays(data)["inputs"][:64])
+    settings = {"ternary_maxima": "every_step"}
+    return convert(case.checkpoint(), "loihi2", calibration=calibration, settings=settings)
+
+
+def cases(group: str, *names: str) -> list[Any]:
+    """Give the folders of a group as pytest parameters, all or those named; one that skips where
+    there is none.
+    """
     folders = sorted(path.parent for path in (CHECKPOINTS / group).glob("*/meta.json"))
+    folders = [folder for folder in folders if not names or folder.name in names]
     if not folders:
         reason = "needs the folder ../shared with real checkpoints beside the repository"
         return [pytest.param(Case(Path()), id="none", marks=pytest.mark.skip(reason=reason))]

@@ -25,6 +25,7 @@ from snn_deploy.nodes.drawn_soma import DRAW_BITS, DrawnSoma
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.registry import with_kind
 from snn_deploy.nodes.stochastic_spikes import StochasticSpikes
+from snn_deploy.nodes.threshold import Threshold
 
 UNIT = 1 << DRAW_BITS
 WIDTH, STEPS = 64, 2000
@@ -150,6 +151,55 @@ def test_recorded_draws_give_the_spikes_of_float(case: Case) -> None:
         assert same.mean() > 0.97
     first = drawn[0]
     assert (result.trace[first.name] != signals[first.name]).mean() < 0.002
+
+
+@pytest.mark.parametrize("case", cases("relatives/pspike", "causal_nplr"))
+def test_verify_compares_means_over_seeds(case: Case) -> None:
+    deployment, data = deployed(case)
+    outcome = deployment.verify(data, backends=["native"], against=case.network(), seeds=20)
+    found = outcome.ensemble
+    assert found is not None
+    assert found.passed
+    assert outcome.passed
+    assert (found.seeds, found.sequences) == (20, len(data))
+    assert 0.5 < found.apart < 1.7
+    assert 0.7 < found.spread < 1.4
+    assert str(found).startswith("means over 20 seeds: ")
+    assert outcome.to_json()["ensemble"]["apart"] == found.apart
+    # of another network's draws the means differ
+    other = replace(deployment, network=brighter(deployment.network))
+    outcome = other.verify(data, backends=["native"], against=case.network(), seeds=20)
+    assert outcome.ensemble is not None
+    assert outcome.ensemble.apart > 2.0
+    assert not outcome.passed
+
+
+def brighter(network: Network) -> Network:
+    """Give the network with neurons that fire twice as readily."""
+    return network.rewrite(
+        {
+            node.name: (replace(node, shift=(node.shift + 1).astype(np.int8)),)
+            for node in network
+            if isinstance(node, DrawnSoma)
+        }
+    )
+
+
+def test_seeds_are_for_networks_that_draw() -> None:
+    x = np.random.default_rng(0).random((3, 20, WIDTH))
+    network = samplers(0)
+    deployment = snn_deploy.convert(network, "loihi2", calibration=x)
+    with pytest.raises(ConfigError, match="seeds=1: give at least 2"):
+        deployment.verify(x, against=network, seeds=1)
+    with pytest.raises(ConfigError, match="seeds need a float network"):
+        deployment.verify(x, seeds=2)
+    level = Threshold(
+        name="spikes", inputs=(Edge("input"),), level=np.zeros(WIDTH), inclusive=False
+    )
+    silent = replace(network, nodes=(network.input, level))
+    deployment = snn_deploy.convert(silent, "loihi2", calibration=x)
+    with pytest.raises(ConfigError, match="this one draws none"):
+        deployment.verify(x, against=silent, seeds=2)
 
 
 @pytest.mark.parametrize("case", [c for c in cases("relatives/pspike") if "shipped" not in c.id])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from family_cases import Case, cases
+from family_cases import Case, cases, deployed
 from synthetic import checkpoint_of
 from tiny_families import H, tiny_silif, tiny_spiking_s4d
 
@@ -29,6 +30,32 @@ def test_longspike(case: Case) -> None:
     np.testing.assert_array_equal(native.predictions, expected.argmax(-1))
     scale = np.abs(expected).max()
     np.testing.assert_allclose(native.logits, expected, rtol=0, atol=0.02 * scale)
+
+
+CAUSAL = [
+    *cases("relatives/longspike", "uni", "uni_prenorm_bn_M4_fixed", "uni_trainB_loop"),
+    *cases("relatives/pspike", "causal_two_branch_diag"),
+    *cases("relatives/silif"),
+    *cases("stan_rhodes", "binary_s4d", "drf", "gsu", "prf", "spike_ssm"),
+]
+
+
+@pytest.mark.parametrize("case", CAUSAL)
+def test_streams_in_chunks_answer_as_the_reference_does_at_once(case: Case) -> None:
+    """Every causal network, at every step of every node that spikes."""
+    deployment = deployed(case)
+    data = check_data(
+        deployment.network, inputs=case.arrays("test")["inputs"][:3, :60].astype(float)
+    )
+    names = [node.name for node in deployment.network.spiking]
+    expected = deployment.simulate(data, backend="reference", trace=names)
+    stream = deployment.stream(3, trace=names)
+    ends = [0, 1, 8, 40, data.inputs.shape[1]]
+    parts = [stream.step(data.inputs[:, a:b]) for a, b in pairwise(ends)]
+    for name in names:
+        steps = np.concatenate([part.trace[name] for part in parts], axis=1)
+        np.testing.assert_array_equal(steps, expected.trace[name])
+    np.testing.assert_array_equal(stream.answer(), expected.logits)
 
 
 SILIF = cases("relatives/silif")

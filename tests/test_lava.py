@@ -9,7 +9,7 @@ import lava_kinds
 import numpy as np
 import pytest
 import random_networks
-from family_cases import Case, cases
+from family_cases import Case, cases, deployed
 from lava_networks import (
     both_directions,
     delays,
@@ -47,7 +47,12 @@ from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.run.simulation import encode_inputs
 
-TRAINED = [case for case in cases("stan_rhodes") if case.id in ("drf", "spike_ssm", "none")]
+TRAINED = [
+    *cases("relatives/longspike", "uni"),
+    *cases("relatives/pspike", "causal_two_branch_diag"),
+    *cases("relatives/silif", "ref_SSC_RF", "ref_SSC_SiLIF"),
+    *cases("stan_rhodes", "binary_s4d", "drf", "gsu", "prf", "spike_ssm"),
+]
 
 on_lava = [pytest.mark.lava, pytest.mark.timeout(120)]
 
@@ -186,14 +191,12 @@ class TestKindsOfNode:
         assert_equal(network, replace(run, trace=network.names))
 
     @pytest.mark.parametrize("case", TRAINED)
-    def test_trained_neurons_that_hold_themselves_back(self, case: Case) -> None:
-        train, test = case.arrays("train"), case.arrays("test")
-        calibration = check_data(case.network(), inputs=train["inputs"][:64])
-        network = convert(case.checkpoint(), "loihi2", calibration=calibration).network
-        data = check_data(network, inputs=test["inputs"][:2, :20])
+    def test_trained_networks_of_every_family(self, case: Case) -> None:
+        network = deployed(case).network
+        data = check_data(network, inputs=case.arrays("test")["inputs"][:2, :20].astype(float))
         run = Run(encode_inputs(network, data), data.lengths, trace=network.names)
         result = assert_equal(network, run)
-        assert all(result.messages[node.name].any() for node in network.spiking)
+        assert any(sent.any() for sent in result.messages.values())
 
 
 class TestRun:

@@ -16,6 +16,7 @@ from synthetic import checkpoint_of, set_option, tiny_spikingssm_state
 from training_models import make_data, make_model
 
 import snn_deploy
+from snn_deploy.converters.spikingssm_config import parse_config
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.float_dynamics import fire_exact
 from snn_deploy.engines.floating import run_float
@@ -28,6 +29,7 @@ from snn_deploy.nodes.synapses import QuantizedLinear
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.run.simulation import simulate
+from snn_deploy.training import layouts
 from snn_deploy.training.deployed import Compiled, Deployer
 from snn_deploy.training.initialise import new_classifier
 from snn_deploy.training.kernels import convolve, discrete_ssm
@@ -155,7 +157,8 @@ def test_every_parameter_that_counts_has_a_gradient(layout: str) -> None:
         model.forward(data), torch.from_numpy(np.asarray(data.labels))
     ).backward()
     silent = {key for key, p in model.parameters.items() if p.grad is None or not p.grad.any()}
-    dead = set() if model.config.model.prenorm else {k for k in silent if ".norms." in k}
+    prenorm = (model.source.config or {})["model"]["prenorm"]
+    dead = set() if prenorm else {k for k in silent if ".norms." in k}
     assert silent == dead
 
 
@@ -167,9 +170,11 @@ def test_kernel_gradients_against_finite_differences() -> None:
     values = [model.parameters[key].detach().double().requires_grad_() for key in names]
     u = torch.randn((1, 11, 2), dtype=torch.double, generator=torch.Generator().manual_seed(0))
 
+    layer = parse_config(config, "a test").model.layer
+
     def run(*parameters: Any) -> Any:
         fields = discrete_ssm(
-            dict(zip(names, parameters, strict=True)), keys, model.config.model.layer
+            dict(zip(names, parameters, strict=True)), keys, layer, trainable_b=True
         )
         return convolve({**fields, "d": torch.zeros(2, dtype=torch.double)}, u)
 
@@ -323,14 +328,14 @@ def test_only_classifiers_can_be_trained() -> None:
 def test_a_reading_that_differs_from_the_conversions_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = Model._ssm
+    real = layouts.discrete_ssm
 
-    def wrong(self: Model, keys: str) -> Any:
-        fields = real(self, keys)
-        return {**fields, "d": fields["d"] * 1.01}
+    def wrong(*given: Any) -> Any:
+        fields = real(*given)
+        return {**fields, "c": fields["c"] * 1.01}
 
-    monkeypatch.setattr(Model, "_ssm", wrong)
-    with pytest.raises(UnsupportedNetworkError, match=r"'layers\.0\.ssm': .* another 'd' than"):
+    monkeypatch.setattr(layouts, "discrete_ssm", wrong)
+    with pytest.raises(UnsupportedNetworkError, match=r"'layers\.0\.ssm': .* another 'c' than"):
         make_model()
 
 

@@ -37,6 +37,7 @@ class VerifyRequest:
     backends: str
     device: str
     min_agreement: float | None
+    seeds: int | None
     limit: int | None
     json_path: str | None
     html_path: str | None
@@ -67,6 +68,8 @@ class VerifyRequest:
             )
         if self.min_agreement is not None:
             raise ConfigError("--min-agreement needs --against CHECKPOINT")
+        if self.seeds is not None:
+            raise ConfigError("--seeds needs --against CHECKPOINT: it compares with float")
         if self.html_path is not None:
             raise ConfigError(
                 "--html needs --against CHECKPOINT: the page shows errors against float"
@@ -91,6 +94,12 @@ class VerifyRequest:
     type=click.FloatRange(0, 1),
     metavar="SHARE",
     help="With --against: fail below this share of equal predictions.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(2),
+    metavar="N",
+    help="With --against: also compare the mean answers over N seeds, where numbers are drawn.",
 )
 @limit_option
 @click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
@@ -126,6 +135,8 @@ def verify(asked: VerifyRequest) -> int:
                 "none; judge it by the figures of --json"
             )
         passed &= least is None or (agrees is not None and agrees >= least)
+    if outcome.ensemble is not None:
+        echo(str(outcome.ensemble))
     if asked.json_path:
         write_text(asked.json_path, json.dumps(outcome.to_json(), indent=2))
     if asked.html_path:
@@ -141,12 +152,13 @@ def _run(asked: VerifyRequest, deployment: Deployment) -> Verification:
     engines = [make_engine(name, asked.device if name == "lava" else "cpu") for name in names]
     data = load_data(asked.data_path, deployment.network).first(asked.limit)
     runs = len(engines) if len(engines) > 1 else 0
-    total = len(data) * (runs + (asked.against is not None))
+    total = len(data) * (runs + (asked.against is not None) + (asked.seeds or 0))
     with progress_bar("verifying", total) as progress:
         return deployment.verify(
             data,
             backends=engines,
             against=asked.against,
+            seeds=asked.seeds,
             **asked.reading,
             progress=progress,
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from snn_deploy.compare.accuracy import AccuracyComparison
+    from snn_deploy.compare.ensemble import EnsembleComparison
 
 __all__ = ["Divergence", "EngineComparison", "Verification", "compare_engines", "first_divergence"]
 
@@ -102,6 +103,7 @@ class Verification:
 
     engines: list[EngineComparison]
     accuracy: AccuracyComparison | None
+    ensemble: EnsembleComparison | None = None
 
     def __repr__(self) -> str:
         from snn_deploy.summaries import verification_summary
@@ -138,8 +140,9 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether every engine gave the same integers."""
-        return all(comparison.passed for comparison in self.engines)
+        """Whether every engine gave the same integers, and means over seeds are float's."""
+        means = self.ensemble is None or self.ensemble.passed
+        return means and all(comparison.passed for comparison in self.engines)
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data for ``verify --json``."""
@@ -147,6 +150,7 @@ class Verification:
             "passed": self.passed,
             "engines": [comparison.to_json() for comparison in self.engines],
             "accuracy": None if self.accuracy is None else self.accuracy.to_json(),
+            "ensemble": None if self.ensemble is None else self.ensemble.to_json(),
         }
 
 

@@ -31,7 +31,8 @@ from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.ranges import Ranges
 from snn_deploy.run.simulation import encode_inputs, simulate
-from snn_deploy.training.model import FAMILY, Model, Tensors
+from snn_deploy.training.model import Model, Tensors
+from snn_deploy.tune.ternary_maxima import fix_maxima
 
 __all__ = ["Compiled", "Deployer"]
 
@@ -123,9 +124,14 @@ class Deployer:
     calibration: Calibration
     engine: Engine = field(default_factory=partial(get_engine, "native"))
     lif: LifRegisters = LOIHI
+    _maxima: dict[str, float] = field(default_factory=dict, init=False)
 
     def measure(self, tensors: Tensors) -> Ranges:
-        """Measure the ranges that the conversion of ``tensors`` would choose its formats from."""
+        """Measure the ranges that the conversion of ``tensors`` would choose its formats from.
+
+        Constants that stand for maxima are chosen, too, and hold until the next time.
+        """
+        self._choose_maxima(self._trained(tensors))
         split = SplitHead(self.quantization.chip_outputs)
         network = prepare_network(self._network(tensors), split, self._steps)
         return Quantize(self.quantization, self.calibration).ranges(network)
@@ -171,8 +177,23 @@ class Deployer:
     def _steps(self) -> int:
         return int(self.calibration.inputs.shape[1])
 
+    def _trained(self, tensors: Tensors) -> Network:
+        return to_float_network(self.model.checkpoint(tensors), family=self.model.family)
+
     def _network(self, tensors: Tensors) -> Network:
-        return to_float_network(self.model.checkpoint(tensors), family=FAMILY)
+        network = self._trained(tensors)
+        nodes: Mapping[str, Any] = {name: network[name] for name in self._maxima}
+        return network.rewrite(
+            {name: (replace(node, maximum=self._maxima[name]),) for name, node in nodes.items()}
+        )
+
+    def _choose_maxima(self, network: Network) -> None:
+        nodes: Iterable[Any] = network
+        names = [node.name for node in nodes if node.follows_maximum]
+        if names and self.quantization.ternary_maxima == "constant":
+            data = self.calibration
+            fixed: Any = fix_maxima(network, data.inputs, data.lengths).network
+            self._maxima = {name: fixed[name].maximum for name in names}
 
 
 def _over_taps(value: Real, shape: tuple[int, ...]) -> Real:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from snn_deploy.converters.spikingssm_config import LayerConfig
+from snn_deploy.converters.s4_config import KernelOptions
 
 __all__ = ["convolve", "discrete_ssm"]
 
@@ -30,9 +30,11 @@ _TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def discrete_ssm(parameters: Parameters, prefix: str, layer: LayerConfig) -> dict[str, Tensor]:
+def discrete_ssm(
+    parameters: Parameters, prefix: str, layer: KernelOptions, trainable_b: bool
+) -> dict[str, Tensor]:
     """Give a, b, c and, for a bidirectional layer, c_reverse of a DiagonalSsm, (H, N) complex."""
-    read = _with_trainable_b if layer.trainable_B else _with_fixed_b
+    read = _with_trainable_b if trainable_b else _with_fixed_b
     pole, b, dt, c = read(parameters, prefix, layer)
     step = dt * pole
     if layer.disc == "bilinear":
@@ -44,16 +46,17 @@ def discrete_ssm(parameters: Parameters, prefix: str, layer: LayerConfig) -> dic
 
 
 def _with_fixed_b(
-    parameters: Parameters, prefix: str, layer: LayerConfig
+    parameters: Parameters, prefix: str, layer: KernelOptions
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     real, imag = (parameters[f"{prefix}{name}"] for name in ("log_A_real", "A_imag"))
     pole = torch.complex(-torch.exp(real), imag)
     dt = torch.exp(parameters[f"{prefix}log_dt"])[:, None]
-    return pole, torch.ones_like(pole), dt, _pairs(parameters[f"{prefix}C"])
+    c = _pairs(parameters[f"{prefix}C"])
+    return pole, torch.ones_like(pole), dt, c if c.ndim == 3 else c[None]  # S4D's has no rows
 
 
 def _with_trainable_b(
-    parameters: Parameters, prefix: str, layer: LayerConfig
+    parameters: Parameters, prefix: str, layer: KernelOptions
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     b, c = (_complex(parameters[f"{prefix}{name}"], layer) for name in ("B", "C"))
     real = -_TRANSFORMS[layer.real_transform](parameters[f"{prefix}A_real"])
@@ -70,7 +73,7 @@ def _with_trainable_b(
     return pole, b, dt, c
 
 
-def _complex(parameter: Tensor, layer: LayerConfig) -> Tensor:
+def _complex(parameter: Tensor, layer: KernelOptions) -> Tensor:
     if layer.is_real:
         return torch.complex(parameter, torch.zeros_like(parameter))
     return _pairs(parameter)

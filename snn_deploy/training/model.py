@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,26 +14,22 @@ from torch import Tensor
 
 from snn_deploy.checkpoint import Checkpoint
 from snn_deploy.converters.registry import recognise, to_float_network
-from snn_deploy.converters.spikingssm_config import SpikingSsmConfig, parse_config
 from snn_deploy.converters.weights import strip_wrappers
 from snn_deploy.data.inputs import Data
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.network import Network
 from snn_deploy.passes.pipeline import prepare_network
 from snn_deploy.passes.split_head import SplitHead
-from snn_deploy.training.kernels import discrete_ssm
+from snn_deploy.training.layouts import LAYOUTS, Store
 from snn_deploy.training.operations import NEURONS, OPERATIONS, Fields
 
-__all__ = ["FAMILY", "Model", "Tensors"]
+__all__ = ["Model", "Tensors"]
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
-
-FAMILY = "spikingssm"
 
 # The surrogate neuron is one of the authors' constants; batch-norm runs with its stored statistics,
 # as it does on the chip.
 _FROZEN = re.compile(r".*(\.neuron\..*|\.running_(mean|var)|\.pe)")
-_NORM_EPSILON = 1e-5  # PyTorch's default, which the authors' code keeps
 _AGREEMENT = 1e-4  # far above float32's errors, far below any other formula's
 
 
@@ -45,8 +41,8 @@ class Model:
     ----------
     source
         The checkpoint that training starts from.
-    config
-        What its configuration says about the mathematics.
+    family
+        What the converters call its family.
     network
         Its float network with folded thresholds: the structure, and all numbers that stay.
     parameters
@@ -54,7 +50,7 @@ class Model:
     """
 
     source: Checkpoint
-    config: SpikingSsmConfig
+    family: str
     network: Network
     parameters: Mapping[str, Tensor]
 
@@ -71,10 +67,10 @@ class Model:
         """
         family = family or recognise(checkpoint)
         network = to_float_network(checkpoint, family=family)
-        if family != FAMILY:
+        if family not in LAYOUTS:
             raise UnsupportedNetworkError(
-                f"{checkpoint.path.name}: training knows networks of the family {FAMILY}, not "
-                f"{family}"
+                f"{checkpoint.path.name}: training knows networks of the families "
+                f"{', '.join(LAYOUTS)}, not {family}"
             )
         _refuse_what_cannot_be_trained(network, checkpoint.path.name)
         network = prepare_network(network, SplitHead(count=0))
@@ -83,8 +79,7 @@ class Model:
             for key, value in strip_wrappers(checkpoint.tensors).items()
             if np.issubdtype(value.dtype, np.floating) and not _FROZEN.fullmatch(key)
         }
-        config = parse_config(checkpoint.config, checkpoint.path.name)
-        model = cls(checkpoint, config, network, parameters)
+        model = cls(checkpoint, family, network, parameters)
         model._check_agreement()
         return model
 
@@ -102,21 +97,27 @@ class Model:
         return replace(self.source, tensors=dict(self.tensors() if tensors is None else tensors))
 
     def synapses(self) -> list[tuple[str, str]]:
-        """Name every layer's synapses behind its neurons: the node, and the key of its weights."""
-        return [
-            (f"layers.{index}.mix", f"model.s4_layers.{index}.output_linear.0.weight")
-            for index in range(len(self.network.spiking))
-        ]
+        """Name every layer's synapses behind its neurons: the node, and the key of its weights,
+        where those are used as they are stored.
+        """
+        key = LAYOUTS[self.family].mix
+        if key is None:
+            return []
+        layers = range(len(self.network.spiking))
+        return [(f"layers.{index}.mix", key.format(index)) for index in layers]
 
     def fields(self) -> dict[str, dict[str, Tensor]]:
         """Give every node's numbers, by node name and the node's field, from the parameters."""
         fields = {node.name: _constants(node) for node in self.network}
-        for name, trained in self._trained_fields():
+        tensors = strip_wrappers(self.source.tensors)
+        where = self.source.path.name
+        store = Store(self.parameters, tensors, self.source.config, self.network, where)
+        for name, trained in LAYOUTS[self.family].fields(store):
             fields[name].update(trained)
         return fields
 
     def forward(self, data: Data) -> Tensor:
-        """Give the float network's answer, with exact LIF neurons."""
+        """Give the float network's answer, with exact neurons."""
         return self.run(data, self.fields(), {})
 
     def run(self, data: Data, fields: Mapping[str, Fields], values: Mapping[str, Tensor]) -> Tensor:
@@ -148,51 +149,6 @@ class Model:
                     signal = value + (signal - signal.detach())
             signals[node.name] = signal
         return signals[self.network.output.name]
-
-    def _trained_fields(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        parameters = self.parameters
-        yield from self._ends()
-        for index in range(len(self.network.spiking)):
-            name, keys = f"layers.{index}", f"model.s4_layers.{index}."
-            yield f"{name}.ssm", self._ssm(keys)
-            weight, bias = (parameters[f"{keys}output_linear.0.{x}"] for x in ("weight", "bias"))
-            yield f"{name}.mix", {"weight": weight[..., 0], "bias": bias}
-            if self.config.model.prenorm:
-                norm = self._norm(f"model.norms.{index}.", f"{name}.norm")
-                yield f"{name}.norm", norm
-
-    def _ends(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Give the encoder and the decoder; what is no parameter (one-hot, positions) stays."""
-        first = self.network.nodes[1]
-        keys = "encoder.0.conv." if "encoder.0.conv.weight" in self.parameters else "encoder.0."
-        if f"{keys}bias" in self.parameters:
-            yield first.name, {x: self.parameters[f"{keys}{x}"] for x in ("weight", "bias")}
-        elif f"{keys}weight" in self.parameters:
-            yield first.name, {"table": self.parameters[f"{keys}weight"]}
-        keys = "decoder.0.output_transform."
-        yield self.network.output.name, {x: self.parameters[keys + x] for x in ("weight", "bias")}
-
-    def _ssm(self, keys: str) -> dict[str, Tensor]:
-        """Give an SSM whose readout and skip are divided by the threshold."""
-        fields = discrete_ssm(self.parameters, f"{keys}kernel.", self.config.model.layer)
-        fields["d"] = self.parameters[f"{keys}D"][0]
-        if self.config.model.layer.learnable_vth:
-            gain = torch.exp(-self.parameters[f"{keys}ln_vth"].reshape(-1))
-            fields["d"] = fields["d"] * gain
-            readouts = [name for name in ("c", "c_reverse") if name in fields]
-            fields |= {name: fields[name] * gain[:, None] for name in readouts}
-        return fields
-
-    def _norm(self, keys: str, name: str) -> dict[str, Tensor]:
-        weight, bias = self.parameters[f"{keys}weight"], self.parameters[f"{keys}bias"]
-        if not hasattr(self.network[name], "scale"):  # a layer norm
-            return {"weight": weight, "bias": bias}
-        tensors = strip_wrappers(self.source.tensors)
-        mean, variance = (
-            torch.tensor(tensors[f"{keys}running_{x}"].astype(np.float32)) for x in ("mean", "var")
-        )
-        scale = weight / torch.sqrt(variance + _NORM_EPSILON)
-        return {"scale": scale, "shift": bias - mean * scale}
 
     def _check_agreement(self) -> None:
         """Refuse a network whose numbers come out differently here than in the conversion."""

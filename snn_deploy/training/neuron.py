@@ -1,4 +1,4 @@
-"""The exact LIF neuron for training: its spikes, and a gradient without a loop over time.
+"""Spiking neurons for training: their spikes, and a gradient without a loop over time.
 
 The reset makes the neuron sequential: whether it spikes at a step depends on whether it did before.
 The spikes therefore come from a compiled loop. With the spikes known, the membrane
@@ -22,7 +22,7 @@ from torch import Tensor
 from snn_deploy.engines.native.abi import FireTask, address
 from snn_deploy.engines.native.library import load_target
 
-__all__ = ["fire", "membrane", "pass_gradient"]
+__all__ = ["fire", "membrane", "pass_gradient", "surrogate", "ternary_surrogate"]
 
 _RESOLUTION = 2.0**-24  # float32's: what weighs less does not change a sum
 
@@ -49,7 +49,20 @@ def fire(drive: Tensor, decay: float) -> Tensor:
 
 def pass_gradient(drive: Tensor, spikes: Tensor, decay: float) -> Tensor:
     """Give ``spikes`` as they are, with a gradient that reaches ``drive``."""
-    smooth = torch.atan(math.pi * (membrane(drive, spikes, decay) - 1.0)) / math.pi
+    return surrogate(membrane(drive, spikes, decay) - 1.0, spikes)
+
+
+def surrogate(above: Tensor, spikes: Tensor) -> Tensor:
+    """Give ``spikes`` as they are, with the gradient of how far a neuron is ``above`` its level."""
+    smooth = torch.atan(math.pi * above) / math.pi
+    return spikes + (smooth - smooth.detach())
+
+
+def ternary_surrogate(x: Tensor, level: Tensor | float, spikes: Tensor | None = None) -> Tensor:
+    """Give ternary spikes of x, or those given, with a gradient from either of their levels."""
+    if spikes is None:
+        spikes = (x >= level).to(x.dtype) - (x <= -level).to(x.dtype)
+    smooth = (torch.atan(math.pi * (x - level)) + torch.atan(math.pi * (x + level))) / math.pi
     return spikes + (smooth - smooth.detach())
 
 

@@ -18,15 +18,20 @@ from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.convolution import Conv1d
 from snn_deploy.nodes.embedding import Embedding
 from snn_deploy.nodes.float_lif import Lif
+from snn_deploy.nodes.gelu import Gelu
 from snn_deploy.nodes.glu import Glu
 from snn_deploy.nodes.layer_norm import LayerNorm
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.positional_encoding import PositionalEncoding
+from snn_deploy.nodes.product import Product
 from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.relu import Relu
 from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.ssm import DiagonalSsm
+from snn_deploy.nodes.ternary import Ternary
+from snn_deploy.nodes.threshold import Threshold
 from snn_deploy.training.kernels import convolve
-from snn_deploy.training.neuron import fire, pass_gradient
+from snn_deploy.training.neuron import fire, pass_gradient, surrogate, ternary_surrogate
 
 __all__ = ["NEURONS", "OPERATIONS", "Fields"]
 
@@ -76,6 +81,18 @@ def _glu(node: Glu, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
     return torch.nn.functional.glu(x[0], dim=-1)
 
 
+def _gelu(node: Gelu, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return torch.nn.functional.gelu(x[0])
+
+
+def _relu(node: Relu, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return torch.relu(x[0])
+
+
+def _product(node: Product, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return x[0] * x[1]
+
+
 def _residual(node: Residual, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
     return x[0] + x[1]
 
@@ -102,11 +119,14 @@ OPERATIONS: dict[type[Node], Operation] = {
     Conv1d: _conv1d,
     DiagonalSsm: _diagonal_ssm,
     Embedding: _embedding,
+    Gelu: _gelu,
     Glu: _glu,
     LayerNorm: _layer_norm,
     Linear: _linear,
     PositionalEncoding: _positional_encoding,
+    Product: _product,
     Readout: _readout,
+    Relu: _relu,
     Residual: _residual,
 }
 
@@ -116,4 +136,17 @@ def _lif(node: Lif, x: Tensor, spikes: Tensor | None) -> Tensor:
     return pass_gradient(x, fired, node.decay)
 
 
-NEURONS: dict[type[Node], Neuron] = {Lif: _lif}
+def _threshold(node: Threshold, x: Tensor, spikes: Tensor | None) -> Tensor:
+    level = torch.as_tensor(node.level, dtype=x.dtype)
+    if spikes is None:
+        spikes = (x >= level if node.inclusive else x > level).to(x.dtype)
+    return surrogate(x - level, spikes)
+
+
+def _ternary(node: Ternary, x: Tensor, spikes: Tensor | None) -> Tensor:
+    largest = x.detach().abs().amax(dim=-1, keepdim=True)
+    level = node.fraction * (largest if node.maximum is None else node.maximum)
+    return ternary_surrogate(x, level, spikes)
+
+
+NEURONS: dict[type[Node], Neuron] = {Lif: _lif, Ternary: _ternary, Threshold: _threshold}
