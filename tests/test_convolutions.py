@@ -11,13 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_count import connections
 from shared_makers import make_shared, random_windows
-from snn_deploy.engines.native.fast_program import assemble
 
 import snn_deploy
 from snn_deploy.deployment import Deployment
 from snn_deploy.engines.floating import run_float
-from snn_deploy.engines.native import fast_nodes
-from snn_deploy.engines.native.plan import plan_network
+from snn_deploy.engines.native import emitters
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
@@ -25,6 +23,7 @@ from snn_deploy.ir.windows import Windows
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.spatial_convolution import SpatialConvolution
 from snn_deploy.nodes.spatial_pooling import SpatialPooling
 
@@ -171,12 +170,10 @@ def test_every_engine_gives_the_same(deployment: Deployment, backend: str) -> No
 def test_layers_too_large_to_lay_out_run_on_their_programs(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = plan_network(deployment.network)
-    assert assemble(plan, frozenset()) is not None
     expected = deployment.simulate(data(), backend="reference")
-    monkeypatch.setattr(fast_nodes, "MOST_UNROLLED", 100)
+    monkeypatch.setattr(emitters, "MOST_UNROLLED", 100)
+    monkeypatch.setattr(SharedSynapses, "as_matrix", None)  # none is laid out
     again = replace(deployment, network=replace(deployment.network))
-    assert assemble(plan_network(again.network), frozenset()) is None
     found = again.simulate(data(), backend="native")
     np.testing.assert_array_equal(found.logits, expected.logits)
 
