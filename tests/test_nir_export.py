@@ -158,10 +158,12 @@ def test_what_nir_cannot_say_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_holds_no_deployment_is_refused(tmp_path: Path) -> None:
-    write_nir(tmp_path / "a.nir", chain(2, {"type": "Scale", "scale": [1.0, 2.0]}))
+    path = write_nir(tmp_path / "a.nir", chain(2, {"type": "Scale", "scale": [1.0, 2.0]}))
+    with pytest.raises(DeploymentError, match="not a deployment of snn-deploy"):
+        snn_deploy.load(path)
     with pytest.raises(DeploymentError, match="holds no deployment; make one with"):
-        snn_deploy.load(tmp_path / "a.nir")
-    (tmp_path / "b.nir").write_bytes(b"\x89HDF")
+        get_format("nir").read(path)
+    (tmp_path / "b.nir").write_bytes(b"snn_deploy")
     with pytest.raises(DeploymentError, match=r"b\.nir: not a readable HDF5 file"):
         snn_deploy.load(tmp_path / "b.nir")
 

@@ -23,6 +23,7 @@ __all__ = ["NirFormat"]
 
 MOST_BYTES = 1 << 30
 SUFFIX = ".nir"
+DEPLOYMENT = "snn_deploy"
 VERSION = "1.0.8"  # of nir's, whose files these are
 
 
@@ -48,7 +49,7 @@ class NirFormat:
         document, tensors = deployment_document(deployment.network, deployment.origin)
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         digest = content_digest(document, tensors)
-        graph["metadata"]["snn_deploy"] = {"document": text, "sha256": digest, "tensors": tensors}
+        graph["metadata"][DEPLOYMENT] = {"document": text, "sha256": digest, "tensors": tensors}
         content = io.BytesIO()
         with h5py.File(content, "w") as file:
             file["version"] = VERSION
@@ -59,8 +60,13 @@ class NirFormat:
         return Written((path,), (note,))
 
     def recognises(self, path: Path) -> bool:
-        """Tell by the ending."""
-        return path.suffix.lower() == SUFFIX
+        """Tell by the ending, and by the name of a deployment's metadata in it."""
+        if path.suffix.lower() != SUFFIX:
+            return False
+        try:
+            return DEPLOYMENT.encode() in read_regular(path, MOST_BYTES)
+        except OSError:
+            return False
 
     def read(self, path: Path) -> Deployment:
         """Read the deployment in the metadata; the graph is not looked at."""
@@ -74,7 +80,7 @@ class NirFormat:
             raise DeploymentError(f"{path}: cannot be read: {error.strerror or error}") from error
         except CheckpointError as error:
             raise DeploymentError(str(error)) from error
-        inside = _at(tree, "node", "metadata", "snn_deploy")
+        inside = _at(tree, "node", "metadata", DEPLOYMENT)
         if not isinstance(inside.get("document"), str):
             raise DeploymentError(
                 f"{path}: a NIR graph that holds no deployment; make one with: snn-deploy convert "
