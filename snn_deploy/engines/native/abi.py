@@ -14,7 +14,8 @@ KINDS = {
     kind: number
     for number, kind in enumerate(
         (
-            *("program", "take in", "count", "keep", "recall", "read past", "keep past", "pool"),
+            *("program", "integer dendrite", "take in", "count", "keep", "recall", "read past"),
+            *("keep past", "pool"),
             *("dendrite", "float dendrite", "add spikes", "add graded", "relay", "soma", "gate"),
             *("normalize", "running sum"),
         )

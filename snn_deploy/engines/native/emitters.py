@@ -55,6 +55,7 @@ POOL_ROWS = {"by length": 0, "all": 1, "first": 2}
 LARGEST_LEFT_SHIFT = fp.QUOTIENT_FRACTION - (fp.ROOT_BITS - 2) - 1  # of a product with a root
 ROOT_NUDGE = 2.0 ** -(fp.ROOT_BITS + LARGEST_LEFT_SHIFT)  # times the root, under half a quotient
 MOST_SOURCES = 64  # of a relay
+TILE_OF_MODES = 4  # modes, as in src/integer_dendrite.h
 
 
 class Parts:
@@ -308,11 +309,35 @@ def _program(parts: Parts, node: Any, sources: list[int]) -> Fields:
     }
 
 
+def _integer_dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
+    if not parts.integers:
+        require_room(parts.bounds[node.name].output, *parts.largest_inputs(node))
+    bank, words = node.bank, pitch_of(words_size(node.program))
+    mantissas = [bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag]
+    rows = np.stack([*mantissas, bank.input_shift, bank.readout_shift], axis=1, dtype=np.int64)
+    rows = np.pad(rows, [(0, 0), (0, 0), (0, -bank.modes % TILE_OF_MODES)])
+    tiles = rows.reshape(*rows.shape[:2], -1, TILE_OF_MODES).swapaxes(1, 2)
+    skip = np.stack([node.skip_mantissa, node.skip_shift], axis=1, dtype=np.int64)
+    return {
+        "kind": KINDS["integer dendrite"],
+        "first": parts.tables.add(np.concatenate([skip, tiles.reshape(node.width, -1)], axis=1)),
+        "second": bank.decay_shift,
+        "third": node.drive_shift,
+        "fourth": node.width,
+        "size": bank.modes,
+        "state": parts.carry(node.name, words),
+        "half": words,
+        "flag": node.reversed_time,
+        "limit": node.output.limit,
+        "inner_limit": fp.limit_of(bank.state_bits),
+    }
+
+
 def emit(parts: Parts, node: Any, sources: list[int], alone: bool = True) -> Fields:
     """Say what is done for a node, whose sources, and then its clocks, are at some places.
 
     Where its kernel is not exact, or it is not ``alone`` but takes turns with others, which
-    dendrites do not, it runs on its program.
+    dendrites of floats and doubles do not, it runs in 64-bit integers: on a kernel, or its program.
 
     Raises
     ------
@@ -321,15 +346,15 @@ def emit(parts: Parts, node: Any, sources: list[int], alone: bool = True) -> Fie
     """
     if node.name in parts.closing and type(node) is Accumulator:
         return _pool(parts, node, sources)
-    kernel = KERNELS.get(type(node))
+    kernel, in_integers = KERNELS.get(type(node)), INTEGER_KERNELS.get(type(node), _program)
     if parts.integers or kernel is None or (type(node) is Dendrite and not alone):
-        return _program(parts, node, sources)
+        return in_integers(parts, node, sources)
     try:
         return kernel(parts, node, sources)
     except NotExactError:
         if parts.narrow & {node.name, *(edge.source for edge in node.inputs)}:
             raise  # their rows are laid out for kernels
-        return _program(parts, node, sources)
+        return in_integers(parts, node, sources)
 
 
 KERNELS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
@@ -341,4 +366,7 @@ KERNELS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     Gate: _gate,
     Normalize: _normalize,
     RunningSum: _running_sum,
+}
+INTEGER_KERNELS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
+    Dendrite: _integer_dendrite,
 }

@@ -1,7 +1,7 @@
 // A sweep over a chunk: a block of steps after another, all operations of each.
 #pragma once
 
-#include "program.h"
+#include "integer_dendrite.h"
 #include "steps.h"
 
 #if SNN_VECTOR_BYTES
@@ -68,6 +68,10 @@ template <class Number, class Kept> struct Sweep {
     switch (op.kind) {
       case PROGRAM:
         return run_program(op, task, reinterpret_cast<int64_t*>(state_of(op, part.s, op.half)), signals, rows);
+      case INTEGER_DENDRITE: {
+        int64_t* state = reinterpret_cast<int64_t*>(state_of(op, part.s, op.half));
+        return IntegerDendrite<Number>(op, task, state).run(x, y, rows);
+      }
       case TAKE_IN: take_in(op, task, part.s * task.whole + first + part.t, y, rows); return 0;
       case COUNT: count_messages(state_of(op, part.s, op.x_pitch), x, op.x_pitch, rows); return 0;
       case KEEP: keep<Number, Kept>(op, task, part.s, step, x, rows); return 0;

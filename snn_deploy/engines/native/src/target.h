@@ -17,6 +17,7 @@ struct DendriteTask {  // see dendrite.h
 
 enum Kind : int64_t {
   PROGRAM,  // of a neuron, in 64-bit integers: see program.h
+  INTEGER_DENDRITE,  // see integer_dendrite.h
   TAKE_IN, COUNT, KEEP, RECALL, READ_PAST, KEEP_PAST, POOL,  // see steps.h
   DENDRITE, FLOAT_DENDRITE,
   ADD_SPIKES, ADD_GRADED, RELAY, SOMA, GATE, NORMALIZE, RUNNING_SUM,  // see the header so named
