@@ -1,7 +1,7 @@
 """Random dendrites at the edges of their formats: of floats, of doubles, and of 64-bit integers.
 
-Coefficients are at their limits, odd or of every parity; inputs fill compartments up to a bit more or
-less than they hold, and readouts fill sums up to a bit more or less than a float, or a double.
+Coefficients are at their limits, odd or of every parity; inputs fill compartments up to a bit more
+or less than they hold, and readouts fill sums up to a bit more or less than a float, or a double.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def _bank(rng: Any, width: int, limit: npt.NDArray[np.float64], lean: bool) -> M
 
 
 def _filled(rng: Any, bank: ModeBank, limit: npt.NDArray[np.float64], lean: bool) -> ModeBank:
-    """Shift inputs so that compartments are full, or up to twice too full, and then readouts so that
-    sums are.
+    """Shift inputs so that compartments are full, or up to twice too full; and then readouts, so
+    that sums are.
     """
     most = fp.limit_of(bank.state_bits) * rng.choice([0.5, 1.0, 1.0, 2.0])
     room = np.log2(np.maximum(most / state_bound(bank, limit), 2.0**-24))
@@ -117,4 +117,3 @@ def _filled(rng: Any, bank: ModeBank, limit: npt.NDArray[np.float64], lean: bool
     wanted = float(rng.choice(SUM_BITS)) + rng.integers(-1, 2)
     by = bank.readout_shift + int(np.ceil(np.log2(max(sums, 1.0)) - wanted))
     return replace(bank, readout_shift=np.clip(by, 0, MAX_SHIFT).astype(np.int8))
-

@@ -121,7 +121,9 @@ def build(
         )
         linked = Path(scratch, path.name)
         unused = ["-Wl,--as-needed"] if path.suffix == ".so" else []  # such as the C++ library
-        _run_all([[*compiler, *options, "-shared", *unused, *objects, "-o", str(linked)]])
+        rounding = [] if sys.platform == "win32" else ["-lm"]  # the control of it
+        link = [*compiler, *options, "-shared", *unused, *objects, *rounding]
+        _run_all([[*link, "-o", str(linked)]])
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = path.with_name(f".{path.name}.{os.getpid()}")
         shutil.copyfile(linked, whole)

@@ -1,0 +1,67 @@
+"""Runs the library on dendrites and networks, and compares with the reference engine.
+
+A script, since what it looks for ends the process:
+
+    python run_native_checks.py SEEDS [end | start]
+
+With a word, all arrays end at a page that must not be touched, or begin after one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from functools import partial
+from typing import Any
+
+import numpy as np
+from dendrite_tasks import prepare
+from edge_dendrites import edge_dendrite, edge_run
+from guarded_memory import guarded
+from random_networks import random_network, random_run
+
+from snn_deploy.engines.native import NativeEngine, flow, packing
+from snn_deploy.engines.native.exactness import NotExactError
+from snn_deploy.engines.native.library import load_target
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.session import run_whole
+
+
+def check_dendrite(seed: int, room: Any) -> None:
+    """Run a dendrite on the kernel alone, whose arrays have nothing to spare."""
+    network = edge_dendrite(seed)
+    if network is None or not load_target().run_dendrite:
+        return
+    run = edge_run(network, seed)
+    try:
+        prepared = prepare(network, run.inputs, room)
+    except NotExactError:
+        return
+    clipped = load_target().run_dendrite(ctypes.byref(prepared.task), prepared.in_floats)
+    expected = run_whole(ReferenceEngine(), network, run)
+    assert np.array_equal(prepared.drive, expected.trace["dendrite"]), seed
+    assert clipped == expected.saturated["dendrite"], seed
+
+
+def check_network(seed: int) -> None:
+    network = random_network(seed)
+    run = random_run(network, seed)
+    expected, given = (run_whole(e, network, run) for e in (ReferenceEngine(), NativeEngine()))
+    for name in network.names:
+        assert np.array_equal(expected.trace[name], given.trace[name]), (seed, name)
+    assert expected.saturated == given.saturated, seed
+
+
+def main(seeds: int, where: str = "") -> None:
+    room: Any = packing.aligned_zeros
+    if where:
+        room = partial(guarded, at_end=where == "end")
+        packing.aligned = flow.aligned = room  # type: ignore[attr-defined]
+    for seed in range(seeds):
+        check_dendrite(seed, room)
+        check_network(seed)
+    print("equal")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -1,0 +1,164 @@
+"""The library under what finds bad memory accesses and undefined behaviour, and on another CPU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dendrite_tasks import Prepared, prepare
+from edge_dendrites import edge_dendrite, edge_run
+
+from snn_deploy.engines.native import build, dendrite_layout, library, packing
+from snn_deploy.engines.native.abi import DendriteTask
+from snn_deploy.engines.native.exactness import NotExactError
+from snn_deploy.engines.reference import ReferenceEngine
+from snn_deploy.engines.session import run_whole
+
+TESTS = Path(__file__).parent
+SECONDS = 900
+TARGETS = sorted({*build.X86, *build.ARM})
+NEON_LANES = 2
+
+
+def run_checks(target: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    if target not in library.find_targets():
+        pytest.skip(f"this machine has no {target}")
+    return subprocess.run(
+        [sys.executable, "run_native_checks.py", *arguments],
+        cwd=TESTS,
+        env=os.environ | {library.TARGET: target} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["end", "start"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_nothing_beyond_an_array_is_touched(target: str, where: str) -> None:
+    done = run_checks(target, "12", where)
+    assert done.stdout.strip() == "equal", done.stderr
+
+
+BEYOND = """
+import ctypes, numpy as np
+from dendrite_tasks import prepare
+from edge_dendrites import edge_dendrite
+from guarded_memory import guarded
+from snn_deploy.engines.native.library import load_target
+network = edge_dendrite(0)
+prepared = prepare(network, np.ones((2, 64, network.input.width), np.int64), guarded)
+prepared.task.y += 8
+print("so far", flush=True)
+load_target().run_dendrite(ctypes.byref(prepared.task), prepared.in_floats)
+print("and on")
+"""
+
+
+@pytest.mark.skipif(not library.lanes_of_doubles(), reason="this CPU has no such vectors")
+def test_what_touches_it_ends() -> None:
+    """The test above can fail: a drive that is written a number too far is noticed."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEYOND], cwd=TESTS, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "so far"
+    assert done.returncode < 0  # by a signal
+
+
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+
+
+@lru_cache(maxsize=1)
+def find_sanitizers() -> str:
+    """Name what must be loaded before Python; nothing where this machine has no sanitizers."""
+    if shutil.which("g++") is None:
+        return ""
+    names = "libasan.so", "libubsan.so"
+    asked = [["g++", f"-print-file-name={name}"] for name in names]
+    found = [subprocess.check_output(command, text=True).strip() for command in asked]
+    return " ".join(found) if all(Path(name).is_absolute() for name in found) else ""
+
+
+@pytest.fixture(scope="module")
+def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not find_sanitizers():
+        pytest.skip("g++ and its sanitizers are not installed")
+    path = tmp_path_factory.mktemp("sanitized") / "kernels.so"
+    return build.build(path, compiler=["g++"], options=SANITIZERS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_sanitizers_find_nothing(target: str, sanitized: Path) -> None:
+    variables = {
+        "ASAN_OPTIONS": "detect_leaks=0",  # of Python's own
+        "LD_PRELOAD": find_sanitizers(),
+        library.KERNELS: str(sanitized),
+    }
+    done = run_checks(target, "12", **variables)
+    assert done.stdout.strip() == "equal", done.stderr
+
+
+def cross_build(folder: Path) -> tuple[Path, Path]:
+    """Build the library, and what runs dendrites on it, for AArch64."""
+    for tool in ("qemu-aarch64", "clang", "aarch64-linux-gnu-gcc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    compiler = ["clang", "--target=aarch64-linux-gnu"]  # gcc's C++ for it is a package of its own
+    made = build.build(folder / "kernels.so", compiler, "aarch64", options=["-nostdinc++"])
+    runner, source = folder / "run_dendrites", TESTS / "data" / "run_dendrites.c"
+    subprocess.run(["aarch64-linux-gnu-gcc", "-O1", source, "-o", runner, "-ldl"], check=True)
+    return made, runner
+
+
+def written(prepared: Prepared) -> bytes:
+    arrays = list(prepared.arrays.values())
+    sizes = [array.nbytes for array in arrays] + [int(prepared.in_floats)]
+    numbers = bytes(prepared.task)[DendriteTask.extent.offset :]
+    return np.array(sizes, np.int64).tobytes() + numbers + b"".join(a.tobytes() for a in arrays)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
+def test_another_cpu_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dendrites on AArch64, whose vectors are half as wide, and which rounds downwards, too."""
+    made, runner = cross_build(tmp_path)
+    for module in (dendrite_layout, packing):
+        monkeypatch.setattr(module, "lanes_of_doubles", lambda: NEON_LANES)
+    expected: list[Any] = []
+    there: list[Prepared] = []
+    for seed in range(60):
+        network = edge_dendrite(seed)
+        if network is None:
+            continue
+        run = edge_run(network, seed)
+        try:
+            there.append(prepare(network, run.inputs))
+        except NotExactError:
+            continue
+        expected.append(run_whole(ReferenceEngine(), network, run))
+    command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", runner, made]
+    done = subprocess.run(
+        command, input=b"".join(map(written, there)), capture_output=True, check=True
+    )
+    assert done.stderr.strip() == b"neon"
+    assert {prepared.in_floats for prepared in there} == {True, False}
+    answers = memoryview(done.stdout)
+    for prepared, result in zip(there, expected, strict=True):
+        size = prepared.arrays["y"].nbytes
+        clipped, drive = np.frombuffer(answers[:8], np.int64), answers[8 : 8 + size]
+        prepared.arrays["y"][...] = np.frombuffer(drive, np.float64)
+        answers = answers[8 + size :]
+        np.testing.assert_array_equal(prepared.drive, result.trace["dendrite"])
+        assert clipped == result.saturated["dendrite"]
+    assert not answers
