@@ -92,7 +92,7 @@ sanitize: $(TEST)/$(STAMP)
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0 SNN_DEPLOY_KERNELS=$(SANITIZED) OPENBLAS_NUM_THREADS=1 \
 		$(TEST)/bin/python -m pytest -q -p no:cacheprovider -n $(WORKERS) --maxprocesses 4 \
-		tests/test_native.py tests/test_native_rows.py tests/test_native_programs.py \
+		tests/test_native.py tests/test_native_rows.py tests/test_native_programs.py tests/test_native_dendrites.py \
 		tests/test_native_loops.py tests/test_engines_agree.py tests/test_layer_norm.py $(ARGS)
 
 env: $(FULL)/$(STAMP)
