@@ -16,6 +16,7 @@ from snn_deploy.ir.loops import past_steps
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.program_bounds import Interval
+from snn_deploy.ir.sweeps import Sweep, plan_sweeps
 from snn_deploy.targets.ranges import Range
 
 __all__ = ["Layout"]
@@ -33,11 +34,13 @@ class Layout:
 
     network: Network
     language: str
+    buffers: bool = False
+    """Whether whole sequences can be kept, for nodes that run backwards in time."""
 
     @classmethod
-    def of(cls, network: Network, language: str) -> Layout:
+    def of(cls, network: Network, language: str, buffers: bool = False) -> Layout:
         """Lay a deployment's network out, what its host computes left out."""
-        layout = cls(chip_part(network), language)
+        layout = cls(chip_part(network), language, buffers)
         layout.check()
         return layout
 
@@ -45,6 +48,21 @@ class Layout:
     def numbers(self) -> Mapping[str, int]:
         """By name: what number a node has."""
         return {name: number for number, name in enumerate(self.network.names)}
+
+    @cached_property
+    def sweeps(self) -> tuple[Sweep, ...]:
+        """What runs over a whole sequence after what is before it; one, where all is causal."""
+        return plan_sweeps(self.network)
+
+    @cached_property
+    def turns(self) -> Mapping[str, int]:
+        """By name: the number of a node's sweep."""
+        return {node.name: n for n, sweep in enumerate(self.sweeps) for node in sweep.nodes}
+
+    @cached_property
+    def kept(self) -> tuple[str, ...]:
+        """Names of the nodes whose whole sequences later sweeps read."""
+        return tuple(name for sweep in self.sweeps for name in sweep.keeps)
 
     @cached_property
     def closing(self) -> tuple[Any, ...]:
@@ -94,9 +112,8 @@ class Layout:
         TargetError
             Naming the node and the reason.
         """
+        self._check_sweeps()
         for node in self.network:
-            if node.runs_backwards:
-                self.refuse(node, "runs from a sequence's end to its start")
             if hasattr(node, "run"):
                 self.refuse(node, "has no step of its own")
         for node in self.closing:
@@ -115,6 +132,18 @@ class Layout:
             self.refuse(self.closing[0], "ends at another step than another pool")
         if self.network.output in self.closing and self.network.answer.steps != "one":
             self.refuse(self.network.output, "follows a pool, and yet is wanted at every step")
+
+    def _check_sweeps(self) -> None:
+        for node in self.network:
+            if node.runs_backwards and not self.buffers:
+                self.refuse(node, "runs from a sequence's end to its start")
+            if self.turns[node.name] and any(edge.steps_back for edge in node.inputs):
+                self.refuse(node, "reads earlier steps where others run backwards")
+        output = self.network.output
+        if len(self.sweeps) > 1 and (
+            self.network.answer.steps != "one" or self.sweeps[self.turns[output.name]].backwards
+        ):
+            self.refuse(output, "is the answer at every step, and others run backwards")
 
     def refuse(self, node: Node, why: str) -> NoReturn:
         """Refuse a node, in one line.

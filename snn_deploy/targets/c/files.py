@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.targets.c.ranges import c_type, stored_bits
-from snn_deploy.targets.c.source import Source
+from snn_deploy.targets.c.source import MOST_STEPS, Source
 from snn_deploy.targets.ranges import Range
 
 __all__ = ["header_text", "source_text"]
@@ -22,7 +23,7 @@ _HEADER = """\
  *
  *     snn_init(&state, &work);                      once
  *     snn_reset(&state);                            before each sequence
- *     snn_step(&state, &work, input);               for each step
+ *     snn_step(&state, &work, input);               for each step{most}
  *     snn_finish(&state, &work, output);            {answer}
  *
  * Numbers are mantissas: a value is mantissa * 2^-exponent. To make an input of a real number x,
@@ -44,7 +45,7 @@ _HEADER = """\
 typedef {input_type} snn_input;
 typedef {output_type} snn_output;
 
-/* What lives from step to step: plain integers, to be copied or kept as they are. */
+{most_steps}/* What lives from step to step: plain integers, to be copied or kept as they are. */
 typedef struct {{
     uint32_t steps;
 {state}
@@ -57,7 +58,7 @@ typedef struct {{
 
 void snn_init(snn_state *state, snn_work *work);
 void snn_reset(snn_state *state);
-void snn_step(snn_state *state, snn_work *work, const snn_input input[SNN_INPUTS]);
+int32_t snn_step(snn_state *state, snn_work *work, const snn_input input[SNN_INPUTS]);
 void snn_finish(const snn_state *state, snn_work *work, snn_output output[SNN_OUTPUTS]);
 
 #endif
@@ -69,7 +70,7 @@ _SOURCE = """\
 
 /* Whether a step belongs to its sequence, or is padding; only tests give any of that. */
 #ifndef SNN_VALID
-#define SNN_VALID 1
+#define SNN_VALID(step) 1
 #endif
 
 /* For tests: what watches each node's signal as it is computed. */
@@ -78,7 +79,7 @@ _SOURCE = """\
 #endif
 
 {functions}
-/* What speaks once, at the end. */
+{later}/* What speaks once, at the end. */
 static void snn_close(const snn_state *s, snn_work *w, int32_t last)
 {{
 {close}
@@ -98,17 +99,19 @@ void snn_init(snn_state *state, snn_work *work)
     snn_reset(state);
 }}
 
-void snn_step(snn_state *s, snn_work *w, const snn_input input[SNN_INPUTS])
+/* Gives 0; or 1 where there is no room for the step, which is left out then. */
+int32_t snn_step(snn_state *s, snn_work *w, const snn_input input[SNN_INPUTS])
 {{
-    for (int32_t h = 0; h < SNN_INPUTS; h++) {{
+{room}    for (int32_t h = 0; h < SNN_INPUTS; h++) {{
         w->n0[h] = input[h];
     }}
 {step}
+    return 0;
 }}
 
 void snn_finish(const snn_state *s, snn_work *w, snn_output output[SNN_OUTPUTS])
 {{
-    snn_close(s, w, 1);
+{sweep_later}    snn_close(s, w, 1);
     for (int32_t h = 0; h < SNN_OUTPUTS; h++) {{
         output[h] = {output}[h];
     }}
@@ -122,13 +125,16 @@ def header_text(source: Source, sha256: str, version: str) -> str:
     first, last = network.input, network.output
     heads = [f"    int32_t at{source.number(name)};" for name in source.layout.rings]
     fields = [f"    {field.text}" for field in source.state]
-    at_end = last in source.layout.closing
+    two_ways = len(source.layout.sweeps) > 1
+    at_end = two_ways or last in source.layout.closing
     return _HEADER.format(
         version=version,
         sha256=sha256,
         answer="for the answer to all steps so far"
         if at_end
         else "after each step, for its answer",
+        most=", up to SNN_MOST_STEPS" if two_ways else "",
+        most_steps=_MOST.format(steps=MOST_STEPS) if two_ways else "",
         inputs=first.width,
         limit=first.output.limit,  # type: ignore[attr-defined]  # integer stage
         least=-first.output.limit if first.output.signed else 0,  # type: ignore[attr-defined]
@@ -144,15 +150,67 @@ def header_text(source: Source, sha256: str, version: str) -> str:
 
 def source_text(source: Source, version: str) -> str:
     """Write the source."""
+    first, *later = source.layout.sweeps
+    step = {name: call for name, call in source.step.items() if _within(source, name, first)}
     return _SOURCE.format(
         version=version,
         functions=source.functions,
+        later=_later(source, later) if later else "",
+        room=_ROOM if later else "",
+        sweep_later="    snn_later(s, w, s->steps);\n" if later else "",
         close=_indented(_calls(source, source.close, source.layout.closing)),
         reset=_indented(source.starts),
         clear=_indented(_clear(source)),
-        step=_indented([*_calls(source, source.step, source.layout.running), *source.ends]),
+        step=_indented([*_calls(source, step, source.layout.running), *source.ends]),
         output=source.signal(source.layout.network.output.name).text,
     )
+
+
+_MOST = """\
+/* A sequence is kept whole, since some nodes run from its end to its start. */
+#ifndef SNN_MOST_STEPS
+#define SNN_MOST_STEPS {steps}
+#endif
+
+"""
+_ROOM = """\
+    if (s->steps >= (uint32_t)SNN_MOST_STEPS) {
+        return 1;
+    }
+"""
+_LATER = """\
+/* What runs over the kept sequence after its last step; pools take in the first "pooled" of it. */
+static void snn_later(const snn_state *s, snn_work *w, uint32_t pooled)
+{{
+{starts}
+    w->pooled = pooled;
+{sweeps}
+}}
+
+"""
+
+
+def _within(source: Source, name: str, sweep: Sweep) -> bool:
+    return source.layout.sweeps[source.layout.turns[name]] is sweep
+
+
+def _later(source: Source, sweeps: Sequence[Sweep]) -> str:
+    """Write the sweeps after the first one."""
+    lines = []
+    for sweep in sweeps:
+        inner = []
+        for name, call in source.step.items():
+            if _within(source, name, sweep):
+                called = _calls(source, {name: call}, source.layout.running)
+                pools = source.layout.network[name].once
+                inner += [f"if (when < pooled) {{ {call} }}"] if pools else called
+        inner += source.keeps(sweep, "when")
+        if sweep.backwards:
+            lines += ["for (uint32_t when = s->steps; when > 0U;) {", "    when--;"]
+        else:
+            lines += ["for (uint32_t when = 0; when < s->steps; when++) {"]
+        lines += [*(f"    {line}" for line in inner), "}"]
+    return _LATER.format(starts=_indented(source.later_starts), sweeps=_indented(lines))
 
 
 def _calls(source: Source, calls: Mapping[str, str], watched: tuple[Node, ...]) -> list[str]:
@@ -167,6 +225,8 @@ def _calls(source: Source, calls: Mapping[str, str], watched: tuple[Node, ...]) 
 
 def _work(source: Source) -> list[str]:
     lines = [f"    {field.text}" for field in source.work]
+    if len(source.layout.sweeps) > 1:
+        lines.append("    uint32_t pooled;")
     if source.scratch:
         lines.append("    union {")
         for name, fields in source.scratch.items():
@@ -180,6 +240,7 @@ def _clear(source: Source) -> list[str]:
     return [
         line
         for field in source.work
+        if not field.kept
         for line in (
             f"for (int32_t i = 0; i < {field.size}; i++) {{",
             f"    work->{field.name}[i] = 0;",

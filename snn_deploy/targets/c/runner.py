@@ -2,9 +2,9 @@
 
 Numbers are 64-bit integers of the machine. It reads how many sequences and steps there are, which
 nodes are watched (a flag each), then of each sequence the step at which pools end, how many steps
-are valid, and mantissas. It writes, for each
-sequence, the watched signals: at every step those of nodes that speak then; after that, of those
-that speak at the end, what they are while they are silent, and what they say.
+are valid, and mantissas. It writes, for each sequence, the watched signals: of each sweep, at every
+step, in the order that it takes them, those of nodes that speak then; after that, of those that
+speak at the end, what they are while they are silent, and what they say.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _RUNNER = """\
 #include <stdlib.h>
 
 static int64_t watched[{nodes}];
-static int32_t valid;
+static int64_t valid;
 
-#define SNN_VALID valid
+#define SNN_VALID(step) ((int64_t)(step) < valid ? 1 : 0)
 
 static void put(int64_t number)
 {{
@@ -61,21 +61,22 @@ int main(void)
     snn_init(&state, &work);
     for (int64_t b = 0; b < sequences; b++) {{
         const int64_t last = get();
-        const int64_t length = get();
         static snn_state ended;
+        valid = get();
         snn_reset(&state);
         for (int64_t t = 0; t < steps; t++) {{
             snn_input input[SNN_INPUTS];
             for (int h = 0; h < SNN_INPUTS; h++) {{
                 input[h] = (snn_input)get();
             }}
-            valid = t < length ? 1 : 0;
-            snn_step(&state, &work, input);
+            if (snn_step(&state, &work, input) != 0) {{
+                return 5;
+            }}
             if (t == last) {{
                 ended = state;
             }}
         }}
-        snn_close(&ended, &work, 0);
+{later}        snn_close(&ended, &work, 0);
         snn_close(&ended, &work, 1);
     }}
     return fflush(stdout) == 0 ? 0 : 3;
@@ -85,4 +86,6 @@ int main(void)
 
 def runner_text(source: Source) -> str:
     """Write the program for a network's source, to be compiled beside ``snn.c``."""
-    return _RUNNER.format(nodes=len(source.layout.network))
+    two_ways = len(source.layout.sweeps) > 1
+    later = "        snn_later(&state, &work, (uint32_t)(last + 1));\n" if two_ways else ""
+    return _RUNNER.format(nodes=len(source.layout.network), later=later)

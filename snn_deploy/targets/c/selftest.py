@@ -19,7 +19,7 @@ _SELFTEST = """\
 static snn_state state;
 static snn_work work;
 
-/* Gives how many of the {count} outputs differ. */
+/* Gives how many of the {count} outputs differ, and steps that found no room. */
 int32_t snn_selftest(void)
 {{
     int32_t differing = 0;
@@ -32,7 +32,7 @@ int32_t snn_selftest(void)
             for (int32_t h = 0; h < SNN_INPUTS; h++) {{
                 input[h] = (snn_input)inputs[(b * {steps} + t) * SNN_INPUTS + h];
             }}
-            snn_step(&state, &work, input);
+            differing += snn_step(&state, &work, input);
         }}
         snn_finish(&state, &work, output);
         for (int32_t h = 0; h < SNN_OUTPUTS; h++) {{

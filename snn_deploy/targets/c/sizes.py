@@ -17,6 +17,7 @@ _PREFIX = "arm-none-eabi-"
 _OPTIONS = ("-mcpu=cortex-m4", "-mthumb", "-O2", "-std=c99", "-ffreestanding")
 
 
+_POOLED = Field("pooled", "uint32_t", 1)
 CODE_BYTES = 256
 """For each process, of code at ``-O2`` for a Cortex-M4: 122 to 197 were measured, of five networks
 of 16 to 28 processes.
@@ -39,12 +40,13 @@ def data_sizes(source: Source) -> Mapping[str, int]:
     """Give the bytes of everything but code, which need no compiler."""
     rings = [Field(f"at{name}", "int32_t", 1) for name in source.layout.rings]
     union = list(source.scratch.values())
+    work = source.work if len(source.layout.sweeps) == 1 else [*source.work, _POOLED]
     scratch = max((_laid_out(fields) for fields in union), default=0)
-    aligned = max((_alignment(fields) for fields in (source.work, *union)), default=1)
+    aligned = max((_alignment(fields) for fields in (work, *union)), default=1)
     return {
         "weights (flash)": source.tables.size,
         "state (RAM)": _laid_out([Field("steps", "uint32_t", 1), *rings, *source.state]),
-        "work (RAM)": _aligned(_aligned(_laid_out(source.work), aligned) + scratch, aligned),
+        "work (RAM)": _aligned(_aligned(_laid_out(work), aligned) + scratch, aligned),
     }
 
 
@@ -57,7 +59,7 @@ def _laid_out(fields: Iterable[Field]) -> int:
 
 
 def _alignment(fields: Iterable[Field]) -> int:
-    return max((field.bytes // field.size for field in fields), default=1)
+    return max((field.number_bytes for field in fields), default=1)
 
 
 def _aligned(place: int, size: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.targets.c.helpers import helper_text
 from snn_deploy.targets.c.neuron import Array, Neuron
 from snn_deploy.targets.c.operations import Expressions
@@ -23,9 +24,12 @@ from snn_deploy.targets.node_work import NodeWork
 from snn_deploy.targets.ranges import Range, value_ranges
 from snn_deploy.targets.schedule import Section
 
-__all__ = ["Field", "Source"]
+__all__ = ["MOST_STEPS", "Field", "Source"]
 
-_CLOCK = {"first": "(int32_t)(s->steps == 0)", "valid": "SNN_VALID"}
+_CLOCK = {"first": "(int32_t)(s->steps == 0)", "valid": "SNN_VALID(s->steps)"}
+_LATER = {"first": "(int32_t)(when == 0)", "valid": "SNN_VALID(when)"}
+MOST_STEPS = 1024
+"""Of a sequence that is kept whole; a user may define another number."""
 _DIVISOR = ("pre_shift", "mantissa", "shift")
 
 
@@ -37,17 +41,25 @@ class Field:
     type: str
     size: int
     comment: str = ""
+    kept: bool = False
+    """Whether it holds as much for each step of a sequence."""
+
+    @property
+    def number_bytes(self) -> int:
+        """How much memory a number takes."""
+        return int(re.sub(r"\D", "", self.type)) // 8
 
     @property
     def bytes(self) -> int:
         """How much memory it takes."""
-        return self.size * int(re.sub(r"\D", "", self.type)) // 8
+        return self.size * (MOST_STEPS if self.kept else 1) * self.number_bytes
 
     @property
     def text(self) -> str:
         """Write it down."""
         told = f" /* {self.comment} */" if self.comment else ""
-        return f"{self.type} {self.name}[{self.size}];{told}"
+        size = f"SNN_MOST_STEPS * {self.size}" if self.kept else str(self.size)
+        return f"{self.type} {self.name}[{size}];{told}"
 
 
 @dataclass
@@ -70,17 +82,20 @@ class Source:
     expressions: Expressions = field(default_factory=Expressions)
 
     def __post_init__(self) -> None:
-        self.layout = Layout.of(self.network, "C99")
+        self.layout = Layout.of(self.network, "C99", buffers=True)
         self.state: list[Field] = []
         self.work: list[Field] = []
         self.scratch: dict[str, list[Field]] = {}
         self._starts: list[str] = []
+        self.later_starts: list[str] = []
         self._functions: list[str] = []
         self._nodes: dict[str, _Node] = {}
         for name, steps in self.layout.rings.items():
             self._add_ring(name, steps)
         for node in self.layout.network:
             self._nodes[node.name] = _Node(self, node)
+        for name in self.layout.kept:
+            self._add_kept(name)
         self.step = {node.name: self._nodes[node.name].step() for node in self.layout.stepping}
         self.close = {node.name: self._nodes[node.name].close() for node in self.layout.closing}
 
@@ -99,14 +114,22 @@ class Source:
         self.state.append(Field(f"past{number}", type_, steps * width, told))
         self._zero(f"past{number}", steps * width)
 
-    def _zero(self, name: str, size: int) -> None:
-        self.start(name, size, "0")
+    def _add_kept(self, name: str) -> None:
+        told = f"all of {commented(name)}"
+        fields = self.work if self.layout.turns[name] else self.state
+        width = self.layout.network[name].width
+        type_ = self.signal(name).type
+        fields.append(Field(f"kept{self.number(name)}", type_, width, told, kept=True))
 
-    def start(self, name: str, size: int, text: str) -> None:
+    def _zero(self, name: str, size: int) -> None:
+        self.start("state", name, size, "0")
+
+    def start(self, owner: str, name: str, size: int, text: str) -> None:
         """Say what an array of state starts with; ``text`` may use the index ``i``."""
-        self._starts += [
+        starts = self._starts if owner == "state" else self.later_starts
+        starts += [
             f"for (int32_t i = 0; i < {size}; i++) {{",
-            f"    state->{name}[i] = {text};",
+            f"    {owner}->{name}[i] = {text};",
             "}",
         ]
 
@@ -116,9 +139,14 @@ class Source:
         heads = [f"state->at{self.number(name)} = 0;" for name in self.layout.rings]
         return ["state->steps = 0;", *heads, *self._starts]
 
-    def port(self, edge: Edge) -> Array:
-        """Give what an edge reads."""
+    def port(self, edge: Edge, turn: int) -> Array:
+        """Give what an edge reads, of a node in the sweep ``turn``."""
         signal, past = self.signal(edge.source), edge.steps_back
+        since = self.layout.turns[edge.source]
+        if since != turn:
+            n, width = self.number(edge.source), self.layout.network[edge.source].width
+            owner = "w" if since else "s"
+            return Array(f"({owner}->kept{n} + when * {width}U)", signal.range)
         if not past:
             return signal
         n, width = self.number(edge.source), self.layout.network[edge.source].width
@@ -134,6 +162,7 @@ class Source:
             "s": f"{'' if changed else 'const '}snn_state *restrict s",
             "w": "snn_work *restrict w",
             "last": "int32_t last",
+            "when": "uint32_t when",
         }
         used = [key for key in parameters if re.search(rf"\b{key}\b", text)]
         declared = ", ".join(parameters[key] for key in used)
@@ -146,10 +175,24 @@ class Source:
         parts = [helper_text(self.expressions.used), self.tables.text, *self._functions]
         return "\n".join(part for part in parts if part)
 
+    def keeps(self, sweep: Sweep, when: str) -> list[str]:
+        """The lines that keep what later sweeps read of a step."""
+        lines = []
+        for name in sweep.keeps:
+            n, width = self.number(name), self.layout.network[name].width
+            owner = "w" if self.layout.turns[name] else "s"
+            lines += [
+                f"for (uint32_t h = 0; h < {width}U; h++) {{",
+                f"    {owner}->kept{n}[{when} * {width}U + h] = w->n{n}[h];",
+                "}",
+            ]
+        return lines
+
     @property
     def ends(self) -> list[str]:
         """The lines that end a step: what is kept of it."""
-        lines = ["if (s->steps < UINT32_MAX) {", "    s->steps++;", "}"]
+        lines = self.keeps(self.layout.sweeps[0], "s->steps")
+        lines += ["if (s->steps < UINT32_MAX) {", "    s->steps++;", "}"]
         for name, steps in self.layout.rings.items():
             n, width = self.number(name), self.layout.network[name].width
             lines += [
@@ -171,6 +214,7 @@ class _Node:
     def __post_init__(self) -> None:
         node, source = self.node, self.source
         self.work = NodeWork(source.layout, node)
+        self.turn = source.layout.turns[node.name]
         self.number = source.number(node.name)
         self.label = commented(f"{node.name} ({node.kind})")
         self.program = node.program
@@ -183,27 +227,29 @@ class _Node:
         range_ = self.work.word_range(word)
         name = f"n{self.number}_{word.name}"
         size = self.program.width * (1 if word.value.modes is None else word.value.modes)
-        array = Array(f"s->{name}", range_)
+        array = Array(f"{'w' if self.turn else 's'}->{name}", range_)
         if size:
-            self.source.state.append(Field(name, array.type, size, self.label))
+            fields = self.source.work if self.turn else self.source.state
+            fields.append(Field(name, array.type, size, self.label))
             self._start(word, name, size)
         return array
 
     def _start(self, word: Any, name: str, size: int) -> None:
-        start = Range.of_array(word.start)
+        start, owner = Range.of_array(word.start), "w" if self.turn else "state"
         if start.single:
-            self.source.start(name, size, literal(start.low, stored_bits(start)))
+            self.source.start(owner, name, size, literal(start.low, stored_bits(start)))
             return
         shape = (self.program.width, *(() if word.value.modes is None else (word.value.modes,)))
         whole = np.broadcast_to(word.start, shape)
         table = self.source.tables.add(whole, f"{self.label}: {word.name} at the start")
-        self.source.start(name, size, f"{table}[i]")
+        self.source.start(owner, name, size, f"{table}[i]")
 
     def step(self) -> str:
         """Write what every step does; give the call."""
         if self.node.is_input:
             return ""
-        return self._write(self.work.step(), f"n{self.number}", _CLOCK)
+        clock = _LATER if self.turn else _CLOCK
+        return self._write(self.work.step(), f"n{self.number}", clock)
 
     def close(self) -> str:
         """Write what a sequence's end does; give the call."""
@@ -215,7 +261,7 @@ class _Node:
         neuron = Neuron(
             section,
             value_ranges(section.values, self.work.intervals),
-            [source.port(edge) for edge in self.node.inputs],
+            [source.port(edge, self.turn) for edge in self.node.inputs],
             self.words,
             clock,
             self.output,
@@ -231,5 +277,6 @@ class _Node:
         if any("by." in line for line in lines):
             source.expressions.used.add("reciprocal")
             numbers = ", ".join(map(str, self.node.divides))
-            lines = [f"const snn_divisor by = snn_reciprocal(s->steps, {numbers});", *lines]
+            steps = "w->pooled" if self.turn else "s->steps"
+            lines = [f"const snn_divisor by = snn_reciprocal({steps}, {numbers});", *lines]
         return source.add_function(self.label, name, lines)

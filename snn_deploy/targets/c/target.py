@@ -27,6 +27,10 @@ from snn_deploy.version import __version__
 __all__ = ["CProgram", "CTarget"]
 
 
+_ROOM = "-DSNN_MOST_STEPS=65536"
+"""On this machine, for networks that keep sequences; pages that nothing touches cost nothing."""
+
+
 class CTarget:
     """C99 for microcontrollers: ``snn.h`` and ``snn.c``."""
 
@@ -69,7 +73,7 @@ class CTarget:
         source = Source(network)
         runner = write_text(folder / "run.c", runner_text(source))
         program = folder / "run"
-        compile_program(find_compiler(), [runner], program, options)
+        compile_program(find_compiler(), [runner], program, [*options, _ROOM])
         return CProgram(network, source, program)
 
 
@@ -104,16 +108,22 @@ class CProgram(TargetProgram):
     ) -> dict[str, IntArray]:
         """Give what the program wrote, by node, (B, L, width)."""
         closing = [node for node in watched if node in self.layout.closing]
-        running = [node for node in watched if node not in closing]
-        each = sum(node.width for node in running) * steps
         rows = written.reshape(len(last), -1)
         signals = {}
-        place = 0
-        spoken = rows[:, :each].reshape(len(last), steps, -1)
-        for node in running:
-            signals[node.name] = spoken[:, :, place : place + node.width]
-            place += node.width
-        silent, said = np.split(rows[:, each:], 2, axis=1)
+        for number, sweep in enumerate(self.layout.sweeps):
+            running = [
+                node
+                for node in watched
+                if node not in closing and self.layout.turns[node.name] == number
+            ]
+            each = sum(node.width for node in running) * steps
+            spoken = rows[:, :each].reshape(len(last), steps, -1)
+            spoken, rows = spoken[:, :: -1 if sweep.backwards else 1], rows[:, each:]
+            place = 0
+            for node in running:
+                signals[node.name] = spoken[:, :, place : place + node.width]
+                place += node.width
+        silent, said = np.split(rows, 2, axis=1)
         place = 0
         for node in closing:
             part = slice(place, place + node.width)

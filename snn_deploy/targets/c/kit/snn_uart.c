@@ -11,6 +11,7 @@ static snn_output output[SNN_OUTPUTS];
 static uint8_t bytes[SNN_UART_BYTES];
 static uint32_t expected;
 static uint32_t loaded;
+static int32_t left_out;
 
 static void (*send)(char letter);
 
@@ -128,6 +129,7 @@ static snn_input input_at(uint32_t place)
 static void run_once(void)
 {
     uint32_t place = 0;
+    left_out = 0;
     snn_reset(&state);
     while (place < loaded) {
         snn_input input[SNN_INPUTS];
@@ -137,7 +139,7 @@ static void run_once(void)
             input[h] = (snn_input)((x < SNN_INPUT_LEAST) ? SNN_INPUT_LEAST : x);
             place += (uint32_t)sizeof(snn_input);
         }
-        snn_step(&state, &work, input);
+        left_out += snn_step(&state, &work, input);
     }
     snn_finish(&state, &work, output);
 }
@@ -161,6 +163,9 @@ static void infer(const char *text)
     say_counted("m-infer-start-", runs, "\n");
     for (uint32_t i = 0; i < runs; i++) {
         run_once();
+    }
+    if (left_out != 0) {
+        say_counted("e-[no room for ", (uint64_t)left_out, " of the steps: see SNN_MOST_STEPS]\n");
     }
     say("m-infer-done\n");
 }
