@@ -37,6 +37,7 @@ from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.normalize import Normalize, quotient_bound
 from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
 from snn_deploy.nodes.requantize import Requantize
+from snn_deploy.nodes.rules import MAX_SHIFT
 from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 
@@ -316,6 +317,7 @@ def _integer_dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Field
     mantissas = [bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag]
     rows = np.stack([*mantissas, bank.input_shift, bank.readout_shift], axis=1, dtype=np.int64)
     rows = np.pad(rows, [(0, 0), (0, 0), (0, -bank.modes % TILE_OF_MODES)])
+    rows[:, 4, bank.modes :] = -MAX_SHIFT  # so that nothing enters what is filled up
     tiles = rows.reshape(*rows.shape[:2], -1, TILE_OF_MODES).swapaxes(1, 2)
     skip = np.stack([node.skip_mantissa, node.skip_shift], axis=1, dtype=np.int64)
     return {
