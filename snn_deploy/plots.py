@@ -145,9 +145,10 @@ def plot_placement(report: Report, chip: int = 0, axes: Axes | None = None) -> A
     count = report.profile.limits.get("cores_per_chip") or max(used) + 1
     places = {index: (x, y) for index, x, y in core_places(count, report.profile)}
     free = [place for index, place in places.items() if index not in used]
-    axes.scatter(*np.reshape(free, (-1, 2)).T, marker="s", s=60, facecolor="none", edgecolor="0.8")
-    taken = np.array([places[index] for index in used])
-    drawn = axes.scatter(*taken.T, c=list(used.values()), marker="s", s=60, cmap="Blues", vmin=0)
+    x, y = np.reshape(free, (-1, 2)).T
+    axes.scatter(x, y, marker="s", s=60, facecolor="none", edgecolor="0.8")
+    x, y = np.array([places[index] for index in used]).T
+    drawn = axes.scatter(x, y, c=list(used.values()), marker="s", s=60, cmap="Blues", vmin=0)
     axes.figure.colorbar(drawn, ax=axes, label="memory, KiB")
     axes.set(title=f"chip {chip}: {len(used)} of {count} cores", aspect="equal")
     axes.invert_yaxis()
@@ -162,7 +163,8 @@ def _axes(height: float) -> Axes:
         raise BackendUnavailableError(
             "charts need matplotlib, which is not installed: pip install 'snn-deploy[plot]'"
         ) from error
-    _, axes = plt.subplots(figsize=(8, height), layout="constrained")
+    figure = plt.figure(figsize=(8, height), layout="constrained")
+    axes: Axes = figure.add_subplot()
     return axes
 
 

@@ -72,6 +72,7 @@ class Graph:
         """Give a number, or a list of them, once each."""
         key = number if isinstance(number, int) else tuple(number)
         if key not in self._constants:
+            told: dict[str, Any]
             told = {"value_int": key} if isinstance(key, int) else {"value_ints": list(key)}
             if key == ():
                 told = {"value": helper.make_tensor("none", INT64, [0], [])}
