@@ -48,7 +48,7 @@ CONVERT = [
     ("empty", "the file is empty"),
     ("data.npz", "it is an archive of numpy arrays; name the checkpoint"),
     ("d", "d is a deployment already; name the CHECKPOINT it came from"),
-    ("CKPT --target loihi3", "unknown target 'loihi3'; there are: algorithm_45nm, alia_point, cpu"),
+    ("CKPT --target loihi3", "unknown target 'loihi3'; there are: algorithm_45nm, alia_point"),
     ("CKPT --target profile.toml", "profile 'profile.toml': key 'schema_version' is missing"),
     ("CKPT --target nothing.toml", "cannot read the profile nothing.toml: No such file"),
     ("CKPT --target loihi1 --calibration data.npz", "supports.programmable_neurons: 'layers"),

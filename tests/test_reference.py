@@ -52,6 +52,7 @@ from snn_deploy.nodes.level_soma import LevelSoma
 from snn_deploy.nodes.lif import ChipLif, LifSoma
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize
+from snn_deploy.nodes.part import Part
 from snn_deploy.nodes.pooling import Accumulator, RunningSum
 from snn_deploy.nodes.positions import Positions
 from snn_deploy.nodes.quantized_ssm import QuantizedSsm
@@ -413,6 +414,10 @@ def multiply(node: Multiply, x: Sequence, valid: int, clip: Clip) -> Sequence:
     ]
 
 
+def part(node: Part, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    return [[step[node.first + i] for i in range(node.channels)] for step in x]
+
+
 def silence(node: Silence, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return [step if t < valid else [0] * node.width for t, step in enumerate(x)]
 
@@ -584,6 +589,7 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     SelfGate: self_gate,
     Multiply: multiply,
     Silence: silence,
+    Part: part,
     ResonatorSoma: resonator,
     CubaSoma: cuba,
     QuantizedGlu: glu,
@@ -748,7 +754,7 @@ def test_inputs_are_left_as_they_were() -> None:
 
 
 def test_engines_are_found_by_name() -> None:
-    assert set(ENGINES) == {"native", "reference", "lava", "c", "onnx"}
+    assert set(ENGINES) == {"native", "reference", "lava", "c", "onnx", "verilog"}
     engine = get_engine("reference")
     assert isinstance(engine, ReferenceEngine)
     assert engine.name == "reference"

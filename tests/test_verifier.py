@@ -27,6 +27,7 @@ from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes import base, rules, weighted
 from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.nodes.inputs import Input
+from snn_deploy.nodes.part import Part
 from snn_deploy.nodes.pooling import RunningSum
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.requantize import Requantize
@@ -672,6 +673,29 @@ TIMING: dict[str, tuple[Callable[[], Network], str]] = {
     ),
 }
 
+
+def a_part(**fields: Any) -> Network:
+    """The second and third of three channels, with fields changed."""
+    output = Format(8, 3)
+    source = Input(name="input", output=output, channels=3)
+    told: dict[str, Any] = {"output": output, "first": 1, "channels": 2, "whole": 3, **fields}
+    return Network("lowered", (source, Part(name="node", inputs=(Edge("input"),), **told)), "all")
+
+
+PARTS: dict[str, tuple[Callable[[], Network], str]] = {
+    "beyond": (
+        lambda: a_part(channels=3),
+        "node 'node' (Part): channels 1 … 3 of a signal that has 3",
+    ),
+    "of another": (lambda: a_part(whole=4), "takes 4 channels, but 'input' gives 3"),
+    "too wide": (lambda: a_part(output=Format(7, 3)), "node 'node' (Part): s8e3 does not fit s7e3"),
+    "without a sign": (lambda: a_part(output=Format(9, 3, signed=False)), "s8e3 does not fit u9e3"),
+    "another exponent": (
+        lambda: a_part(output=Format(8, 2)),
+        "node 'node' (Part): adds signals of different exponents",
+    ),
+}
+
 RULES = {
     **{f"structure: {name}": rule for name, rule in STRUCTURE.items()},
     **{f"formats: {name}": rule for name, rule in FORMATS.items()},
@@ -686,6 +710,7 @@ RULES = {
     **{f"norms: {name}": rule for name, rule in NORMS.items()},
     **{f"running sums: {name}": rule for name, rule in RUNNING_SUMS.items()},
     **{f"timing: {name}": rule for name, rule in TIMING.items()},
+    **{f"parts: {name}": rule for name, rule in PARTS.items()},
 }
 
 

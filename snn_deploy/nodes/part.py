@@ -36,8 +36,8 @@ class Part(IntegerNode):
         rule = f"channels {self.first} … {stop - 1} of a signal that has {self.whole}"
         require(0 <= self.first < stop <= self.whole, self, rule)
         (form,) = self.source_formats(network)
-        require(form.limit <= self.output.limit, self, f"{form} does not fit {self.output}")
-        require(self.output.signed or not form.signed, self, f"{form} does not fit {self.output}")
+        fits = form.limit <= self.output.limit and self.output.signed >= form.signed
+        require(fits, self, f"{form} does not fit {self.output}")
         part = form.exponents(self.whole)[self.first : stop]
         require_one_exponent(self, [part, self.output.exponents(self.width)])
 

@@ -11,7 +11,7 @@ from snn_deploy.targets.node_work import NodeWork
 from snn_deploy.targets.ranges import Range, Ranges, value_ranges
 from snn_deploy.targets.schedule import Section
 
-__all__ = ["Member", "group"]
+__all__ = ["Member", "group", "hull", "numbers_of_inputs"]
 
 
 @dataclass(frozen=True, eq=False)

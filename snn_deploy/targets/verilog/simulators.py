@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snn_deploy.errors import BackendError, BackendUnavailableError
 
-__all__ = ["SIMULATORS", "compile_bench", "find_simulator"]
+__all__ = ["SIMULATORS", "compile_bench", "find_simulator", "run_tool"]
 
 SIMULATORS = ("verilator", "iverilog")
 _SECONDS = 1200.0
