@@ -8,7 +8,7 @@ DIVIDER = """\
 // What divides a sum of so many values by their number: see fixedpoint.reciprocal.
 module snn_divider #(parameter BITS = 16, HEADROOM = 4, GUARD = 0) (
     input wire clk, input wire start, input wire [23:0] count, output wire busy,
-    output reg signed [31:0] pre_shift, output wire signed [31:0] mantissa,
+    output reg signed [31:0] pre_shift, output reg signed [31:0] mantissa,
     output reg signed [31:0] shift);
 reg [6:0] left;
 reg [63:0] quotient;
@@ -16,7 +16,7 @@ reg [24:0] remainder;
 wire [25:0] doubled = {remainder, 1'b0};
 wire [24:0] reduced = doubled - {2'b0, count};
 wire fits = doubled >= {2'b0, count};
-wire [63:0] rounded = (quotient + 64'd1) >> 1;
+reg [63:0] rounded;
 localparam [63:0] MOST = (64'd1 << (BITS - 1)) - 64'd1;
 wire [23:0] below = count - 24'd1;
 reg [5:0] bits;
@@ -26,8 +26,9 @@ always @* begin
     for (n = 0; n < 24; n = n + 1) if (below[n]) bits = n + 1;
 end
 assign busy = left != 0;
-assign mantissa = rounded < MOST ? rounded[31:0] : MOST[31:0];
 always @(posedge clk) begin
+    rounded <= (quotient + 64'd1) >> 1;
+    mantissa <= rounded < MOST ? rounded[31:0] : MOST[31:0];
     if (start) begin
         pre_shift <= bits > HEADROOM ? bits - HEADROOM : 0;
         shift <= BITS - 2 + bits - (bits > HEADROOM ? bits - HEADROOM : 0) - GUARD;
