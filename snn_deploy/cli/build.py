@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from snn_deploy.cli.console import echo
+from snn_deploy.cli.console import echo, write_text
 from snn_deploy.targets.verilog.parts import PARTS
 
 __all__ = ["build"]
@@ -22,7 +24,8 @@ __all__ = ["build"]
     show_default=True,
     help="The FPGA.",
 )
-def build(folder: str, part_name: str) -> None:
+@click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
+def build(folder: str, part_name: str, json_path: str | None) -> None:
     """Synthesise, place and route what `export --format verilog` wrote, with open tools.
 
     What it takes is estimated first, and a part that is too small refused.
@@ -43,6 +46,14 @@ def build(folder: str, part_name: str) -> None:
         told = "" if count is None else f", estimated {count:,}"
         echo(f"{placed.used[what]:>10,} of {most:,} {what}{told}")
     echo(f"{placed.megahertz:>10.1f} MHz")
+    figures: dict[str, Any] = {
+        "part": part.name,
+        "used": {what: placed.used[what] for what in estimated},
+        "estimated": {what: count for what, (count, _) in estimated.items()},
+        "available": {what: most for what, (_, most) in estimated.items()},
+        "megahertz": placed.megahertz,
+        "cycles_a_step": {"silent": expected.least_cycles, "all_speak": expected.most_cycles},
+    }
     for what, cycles in (("silent", expected.least_cycles), ("all speak", expected.most_cycles)):
         rate = placed.megahertz * 1e6 / cycles
         echo(
@@ -52,3 +63,6 @@ def build(folder: str, part_name: str) -> None:
     last = (expected.most_cycles + expected.closing_cycles) / placed.megahertz
     echo(f"{last:>10,.1f} microseconds from the last step to the answer, at the most")
     echo("power: unknown; no open tool estimates it")
+    if json_path is not None:
+        figures["answer_microseconds"] = last
+        write_text(json_path, json.dumps(figures, indent=2))

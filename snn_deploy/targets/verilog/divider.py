@@ -14,27 +14,33 @@ reg [6:0] left;
 reg [63:0] quotient;
 reg [24:0] remainder;
 wire [25:0] doubled = {remainder, 1'b0};
-wire [24:0] reduced = doubled - {2'b0, count};
-wire fits = doubled >= {2'b0, count};
+reg [23:0] divisor;
+wire [24:0] reduced = doubled - {2'b0, divisor};
+wire fits = doubled >= {2'b0, divisor};
 reg [63:0] rounded;
 localparam [63:0] MOST = (64'd1 << (BITS - 1)) - 64'd1;
-wire [23:0] below = count - 24'd1;
-reg [5:0] bits;
+wire [23:0] below = divisor - 24'd1;
+reg [5:0] found, bits;
 integer n;
 always @* begin
-    bits = 0;
-    for (n = 0; n < 24; n = n + 1) if (below[n]) bits = n + 1;
+    found = 0;
+    for (n = 0; n < 24; n = n + 1) if (below[n]) found = n + 1;
 end
-assign busy = left != 0;
+// the number of steps and its length stand in registers before the division begins
+reg [1:0] begun;
+assign busy = left != 0 || begun != 0;
 always @(posedge clk) begin
+    begun <= {begun[0], start};
+    if (start) divisor <= count;
+    bits <= found;
     rounded <= (quotient + 64'd1) >> 1;
     mantissa <= rounded < MOST ? rounded[31:0] : MOST[31:0];
-    if (start) begin
+    if (begun[1]) begin
         pre_shift <= bits > HEADROOM ? bits - HEADROOM : 0;
         shift <= BITS - 2 + bits - (bits > HEADROOM ? bits - HEADROOM : 0) - GUARD;
         left <= BITS + bits;
-        quotient <= count == 24'd1 ? 64'd1 : 64'd0;
-        remainder <= count == 24'd1 ? 25'd0 : 25'd1;
+        quotient <= divisor == 24'd1 ? 64'd1 : 64'd0;
+        remainder <= divisor == 24'd1 ? 25'd0 : 25'd1;
     end else if (left > 1) begin
         left <= left - 1;
         quotient <= {quotient[62:0], fits};
