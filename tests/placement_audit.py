@@ -138,8 +138,9 @@ def _add(use: CoreUse, network: Network, node: Any, rows: Any, lowering: Lowerin
         use.synapses += weights.size
         use.synapse_bits += weights.size * node.weight_bits
     elif isinstance(node, SharedSynapses):
+        here = set(rows)
         use.synapses += sum(
-            target in set(rows) for reached in connections(node).values() for target, _ in reached
+            target in here for reached in connections(node).values() for target, _ in reached
         )
         use.synapse_bits += _filters(node, rows).size * node.weight_bits
     elif isinstance(node, Dendrite):
@@ -273,6 +274,7 @@ def _count_axons(network: Network, uses: dict[tuple[int, int], CoreUse]) -> None
         name: {channel: use for use in uses.values() for channel in use.channels.get(name, ())}
         for name in network.names
     }
+    wired = {node.name: connections(node) for node in network if is_synaptic(node)}
     for use in uses.values():
         arriving: dict[str, set[int]] = defaultdict(set)
         for name, channels in use.channels.items():
@@ -281,7 +283,7 @@ def _count_axons(network: Network, uses: dict[tuple[int, int], CoreUse]) -> None
                 if is_synaptic(network[name]):
                     arriving[edge.source] |= {
                         channel
-                        for channel, reached in connections(network[name]).items()
+                        for channel, reached in wired[name].items()
                         if any(target in channels for target, _ in reached)
                     }
                 elif _waits(network[name], edge) or isinstance(source, Input):

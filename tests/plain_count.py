@@ -80,10 +80,7 @@ def waiting(node: Any, edge: Any) -> int:
 def connections(node: Any) -> dict[int, list[tuple[int, int]]]:
     """By channel that a message comes from: the channels that it reaches, and with what weight."""
     if node.kind == "Synapses":
-        return {
-            j: [(i, int(node.weight[i, j])) for i in range(node.weight.shape[0])]
-            for j in range(node.weight.shape[1])
-        }
+        return {j: list(enumerate(column)) for j, column in enumerate(node.weight.T.tolist())}
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)
     w = node.windows
     frame = np.arange(w.maps * int(np.prod(w.size))).reshape(w.maps, *w.size)

@@ -28,7 +28,7 @@ DATA = check_data(NETWORK, float_inputs(NETWORK, 6, 12).astype(np.float32), [0, 
 
 def answers(labels: list[int], predictions: list[int]) -> Answers:
     logits = np.eye(3)[predictions]
-    return Answers(network=NETWORK, answer=logits, labels=np.array(labels))
+    return Answers(network=NETWORK, answers={NETWORK.output.name: logits}, labels=np.array(labels))
 
 
 @pytest.fixture(scope="module")

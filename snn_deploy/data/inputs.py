@@ -107,7 +107,7 @@ def load_data(path: str | os.PathLike[str], network: Network) -> Data:
         If the file cannot be read, or :func:`check_data` refuses what it holds.
     """
     file = data_file(path)
-    arrays = read_arrays(file, ports_of(network), network.input.width)
+    arrays = read_arrays(file, ports_of(network), network.input_width)
     return check_data(network, **arrays, where=str(file), layout=file.layout)
 
 
