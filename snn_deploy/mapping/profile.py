@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -260,9 +262,15 @@ def _read_named(name: str) -> dict[str, Any]:
             "a profile of your own is given as the path of a .toml file"
         )
     try:
-        return parse_toml((resources.files(profiles[name].load()) / f"{name}.toml").read_bytes())
+        file = resources.files(profiles[name].load()) / f"{name}.toml"
+        return deepcopy(_parsed(file.read_bytes()))
     except (OSError, TypeError, ValueError) as error:  # TypeError: what is named is no package
         raise TargetError(f"{_called(name)}: no readable {name}.toml in it ({error})") from None
+
+
+@lru_cache(maxsize=32)
+def _parsed(content: bytes) -> dict[str, Any]:
+    return parse_toml(content)  # a profile that has a name is read many times in a run
 
 
 def _called(name: str) -> str:

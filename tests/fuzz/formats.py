@@ -111,7 +111,13 @@ def _read_deployment(path: Path) -> None:
     format_network(network)
     inputs = _inputs(network, 3)
     deployment.simulate(inputs)
-    deployment.report(inputs)
+    if one_in(4, path):
+        deployment.report(inputs)
+
+
+def one_in(share: int, path: Path) -> bool:
+    """Pick a share of the files by their bytes, for what takes longer than reading them."""
+    return zlib.crc32(path.read_bytes()) % share == 0
 
 
 # --- signed files: safetensors with a document and a digest
@@ -414,7 +420,8 @@ def _profiles(folder: Path) -> list[bytes]:
 
 def _read_profile(path: Path) -> None:
     profile = load_profile(path)
-    render_profile(profile, Console(file=io.StringIO()))
+    if one_in(8, path):
+        render_profile(profile, Console(file=io.StringIO()))
     _ = profile.with_overrides({"limits.chips": 2}).cores
 
 
