@@ -26,6 +26,7 @@ __all__ = [
     "blaming",
     "faults",
     "foreign",
+    "imported",
     "named",
     "unknown_name",
     "usable",
@@ -60,15 +61,20 @@ class Named:
         ConfigError
             If it is another package's and cannot be imported, naming the package and the reason.
         """
-        module, _, attribute = self.target.partition(":")
         with blaming(self, f"cannot be imported from {self.target}"):
-            found: Any = importlib.import_module(module)
-            for part in filter(None, attribute.split(".")):
-                found = getattr(found, part)
-        return found
+            return imported(self.target)
 
     def __str__(self) -> str:
         return f"'{self.name}' of the package {self.package} (snn_deploy.{self.group})"
+
+
+def imported(target: str) -> Any:
+    """Import what ``module:attribute`` says, or the module where no attribute is named."""
+    module, _, attribute = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in filter(None, attribute.split(".")):
+        found = getattr(found, part)
+    return found
 
 
 def named(group: str, builtin: Mapping[str, str]) -> dict[str, Named]:

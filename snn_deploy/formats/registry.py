@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from snn_deploy.errors import ConfigError
-from snn_deploy.plugins import unknown_name
+from snn_deploy.plugins import imported, unknown_name
 
 if TYPE_CHECKING:
     from snn_deploy.deployment import Deployment
@@ -83,8 +82,7 @@ def get_format(name: str) -> FileFormat:
     """
     if name not in FORMATS:
         raise ConfigError(unknown_name("format", name, FORMATS))
-    module, _, made = FORMATS[name].partition(":")
-    form: FileFormat = getattr(importlib.import_module(module), made)()
+    form: FileFormat = imported(FORMATS[name])()
     return form
 
 

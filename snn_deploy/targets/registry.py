@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from snn_deploy.errors import ConfigError
-from snn_deploy.plugins import unknown_name
+from snn_deploy.plugins import imported, unknown_name
 
 if TYPE_CHECKING:
     from snn_deploy.engines.result import IntArray, Result, Run
@@ -82,6 +81,5 @@ def get_target(name: str) -> Target:
     """
     if name not in TARGETS:
         raise ConfigError(unknown_name("format", name, TARGETS))
-    module, _, made = TARGETS[name].partition(":")
-    target: Target = getattr(importlib.import_module(module), made)()
+    target: Target = imported(TARGETS[name])()
     return target
