@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -27,21 +28,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where the files go")
     parser.add_argument("--no-try", action="store_true", help="do not install them anywhere")
     given = parser.parse_args()
-    version = re.search(r'"(.+)"', (ROOT / "snn_deploy" / "version.py").read_text())
-    assert version is not None
-    problems = list(check_sources(version[1]))
+    version = told_version()
+    problems = list(check_sources(version))
     shutil.rmtree(given.out, ignore_errors=True)
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(given.out), str(ROOT))
     (wheel,) = given.out.glob("*.whl")
     (source,) = given.out.glob("*.tar.gz")
-    problems += check_files(wheel, source, version[1])
+    problems += check_files(wheel, source, version)
     if problems:
         sys.exit("not fit for a release:\n  " + "\n  ".join(problems))
     if not given.no_try:
         for python in filter(None, map(shutil.which, (f"python{v}" for v in VERSIONS))):
             try_out(python, wheel)
     print(f"{wheel.name} and {source.name} are fit for a release.")
-    print(f"Then: git tag v{version[1]}, and upload {given.out}/*")
+    print(f"Then: git tag v{version}, and upload {given.out}/*")
+
+
+def told_version() -> str:
+    """Give the version, from the one file that says it."""
+    told = runpy.run_path(str(ROOT / "snn_deploy" / "version.py"))
+    return str(told["__version__"])
 
 
 def check_sources(version: str) -> list[str]:

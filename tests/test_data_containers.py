@@ -13,12 +13,15 @@ from click.testing import CliRunner
 from networks import float_inputs, float_network
 
 import snn_deploy
+from snn_deploy.cli.data_options import BinningType
 from snn_deploy.cli.main import commands
 from snn_deploy.data.data_file import Binning, DataFile
 from snn_deploy.data.events import bin_events
 from snn_deploy.data.inputs import load_data
+from snn_deploy.data.recordings import open_recording
 from snn_deploy.errors import BackendUnavailableError, DataError, SnnDeployWarning
-from snn_deploy.io import hdf5
+from snn_deploy.evaluation.dataset import open_dataset
+from snn_deploy.io import hdf5 as hdf5_files
 
 ONE = float_network(d_in=1, layers=0)
 FOUR = float_network(d_in=4, layers=0)
@@ -249,6 +252,118 @@ def test_polarities_lie_one_behind_the_other(tmp_path: Path) -> None:
     np.testing.assert_array_equal(signs.inputs, data.inputs)
 
 
+# a camera of 3 columns and 2 rows, of two polarities
+PIXELS = [(0, 2, 1, 1), (1500, 0, 1, 0), (1900, 0, 1, 0), (4000, 1, 0, True)]
+CAMERA = float_network(d_in=12, layers=0)
+RECORDS = np.array(PIXELS, [("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "?")])
+TONIC = np.array([(x, y, t, p) for t, x, y, p in PIXELS], [(n, int) for n in "xytp"])
+
+
+def frames() -> Any:
+    """What Tonic's ToFrame counts: (steps, polarities, rows, columns)."""
+    wanted = np.zeros((5, 2, 2, 3), np.float32)
+    for t, x, y, p in PIXELS:
+        wanted[t // 1000, int(p), y, x] += 1
+    return wanted.reshape(1, 5, 12)
+
+
+def hdf5(path: Path, **held: Any) -> None:
+    def fill(root: Any, h5py: Any) -> None:
+        for name, value in held.items():
+            root[name.replace("__", "/")] = value
+
+    written(path, fill)
+
+
+@pytest.mark.parametrize(
+    ("name", "save"),
+    [
+        ("d.npy", lambda path: np.save(path, RECORDS)),
+        ("d.npy", lambda path: np.save(path, TONIC)),
+        ("d.npz", lambda path: np.savez(path, events=TONIC)),
+        ("d.npz", lambda path: np.savez_compressed(path, **{n: TONIC[n] for n in "txyp"})),
+        ("d.h5", lambda path: hdf5(path, events=TONIC)),
+        ("d.h5", lambda path: hdf5(path, **{f"events__{n}": TONIC[n] for n in "txyp"})),
+    ],
+    ids=["records", "Tonic", "Tonic.npz", "arrays", "HDF5 records", "HDF5 groups"],
+)
+def test_events_of_a_camera(tmp_path: Path, name: str, save: Callable[[Path], None]) -> None:
+    save(tmp_path / name)
+    file = DataFile(str(tmp_path / name), binning=Binning(1000.0, camera=(3, 2)))
+    np.testing.assert_array_equal(load_data(file, CAMERA).inputs, frames())
+    np.testing.assert_array_equal(open_dataset(file, CAMERA).inputs, frames())
+    np.testing.assert_array_equal(open_recording(file, CAMERA).inputs, frames())
+
+
+def test_recordings_of_a_camera_one_after_the_other(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", events=TONIC, offsets=[0, 3, 4], labels=[1, 2])
+    file = DataFile(str(tmp_path / "d.npz"), binning=Binning(1000.0, camera=(3, 2)))
+    data = load_data(file, CAMERA)
+    np.testing.assert_array_equal(data.inputs.sum(axis=0), frames()[0])
+    np.testing.assert_array_equal(data.labels, [1, 2])
+    np.testing.assert_array_equal(data.lengths, [2, 5])
+
+
+def test_a_camera_without_polarities_is_square_unless_it_is_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", t=[0, 1], x=[1, 0], y=[0, 1])
+    square = load_data(DataFile(str(tmp_path / "d.npz"), binning=Binning(1.0)), FOUR)
+    np.testing.assert_array_equal(square.inputs, [[[0, 1, 0, 0], [0, 0, 1, 0]]])
+    told = DataFile(str(tmp_path / "d.npz"), binning=Binning(1.0, camera=(2, 2)))
+    np.testing.assert_array_equal(load_data(told, FOUR).inputs, square.inputs)
+
+
+@pytest.mark.parametrize(
+    ("camera", "change", "message"),
+    [
+        (None, {}, "a camera of as many rows as columns and two polarities does not give the 12"),
+        ((3, 3), {}, "a camera of 3 × 3 pixels and two polarities does not give the 12 channels"),
+        ((2, 3), {}, "x: events on channels 0 … 2, but the network takes 2"),
+        ((6, 1), {}, "y: events on channels 0 … 1, but the network takes 1"),
+        ((3, 2), {"y": None}, "events of a camera have rows, 'y', and there are none"),
+        ((3, 2), {"p": None}, "a camera of 3 × 2 pixels does not give the 12 channels"),
+        ((3, 2), {"y": [0, 1]}, "times, channels, lines, polarities of events are not equally"),
+        ((3, 2), {"y": [0.0, 1, 0, 0]}, "y: channels of events of dtype float64; need whole"),
+        ((3, 2), {"x": np.zeros((4, 2), int)}, "of shape (4, 2); give one number an event"),
+    ],
+)
+def test_cameras_that_do_not_fit(
+    tmp_path: Path, camera: Any, change: dict[str, Any], message: str
+) -> None:
+    arrays = {n: TONIC[n] for n in "txyp"} | change
+    np.savez(tmp_path / "d.npz", **{n: v for n, v in arrays.items() if v is not None})
+    with pytest.raises(DataError) as refused:
+        load_data(DataFile(str(tmp_path / "d.npz"), binning=Binning(1000.0, camera=camera)), CAMERA)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "descr",
+    [
+        "[('t', '|O')]",
+        "[('t', '<i8', (2,))]",
+        "[('t', [('u', '<i8')])]",
+        "[('t', '<U4')]",
+        "[('t', '<i8'), ('t', '<i8')]",
+        "[]",
+        "[" + "('t', '<i8')," * 40 + "]",
+        "[('t', '<i8')" + " " * 4000,
+        "[" + ("('t'" + " " * 150 + ", '<i8')" + " " * 150) * 30 + "x]",
+    ],
+)
+def test_records_that_are_not_of_numbers(tmp_path: Path, descr: str) -> None:
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': (0,), }}\n".encode()
+    content = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header
+    (tmp_path / "d.npy").write_bytes(content)
+    with pytest.raises(DataError, match=r"not a readable \.npy"):
+        load_data(DataFile(str(tmp_path / "d.npy"), binning=Binning(1.0)), FOUR)
+
+
+def test_records_are_no_arrays_without_bin(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", inputs=TONIC)
+    with pytest.raises(DataError, match="Python objects or structures"):
+        load_data(tmp_path / "d.npz", CAMERA)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -283,7 +398,7 @@ def test_rows_that_share_their_numbers_do_not_multiply(
             held[i] = np.zeros(100)
 
     file = written(tmp_path / "d.h5", fill)
-    monkeypatch.setattr(hdf5, "MOST_BYTES", 20_000)
+    monkeypatch.setattr(hdf5_files, "MOST_BYTES", 20_000)
     with pytest.raises(DataError, match="'/times' and what is before it are over"):
         load_data(DataFile(str(file), binning=Binning(1)), FOUR)
 
@@ -305,7 +420,16 @@ def test_commands_take_events(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "a", "1,0", "1,x", "1,2,3"])
+@pytest.mark.parametrize("value", ["1000,34x34", "1e3,100,34x34"])
+def test_a_camera_is_told_with_its_steps(value: str) -> None:
+    found = BinningType().convert(value, None, None)
+    assert found == Binning(1000.0, 100 if value.count(",") == 2 else None, (34, 34))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0", "-1", "nan", "inf", "a", "1,0", "1,x", "1,2,3", "1,0x2", "1,2x", "1,2x2,3", "1,2x2x2"],
+)
 def test_steps_that_are_none(value: str) -> None:
     done = CliRunner().invoke(commands, ["simulate", "a", "--data", "b", "--bin", value])
     assert done.exit_code == 2

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from snn_deploy.version import __version__
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -105,7 +107,7 @@ def test_wheel_holds_the_tree_and_nothing_else(
 
 @pytest.mark.slow
 def test_one_wheel_serves_every_python_of_a_platform(wheels: dict[str, Path]) -> None:
-    assert "-py3-none-" in wheels["tree"].name
+    assert wheels["tree"].name.startswith(f"snn_deploy-{__version__}-py3-none-")
     assert "any" not in wheels["tree"].stem.split("-")
 
 

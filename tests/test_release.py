@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+import snn_deploy
+
 METADATA = """\
 Metadata-Version: 2.4
 Name: {name}
@@ -43,6 +45,10 @@ def files(folder: Path, *extra: str, name: str = "snn-deploy") -> tuple[Path, Pa
         info = tarfile.TarInfo("a/pyproject.toml")
         sources.addfile(info, io.BytesIO())
     return wheel, source
+
+
+def test_the_version_is_the_package_s(release: Any) -> None:
+    assert release.told_version() == snn_deploy.__version__
 
 
 def test_versions_must_be_told_alike(release: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,24 +15,35 @@ from snn_deploy.cli.options import Decorator, with_options
 __all__ = ["BinningType", "data_forms", "data_option"]
 
 
-class BinningType(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
-    """How long a step of events is, and how many steps there are if a comma follows."""
+_NUMBER = r"[1-9]\d{0,8}"
+_BINNING = re.compile(
+    rf"(?P<step>[^,]+)(?:,(?P<steps>{_NUMBER}))?(?:,(?P<columns>{_NUMBER})x(?P<rows>{_NUMBER}))?"
+)
 
-    name = "STEP[,STEPS]"
+
+class BinningType(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
+    """How long a step of events is; behind commas how many steps, and how large a camera."""
+
+    name = "STEP[,STEPS][,COLUMNSxROWS]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         from snn_deploy.data.data_file import Binning
 
         if isinstance(value, Binning):
             return value
-        step, _, steps = str(value).partition(",")
+        found = _BINNING.fullmatch(str(value))
         try:
-            length, count = float(step), int(steps) if steps else None
+            length = float(found["step"]) if found else math.nan
         except ValueError:
-            length, count = math.nan, None
-        if not 0 < length < math.inf or (count is not None and not count > 0):
-            self.fail(f"{value!r} is no length of a step, such as 0.01, or 0.01,100 for 100 steps")
-        return Binning(length, count)
+            length = math.nan
+        if found is None or not 0 < length < math.inf:
+            self.fail(
+                f"{value!r} is no length of a step, such as 0.01, or 0.01,100 for 100 steps, or "
+                "1000,34x34 for a camera of 34 columns and 34 rows"
+            )
+        steps, camera = found["steps"], (found["columns"], found["rows"])
+        size = None if None in camera else (int(camera[0]), int(camera[1]))
+        return Binning(length, int(steps) if steps else None, size)
 
 
 _FORM_OPTIONS: tuple[Decorator, ...] = (
@@ -52,9 +64,9 @@ _FORM_OPTIONS: tuple[Decorator, ...] = (
         "--bin",
         "binning",
         type=BinningType(),
-        metavar="STEP[,STEPS]",
-        help="The data are events (times and channels): how long a step is, in the unit of their "
-        "times, and how many steps there are.",
+        metavar=BinningType.name,
+        help="The data are events (times and channels, or pixels): how long a step is, in the unit "
+        "of their times, how many steps there are, and how large a camera is.",
     ),
 )
 

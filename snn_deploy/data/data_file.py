@@ -27,10 +27,21 @@ form, as labels that are no classes."""
 
 @dataclass(frozen=True)
 class Binning:
-    """How events are binned: how long a ``step`` is, and how many ``steps`` there are, if told."""
+    """How events are binned.
+
+    Parameters
+    ----------
+    step
+        How long a step is, in the unit of the events' times.
+    steps
+        How many steps there are; None: up to the last event.
+    camera
+        How many columns and rows of pixels there are; None: as many rows as columns.
+    """
 
     step: float
     steps: int | None = None
+    camera: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
-"""Recordings of events, (time, channel[, polarity]), binned into steps: counts of each channel.
+"""Recordings of events, binned into steps: counts of each channel.
 
-Layouts, in an .npz or an HDF5 file: rows of different lengths, a sequence each, as the Heidelberg
-digits are kept (``spikes/times``, ``spikes/units``); or all events one after the other, and
-``offsets`` (B + 1), where each sequence begins and the last one ends. Without these it is one.
+An event has a time and a channel, ``(t, x[, p])``, or of a camera a column and a row, ``(t, x, y[,
+p])``; ``p`` is a polarity. They lie in arrays of their own, or as the fields of records, as Tonic
+has them. Rows of different lengths are a sequence each, as the Heidelberg digits are kept
+(``spikes/times``, ``spikes/units``); or all events lie one after the other, and ``offsets`` (B + 1)
+say where each sequence begins and the last one ends. Without these it is one sequence.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -27,10 +30,20 @@ MOST_BYTES = 4 << 30
 _USUAL = {
     "times": ("t", "times", "time", "ts", "timestamps", "spikes/times"),
     "channels": ("x", "units", "channels", "addresses", "neurons", "spikes/units"),
+    "lines": ("y",),
     "polarities": ("p", "polarity", "polarities"),
     "offsets": ("offsets", "indptr", "boundaries"),
 }
-"""What people call them, in small letters, with their groups or without."""
+"""What people call them, in small letters; in groups or records, behind a name and a slash."""
+
+
+def in_parts(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Give arrays by name, of records one for each field: ``name/field``."""
+    parts: dict[str, Any] = {}
+    for name, value in held.items():
+        fields = getattr(getattr(value, "dtype", None), "names", None)
+        parts |= {name: value} if fields is None else {f"{name}/{f}": value[f] for f in fields}
+    return parts
 
 
 def binned(held: Mapping[str, Any], file: DataFile, width: int) -> dict[str, Array]:
@@ -39,7 +52,7 @@ def binned(held: Mapping[str, Any], file: DataFile, width: int) -> dict[str, Arr
     Parameters
     ----------
     held
-        The file's arrays by name; rows of different lengths are lists.
+        The file's arrays by name, none of records; rows of different lengths are lists.
     file
         It says how long a step is.
     width
@@ -63,12 +76,8 @@ def binned(held: Mapping[str, Any], file: DataFile, width: int) -> dict[str, Arr
     rows = {role: _rows(value, offsets, f"{file}: {role}") for role, value in parts.items()}
     sizes = {role: [len(row) for row in value] for role, value in rows.items()}
     if len({tuple(each) for each in sizes.values()}) != 1:
-        raise DataError(f"{file}: times and channels of events are not equally many")
-    channels = rows["channels"]
-    if "polarities" in rows:  # the channels of one polarity, then those of the other
-        pairs = zip(channels, rows["polarities"], strict=True)
-        channels = [_whole(x, file) + width // 2 * (_whole(p, file) > 0) for x, p in pairs]
-        _check(channels, rows["channels"], width // 2, str(file))
+        raise DataError(f"{file}: {', '.join(sizes)} of events are not equally many")
+    channels = _channels(rows, width, file.binning.camera, str(file))
     inputs, lengths = bin_events(rows["times"], channels, width, file.binning, str(file))
     used = {name for name in found.values() if name is not None}
     others = {name: value for name, value in held.items() if name not in used}
@@ -77,6 +86,35 @@ def binned(held: Mapping[str, Any], file: DataFile, width: int) -> dict[str, Arr
     plain = {name.rpartition("/")[2]: value for name, value in plain.items()} | {"inputs": inputs}
     roles = find_arrays(wanted, plain)
     return {"lengths": lengths} | {role: plain[name] for role, (name,) in roles.items()}
+
+
+def _channels(
+    rows: Mapping[str, list[Array]], width: int, camera: tuple[int, int] | None, where: str
+) -> list[Array]:
+    """Number the network's channels: a camera's row by row, and one polarity after the other."""
+    signs = rows.get("polarities")
+    plane = width if signs is None else width // 2
+    channels = rows["channels"]
+    if "lines" in rows:
+        columns, lines = camera or (math.isqrt(plane),) * 2
+        if columns * lines != plane or plane * (1 if signs is None else 2) != width:
+            told = f"{columns} × {lines} pixels" if camera else "as many rows as columns"
+            raise DataError(
+                f"{where}: a camera of {told}{'' if signs is None else ' and two polarities'} does "
+                f"not give the {width:,} channels that the network takes: say its size, --bin "
+                "STEP,COLUMNSxROWS, and put neighbours together as in training"
+            )
+        _check(channels, columns, f"{where}: x")
+        _check(rows["lines"], lines, f"{where}: y")
+        pixels = zip(channels, rows["lines"], strict=True)
+        channels = [_whole(y, where) * columns + _whole(x, where) for x, y in pixels]
+    elif camera:
+        raise DataError(f"{where}: events of a camera have rows, 'y', and there are none")
+    _check(channels, plane, where)
+    if signs is None:
+        return channels
+    pairs = zip(channels, signs, strict=True)
+    return [_whole(x, where) + plane * (_whole(p, where) > 0) for x, p in pairs]
 
 
 def bin_events(
@@ -97,7 +135,7 @@ def bin_events(
     inputs, lengths
         (B, L, width) counts; (B,) steps up to each sequence's last event, at least 1.
     """
-    _check(channels, channels, width, where)
+    _check(channels, width, where)
     steps = [_steps(row, binning.step, where) for row in times]
     lengths = np.array([int(row.max(initial=0)) + 1 for row in steps])
     longest = binning.steps or int(lengths.max(initial=1))
@@ -112,7 +150,8 @@ def bin_events(
     if 4 * len(steps) * longest * width > MOST_BYTES:
         raise DataError(
             f"{where}: {len(steps):,} sequences of {longest:,} steps and {width:,} channels take "
-            f"over {MOST_BYTES >> 30} GiB: give a longer --bin (in the unit of the events' times)"
+            f"over {MOST_BYTES >> 30} GiB: give a longer --bin (in the unit of the events' times), "
+            "or times that count from 0"
         )
     inputs = np.zeros((len(steps), longest, width), np.float32)
     for place, row, on in zip(inputs, steps, channels, strict=True):
@@ -122,7 +161,11 @@ def bin_events(
 
 
 def _named(held: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
-    return next((name for name in held if name.lower() in names), None)
+    """Find an array by its whole name, or else by what stands behind the slash."""
+    whole = (name for name in held if name.lower() in names)
+    return next(whole, None) or next(
+        (name for name in held if name.lower().rpartition("/")[2] in names), None
+    )
 
 
 def _rows(value: Any, offsets: Any, where: str) -> list[Array]:
@@ -158,11 +201,11 @@ def _whole(numbers: Array, where: object) -> npt.NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _check(channels: Sequence[Array], told: Sequence[Array], width: int, where: str) -> None:
-    for row in told:
+def _check(channels: Sequence[Array], width: int, where: str) -> None:
+    for row in channels:
         _whole(row, where)
-    least = min((int(row.min()) for row in told if len(row)), default=0)
-    most = max((int(row.max()) for row in told if len(row)), default=0)
+    least = min((int(row.min()) for row in channels if len(row)), default=0)
+    most = max((int(row.max()) for row in channels if len(row)), default=0)
     if least < 0 or most >= width:
         raise DataError(
             f"{where}: events on channels {least:,} … {most:,}, but the network takes {width:,} of "

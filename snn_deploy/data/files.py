@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import numpy.typing as npt
 
 from snn_deploy.checkpoint import read_torch
 from snn_deploy.data.data_file import ARRAYS, DataFile, find_arrays
-from snn_deploy.data.events import binned
+from snn_deploy.data.events import binned, in_parts
 from snn_deploy.data.forms import side_by_side
 from snn_deploy.data.tables import read_table
 from snn_deploy.errors import CheckpointError, DataError
+from snn_deploy.io.array_file import ArrayFile
 from snn_deploy.io.arrays import MalformedArrayError, open_archive
 from snn_deploy.io.hdf5 import read_hdf5
 from snn_deploy.io.reading import open_regular, read_regular
@@ -53,7 +55,7 @@ def read_arrays(file: DataFile, ports: Sequence[str] = (), width: int = 1) -> Ar
             return read_table(file)
         with _opened(file, kind) as (names, read):
             if file.binning is not None:
-                return binned({name: read(name) for name in names}, file, width)
+                return binned(in_parts({name: read(name) for name in names}), file, width)
             found = find_arrays(file, names, ports)
             return {
                 role: side_by_side([_array(read(name), name, file) for name in parts], str(file))
@@ -74,10 +76,12 @@ def _opened(file: DataFile, kind: str) -> Iterator[tuple[list[str], Callable[[st
         held = _tensors(file)
     elif kind in _HDF5:
         held = _tree(file)
+    elif kind == ".npy" and file.binning is not None:
+        held = {"events": ArrayFile(Path(file), records=True)[:]}
     else:
         _check_recognisable(file)
         with open_archive(file) as archive:
-            yield list(archive.names), archive.read
+            yield archive.names, partial(archive.read, records=file.binning is not None)
         return
     yield list(held), held.__getitem__
 
@@ -109,7 +113,7 @@ def _check_recognisable(file: DataFile) -> None:
 def _tree(file: DataFile) -> dict[str, Any]:
     """Read an HDF5 file's arrays by their paths, ``group/name``."""
     try:
-        tree = read_hdf5(read_regular(file, _MAX_HDF5_BYTES), str(file), "hdf5", ragged=True)
+        tree = read_hdf5(read_regular(file, _MAX_HDF5_BYTES), str(file), "hdf5", events=True)
     except CheckpointError as error:
         raise DataError(str(error)) from error
     return dict(_flat(tree, ""))

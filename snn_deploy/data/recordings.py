@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from snn_deploy.compare.metrics import share_of_right
 from snn_deploy.compare.regression import Regression
+from snn_deploy.data.data_file import data_file
 from snn_deploy.data.inputs import rows_of, vocabulary_of
 from snn_deploy.data.targets import labels_and_targets
 from snn_deploy.errors import DataError
@@ -95,7 +96,7 @@ def open_recording(
         If there is no such data, or its arrays do not fit together.
     """
     source = Path(path)
-    if source.suffix == ".npy" and source.is_file():
+    if source.suffix == ".npy" and source.is_file() and data_file(path).binning is None:
         array = ArrayFile(source)
         if _is_one_sequence(array.shape, network):
             return Recording(array, None, None, 1, single=True)

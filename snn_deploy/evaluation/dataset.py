@@ -104,7 +104,8 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
     named = data_file(path)
     source = Path(named)
     is_folder = os.path.isdir(source)  # noqa: PTH112 - of any name, a null byte in it too
-    if not is_folder and (source.suffix != ".npy" or not os.path.lexists(source)):
+    is_array = is_folder or (source.suffix == ".npy" and os.path.lexists(source))
+    if not is_array or named.binning is not None:
         return _whole(named, network)
     folder = source if is_folder else source.parent
     first = folder / "inputs.npy" if is_folder else source

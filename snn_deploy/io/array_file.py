@@ -26,7 +26,8 @@ class ArrayFile:
     """An array (sequences, …) in an .npy file.
 
     It can be indexed by sequences, ``array[rows]``, and by sequences and steps,
-    ``array[rows, start:stop]``; rows are a slice or an array of integers.
+    ``array[rows, start:stop]``; rows are a slice or an array of integers. With ``records`` it may
+    be one of records of plain numbers.
 
     Raises
     ------
@@ -34,12 +35,12 @@ class ArrayFile:
         If there is no such file, or it is no .npy of plain numbers.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, records: bool = False) -> None:
         self.path = file
         try:
             with open_regular(file) as opened:
                 self.stamp = Stamp.of(opened.fileno())
-                self._header = read_header(opened)
+                self._header = read_header(opened, records)
         except (OSError, MalformedArrayError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise DataError(f"{file}: not a readable .npy ({reason})") from error

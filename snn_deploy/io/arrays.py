@@ -37,16 +37,20 @@ MAGIC = b"\x93NUMPY"
 MAX_HEADER = 10_000  # bytes, as numpy allows
 MAX_DIMENSIONS = 32
 MAX_MEMBERS = 100_000
+MAX_FIELDS = 32  # of a record
 READ_BYTES = 2**24  # at a time
 DEFLATE_RATIO = 1032  # nothing is compressed more by deflate
 
+_KIND = rb"'([<>|=]?[?a-zA-Z]\d{0,9})'"
+_FIELD = re.compile(rb"\s*\(\s*'([^'\\]{1,64})'\s*,\s*" + _KIND + rb"\s*\)\s*(?:,|$)")
 _ITEM = (
-    rb"\s*'(?:descr'\s*:\s*'(?P<descr>[<>|=]?[?a-zA-Z]\d{0,9})"
-    rb"'|fortran_order'\s*:\s*(?P<fortran>True|False)"
+    rb"\s*'(?:descr'\s*:\s*(?P<descr>" + _KIND + rb"|\[[^\[\]]*\])"
+    rb"|fortran_order'\s*:\s*(?P<fortran>True|False)"
     rb"|shape'\s*:\s*\((?P<shape>[\d,\s]*)\))\s*"
 )
 _ITEMS = re.compile(_ITEM)
-_KINDS = "biufcSU"  # plain numbers and text; no objects, no structures
+_KINDS = "biufcSU"  # plain numbers and text; no objects
+_FIELD_KINDS = "biuf"  # of a record
 
 
 class MalformedArrayError(ValueError):
@@ -81,13 +85,20 @@ class Header:
         return flat.reshape(self.shape[::-1]).T if self.fortran else flat.reshape(self.shape)
 
 
-def read_header(file: IO[bytes]) -> Header:
+def read_header(file: IO[bytes], records: bool = False) -> Header:
     """Read the header of an .npy that begins where ``file`` stands.
+
+    Parameters
+    ----------
+    file
+        Open for reading.
+    records
+        Whether records of plain numbers are taken, too (numpy's structured arrays).
 
     Raises
     ------
     MalformedArrayError
-        If it is no .npy, or one of Python objects or structures.
+        If it is no .npy, or one of Python objects or other structures.
     """
     head = file.read(8)
     if len(head) < 8 or not head.startswith(MAGIC):
@@ -101,7 +112,10 @@ def read_header(file: IO[bytes]) -> Header:
     text = file.read(length)
     if len(text) != length:
         raise MalformedArrayError("an .npy that ends within its header")
-    return _parse(text, len(head) + width + length)
+    header = _parse(text, len(head) + width + length)
+    if header.dtype.names is not None and not records:
+        raise _of_objects(text)
+    return header
 
 
 def _parse(text: bytes, start: int) -> Header:
@@ -114,23 +128,46 @@ def _parse(text: bytes, start: int) -> Header:
             position = match.end() + body.startswith(b",", match.end())
         if position == end or not body[position:end].strip():
             return _header(fields, start)
-    what = "Python objects or structures" if b"O'" in body or b"descr': [" in body else "no array"
-    raise MalformedArrayError(f"an .npy of {what}: its header is {body[:60]!r}; save plain numbers")
+    raise _of_objects(body)
+
+
+def _of_objects(header: bytes) -> MalformedArrayError:
+    objects = b"O'" in header or b"descr': [" in header
+    what = "Python objects or structures" if objects else "no array"
+    told = f"an .npy of {what}: its header is {header.strip()[:60]!r}; save plain numbers"
+    return MalformedArrayError(told)
 
 
 def _header(fields: dict[str, bytes], start: int) -> Header:
     try:
-        dtype = np.dtype(fields["descr"].decode())
+        dtype = _dtype(fields["descr"])
         sizes = [part.strip() for part in fields["shape"].split(b",")]
         shape = tuple(int(part) for part in sizes if part)
         fortran = fields["fortran"] == b"True"
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise MalformedArrayError(f"an .npy whose header lacks or mistypes {error}") from error
-    if dtype.kind not in _KINDS:
+    if dtype.names is None and dtype.kind not in _KINDS:
         raise MalformedArrayError(f"an .npy of {dtype}, which is no plain number; save such")
     if not is_possible(shape):
         raise MalformedArrayError("an .npy of an impossible shape")
     return Header(dtype, shape, fortran, start)
+
+
+def _dtype(text: bytes) -> np.dtype[Any]:
+    """Give what ``'<f8'`` means, or ``[('x', '<i2'), …]``; raises ValueError or TypeError."""
+    if not text.startswith(b"["):
+        return np.dtype(text.strip(b"'").decode())
+    fields: list[tuple[str, np.dtype[Any]]] = []
+    position, end = 1, len(text) - 1
+    while position < end:
+        match = _FIELD.match(text, position, end)
+        if match is None or len(fields) == MAX_FIELDS:
+            raise ValueError(f"descr: {text[:60]!r}")
+        fields.append((match[1].decode(), np.dtype(match[2].decode())))
+        position = match.end()
+    if not fields or any(kind.kind not in _FIELD_KINDS for _, kind in fields):
+        raise ValueError(f"descr: {text[:60]!r}")
+    return np.dtype(fields)
 
 
 class Archive:
@@ -155,8 +192,8 @@ class Archive:
         with self._open(name)[0] as member, _ours():
             return read_header(member)
 
-    def read(self, name: str) -> npt.NDArray[Any]:
-        """Read an array.
+    def read(self, name: str, records: bool = False) -> npt.NDArray[Any]:
+        """Read an array, with ``records`` one of records, too.
 
         Raises
         ------
@@ -167,7 +204,7 @@ class Archive:
         """
         stream, info = self._open(name)
         with stream as member, _ours():
-            header = read_header(member)
+            header = read_header(member, records)
             if header.start + header.size != info.file_size:
                 raise MalformedArrayError(
                     f"'{name}' declares {header.size:,} bytes of numbers, and has "

@@ -37,7 +37,7 @@ DAMAGE = (
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 
 
-def read_hdf5(content: bytes, where: str, extra: str, ragged: bool = False) -> Hdf5Tree:
+def read_hdf5(content: bytes, where: str, extra: str, events: bool = False) -> Hdf5Tree:
     """Read all groups and arrays of an HDF5 file.
 
     Parameters
@@ -48,8 +48,9 @@ def read_hdf5(content: bytes, where: str, extra: str, ragged: bool = False) -> H
         What messages call it.
     extra
         The extra of this package that brings h5py.
-    ragged
-        Whether arrays of rows of different lengths are taken, too: as lists of arrays.
+    events
+        Whether what events are kept in is taken, too: rows of different lengths, as lists of
+        arrays, and records of numbers.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def read_hdf5(content: bytes, where: str, extra: str, ragged: bool = False) -> H
         ) from error
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            return _Walk(where, h5py, ragged).tree(file, "/", 0)
+            return _Walk(where, h5py, events).tree(file, "/", 0)
     except DAMAGE as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{where}: not a readable HDF5 file ({reason})") from error
@@ -79,7 +80,7 @@ class _Walk:
 
     where: str
     h5py: Any
-    ragged: bool = False
+    events: bool = False
     objects: int = 0
     size: int = 0
 
@@ -144,9 +145,12 @@ class _Walk:
             texts = np.asarray(array.asstr()[()], dtype=object)
             return str(texts) if texts.ndim == 0 else texts
         base = self.h5py.check_vlen_dtype(array.dtype)
-        if self.ragged and base is not None and base.kind in "biuf" and array.ndim == 1:
+        if self.events and base is not None and base.kind in "biuf" and array.ndim == 1:
             return self._rows(array, path)
-        if array.dtype.kind not in "biuf" or array.dtype.subdtype is not None:
+        kinds = [array.dtype]
+        if self.events and array.dtype.names is not None:
+            kinds = [array.dtype[name] for name in array.dtype.names]
+        if any(kind.kind not in "biuf" or kind.subdtype is not None for kind in kinds):
             raise self.refused(path, f"is of type {array.dtype}: only numbers and text are read")
         return np.asarray(array[()])
 
