@@ -21,7 +21,7 @@ import numpy.typing as npt
 from snn_deploy.data.data_file import Binning, DataFile, find_arrays
 from snn_deploy.errors import DataError, SnnDeployWarning
 
-__all__ = ["bin_events", "binned"]
+__all__ = ["bin_events", "binned", "in_parts"]
 
 Array = npt.NDArray[Any]
 
