@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from host_makers import random_table, token_input
 
 import snn_deploy
 from snn_deploy.cli.main import main
@@ -18,21 +19,29 @@ from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import Watch, run_whole
-from snn_deploy.errors import DataError, DeploymentError, NetworkError, SnnDeployWarning
+from snn_deploy.errors import (
+    ConfigError,
+    DataError,
+    DeploymentError,
+    NetworkError,
+    SnnDeployWarning,
+)
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.answer import Answer
-from snn_deploy.ir.formats import SPIKE, Edge
+from snn_deploy.ir.formats import SPIKE, Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.text import format_network
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping.cost import cost_network
+from snn_deploy.nodes.embedding_table import Cluster, EmbeddingTable
 from snn_deploy.nodes.float_inputs import FloatInput
 from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.window import Window
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
@@ -250,6 +259,97 @@ def test_spikes_and_numbers_enter_side_by_side() -> None:
     given["sight"][0, 0, 0] = 2
     with pytest.raises(DataError, match="input mantissa of magnitude 2 exceeds 0 … 1"):
         run_whole(get_engine("native"), network, Run(given, LENGTHS))
+
+
+def encoded_by_the_host(before: int = 1, after: int = 0) -> Network:
+    """Tokens with their table enter beside a channel, of which a window shows two steps."""
+    network = compiled()
+    rng = np.random.default_rng(3)
+    touch: Any = network["touch"]
+    form: Any = network["sight"].output  # type: ignore[attr-defined]
+    limit = touch.output.limit
+    table = random_table(rng, touch.output.bits, (6, touch.width)).clip(-limit, limit)
+    window = Format(form.bits, tuple(form.exponents(2).tolist()))
+    leading = (
+        replace(token_input(6), name="touch"),
+        Input(name="sight", output=Format(form.bits, int(form.exponents(2)[0])), channels=1),
+        EmbeddingTable(
+            name="table",
+            inputs=(Edge("touch"),),
+            output=touch.output,
+            channels=touch.width,
+            clusters=(Cluster(table),),
+        ),
+        Window(
+            name="window",
+            inputs=(Edge("sight"),),
+            output=window,
+            channels=1,
+            before=before,
+            after=after,
+        ),
+    )
+    read = {"touch": "table", "sight": "window"}
+    rest = (
+        replace(
+            node, inputs=tuple(replace(e, source=read.get(e.source, e.source)) for e in node.inputs)
+        )
+        for node in network
+        if not node.is_input
+    )
+    network = replace(network, nodes=(*leading, *rest))
+    verify_network(network)
+    return network
+
+
+def tokens_and_values(network: Network) -> dict[str, Any]:
+    rng = np.random.default_rng(6)
+    limit = network["sight"].output.limit  # type: ignore[attr-defined]
+    return {
+        "touch": rng.integers(0, 6, (BATCH, STEPS, 1)),
+        "sight": rng.integers(-limit, limit + 1, (BATCH, STEPS, 1)),
+    }
+
+
+@pytest.mark.parametrize(("name", "after"), [("native", 0), ("native", 1), ("lava", 1)])
+def test_what_the_host_computes_of_each_is_the_same(name: str, after: int) -> None:
+    if name == "lava":
+        pytest.importorskip("lava.magma")
+    network = encoded_by_the_host(1 - after, after)
+    given = tokens_and_values(network)
+    trace = ("touch", "table", "window", "lif")
+    result = run_whole(get_engine(name), network, Run(given, LENGTHS, trace))
+    reference = run(network, trace, given)
+    for output in ("kind", "act"):
+        np.testing.assert_array_equal(result.output[output], reference.output[output])
+    assert result.trace.keys() == set(trace)
+    for node in trace:
+        np.testing.assert_array_equal(result.trace[node], reference.trace[node])
+    if name == "native":
+        assert result.saturated == reference.saturated
+        assert result.messages.keys() == reference.messages.keys()
+    given["touch"][1, 2, 0] = 6
+    with pytest.raises(DataError, match="token"):
+        run_whole(get_engine(name), network, Run(given, LENGTHS, trace))
+
+
+def test_the_hosts_part_of_a_stream_is_cut_saved_and_resumed() -> None:
+    network = encoded_by_the_host()
+    engine, watch = get_engine("native"), Watch(BATCH, LENGTHS, trace=("window", "act"))
+    given = tokens_and_values(network)
+    reference = run(network, ("window", "act"), given)
+    session, traced = engine.open(network, watch), []
+    for chunk in chunks(given, 1, 9, 10):
+        traced.append(session.step(chunk))
+        state = session.state()
+        session = engine.open(network, watch)
+        session.restore(state)
+    for name in ("window", "act"):
+        whole = np.concatenate([part[name] for part in traced], axis=1)
+        np.testing.assert_array_equal(whole, reference.trace[name])
+    assert session.finish().saturated == reference.saturated
+    with pytest.raises(ConfigError, match=r"'window' reads up to x\[t \+ 1\]"):
+        engine.open(encoded_by_the_host(0, 1), watch)
 
 
 def chunks(given: dict[str, Any], *cuts: int) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.result import IntArray
-from snn_deploy.errors import DataError
+from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -98,12 +98,24 @@ class HostStream:
     Parameters
     ----------
     host
-        That looks at no steps to come.
+        Of one input.
     samples
         How many sequences run side by side, B.
+
+    Raises
+    ------
+    ConfigError
+        If a node looks at steps to come.
     """
 
     def __init__(self, host: Host, samples: int) -> None:
+        for node in host.nodes:
+            ahead = node.reach[1]  # type: ignore[attr-defined]  # integer stage
+            if ahead:
+                raise ConfigError(
+                    "this network cannot run as a stream: its encoder looks ahead: node "
+                    f"'{node.name}' reads up to x[t + {ahead}]; give it whole sequences"
+                )
         entry = host.network.input
         self._host, self._name = host, f"{entry.name}/past"
         self._past = np.zeros((samples, host.before, entry.width), dtype=np.int64)

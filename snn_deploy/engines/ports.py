@@ -1,12 +1,14 @@
 """Networks of several inputs or outputs, on engines that take one of each.
 
-The inputs are put side by side into one, which nodes of kind ``Part`` take apart again under the
-inputs' own names; the outputs are traced, and each answer is taken from its signal. So every engine
-takes such networks, and computes no other integers for it.
+What the host computes of each input is computed here. The signals that enter the chip are put side
+by side into one, which nodes of kind ``Part`` take apart again under their own names; the outputs
+are traced, and each answer is taken from its signal. So every engine takes such networks, and
+computes no other integers for it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -14,13 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.engines.host import check_range
+from snn_deploy.engines.host import (
+    Host,
+    HostSignals,
+    HostStream,
+    check_mantissas,
+    check_range,
+)
 from snn_deploy.engines.result import IntArray, Ports, Result, Values, alone, by_name, senders
 from snn_deploy.engines.session import RECENT, Session, Snapshot, Watch
-from snn_deploy.errors import BackendError, DataError
+from snn_deploy.errors import DataError
 from snn_deploy.ir.answer import Answer
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Node
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.part import Part
 
@@ -31,24 +41,12 @@ JOINED = "inputs"
 
 @lru_cache(maxsize=8)  # engines know a network that they have planned or built by its identity
 def joined(network: Network) -> Network:
-    """Give a network of one input and one output; its nodes keep their names.
-
-    Raises
-    ------
-    BackendError
-        If the host computes more of an input than its mantissas.
-    """
+    """Give the chip's part as a network of one input and one output; its nodes keep their names."""
     answers = (Answer("one", next(iter(network.outputs))),)
-    network = replace(network, answers=answers)
+    if len(network.inputs) == 1:
+        return replace(network, answers=answers)
+    network = replace(chip_part(network), answers=answers)
     inputs: dict[str, Any] = dict(network.inputs)
-    if len(inputs) == 1:
-        return network
-    beyond = [node.name for node in network.placed("host") if not node.is_input]
-    if beyond:
-        raise BackendError(
-            f"node '{beyond[0]}' is computed by the host, and the network has the inputs "
-            f"{', '.join(inputs)}: use the backend reference"
-        )
     name = JOINED
     while name in network.names:
         name += "_"
@@ -77,6 +75,26 @@ def _covering(inputs: Mapping[str, Any]) -> Format:
     return Format(max(form.bits + (not form.signed) for form in forms), tuple(exponents))
 
 
+def host_chains(network: Network) -> dict[str, Network]:
+    """Give what the host computes of each of several inputs, by the input's name.
+
+    A network of one input has none: its engine runs the host's part.
+    """
+    chains: dict[str, list[Node]] = {}
+    if len(network.inputs) > 1:
+        for node in network.placed("host"):
+            if node.is_input:
+                chains[node.name] = [node]
+            else:
+                (edge,) = node.inputs
+                next(c for c in chains.values() if c[-1].name == edge.source).append(node)
+    return {
+        name: replace(network, nodes=tuple(chain), answers=(Answer("one", chain[-1].name),))
+        for name, chain in chains.items()
+        if len(chain) > 1
+    }
+
+
 class PortsSession:
     """Runs a network of several inputs or outputs on what runs one of each.
 
@@ -93,8 +111,16 @@ class PortsSession:
     ) -> None:
         self._network, self._watch = network, watch
         self._joined = joined(network)
+        self._hosts = {name: Host(chain) for name, chain in host_chains(network).items()}
+        self._streams = {
+            name: HostStream(host, watch.samples)
+            for name, host in self._hosts.items()
+            if watch.steps is None
+        }
+        self._clipped: Counter[str] = Counter()
+        at_host = {node.name for host in self._hosts.values() for node in host.nodes}
         # traced signals come back from the one run, so that outputs can be taken from them
-        names = sorted({*watch.trace, *network.outputs})
+        names = sorted({*watch.trace, *network.outputs} - (at_host - set(self._joined.names)))
         self._session = open_one(self._joined, replace(watch, trace=names, record=None))
         late = self._session.late
         self.late: Collection[str] = tuple(name for name in watch.trace if name in late)
@@ -115,15 +141,31 @@ class PortsSession:
         if len({array.shape[:2] for array in inputs.values()}) != 1:
             told = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
             raise DataError(f"inputs of as many sequences and steps are needed, not {told}")
+        entering: list[IntArray] = []
+        seen: dict[str, Values] = {}
         for name, array in inputs.items():
-            check_range(self._network[name], array)
-        signals = self._session.step(np.concatenate(list(inputs.values()), axis=2))
+            if name in self._hosts:
+                computed = self._computed(name, array)
+                self._clipped.update(computed.saturated)
+                seen.update(computed.signals)
+                entering.append(computed.entering)
+            else:
+                check_range(self._network[name], array)
+                entering.append(array)
+        signals = {**seen, **self._session.step(np.concatenate(entering, axis=2))}
         for name, before in self._recent.items():
             kept = self._kept(name, before.shape[1] + signals[name].shape[1])
             both = np.concatenate([before, signals[name]], axis=1)
             self._recent[name] = both[:, both.shape[1] - kept :]
         wanted = {n: signals[n] for n in self._watch.trace if n in signals}
         return self._watch.give(first, wanted)
+
+    def _computed(self, name: str, inputs: IntArray) -> HostSignals:
+        """Run the host's part of one input over its next steps, or over all of them."""
+        host = self._hosts[name]
+        check_mantissas(host.network, inputs, self._watch.samples, self.steps)
+        stream = self._streams.get(name)
+        return host.compute(inputs) if stream is None else stream.advance(self.steps, inputs)
 
     def _kept(self, name: str, there: int) -> int:
         """How many last steps of an output are kept: of a stream, as many as its answer has."""
@@ -135,11 +177,13 @@ class PortsSession:
         """Give the answers and all counts."""
         result = self._session.finish()
         counted = set(senders(self._network))
+        # an engine that counts no clips gives none; the host's would stand there alone
+        saturated = {**result.saturated, **(self._clipped if result.saturated else {})}
         return replace(
             result,
             output=alone({name: self._answer(name, result) for name in self._network.outputs}),
             messages={name: sent for name, sent in result.messages.items() if name in counted},
-            saturated={n: k for n, k in result.saturated.items() if n in self._network.names},
+            saturated={n: saturated[n] for n in self._network.names if n in saturated},
             late={name: result.late[name] for name in self.late},
         )
 
@@ -158,7 +202,12 @@ class PortsSession:
         """Copy the stream's state, and the last steps of each output."""
         state = self._session.state()
         recent = {self._called(name): array.copy() for name, array in self._recent.items()}
-        return replace(state, arrays={**state.arrays, **recent})
+        past = {k: v for stream in self._streams.values() for k, v in stream.state().items()}
+        return replace(
+            state,
+            arrays={**state.arrays, **recent, **past},
+            saturated={**state.saturated, **self._clipped},
+        )
 
     def restore(self, state: Snapshot) -> None:
         """Go on, before the first step of this session, from where a state was taken."""
@@ -171,6 +220,13 @@ class PortsSession:
                     f"this state is not one of {len(before)} sequences through this network"
                 )
             self._recent[name] = found.copy()
+        for name, stream in self._streams.items():
+            stream.restore(arrays)
+            for past in stream.state():
+                del arrays[past]
+            for node in self._hosts[name].nodes:
+                if node.name in state.saturated:
+                    self._clipped[node.name] = state.saturated[node.name]
         # the one run answers with one step of the first output
         last = self._recent.get(self._joined.output.name)
         arrays[RECENT] = state.arrays[RECENT] if last is None else last[:, -1:]

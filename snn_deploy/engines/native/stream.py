@@ -17,7 +17,6 @@ from snn_deploy.engines.session import RECENT, Snapshot, Watch
 from snn_deploy.errors import ConfigError, DataError
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
-from snn_deploy.nodes.window import Window
 
 __all__ = ["NativeSession"]
 
@@ -144,12 +143,7 @@ def _kinds(arrays: Mapping[str, IntArray]) -> dict[str, Any]:
 
 def _check_streamable(plan: Plan) -> None:
     reason = None
-    ahead = [window for window in plan.host.network.of_kind(Window) if window.after]
-    if ahead:
-        reason = (
-            f"its encoder looks ahead: node '{ahead[0].name}' reads up to x[t + {ahead[0].after}]"
-        )
-    elif not plan.causal:
+    if not plan.causal:
         reason = "it reads its sequence from the end, too"
     elif plan.needs_length:
         reason = "a pool in its midst waits for the last step"
