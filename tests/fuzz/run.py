@@ -10,6 +10,7 @@ exception that is none of ours, more memory than
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import resource
 import signal
@@ -98,6 +99,7 @@ def main() -> int:
         path = folder / f"file{target.suffix}"
         for content in target.seeds(folder):  # what is imported or compiled late is so now
             try_file(target, path, content)
+        gc.freeze()  # what the program itself holds need not be looked through again
         with limits():
             for content in changed_files(target, folder, options.count, options.seed):
                 if time.monotonic() - begun > options.seconds:
