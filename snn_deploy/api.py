@@ -36,7 +36,7 @@ from snn_deploy.version import __version__
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from snn_deploy.readers import Reading, ReadingFurther
+    from snn_deploy.readers import Reading, ReadingFurther, ReadingStored
     from snn_deploy.reports.suitability import Suitability
     from snn_deploy.tune.format_search import CostName, Search
 
@@ -53,13 +53,14 @@ SEARCH_SEQUENCES = 768
 
 def convert(
     checkpoint: Any,
-    target: str = "loihi2",
+    example_inputs: Any = None,
     *,
+    target: str = "loihi2",
     calibration: PathLike | Inputs | Data | None = None,
     settings: Mapping[str, Any] | None = None,
     after: Callable[[Pass, Network], None] | None = None,
     progress: Progress = no_progress,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingStored],
 ) -> Deployment:
     """Compile a trained network for a chip.
 
@@ -69,12 +70,15 @@ def convert(
         A checkpoint as the authors' training code wrote it: its path or its bytes; a torch module;
         a float network; a :class:`~snn_deploy.readers.Source`; or whatever a reader that another
         package adds recognises.
+    example_inputs
+        Inputs (B, L, …) of a live module; only the shape of a step is looked at, where the module
+        itself does not say it.
     target
         Name or path of a hardware profile.
     calibration
-        Representative data, a DATA.npz or inputs (B, L, d_input): number formats are chosen from
-        the ranges that its first 256 sequences reach. Without it they come from analytic bounds,
-        which costs accuracy, and a warning says so.
+        Representative data, a DATA.npz, inputs (B, L, d_input) or a loader of batches: number
+        formats are chosen from the ranges that its first 256 sequences reach. Without it they come
+        from analytic bounds, which costs accuracy, and a warning says so.
     settings
         Quantisation settings by name, e.g. ``{"weight_bits": 4}``, and numbers of the profile by
         dotted key, e.g. ``{"limits.cores_per_chip": 120}``.
@@ -96,11 +100,16 @@ def convert(
     from snn_deploy.mapping.check import check_target
     from snn_deploy.mapping.profile import is_bundled, load_profile, split_settings
 
+    if isinstance(example_inputs, str | os.PathLike):
+        raise ConfigError(
+            f"convert's second argument is a module's example inputs, not '{example_inputs}'; a "
+            "profile is target=, a file of data calibration="
+        )
     profile_settings, chosen = split_settings(settings or {})
     quantization = parse_settings(chosen)
     base = load_profile(target)
     profile = base.with_overrides(profile_settings)
-    source = read_source(checkpoint, ReadOptions(**reading))
+    source = read_source(checkpoint, ReadOptions(example_inputs=example_inputs, **reading))
     network = source.network
     given = network.stage == "integer"
     if given:
@@ -254,12 +263,15 @@ def load_float_network(
     checkpoint: Any,
     config: Config = None,
     output_steps: OutputSteps = "one",
+    example_inputs: Any = None,
     **reading: Unpack[ReadingFurther],
 ) -> Network:
     """Read a checkpoint, or what else :func:`convert` takes, as a float network: to inspect it or
     to run it with ``run_float``.
     """
-    options = ReadOptions(config=config, output_steps=output_steps, **reading)
+    options = ReadOptions(
+        config=config, output_steps=output_steps, example_inputs=example_inputs, **reading
+    )
     return float_network(read_source(checkpoint, options))
 
 

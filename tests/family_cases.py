@@ -57,7 +57,7 @@ def deployed(case: Case) -> Deployment:
     data = "train" if (case.folder / "train.npz").exists() else "test"
     calibration = check_data(case.network(), inputs=case.arrays(data)["inputs"][:64])
     settings = {"ternary_maxima": "every_step"}
-    return convert(case.checkpoint(), "loihi2", calibration=calibration, settings=settings)
+    return convert(case.checkpoint(), target="loihi2", calibration=calibration, settings=settings)
 
 
 def cases(group: str, *names: str) -> list[Any]:

@@ -108,13 +108,15 @@ def test_the_code_that_is_assumed_is_more_than_a_compiler_makes(
 
 def test_conversion_for_a_board_obeys_it() -> None:
     data = np.random.default_rng(0).uniform(-1, 1, (4, 16, 1)).astype(np.float32)
-    assert snn_deploy.convert(float_network(), "cortex_m0plus", calibration=data).profile.board
+    assert snn_deploy.convert(
+        float_network(), target="cortex_m0plus", calibration=data
+    ).profile.board
     two_ways = float_network(reverse=True)
-    assert snn_deploy.convert(two_ways, "cortex_m4", calibration=data).profile.board
+    assert snn_deploy.convert(two_ways, target="cortex_m4", calibration=data).profile.board
     every_step = two_ways.answering(steps="all")
     told = r"(?s)cortex_m4.*is the answer at every step, and others run backwards"
     with pytest.raises(TargetError, match=told):
-        snn_deploy.convert(every_step, "cortex_m4", calibration=data)
+        snn_deploy.convert(every_step, target="cortex_m4", calibration=data)
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -60,7 +60,7 @@ def test_modes_answer_as_the_dense_matrix_does(reverse: bool) -> None:
 
 def test_deployed_modes_are_near_the_dense_matrix() -> None:
     network = dense()
-    deployment = snn_deploy.convert(network, "loihi2", calibration=X)
+    deployment = snn_deploy.convert(network, target="loihi2", calibration=X)
     expected = run_float(network, X).logits
     found = deployment.simulate(X, backend="reference").logits
     np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())

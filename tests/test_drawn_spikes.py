@@ -41,7 +41,7 @@ def samplers(*draws: int) -> Network:
 
 
 def spikes_of(network: Network, x: npt.NDArray[np.float64], **settings: Any) -> list[IntArray]:
-    deployment = snn_deploy.convert(network, "loihi2", calibration=x, settings=settings)
+    deployment = snn_deploy.convert(network, target="loihi2", calibration=x, settings=settings)
     names = [node.name for node in network if node.spikes]
     result = deployment.simulate(x, backend="reference", trace=names)
     return [result.trace[name] for name in names]
@@ -74,20 +74,24 @@ def test_a_seed_gives_the_same_spikes_again() -> None:
     first, again, other = (spikes_of(network, x, seed=seed) for seed in (7, 7, 8))
     np.testing.assert_array_equal(first, again)
     assert (np.array(first) != other).mean() > 0.2
-    reseeded = snn_deploy.convert(network, "loihi2", calibration=x).reseeded(7)
+    reseeded = snn_deploy.convert(network, target="loihi2", calibration=x).reseeded(7)
     trace = reseeded.simulate(x, backend="reference", trace=["spikes0"]).trace
     np.testing.assert_array_equal(trace["spikes0"], first[0])
 
 
 def test_a_seed_is_the_whole_networks() -> None:
     with pytest.raises(ConfigError, match="seed holds for the whole network, not for 'spikes0'"):
-        snn_deploy.convert(samplers(0), "loihi2", settings={"nodes": {"spikes0": {"seed": 3}}})
+        snn_deploy.convert(
+            samplers(0), target="loihi2", settings={"nodes": {"spikes0": {"seed": 3}}}
+        )
 
 
 def test_steps_finer_than_a_draw_are_refused() -> None:
     network, x = samplers(0), np.full((1, 4, WIDTH), 1e-3)
     with pytest.raises(ConfigError, match=r"'spikes0': what it compares with draws of 24 bits has"):
-        snn_deploy.convert(network, "loihi2", calibration=x * 1e12, settings={"input_bits": 4})
+        snn_deploy.convert(
+            network, target="loihi2", calibration=x * 1e12, settings={"input_bits": 4}
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,7 +125,7 @@ def recorded(deployment: Deployment, numbers: npt.NDArray[np.float64]) -> Deploy
 def deployed(case: Case) -> tuple[Deployment, Data]:
     test = case.arrays("test")
     data = check_data(case.network(), test["inputs"], lengths=test.get("lengths"))
-    return snn_deploy.convert(case.checkpoint(), "loihi2", calibration=data), data
+    return snn_deploy.convert(case.checkpoint(), target="loihi2", calibration=data), data
 
 
 @pytest.mark.parametrize("case", cases("relatives/pspike"))
@@ -188,7 +192,7 @@ def brighter(network: Network) -> Network:
 def test_seeds_are_for_networks_that_draw() -> None:
     x = np.random.default_rng(0).random((3, 20, WIDTH))
     network = samplers(0)
-    deployment = snn_deploy.convert(network, "loihi2", calibration=x)
+    deployment = snn_deploy.convert(network, target="loihi2", calibration=x)
     with pytest.raises(ConfigError, match="seeds=1: give at least 2"):
         deployment.verify(x, against=network, seeds=1)
     with pytest.raises(ConfigError, match="seeds need a float network"):
@@ -197,7 +201,7 @@ def test_seeds_are_for_networks_that_draw() -> None:
         name="spikes", inputs=(Edge("input"),), level=np.zeros(WIDTH), inclusive=False
     )
     silent = replace(network, nodes=(network.input, level))
-    deployment = snn_deploy.convert(silent, "loihi2", calibration=x)
+    deployment = snn_deploy.convert(silent, target="loihi2", calibration=x)
     with pytest.raises(ConfigError, match="this one draws none"):
         deployment.verify(x, against=silent, seeds=2)
 

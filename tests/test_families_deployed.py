@@ -23,7 +23,7 @@ def test_longspike(case: Case) -> None:
     test, oracle = case.arrays("test"), case.arrays("oracle")
     given = {"inputs": test["inputs"], "lengths": test.get("lengths")}
     data = check_data(case.network(), **given)
-    deployment = snn_deploy.convert(case.checkpoint(), "loihi2", calibration=data)
+    deployment = snn_deploy.convert(case.checkpoint(), target="loihi2", calibration=data)
     native, reference = (deployment.simulate(data, backend=e) for e in ("native", "reference"))
     np.testing.assert_array_equal(native.logits, reference.logits)
     expected = oracle["logits_bptt_f64"]
@@ -68,7 +68,7 @@ def test_silif(case: Case) -> None:
     """At default formats 63 of the 64 given sequences are predicted as in float: 98%."""
     inputs, expected = case.arrays("test")["inputs"], case.arrays("oracle")["logits_zero_init_f64"]
     data = check_data(case.network(), inputs)
-    deployment = snn_deploy.convert(case.checkpoint(), "loihi2", calibration=data)
+    deployment = snn_deploy.convert(case.checkpoint(), target="loihi2", calibration=data)
     neurons = [f"layers.{layer}.lif" for layer in range(2)]
     native = deployment.simulate(data, backend="native", trace=neurons)
     result = deployment.simulate(data.first(4), backend="reference", trace=neurons)
@@ -90,7 +90,7 @@ def test_a_setting_limits_the_words_of_weights_that_the_family_gives(words: int)
     checkpoint = lively("silif", 0)
     inputs = np.random.default_rng(0).poisson(0.7, (8, 30, 5)).astype(float)
     found = snn_deploy.convert(
-        checkpoint, "loihi2", calibration=inputs, settings={"weight_words": words}
+        checkpoint, target="loihi2", calibration=inputs, settings={"weight_words": words}
     )
     native, reference = (found.simulate(inputs, backend=e) for e in ("native", "reference"))
     np.testing.assert_array_equal(native.logits, reference.logits)
@@ -129,7 +129,7 @@ def test_small_silif_networks_answer_nearly_as_in_float(kind: str, seed: int) ->
     checkpoint = lively(kind, seed)
     inputs = np.random.default_rng(seed).poisson(0.7, (16, 60, 5)).astype(float)
     expected = run_float(to_float_network(checkpoint), inputs).logits
-    deployment = snn_deploy.convert(checkpoint, "loihi2", calibration=inputs)
+    deployment = snn_deploy.convert(checkpoint, target="loihi2", calibration=inputs)
     answer = deployment.simulate(inputs, backend="reference").logits
     assert (answer.argmax(-1) != expected.argmax(-1)).sum() <= 1
     apart = np.abs(answer - expected).mean() / np.abs(expected - expected.mean(axis=0)).mean()
@@ -144,7 +144,9 @@ def test_spikingssm_reimplemented(neuron: str) -> None:
     checkpoint = checkpoint_of(tensors, model)
     network = to_float_network(checkpoint, "all")
     tokens = np.random.default_rng(0).integers(0, 6, (8, 40))
-    deployment = snn_deploy.convert(checkpoint, "loihi2", calibration=tokens, output_steps="all")
+    deployment = snn_deploy.convert(
+        checkpoint, target="loihi2", calibration=tokens, output_steps="all"
+    )
     names = [node.name for node in network if node.spikes]
     exact = run_float(network, tokens, record=names)
     result = deployment.simulate(tokens, backend="reference", trace=names)

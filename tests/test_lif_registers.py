@@ -69,7 +69,9 @@ def test_the_command_takes_the_profiles_registers() -> None:
     network = float_network(layers=1)
     settings = {**SETTINGS, "drive_bits": 13}
     calibration = float_inputs(network, 4, 20, seed=1)
-    deployment = snn_deploy.convert(network, "loihi2", calibration=calibration, settings=settings)
+    deployment = snn_deploy.convert(
+        network, target="loihi2", calibration=calibration, settings=settings
+    )
     assert soma(deployment.network).registers == SMALL
     assert deployment.profile.lif.registers == SMALL
 

@@ -29,7 +29,7 @@ NOTEBOOKS = sorted(Path(__file__).parent.parent.glob("examples/*.ipynb"))
 
 @cache
 def deployment(target: str = "loihi2") -> snn_deploy.Deployment:
-    return snn_deploy.convert(NETWORK, target, calibration=X)
+    return snn_deploy.convert(NETWORK, target=target, calibration=X)
 
 
 @cache

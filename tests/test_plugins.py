@@ -204,7 +204,7 @@ def test_a_profile(install: Install, tmp_path: Path) -> None:  # noqa: F811
     assert list_profiles()[-1] == "bigchip"
     assert load_profile("bigchip").summary == "A larger one."
     assert "bigchip" in shown("targets")
-    snn_deploy.convert(CHECKPOINT, "bigchip", calibration=TRAIN).save(tmp_path / "d")
+    snn_deploy.convert(CHECKPOINT, target="bigchip", calibration=TRAIN).save(tmp_path / "d")
     (folder / "big_chips-1.0.dist-info" / "entry_points.txt").unlink()
     plugins._installed.cache_clear()
     assert "bigchip" not in list_profiles()

@@ -97,7 +97,7 @@ def mine(checkpoint: Path, inputs: np.ndarray, tmp_path: Path) -> snn_deploy.Dep
     file = tmp_path / "chip.toml"
     file.write_text(MINE)
     settings = {"energy.ac_pj": 20}
-    made = snn_deploy.convert(checkpoint, str(file), calibration=inputs, settings=settings)
+    made = snn_deploy.convert(checkpoint, target=str(file), calibration=inputs, settings=settings)
     file.unlink()
     return made
 
@@ -123,7 +123,7 @@ def test_where_a_profile_s_file_was_makes_no_difference(
     file = tmp_path / "elsewhere" / "other.toml"
     file.write_text(MINE)
     settings = {"energy.ac_pj": 20}
-    other = snn_deploy.convert(checkpoint, str(file), calibration=inputs, settings=settings)
+    other = snn_deploy.convert(checkpoint, target=str(file), calibration=inputs, settings=settings)
     for name, made in (("one", mine), ("other", other)):
         made.save(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()

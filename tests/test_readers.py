@@ -75,7 +75,7 @@ def test_provenance_is_kept_in_the_file(tmp_path: Path) -> None:
     provenance = SourceProvenance("mine", "b" * 64, {"reader": "by hand"}, ("one", "two"))
     source = Source(float_network(), provenance)
     with pytest.warns(SnnDeployWarning, match="no calibration data"):
-        snn_deploy.convert(source, "cpu").save(tmp_path / "d")
+        snn_deploy.convert(source, target="cpu").save(tmp_path / "d")
     origin = snn_deploy.load(tmp_path / "d").origin
     assert (origin.checkpoint, origin.checkpoint_sha256) == ("mine", "b" * 64)
     assert origin.source == {"reader": "by hand", "notes": ["one", "two"]}

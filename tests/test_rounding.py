@@ -29,7 +29,7 @@ SSMS = ("layers.0.ssm", "layers.1.ssm")
 def converted(modes: int, reverse: bool = False, **settings: Any) -> Network:
     network = float_network(modes=modes, reverse=reverse)
     inputs = float_inputs(network)
-    return snn_deploy.convert(network, "cpu", calibration=inputs, settings=settings).network
+    return snn_deploy.convert(network, target="cpu", calibration=inputs, settings=settings).network
 
 
 def run(*words: object) -> int:

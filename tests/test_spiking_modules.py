@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
 import snn_deploy
+from snn_deploy.cli.main import commands
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import ConfigError, UnsupportedNetworkError
 from snn_deploy.ir.network import Network
@@ -73,6 +76,32 @@ def norse_net() -> Any:
     )
 
 
+def norse_recurrent_net(size: int = 8, inputs: int = INPUTS, outputs: int = 4) -> Any:
+    norse = library("norse.torch")
+    p = norse.LIFParameters(v_th=torch.tensor(0.4))
+    hidden = norse.LIFRecurrentCell(inputs, size, p=p, autapses=True)
+    with torch.no_grad():
+        hidden.input_weights.normal_(0.0, 2.5 / inputs**0.5)
+        hidden.recurrent_weights.normal_(0.0, 0.6 / size**0.5)
+    return norse.SequentialState(hidden, dense(size, outputs, 2.5), norse.LIFCell(p=p))
+
+
+def snntorch_recurrent_net(size: int, inputs: int, outputs: int) -> Any:
+    snn = library("snntorch")
+    how = {"alpha": torch.tensor(0.8), "beta": torch.tensor(0.9), "init_hidden": True}
+    each = {"alpha": 0.8, "beta": 0.9, "threshold": 1.0}  # one a neuron, as its exporter wants them
+    last = {name: torch.full((outputs,), value) for name, value in each.items()}
+    hidden = snn.RSynaptic(all_to_all=True, linear_features=size, **how)
+    with torch.no_grad():
+        hidden.recurrent.weight.normal_(0.0, 0.6 / size**0.5)
+    return torch.nn.Sequential(
+        dense(inputs, size, 3.0),
+        hidden,
+        dense(size, outputs, 1.5),
+        snn.Synaptic(**{**how, **last}),
+    )
+
+
 def sinabs_net() -> Any:
     sl, sa = library("sinabs.layers"), library("sinabs.activation")
     return torch.nn.Sequential(
@@ -125,6 +154,7 @@ CASES: dict[str, Case] = {
         by_steps,
     ),
     "norse": (norse_net, by_steps),
+    "norse, recurrent": (norse_recurrent_net, by_steps),
     "sinabs": (sinabs_net, whole),
 }
 
@@ -154,6 +184,51 @@ def test_it_is_deployed_with_data_of_a_loader() -> None:
     assert deployment.origin.source["reader"] == "spiking module"
 
 
+SPOKEN_DIGITS = {"inputs": 700, "size": 128, "outputs": 20}
+"""As networks for the Spiking Heidelberg Digits are."""
+
+
+@pytest.mark.parametrize("make", [snntorch_recurrent_net, norse_recurrent_net])
+def test_a_network_of_700_inputs_from_its_framework_to_a_report(make: Callable[..., Any]) -> None:
+    """Currents, recurrent weights; converted, placed on Loihi 2 and reported on."""
+    net = make(**SPOKEN_DIGITS).eval()
+    inputs = (torch.rand(2, 20, 700) < 0.03).float()
+    deployment = snn_deploy.convert(net, inputs, target="loihi2", calibration=inputs)
+    hidden, last = (node.name for node in deployment.network.spiking)
+    found = {
+        name: deployment.simulate(inputs, backend=name, trace=[hidden, last])
+        for name in ("reference", "native")
+    }
+    for name in (hidden, last):
+        spikes = found["reference"].trace[name]
+        assert 0.005 < spikes.mean() < 0.9
+        np.testing.assert_array_equal(found["native"].trace[name], spikes)
+    network = snn_deploy.load_float_network(net, example_inputs=inputs, output_steps="all")
+    in_float = run_float(network, inputs.numpy(), record=[hidden]).signals[hidden]
+    assert (found["reference"].trace[hidden] != in_float).mean() < 0.02
+    report = deployment.report(inputs)
+    assert report.placement.cores
+    assert "placed on" in str(report)
+
+
+def test_a_written_network_of_700_inputs_in_one_command(tmp_path: Path) -> None:
+    """What snnTorch's exporter writes, on the command line."""
+    nir = library("nir")
+    if not hasattr(nir.CubaLIF, "v_reset"):
+        pytest.skip("snnTorch's exporter needs a nir in which neurons have v_reset: 1.0.8")
+    export = library("snntorch.export_nir").export_to_nir
+    net = snntorch_recurrent_net(**SPOKEN_DIGITS).eval()
+    inputs = (torch.rand(2, 20, 700) < 0.03).float()
+    nir.write(tmp_path / "net.nir", export(net, inputs[:, 0], ignore_dims=[0]))
+    np.savez(tmp_path / "data.npz", inputs=inputs.numpy())
+    out = tmp_path / "out.safetensors"
+    words = ["convert", tmp_path / "net.nir", "--set-model", "writer=snntorch", "--report"]
+    words += ["--target", "loihi2", "--calibration", tmp_path / "data.npz", "-o", out]
+    found = CliRunner().invoke(commands, [str(word) for word in words])
+    assert found.exit_code == 0, found.output
+    assert "placed on" in found.output
+
+
 def convolutional() -> Any:
     snn = library("snntorch")
     return torch.nn.Sequential(
@@ -173,6 +248,13 @@ def test_frames_need_an_example() -> None:
         snn_deploy.load_float_network(net)
     with pytest.raises(ConfigError, match=r"of shape \(3,\) are not \(B, L, …\)"):
         snn_deploy.load_float_network(net, example_inputs=np.zeros(3))
+    with pytest.raises(
+        ConfigError, match="second argument is a module's example inputs, not 'cpu'"
+    ):
+        snn_deploy.convert(net, "cpu")
+    batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(frames))
+    deployment = snn_deploy.convert(net, frames, calibration=batches)
+    assert deployment.simulate(frames).logits.shape == (BATCH, 4)
     network: Network = snn_deploy.load_float_network(net, example_inputs=frames, output_steps="all")
     found = run_float(network, frames.numpy().reshape(BATCH, STEPS, -1)).logits
     np.testing.assert_array_equal(found, by_steps(net, frames))

@@ -431,7 +431,7 @@ def test_trained_networks_predict_as_in_float(case: Case) -> None:
     test, train, oracle = (case.arrays(name) for name in ("test", "train", "oracle"))
     network = case.network()
     calibration = check_data(network, inputs=train["inputs"][:256])
-    deployment = snn_deploy.convert(case.checkpoint(), "loihi2", calibration=calibration)
+    deployment = snn_deploy.convert(case.checkpoint(), target="loihi2", calibration=calibration)
     result = deployment.simulate(check_data(network, inputs=test["inputs"]), backend="reference")
     few = deployment.simulate(check_data(network, inputs=test["inputs"][:30]), backend="native")
     np.testing.assert_array_equal(few.logits, result.logits[:30])

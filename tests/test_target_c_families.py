@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def assert_equal(trained: Any, inputs: Any, **options: Any) -> None:
-    deployment = snn_deploy.convert(trained, "loihi2", calibration=inputs, **options)
+    deployment = snn_deploy.convert(trained, target="loihi2", calibration=inputs, **options)
     (compared,) = deployment.verify(inputs, backends=("reference", "c")).engines
     assert compared.passed, str(compared)
     assert compared.values > 1000

@@ -109,7 +109,7 @@ def test_a_random_network(seed: int, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def small() -> snn_deploy.Deployment:
     network = float_network(d_in=2)
-    return snn_deploy.convert(network, "loihi2", calibration=float_inputs(network))
+    return snn_deploy.convert(network, target="loihi2", calibration=float_inputs(network))
 
 
 @needs_icarus

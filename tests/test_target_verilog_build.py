@@ -25,7 +25,7 @@ ECP5 = PARTS["ecp5-25k"]
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
     network = float_network(width=20, modes=2, layers=1)
-    deployed = snn_deploy.convert(network, "loihi2", calibration=float_inputs(network))
+    deployed = snn_deploy.convert(network, target="loihi2", calibration=float_inputs(network))
     VerilogTarget().emit(deployed.network, folder, "0" * 64)
     return folder
 

@@ -131,7 +131,7 @@ def test_convert_refuses_it_by_name() -> None:
         r"largest 1\.25\); .*\(simulate --backend float\)"
     )
     with pytest.raises(UnsupportedNetworkError, match=told):
-        snn_deploy.convert(network, "cpu", calibration=float_inputs(network))
+        snn_deploy.convert(network, target="cpu", calibration=float_inputs(network))
     inputs = float_inputs(network)
     data = Data(inputs, None, np.full(len(inputs), inputs.shape[1]))
     with pytest.raises(UnsupportedNetworkError, match=told):
@@ -155,7 +155,7 @@ def test_a_neuron_may_grow_as_long_as_its_words_hold_it() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run_float(spiking(1.01), inputs)
-        deployment = snn_deploy.convert(spiking(1.01), "loihi2", calibration=inputs)
+        deployment = snn_deploy.convert(spiking(1.01), target="loihi2", calibration=inputs)
     result = deployment.simulate(inputs, backend="reference")
     assert result.saturated["lif"] == 0
     assert result.messages["lif"][:, 1].min() > 0
@@ -172,7 +172,9 @@ def test_a_neuron_that_outgrows_its_words_is_refused(
     told = f"node .lif. is unstable: the state of channel 1 outgrows its words .* within {within}"
     inputs = np.zeros((1, 200, 2)) + 1.0
     with pytest.raises(UnsupportedNetworkError, match=told):
-        snn_deploy.convert(spiking(modulus), "loihi2", calibration=inputs if calibrated else None)
+        snn_deploy.convert(
+            spiking(modulus), target="loihi2", calibration=inputs if calibrated else None
+        )
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def convert(asked: ConvertRequest) -> None:
     with progress_bar("calibrating", 1.0) as progress:
         deployment = compile_checkpoint(
             asked.checkpoint,
-            asked.target,
+            target=asked.target,
             calibration=asked.calibration,
             settings=chosen,
             progress=progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -92,7 +93,8 @@ def tensor_numbers(tensor: Any, what: str) -> Array:
 
 
 def as_signal(array: Array, width: int, layout: Layout, where: str) -> Array:
-    """Give (sequences, steps, width) numbers: of one channel, transposed, or of whole numbers.
+    """Give (sequences, steps, width) numbers: of one channel, transposed, of frames that are to lie
+    flat in C order, or of whole numbers.
 
     Raises
     ------
@@ -103,6 +105,8 @@ def as_signal(array: Array, width: int, layout: Layout, where: str) -> Array:
         array = array[:, :, None]
     elif array.ndim == 3 and layout == "bdl":
         array = array.transpose(0, 2, 1)
+    elif array.ndim > 3 and math.prod(array.shape[2:]) == width:
+        array = array.reshape(*array.shape[:2], width)
     if array.ndim != 3 or array.shape[2] != width:
         raise DataError(
             f"{where}: shape {array.shape}; this network takes (sequences, steps, {width}) floats"

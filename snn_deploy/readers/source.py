@@ -18,6 +18,7 @@ __all__ = [
     "Reader",
     "Reading",
     "ReadingFurther",
+    "ReadingStored",
     "Source",
     "SourceProvenance",
     "float_network",
@@ -79,21 +80,26 @@ def float_network(source: Source) -> Network:
 
 
 class ReadingFurther(TypedDict, total=False):
-    """Options of :class:`ReadOptions`, as arguments of a function: all but the first two."""
+    """Options of :class:`ReadOptions`, as arguments of a function: those that only files have."""
 
     family: str | None
     state_dict_key: str | None
     prefix: str | None
     ignore_keys: tuple[str, ...]
     weights: Literal["raw", "ema"]
-    example_inputs: Any
 
 
-class Reading(ReadingFurther, total=False):
-    """All options of :class:`ReadOptions`, as arguments of a function."""
+class ReadingStored(ReadingFurther, total=False):
+    """Options of :class:`ReadOptions`, as arguments of a function: all but the example."""
 
     config: str | os.PathLike[str] | Mapping[str, Any] | Overridden | None
     output_steps: OutputSteps
+
+
+class Reading(ReadingStored, total=False):
+    """All options of :class:`ReadOptions`, as arguments of a function."""
+
+    example_inputs: Any
 
 
 @dataclass(frozen=True)

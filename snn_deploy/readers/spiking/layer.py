@@ -21,13 +21,14 @@ Real = npt.NDArray[np.float64]
 class Stated:
     """A primitive of NIR, with steps of 1 for time; None where a layer changes nothing.
 
-    ``how`` are the conventions that its library runs it by. ``recurrent``: weights from its spikes
-    to itself, also a primitive.
+    ``how`` are the conventions that its library runs it by. ``weights`` are its own ones of what it
+    reads, ``recurrent`` those from its spikes to itself, also primitives.
     """
 
     primitive: Mapping[str, Any] | None
     how: Mapping[str, str] = field(default_factory=dict)
     recurrent: Mapping[str, Any] | None = None
+    weights: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from snn_deploy.readers.spiking.layer import Layer, Stated, leaky, numbers
@@ -36,6 +37,14 @@ def _cuba(layer: Layer) -> Stated:
     return Stated({"type": "CubaLIF", **_membrane(layer, "tau_mem"), **synapse, **fires}, how)
 
 
+def _recurrent_cuba(layer: Layer) -> Stated:
+    read, back = (
+        {"type": "Linear", "weight": numbers(getattr(layer.module, name), name)}
+        for name in ("input_weights", "recurrent_weights")
+    )
+    return replace(_cuba(layer), recurrent=back, weights=read)
+
+
 def _box(layer: Layer) -> Stated:
     fires, how = _fires(layer)
     return Stated({"type": "LIF", **_membrane(layer, "tau"), **fires}, how)
@@ -52,6 +61,7 @@ def _filter(layer: Layer) -> Stated:
 
 LAYERS: dict[tuple[str, str], Callable[[Layer], Stated]] = {
     ("norse", "LIFCell"): _cuba,
+    ("norse", "LIFRecurrentCell"): _recurrent_cuba,
     ("norse", "LIFBoxCell"): _box,
     ("norse", "IAFCell"): _integrator,
     ("norse", "LIBoxCell"): _filter,

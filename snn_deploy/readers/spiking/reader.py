@@ -50,6 +50,10 @@ class SpikingModuleReader:
                     raise layer.refused(f"{told}: one network has one")
             if stated.primitive is None:
                 continue
+            if stated.weights is not None:
+                nodes[f"{name}.weights"] = stated.weights
+                edges.append((last, f"{name}.weights"))
+                last = f"{name}.weights"
             nodes[name] = stated.primitive
             edges.append((last, name))
             if stated.recurrent is not None:
