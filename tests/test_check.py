@@ -114,7 +114,7 @@ def test_conversion_for_a_board_obeys_it() -> None:
     two_ways = float_network(reverse=True)
     assert snn_deploy.convert(two_ways, target="cortex_m4", calibration=data).profile.board
     every_step = two_ways.answering(steps="all")
-    told = r"(?s)cortex_m4.*is the answer at every step, and others run backwards"
+    told = r"(?s)cortex_m4.*is the answer at every step, and others wait for a sequence's end"
     with pytest.raises(TargetError, match=told):
         snn_deploy.convert(every_step, target="cortex_m4", calibration=data)
 

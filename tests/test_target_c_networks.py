@@ -29,6 +29,15 @@ from snn_deploy.targets.engine import CEngine
 EXAMPLE = Path(snn_deploy.__file__).parent / "examples" / "seqdigits_uni"
 CAUSAL = Limits(causal=True)
 TWO_WAYS = (8, 9, 14, 31, 35, 46, 54)
+ON_NO_HOST = (  # a kind, a seed, and whether nothing looks ahead
+    ("EmbeddingTable", 88, True),
+    ("EmbeddingTable", 135, True),
+    ("Positions", 92, True),
+    ("Window", 45, True),
+    ("Window", 53, False),
+    ("Window", 80, False),
+    ("Window", 93, False),
+)
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 needs_a_compiler = pytest.mark.skipif(
     not any(shutil.which(name) for name in ("cc", "gcc", "clang")), reason="needs a C compiler"
@@ -59,8 +68,20 @@ def assert_same(network: Network, run: Run, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 5, 7, 8, 31, 36, 38, 39, 51, 56])
 def test_a_random_network(seed: int, tmp_path: Path) -> None:
-    limits = replace(CAUSAL, host=seed % 3 == 0)
-    network = random_network(seed, limits)
+    network = random_network(seed, CAUSAL)
+    assert_same(network, random_run(network, seed), tmp_path)
+
+
+@needs_a_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "seed", "causal"), ON_NO_HOST)
+def test_what_a_host_computes_for_a_chip(
+    kind: str, seed: int, causal: bool, tmp_path: Path
+) -> None:
+    """Tables of tokens, positions, and windows, which may look ahead."""
+    network = random_network(seed, Limits(causal=causal, host=True))
+    assert kind in [node.kind for node in network.placed("host")]
+    assert any(node.reach[1] for node in network) is not causal  # type: ignore[attr-defined]
     assert_same(network, random_run(network, seed), tmp_path)
 
 
@@ -108,6 +129,8 @@ def test_a_node_of_each_kind(kind: type[Node], tmp_path: Path) -> None:
         with pytest.raises(TargetError, match="which C99 is not written for yet; use the backend"):
             CTarget().emit(network, tmp_path, "0" * 64)
         return
+    if any(node.reach[1] for node in network):  # type: ignore[attr-defined]
+        network = replace(network, answers="one")  # what looks ahead answers at the end
     assert_same(network, run, tmp_path)
 
 
@@ -177,7 +200,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     network = around(kind, rng)
     node = replace(network.nodes[1], reversed_time=True)
     backwards = replace(network, nodes=(network.nodes[0], node))
-    told = r"node 'node' \(Dendrite\) is the answer at every step, and others run backwards, which"
+    told = r"node 'node' \(Dendrite\) is the answer at every step, and others wait for a sequence's"
     with pytest.raises(TargetError, match=told):
         CTarget().emit(backwards, tmp_path, "0" * 64)
     assert not list(tmp_path.iterdir())

@@ -44,9 +44,12 @@ class Sweep:
         return tuple(node for group in self.groups for node in group)
 
 
-def plan_sweeps(network: Network) -> tuple[Sweep, ...]:
-    """Split a lowered network into sweeps, forwards and backwards in turn; one if it is causal."""
-    turn = turns(network)
+def plan_sweeps(network: Network, waits: bool = False) -> tuple[Sweep, ...]:
+    """Split a lowered network into sweeps, forwards and backwards in turn; one if it is causal.
+
+    ``waits``: what looks ahead waits for the whole sequence, since no host looks for it.
+    """
+    turn = turns(network, waits)
     sweeps = []
     for number in sorted(set(turn.values())):
         members = tuple(g for g in groups(network) if turn[g[0].name] == number)
@@ -58,7 +61,7 @@ def plan_sweeps(network: Network) -> tuple[Sweep, ...]:
     return tuple(sweeps)
 
 
-def turns(network: Network) -> dict[str, int]:
+def turns(network: Network, waits: bool = False) -> dict[str, int]:
     """Number each node's sweep: even ones run forwards, odd ones backwards.
 
     Nodes that read each other's past run in one sweep; none of them runs backwards. What runs
@@ -75,6 +78,8 @@ def turns(network: Network) -> dict[str, int]:
             ),
             default=0,
         )
+        ahead = waits and any(node.reach[1] for node in group)  # type: ignore[attr-defined]
+        earliest += ahead
         backwards = group[0].runs_backwards
         turn |= dict.fromkeys((node.name for node in group), earliest + (earliest % 2 != backwards))
     for group in groups(network):

@@ -97,6 +97,11 @@ class IntegerNode(Node):
         return 0, 0
 
     @property
+    def most_steps(self) -> int | None:
+        """How many steps a sequence can have; None: any number."""
+        return None
+
+    @property
     def lif_registers(self) -> LifRegisters | None:
         """The registers of a chip's own LIF neuron that it is made for; None: it is no such."""
         return None
@@ -168,6 +173,12 @@ class IntegerNode(Node):
         """Give the nodes of one direction of time that it becomes; the last one has its name."""
         return (self,)
 
+    def stepwise(self) -> tuple[IntegerNode, ...]:
+        """Give the nodes that it becomes where no host computes it: with steps of their own, or
+        looking around; the last one has its name.
+        """
+        return (self,)
+
     def split(self, network: Network) -> Mapping[str, tuple[Node, ...]]:
         """Give what it and its reader become, by name, where synapses leave a neuron of it."""
         return {}
@@ -193,7 +204,9 @@ class IntegerNode(Node):
         return tracer.program(self.step(tracer))
 
     def clock(self, place: Place, steps: int) -> Mapping[str, IntArray]:
-        """Give the words of the sequence that :meth:`step` asks for, (B, steps, 1) each."""
+        """Give the words of the sequence that :meth:`step` asks for, (B, steps, 1) each, or
+        (1, steps, 1) where all sequences have the same.
+        """
         return {}
 
     def clock_bounds(self) -> Mapping[str, Interval]:

@@ -102,6 +102,11 @@ class EmbeddingTable(IntegerNode):
             require_shape(self, "a projection", projection.weight, (self.width, inner))
             check_rescale(self, projection.rescale, self.width)
 
+    def stepwise(self) -> tuple[IntegerNode, ...]:
+        from snn_deploy.nodes.token_rows import rows_and_sums
+
+        return rows_and_sums(self)
+
     def run(self, sources: Sequence[IntArray], place: Place) -> tuple[IntArray, int]:
         """Look tokens (B, L, 1) up."""
         self.check_tokens(sources[0])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import DataError
 from snn_deploy.ir.bounds import Bound, saturating, shifted
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.program import Tracer, Value, lookup, saturate, signed_shift
 from snn_deploy.ir.program_bounds import Interval
-from snn_deploy.nodes.base import Int8, IntArray, IntegerNode, Place
+from snn_deploy.nodes.base import SHIFT_BITS, Int8, IntArray, IntegerNode, Place
 from snn_deploy.nodes.embedding_table import Table, largest_entries
 from snn_deploy.nodes.rules import (
     MAX_FACTOR_BITS,
@@ -58,12 +58,25 @@ class Positions(IntegerNode):
             exponents = exponents + self.align
         require_one_exponent(self, [exponents, self.output.exponents(self.width)])
 
-    def run(self, sources: Sequence[IntArray], place: Place) -> tuple[IntArray, int]:
-        """Add the table's rows from ``place.start`` on to x (B, L, width)."""
-        stop = place.start + sources[0].shape[1]
-        self.check_positions(stop)
-        x = sources[0] if self.align is None else fp.signed_shift(sources[0], self.align)
-        return fp.saturate(x + self.table[place.start : stop], self.output.bits)
+    @property
+    def most_steps(self) -> int:
+        return len(self.table)
+
+    def step(self, t: Tracer) -> Value:
+        x = t.input()
+        if self.align is not None:
+            x = signed_shift(x, t.parameter("align", self.align, SHIFT_BITS))
+        channel = t.parameter("channel", np.arange(self.width), MAX_FACTOR_BITS)
+        table = t.table("table", self.table.reshape(-1), MAX_FACTOR_BITS)
+        entry = lookup(table, t.clock("step") * self.width + channel)
+        return saturate(x + entry, self.output.bits, "output")
+
+    def clock(self, place: Place, steps: int) -> Mapping[str, IntArray]:
+        self.check_positions(place.start + steps)
+        return {"step": place.start + np.arange(steps)[None, :, None]}
+
+    def clock_bounds(self) -> Mapping[str, Interval]:
+        return {"step": Interval(np.zeros(1), np.full(1, len(self.table) - 1.0))}
 
     def check_inputs(self, inputs: IntArray, first: int) -> None:
         self.check_positions(first + inputs.shape[1])

@@ -11,6 +11,7 @@ from snn_deploy.ir.bounds import Bound
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.nodes.base import IntArray, IntegerNode, Place
+from snn_deploy.nodes.part import Part
 from snn_deploy.nodes.rules import require, require_range
 
 __all__ = ["Window"]
@@ -63,6 +64,19 @@ class Window(IntegerNode):
         same = np.array_equal(exponents, self.output.exponents(self.width))
         told = "its output's format is not its input's"
         require(same and form.bits == self.output.bits, self, told)
+
+    def stepwise(self) -> tuple[IntegerNode, ...]:
+        if any(self.reach):
+            return (self,)
+        same = Part(
+            name=self.name,
+            inputs=self.inputs,
+            output=self.output,
+            first=0,
+            channels=self.channels,
+            whole=self.channels,
+        )
+        return (same,)
 
     def run(self, sources: Sequence[IntArray], place: Place) -> tuple[IntArray, int]:
         """Put steps of x (B, L, channels) side by side."""

@@ -11,10 +11,11 @@ import numpy as np
 
 from snn_deploy.errors import TargetError
 from snn_deploy.ir.bounds import bound_network
-from snn_deploy.ir.host import chip_part
+from snn_deploy.ir.host import chip_part, without_host
 from snn_deploy.ir.loops import past_steps
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.program import Word
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.ir.sweeps import Sweep, plan_sweeps
 from snn_deploy.targets.ranges import Range
@@ -34,13 +35,14 @@ class Layout:
 
     network: Network
     language: str
-    buffers: bool = False
-    """Whether whole sequences can be kept, for nodes that run backwards in time."""
+    alone: bool = False
+    """Whether it computes what the host does, too, and can keep whole sequences, for nodes that
+    run backwards in time or look ahead."""
 
     @classmethod
-    def of(cls, network: Network, language: str, buffers: bool = False) -> Layout:
-        """Lay a deployment's network out, what its host computes left out."""
-        layout = cls(chip_part(network), language, buffers)
+    def of(cls, network: Network, language: str, alone: bool = False) -> Layout:
+        """Lay a deployment's network out; what its host computes is left out if not ``alone``."""
+        layout = cls(without_host(network) if alone else chip_part(network), language, alone)
         layout.check()
         return layout
 
@@ -52,7 +54,7 @@ class Layout:
     @cached_property
     def sweeps(self) -> tuple[Sweep, ...]:
         """What runs over a whole sequence after what is before it; one, where all is causal."""
-        return plan_sweeps(self.network)
+        return plan_sweeps(self.network, waits=True)
 
     @cached_property
     def turns(self) -> Mapping[str, int]:
@@ -102,7 +104,29 @@ class Layout:
     @cached_property
     def rings(self) -> Mapping[str, int]:
         """By name: how many past steps of a node's signal others read."""
-        return past_steps(edge for node in self.network for edge in node.inputs)
+        found = past_steps(edge for node in self.network for edge in node.inputs)
+        for node in self.windows:
+            before, after = node.reach
+            if before and not after:
+                (edge,) = node.inputs
+                found[edge.source] = max(before, found.get(edge.source, 0))
+        return found
+
+    @cached_property
+    def windows(self) -> tuple[Any, ...]:
+        """Nodes that put the steps around each one side by side, and have no program."""
+        nodes: list[Any] = list(self.network)
+        return tuple(node for node in nodes if any(node.reach))
+
+    def words(self, node: Any) -> Mapping[str, Word]:
+        """What a node remembers from step to step, by name."""
+        return {} if node in self.windows else node.program.words
+
+    @cached_property
+    def most_steps(self) -> int | None:
+        """How many steps a sequence can have; None: any number."""
+        nodes: list[Any] = list(self.network)
+        return min((node.most_steps for node in nodes if node.most_steps is not None), default=None)
 
     def check(self) -> None:
         """Refuse what has no such form, in one line.
@@ -114,13 +138,13 @@ class Layout:
         """
         self._check_sweeps()
         for node in self.network:
-            if hasattr(node, "run"):
+            if hasattr(node, "run") and not (self.alone and node in self.windows):
                 self.refuse(node, "has no step of its own")
         for node in self.closing:
             late = [edge for edge in node.inputs if edge.steps_back]
             if late or node.name in self.rings:
                 self.refuse(node, "is a pool, or reads one, and earlier steps")
-            if node.program.words and not node.once:
+            if self.words(node) and not node.once:
                 self.refuse(node, "follows a pool and remembers")
             if not node.once and any(
                 source not in self.closing for source in self.network.sources(node)
@@ -135,15 +159,15 @@ class Layout:
 
     def _check_sweeps(self) -> None:
         for node in self.network:
-            if node.runs_backwards and not self.buffers:
+            if node.runs_backwards and not self.alone:
                 self.refuse(node, "runs from a sequence's end to its start")
             if self.turns[node.name] and any(edge.steps_back for edge in node.inputs):
-                self.refuse(node, "reads earlier steps where others run backwards")
+                self.refuse(node, "reads earlier steps, and others wait for a sequence's end")
         output = self.network.output
         if len(self.sweeps) > 1 and (
             self.network.answer.steps != "one" or self.sweeps[self.turns[output.name]].backwards
         ):
-            self.refuse(output, "is the answer at every step, and others run backwards")
+            self.refuse(output, "is the answer at every step, and others wait for a sequence's end")
 
     def refuse(self, node: Node, why: str) -> NoReturn:
         """Refuse a node, in one line.

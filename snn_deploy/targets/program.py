@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.engines.host import Host, check_mantissas
+from snn_deploy.engines.host import Host, HostSignals, check_mantissas
 from snn_deploy.engines.result import IntArray, Result, Run, senders
 from snn_deploy.ir.network import Network
 from snn_deploy.targets.layout import Layout
@@ -21,7 +21,7 @@ class TargetProgram(ABC):
 
     def __init__(self, network: Network, layout: Layout) -> None:
         self.network, self.layout = network, layout
-        self.host = Host(network)
+        self.host = None if layout.alone else Host(network)
 
     def run(self, run: Run) -> Result:
         """Run one batch.
@@ -32,7 +32,7 @@ class TargetProgram(ABC):
             If the program failed.
         """
         check_mantissas(self.network, run.inputs, len(run.inputs))
-        at_host = self.host.compute(run.inputs)
+        at_host = self._host(run.inputs)
         wanted = {*run.trace, *senders(self.network), self.network.output.name}
         signals = {name: at_host.signals[name] for name in wanted & at_host.signals.keys()}
         watched = [node for node in self.layout.network if node.name in wanted - signals.keys()]
@@ -40,6 +40,12 @@ class TargetProgram(ABC):
         signals |= self.compute(at_host.entering, run.lengths, last, watched)
         run.progress(1.0)
         return Result.collect(self.network, run, signals, at_host.saturated)
+
+    def _host(self, inputs: IntArray) -> HostSignals:
+        """Give what goes into the program, and what was computed before."""
+        if self.host is None:
+            return HostSignals({self.network.input.name: inputs}, inputs, {})
+        return self.host.compute(inputs)
 
     @abstractmethod
     def compute(

@@ -124,7 +124,7 @@ class Section:
         if self.is_known(value):
             return Place(Level.LAYER, _START)
         if value.operation in _LEAVES:
-            return Place(_leaf_level(value), _START)
+            return Place(self._leaf_level(value), _START)
         inner = [places[id(argument)] for argument in self.arguments(value)]
         level = max(place.level for place in inner)
         rank = max(place.rank for place in inner)
@@ -165,7 +165,7 @@ class Section:
         return [
             (value, rank)
             for value, rank in readers
-            if value.operation == "state" and _leaf_level(value) == level
+            if value.operation == "state" and self._leaf_level(value) == level
         ]
 
     def computed_of(self, value: Value) -> list[Value]:
@@ -212,6 +212,20 @@ class Section:
             return rank != reader
         return level == Level.CHANNEL and rank.phase < reader.phase
 
+    def _leaf_level(self, value: Value) -> Level:
+        if value.operation == "clock" or self.is_of_all(value):
+            return Level.LAYER
+        if value.operation == "parameter":
+            return Level(value.content[0].ndim)
+        return Level.CHANNEL if value.modes is None else Level.MODE
+
+    def is_of_all(self, value: Value) -> bool:
+        """Whether it is one channel of a port, that all channels of a wider layer read."""
+        if value.operation != "input" or value.content[1] is None:
+            return False
+        start, stop = value.content[1]
+        return bool(stop - start == 1 < self.program.width)
+
     def check(self) -> None:
         """Refuse what has no loops of this shape.
 
@@ -228,11 +242,3 @@ class Section:
                 (argument,) = self.arguments(value)
                 if self.places[id(argument)].level != Level.CHANNEL:
                     raise TargetError(f"a {value.operation} of what no channel has of its own")
-
-
-def _leaf_level(value: Value) -> Level:
-    if value.operation == "clock":
-        return Level.LAYER
-    if value.operation == "parameter":
-        return Level(value.content[0].ndim)
-    return Level.CHANNEL if value.modes is None else Level.MODE

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from snn_deploy.engines.host import Host
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import IntArray, Run
 from snn_deploy.engines.session import run_whole
+from snn_deploy.ir.host import highest_input
 from snn_deploy.ir.network import Network
 
 __all__ = ["answers", "drawn_inputs"]
@@ -21,9 +20,7 @@ _SEED = 13
 def drawn_inputs(network: Network) -> IntArray:
     """Draw mantissas (B, L, d_input) for a network, always the same."""
     form = network.input.output  # type: ignore[attr-defined]  # integer stage
-    reading: list[Any] = [n for n in network if getattr(n, "reads_tokens", False)]
-    known = [node.vocabulary - 1 for node in reading]
-    high = min(known, default=form.limit)
+    high = highest_input(network)
     low = -high if form.signed else 0
     rng = np.random.default_rng(_SEED)
     return rng.integers(low, high + 1, (SEQUENCES, STEPS, network.input.width))

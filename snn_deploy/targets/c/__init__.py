@@ -5,6 +5,7 @@
 ``operations``  one operation as a C expression
 ``helpers``     the few functions that expressions call
 ``tables``      constant data, equal tables shared
+``window``      steps side by side, which a convolution over time reads
 ``neuron``      a node's program as a C function
 ``source``      a whole network: state, work, and the functions that a user calls
 ``files``       header and source

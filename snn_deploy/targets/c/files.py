@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from snn_deploy.ir.formats import Format
+from snn_deploy.ir.host import highest_input
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.targets.c.ranges import c_type, stored_bits
@@ -125,7 +126,8 @@ def header_text(source: Source, sha256: str, version: str) -> str:
     first, last = network.input, network.output
     heads = [f"    int32_t at{source.number(name)};" for name in source.layout.rings]
     fields = [f"    {field.text}" for field in source.state]
-    two_ways = len(source.layout.sweeps) > 1
+    two_ways, most = len(source.layout.sweeps) > 1, source.layout.most_steps
+    limit = highest_input(source.network)
     at_end = two_ways or last in source.layout.closing
     return _HEADER.format(
         version=version,
@@ -134,10 +136,11 @@ def header_text(source: Source, sha256: str, version: str) -> str:
         if at_end
         else "after each step, for its answer",
         most=", up to SNN_MOST_STEPS" if two_ways else "",
-        most_steps=_MOST.format(steps=MOST_STEPS) if two_ways else "",
+        most_steps=(_MOST.format(steps=MOST_STEPS) if two_ways else "")
+        + ("" if most is None else _POSITIONS.format(steps=most)),
         inputs=first.width,
-        limit=first.output.limit,  # type: ignore[attr-defined]  # integer stage
-        least=-first.output.limit if first.output.signed else 0,  # type: ignore[attr-defined]
+        limit=limit,
+        least=-limit if first.output.signed else 0,  # type: ignore[attr-defined]  # integer stage
         input_exponents=_exponents(first.output, first.width),  # type: ignore[attr-defined]
         outputs=last.width,
         output_exponents=_exponents(last.output, last.width),  # type: ignore[attr-defined]
@@ -156,7 +159,7 @@ def source_text(source: Source, version: str) -> str:
         version=version,
         functions=source.functions,
         later=_later(source, later) if later else "",
-        room=_ROOM if later else "",
+        room=(_ROOM if later else "") + ("" if source.layout.most_steps is None else _POSITION),
         sweep_later="    snn_later(s, w, s->steps);\n" if later else "",
         close=_indented(_calls(source, source.close, source.layout.closing)),
         reset=_indented(source.starts),
@@ -167,7 +170,7 @@ def source_text(source: Source, version: str) -> str:
 
 
 _MOST = """\
-/* A sequence is kept whole, since some nodes run from its end to its start. */
+/* A sequence is kept whole, since some nodes run from its end to its start, or look ahead. */
 #ifndef SNN_MOST_STEPS
 #define SNN_MOST_STEPS {steps}
 #endif
@@ -175,6 +178,16 @@ _MOST = """\
 """
 _ROOM = """\
     if (s->steps >= (uint32_t)SNN_MOST_STEPS) {
+        return 1;
+    }
+"""
+_POSITIONS = """\
+/* For as many steps there are positions. */
+#define SNN_POSITIONS {steps}
+
+"""
+_POSITION = """\
+    if (s->steps >= (uint32_t)SNN_POSITIONS) {
         return 1;
     }
 """

@@ -106,6 +106,9 @@ class Neuron:
     # --- what is of the whole layer
 
     def _before_channels(self, phase: int) -> None:
+        for value in self.section.values if phase == 0 else ():
+            if self.section.is_of_all(value):
+                self._lines.append(self._loaded(value, "0"))
         for value in self._computed(phase, Level.LAYER):
             if value.operation not in REDUCTIONS:
                 self._lines.append(self._define(value, None, None))
@@ -286,8 +289,11 @@ class Neuron:
         if id(value) in body.there:
             return
         body.there.add(id(value))
+        body.loads.append(self._loaded(value, index))
+
+    def _loaded(self, value: Value, index: str) -> str:
         declared = f"{c_type(working_bits(self.ranges[id(value)]))} {self._names[id(value)]}"
-        body.loads.append(f"const {declared} = {self._element(value, index)};")
+        return f"const {declared} = {self._element(value, index)};"
 
     def _element(self, value: Value, index: str) -> str:
         if value.operation == "input":
@@ -302,6 +308,8 @@ class Neuron:
             name = self.tables.add(whole, f"{self.label}: {told}")
             return f"{name}[{index} * {len(group)} + {place}]"
         if value.operation == "parameter":
+            if np.array_equal(value.content[0], np.arange(self.section.program.width)):
+                return index
             name = self.tables.add(value.content[0], f"{self.label}: {value.name}")
             return f"{name}[{index}]"
         if value.operation == "state":

@@ -59,7 +59,7 @@ def _arrays(source: Source, arrays: Mapping[str, Any]) -> dict[str, Any]:
     found = {f"past{source.number(name)}": arrays[f"{name}/past"] for name in source.layout.rings}
     for node in source.layout.stepping:
         number = source.number(node.name)
-        for word in node.program.words:
+        for word in source.layout.words(node):
             array = arrays[f"{node.name}/{word}"]
             if array[:1].size:
                 found[f"n{number}_{word}"] = array

@@ -50,12 +50,12 @@ def selftest_text(source: Source, inputs: IntArray, version: str) -> str:
     The answer of each sequence is that to its last step.
     """
     batch, steps, _ = inputs.shape
-    entering, outputs = answers(source.network, inputs)
+    _, outputs = answers(source.network, inputs)
     return _SELFTEST.format(
         version=version,
         sequences=batch,
         steps=steps,
         count=outputs.size,
-        inputs=table_text("inputs", entering, "a step after the other"),
+        inputs=table_text("inputs", inputs, "a step after the other"),
         outputs=table_text("outputs", outputs, "a sequence after the other"),
     )

@@ -18,6 +18,7 @@ from snn_deploy.targets.c.neuron import Array, Neuron
 from snn_deploy.targets.c.operations import Expressions
 from snn_deploy.targets.c.ranges import literal, stored_bits
 from snn_deploy.targets.c.tables import Tables
+from snn_deploy.targets.c.window import ring_lines, sequence_lines
 from snn_deploy.targets.layout import Layout
 from snn_deploy.targets.names import commented
 from snn_deploy.targets.node_work import NodeWork
@@ -26,8 +27,12 @@ from snn_deploy.targets.schedule import Section
 
 __all__ = ["MOST_STEPS", "Field", "Source"]
 
-_CLOCK = {"first": "(int32_t)(s->steps == 0)", "valid": "SNN_VALID(s->steps)"}
-_LATER = {"first": "(int32_t)(when == 0)", "valid": "SNN_VALID(when)"}
+_CLOCK = {
+    "first": "(int32_t)(s->steps == 0)",
+    "step": "(int32_t)s->steps",
+    "valid": "SNN_VALID(s->steps)",
+}
+_LATER = {"first": "(int32_t)(when == 0)", "step": "(int32_t)when", "valid": "SNN_VALID(when)"}
 MOST_STEPS = 1024
 """Of a sequence that is kept whole; a user may define another number."""
 _DIVISOR = ("pre_shift", "mantissa", "shift")
@@ -82,7 +87,7 @@ class Source:
     expressions: Expressions = field(default_factory=Expressions)
 
     def __post_init__(self) -> None:
-        self.layout = Layout.of(self.network, "C99", buffers=True)
+        self.layout = Layout.of(self.network, "C99", alone=True)
         self.state: list[Field] = []
         self.work: list[Field] = []
         self.scratch: dict[str, list[Field]] = {}
@@ -154,6 +159,15 @@ class Source:
         row = f"(s->at{n} + {steps - past}) % {steps}" if past < steps else f"s->at{n}"
         return Array(f"(s->past{n} + {row} * {width})", signal.range)
 
+    def window(self, node: Any) -> list[str]:
+        """The lines that put the steps around each one side by side."""
+        (edge,) = node.inputs
+        made, read = self.number(node.name), self.number(edge.source)
+        width, (before, after) = self.layout.network[edge.source].width, node.reach
+        if not after:
+            return ring_lines(made, read, width, before, self.layout.rings[edge.source])
+        return sequence_lines(made, f"s->kept{read}", width, (before, after))
+
     def add_function(self, comment: str, name: str, lines: list[str]) -> str:
         """Add a function of a node; give the call."""
         text = "\n".join(f"    {line}" for line in lines)
@@ -217,16 +231,16 @@ class _Node:
         self.turn = source.layout.turns[node.name]
         self.number = source.number(node.name)
         self.label = commented(f"{node.name} ({node.kind})")
-        self.program = node.program
         self.output = source.signal(node.name)
         told = self.label
         source.work.append(Field(f"n{self.number}", self.output.type, node.width, told))
-        self.words = {name: self._word(word) for name, word in self.program.words.items()}
+        words = source.layout.words(node)
+        self.words = {name: self._word(word) for name, word in words.items()}
 
     def _word(self, word: Any) -> Array:
         range_ = self.work.word_range(word)
         name = f"n{self.number}_{word.name}"
-        size = self.program.width * (1 if word.value.modes is None else word.value.modes)
+        size = self.node.width * (1 if word.value.modes is None else word.value.modes)
         array = Array(f"{'w' if self.turn else 's'}->{name}", range_)
         if size:
             fields = self.source.work if self.turn else self.source.state
@@ -239,7 +253,7 @@ class _Node:
         if start.single:
             self.source.start(owner, name, size, literal(start.low, stored_bits(start)))
             return
-        shape = (self.program.width, *(() if word.value.modes is None else (word.value.modes,)))
+        shape = (self.node.width, *(() if word.value.modes is None else (word.value.modes,)))
         whole = np.broadcast_to(word.start, shape)
         table = self.source.tables.add(whole, f"{self.label}: {word.name} at the start")
         self.source.start(owner, name, size, f"{table}[i]")
@@ -248,6 +262,9 @@ class _Node:
         """Write what every step does; give the call."""
         if self.node.is_input:
             return ""
+        if self.node in self.source.layout.windows:
+            lines = self.source.window(self.node)
+            return self.source.add_function(self.label, f"n{self.number}", lines)
         clock = _LATER if self.turn else _CLOCK
         return self._write(self.work.step(), f"n{self.number}", clock)
 

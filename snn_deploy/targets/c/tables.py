@@ -21,7 +21,7 @@ class Tables:
     """Arrays for flash, in the order in which they were first asked for."""
 
     _found: dict[tuple[int, bytes], str] = field(default_factory=dict)
-    _texts: list[str] = field(default_factory=list)
+    _arrays: list[tuple[npt.NDArray[Any], str]] = field(default_factory=list)
     size: int = 0
 
     def add(self, array: npt.NDArray[Any], comment: str) -> str:
@@ -33,16 +33,16 @@ class Tables:
         flat = np.ascontiguousarray(array, dtype=f"<i{bits // 8}").reshape(-1)
         key = bits, flat.tobytes()
         if key not in self._found:
-            name = f"k{len(self._found)}"
-            self._found[key] = name
-            self._texts.append(table_text(name, flat, comment))
+            self._found[key] = f"k{len(self._found)}"
+            self._arrays.append((flat, comment))
             self.size += flat.nbytes
         return self._found[key]
 
     @property
     def text(self) -> str:
         """All tables as C."""
-        return "\n".join(self._texts)
+        texts = (table_text(f"k{n}", *table) for n, table in enumerate(self._arrays))
+        return "\n".join(texts)
 
 
 def table_text(name: str, array: npt.NDArray[Any], comment: str) -> str:
