@@ -28,6 +28,7 @@ from snn_deploy.engines.native.synapse_layout import (
     narrow_synapses,
     pair,
     reads_spikes,
+    tiled,
 )
 from snn_deploy.ir.bounds import Bound, Magnitude
 from snn_deploy.nodes.base import Rescale
@@ -133,7 +134,8 @@ def _weighted_sums(
             "size": outputs,
             "narrow": node.name in parts.narrow,
         }
-    return {"kind": KINDS["add graded"], "first": parts.params.add(columns), "size": len(columns)}
+    laid = tiled(columns)
+    return {"kind": KINDS["add graded"], "first": parts.params.add(laid), "size": len(columns)}
 
 
 def _rescale(parts: Parts, rescale: Rescale, largest: Magnitude, part: slice) -> int:

@@ -1,6 +1,8 @@
-"""Weights as the kernel of spikes takes them: see ``src/synapses.h``."""
+"""Weights as the kernels of synapses take them: see ``src/synapses.h``."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +16,13 @@ from snn_deploy.nodes.gate import Gate
 from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["COLUMNS_IN_A_SUM", "LARGEST_SUM", "narrow_pitch", "narrow_synapses", "pair"]
-__all__ += ["reads_spikes"]
+__all__ += ["reads_spikes", "tiled"]
 
 LARGEST_SUM = 2**15 - 1
 COLUMNS_IN_A_SUM = LARGEST_SUM // 127
 
 LARGE_TILE, SMALL_TILE = 128, 32  # neurons
+GRADED_VECTORS = 8  # of neurons that a graded message goes to at once
 _BIAS = 128  # of a low byte
 
 
@@ -57,3 +60,12 @@ def pair(columns: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
         low, high = np.split(columns[:, first : first + size].astype(np.int16), 2, axis=1)
         laid.append((low + _BIAS + 256 * high).ravel())
     return np.asarray(np.concatenate(laid).view(np.int8))
+
+
+def tiled(columns: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Lay the weights of graded messages (inputs, outputs) out in tiles of (inputs, size)."""
+    outputs, lanes = columns.shape[1], lanes_of_doubles()
+    whole = outputs // (GRADED_VECTORS * lanes) * GRADED_VECTORS * lanes
+    starts = [*range(0, whole, GRADED_VECTORS * lanes), *range(whole, outputs, lanes)]
+    parts = np.split(columns, starts[1:], axis=1)
+    return np.concatenate([part.ravel() for part in parts])

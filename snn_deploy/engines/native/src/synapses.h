@@ -6,7 +6,7 @@
 // instructions for two lots of columns, where widening each would take four. All of this is modulo
 // 2^16, so that only the last sums need to fit.
 //
-// fast_nodes.py lays the weights out: in tiles of TILE neurons, an input's after that of the one
+// synapse_layout.py lays the weights out: in tiles of TILE neurons, an input's after that of the one
 // before, and the rest in smaller tiles, the last of which may overlap the one before.
 #pragma once
 
@@ -93,15 +93,21 @@ inline int32_t* list_spikes(const double* row, int64_t width, int32_t* to) {
   return to;
 }
 
-// All rows take from a tile before the next one, so that it stays in the cache. size: outputs;
-// second: how many columns 16 bits hold the sum of; y is doubles, or int32 if narrow.
-template <class Number>
-inline void add_spikes(const Operation& op, const SweepTask& task, const double* x, double* y, int64_t rows) {
-  const int64_t pitch = 1 + op.x_pitch + LANES, width = op.size;  // a list starts with its length
+// List the spikes of some rows, or what else is not 0 there: each list starts with its length.
+inline int64_t list_rows(const Operation& op, const SweepTask& task, const double* x, int64_t rows) {
+  const int64_t pitch = 1 + op.x_pitch + LANES;
   for (int64_t r = 0; r < rows; ++r) {
     int32_t* list = task.events + r * pitch;
     list[0] = static_cast<int32_t>(list_spikes(x + r * op.x_pitch, op.x_pitch, list + 1) - list);
   }
+  return pitch;
+}
+
+// All rows take from a tile before the next one, so that it stays in the cache. size: outputs;
+// second: how many columns 16 bits hold the sum of; y is doubles, or int32 if narrow.
+template <class Number>
+inline void add_spikes(const Operation& op, const SweepTask& task, const double* x, double* y, int64_t rows) {
+  const int64_t pitch = list_rows(op, task, x, rows), width = op.size;
   for (int64_t o = 0; o < width;) {
     const int64_t left = width - o;
     const int size = left >= LARGE_TILE ? LARGE_TILE : width >= SMALL_TILE ? SMALL_TILE : SMALLEST_TILE;
@@ -119,20 +125,32 @@ inline void add_spikes(const Operation& op, const SweepTask& task, const double*
 }
 
 template <int VECTORS>
-inline void weigh_row(const double* weights, const double* x, int64_t inputs, int64_t pitch, double* y) {
+inline void weigh_row(const double* weights, const double* x, const int32_t* event, const int32_t* end, double* y) {
   Doubles sums[VECTORS] = {};
-  for (int64_t i = 0; i < inputs; ++i)
-    for (int v = 0; v < VECTORS; ++v) sums[v] = fma(splat(x[i]), load(weights + i * pitch + v * LANES), sums[v]);
+  for (; event < end; ++event) {
+    const Doubles value = splat(x[*event]);
+    const double* column = weights + static_cast<int64_t>(*event) * (VECTORS * LANES);
+    for (int v = 0; v < VECTORS; ++v) sums[v] = fma(value, load(column + v * LANES), sums[v]);
+  }
   for (int v = 0; v < VECTORS; ++v) store(y + v * LANES, sums[v]);
 }
 
-// Graded messages: y = weight x, weight (size, y_pitch).
+// Graded messages, of which those of 0 are not sent: y = weight x. Weights lie in tiles of VECTORS,
+// in which an input's come after those of the one before; the rest in tiles of one vector.
+// size: inputs.
 inline void add_graded(const Operation& op, const SweepTask& task, const double* x, double* y, int64_t rows) {
-  const double* weights = task.params + op.first;
-  for (int64_t r = 0; r < rows; ++r, x += op.x_pitch, y += op.y_pitch) {
-    int64_t o = 0;
-    for (; o + 4 * LANES <= op.y_pitch; o += 4 * LANES) weigh_row<4>(weights + o, x, op.size, op.y_pitch, y + o);
-    for (; o < op.y_pitch; o += LANES) weigh_row<1>(weights + o, x, op.size, op.y_pitch, y + o);
+  constexpr int VECTORS = 8;
+  const int64_t pitch = list_rows(op, task, x, rows);
+  for (int64_t o = 0; o < op.y_pitch;) {
+    const bool whole = op.y_pitch - o >= VECTORS * LANES;
+    const double* weights = task.params + op.first + o * op.size;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int32_t *event = task.events + r * pitch, *end = event + event[0];
+      const double* from = x + r * op.x_pitch;
+      double* to = y + r * op.y_pitch + o;
+      whole ? weigh_row<VECTORS>(weights, from, event + 1, end, to) : weigh_row<1>(weights, from, event + 1, end, to);
+    }
+    o += whole ? VECTORS * LANES : LANES;
   }
 }
 
