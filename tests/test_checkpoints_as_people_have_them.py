@@ -266,6 +266,14 @@ def test_damaged_numpy_arrays(tmp_path: Path, shape: tuple[int, ...], told: str)
         read_checkpoint(write_zip(tmp_path / "x.ckpt", content))
 
 
+@pytest.mark.parametrize("state", [(3, "<", None), (3, "O", None, None, None, -1, -1, 0)])
+def test_numpy_arrays_whose_dtype_is_incomplete(tmp_path: Path, state: tuple[Any, ...]) -> None:
+    incomplete = Call("numpy.dtype", ("f8", False, True), state=state)
+    content = hyper(std=array((1,), b"\0" * 8, incomplete))
+    with pytest.raises(CheckpointError, match="an incomplete dtype"):
+        read_checkpoint(write_zip(tmp_path / "x.ckpt", content))
+
+
 @pytest.mark.parametrize("layers", [1, -1])
 def test_an_option_that_is_an_object_is_refused_by_path_and_class(
     tmp_path: Path, layers: int

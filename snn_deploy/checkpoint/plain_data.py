@@ -120,7 +120,7 @@ class _Converter:
     def _convert_array(self, instance: Instance) -> Any:
         """Make an array of numbers; one of dates, texts or objects is kept unread."""
         match instance.state:
-            case (_, tuple(shape), dtype, bool(fortran), data) if code := number_code(dtype):
+            case (_, tuple(shape), dtype, bool(fortran), data) if code := _number_code(dtype):
                 if isinstance(data, Instance) and data.kind == LATIN1:
                     data = self._convert_bytes(data)
                 if isinstance(data, bytes):
@@ -137,6 +137,13 @@ def _omegaconf_content(instance: Instance) -> object:
         case _, {"_val": value}:
             return value
     raise CheckpointError(f"it holds an incomplete object of {instance.kind!r}")
+
+
+def _number_code(dtype: object) -> str | None:
+    try:
+        return number_code(dtype)
+    except TypeError:
+        raise CheckpointError("a numpy array in it has an incomplete dtype") from None
 
 
 def _array(data: bytes, code: str, shape: tuple[object, ...], fortran: bool) -> Array:
