@@ -279,12 +279,17 @@ REFUSED: dict[str, tuple[dict[str, Any], Callable[[Any], None] | None, str]] = {
     "an unknown layer": (
         {"type": np.array([b"concat"])},
         None,
-        "layers of type 'concat' are not read; input, flatten, dense",
+        "layers of type 'concat' are not read, and netx has none; input, flatten, dense",
     ),
     "another neuron": (
         {},
         neuron_of(b"ALIF"),
-        "layer 0, neuron: neurons of type 'ALIF' are not read",
+        "layer 0, neuron: neurons of type 'ALIF' are not read, and netx runs none; CUBA, LOIHI",
+    ),
+    "a resonator": (
+        {},
+        neuron_of(b"RF"),
+        "layer 0, neuron: neurons of type 'RF' are not read; CUBA, LOIHI, SDNN are",
     ),
     "another activation": (
         {},

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from networks import float_network
 from nir_files import chain, write_nir
+from nir_simulator import simulate
 
 import snn_deploy
 from snn_deploy.cli.main import commands
 from snn_deploy.deployment import Deployment
 from snn_deploy.engines.floating import run_float
 from snn_deploy.errors import DeploymentError, TargetError
+from snn_deploy.formats.nir.made import DT
 from snn_deploy.formats.registry import get_format
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_digest
 from snn_deploy.nodes.cuba_lif import CubaLif
 from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.gelu import Gelu
 from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.product import Product
 from snn_deploy.nodes.readout import Readout
+from snn_deploy.nodes.relu import Relu
 from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.threshold import Threshold
 
@@ -85,34 +92,102 @@ def recurrent() -> Network:
     )
 
 
+def taking(current: float = 0.0) -> Network:
+    """Neurons from which a spike takes a level, in a loop."""
+    neuron = replace(recurrent()["soma"], resets_to=False, current_decay=current * np.ones(H))  # type: ignore[call-arg, type-var]
+    return recurrent().rewrite({"soma": (neuron,)})
+
+
+def curved(pooled: Any = "sum") -> Network:
+    """Curves, and their product, added up over the steps."""
+    readout = Readout(
+        name="decoder",
+        inputs=(Edge("last"),),
+        mode=pooled,
+        weight=np.eye(3),
+        bias=np.array([0.5, -0.5, 0.0]),
+    )
+    return Network(
+        "float",
+        (
+            FloatInput(name="input", channels=2),
+            linear("first", "input", 2, H),
+            linear("other", "input", 2, H, 1.0),
+            Gelu(name="curve", inputs=(Edge("first"),), channels=H),
+            Relu(name="positive", inputs=(Edge("other"),), channels=H),
+            Product(name="both", inputs=(Edge("curve"), Edge("positive")), channels=H),
+            linear("last", "both", H, 3),
+            readout,
+        ),
+    )
+
+
+GRAPHS = {
+    "a state-space model": ssm,
+    "a gated network": lambda: float_network(width=H, d_in=2, layers=1, drive=3.0),
+    "a loop": recurrent,
+    "a level taken away": taking,
+    "a level taken away, with currents": lambda: taking(0.5),
+    "curves, and a sum": curved,
+}
+"""What NIR has primitives for."""
+
+
 def inputs() -> npt.NDArray[np.float32]:
     return np.random.default_rng(0).uniform(-1, 1, (8, STEPS, 2)).astype(np.float32)
 
 
 def exported(network: Network, path: Path) -> Deployment:
-    deployment = snn_deploy.convert(network, calibration=inputs())
+    deployment = snn_deploy.convert(network, target="cpu", calibration=inputs())
     get_format("nir").write(deployment, path)
     return deployment
 
 
-@pytest.mark.parametrize("make", [ssm, recurrent])
-def test_a_graph_comes_near_the_chip(make: object, tmp_path: Path) -> None:
-    """The same values, but for what the chip rounds in each step."""
-    assert callable(make)
+@pytest.mark.filterwarnings("ignore:unstable")  # a sum, as one should know
+@pytest.mark.parametrize("make", GRAPHS.values(), ids=GRAPHS)
+def test_a_graph_comes_near_the_chip(make: Callable[[], Network], tmp_path: Path) -> None:
+    """The same values, but for what the chip rounds in each step, and a product to its digits."""
     deployment = exported(make(), tmp_path / "a.nir")
     network = snn_deploy.load_float_network(tmp_path / "a.nir")
     spiking = [node.name for node in deployment.network.spiking]
     chip = deployment.simulate(inputs(), backend="reference", trace=spiking)
     graph = run_float(network, inputs().astype(float), record=spiking)
     for name in spiking:
-        assert 0.02 < chip.trace[name].mean() < 0.9
+        assert 0.02 < chip.trace[name].mean() < 0.98
         assert (graph.signals[name] != chip.trace[name]).mean() < 0.02, name
-    np.testing.assert_allclose(graph.logits, chip.logits, rtol=0, atol=0.05)
+    np.testing.assert_allclose(graph.logits, chip.logits, rtol=0.01, atol=0.05)
+
+
+@pytest.mark.filterwarnings("ignore:unstable")  # a sum, as one should know
+@pytest.mark.parametrize("make", GRAPHS.values(), ids=GRAPHS)
+def test_a_plain_reader_runs_it_as_ours_does(make: Callable[[], Network], tmp_path: Path) -> None:
+    nir = pytest.importorskip("nir")
+    exported(make(), tmp_path / "a.nir")
+    network = snn_deploy.load_float_network(tmp_path / "a.nir", output_steps="all")
+    x = inputs()[:, :20].astype(float)
+    found = simulate(nir.read(tmp_path / "a.nir"), x, DT)
+    assert np.abs(found).mean() > 0.05
+    np.testing.assert_allclose(run_float(network, x).logits, found, rtol=0, atol=1e-8)
+
+
+def test_the_bundled_example(root: Path, tmp_path: Path) -> None:
+    """A SpikingSSM as its authors trained it: a plain reader's predictions are the chip's."""
+    nir = pytest.importorskip("nir")
+    folder = root / "examples" / "seqdigits_uni"
+    deployment = snn_deploy.convert(folder / "seqdigits_uni.ckpt", calibration=folder / "train.npz")
+    get_format("nir").write(deployment, tmp_path / "a.nir")
+    with np.load(folder / "test.npz") as data:
+        x = data["inputs"][:16]
+    chip = deployment.simulate(x).logits
+    plain = simulate(nir.read(tmp_path / "a.nir"), x.astype(float), DT).mean(axis=1)
+    np.testing.assert_array_equal(plain.argmax(axis=1), chip.argmax(axis=1))
+    assert np.abs(plain - chip).mean() < 0.01 * np.abs(chip).max()
+    again = snn_deploy.load(tmp_path / "a.nir")
+    np.testing.assert_array_equal(again.simulate(x).logits, chip)
 
 
 @pytest.mark.parametrize("make", [ssm, recurrent])
-def test_the_integers_come_back(make: object, tmp_path: Path) -> None:
-    assert callable(make)
+def test_the_integers_come_back(make: Callable[[], Network], tmp_path: Path) -> None:
     deployment = exported(make(), tmp_path / "a.nir")
     again = snn_deploy.load(tmp_path / "a.nir")
     assert network_digest(again.network) == network_digest(deployment.network)
@@ -143,17 +218,34 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "the integers are metadata" in found.output
 
 
-def test_what_nir_cannot_say_is_refused(tmp_path: Path) -> None:
-    network = float_network(width=H, d_in=2)
-    with pytest.raises(TargetError, match=r"'layers.0.glu' \(Gate\): NIR has no primitives for"):
-        exported(network, tmp_path / "a.nir")
-    neuron = replace(recurrent()["soma"], resets_to=False)  # type: ignore[call-arg, type-var]
-    taking = recurrent().rewrite({"soma": (neuron,)})
-    with pytest.raises(TargetError, match=r"'soma' \(CubaSoma\): its spikes take a level away"):
-        exported(taking, tmp_path / "a.nir")
-    summed = replace(ssm()["decoder"], mode="sum")  # type: ignore[call-arg, type-var]
-    with pytest.raises(TargetError, match="NIR has no sum over time"):
-        exported(ssm().rewrite({"decoder": (summed,)}), tmp_path / "a.nir")
+def headed() -> Network:
+    """A mean over time, then a curve, which is no longer linear."""
+    network = curved("mean")
+    curve = Gelu(name="curved", inputs=(Edge("decoder"),), channels=3)
+    return Network("float", (*network, curve))
+
+
+REFUSED: dict[str, tuple[Callable[[], Network], str]] = {
+    "a norm": (
+        lambda: float_network(width=H, d_in=2, layers=1, norm="layer"),
+        r"\(Normalize\): NIR has no primitives for Normalize",
+    ),
+    "what runs backwards": (
+        lambda: float_network(width=H, d_in=2, layers=1, reverse=True),
+        "it runs backwards in time, which NIR cannot",
+    ),
+    "a first step": (lambda: curved("first"), "NIR has no first over time"),
+    "a curve of a mean": (headed, r"'curved' \(SelfGate\): it reads a mean over time"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_what_nir_cannot_say_is_refused(
+    case: tuple[Callable[[], Network], str], tmp_path: Path
+) -> None:
+    make, told = case
+    with pytest.raises(TargetError, match=told):
+        exported(make(), tmp_path / "a.nir")
     assert not (tmp_path / "a.nir").exists()
 
 
@@ -177,7 +269,7 @@ def test_a_changed_deployment_is_refused(change: str, tmp_path: Path) -> None:
             inside["tensors/layers.0.ssm/bank/decay_real"][0, 0] += 2
         else:
             text = inside["document"].asstr()[()]
-            changed = {"document": text.replace("loihi2", "loihi1"), "json": "{", "list": "[]"}
+            changed = {"document": text.replace("cpu", "loihi1"), "json": "{", "list": "[]"}
             del inside["document"]
             inside["document"] = changed[change]
     told = {"json": "not readable JSON", "list": "no JSON object"}.get(change, "SHA-256 does not")

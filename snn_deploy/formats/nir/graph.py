@@ -6,49 +6,17 @@ Steps are Euler steps of ``DT``, and a loop comes round a step later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from snn_deploy.errors import TargetError
+from snn_deploy.formats.nir import neurons, products
+from snn_deploy.formats.nir.made import DT, Made, refused
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 
-__all__ = ["DT", "graph_of"]
-
-Real = npt.NDArray[np.float64]
-DT = 1e-4
-SLOWEST = 2.0**-48  # of a state, lost in a step: with less, nothing is
-
-
-@dataclass
-class _Graph:
-    """The primitives made so far."""
-
-    network: Network
-    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    edges: list[tuple[str, str]] = field(default_factory=list)
-    ends: dict[str, str] = field(default_factory=dict)
-    readout: str = "last"
-
-    def add(self, name: str, kind: str, reads: Sequence[str], **parameters: Any) -> str:
-        self.nodes[name] = {"type": kind, **parameters}
-        self.edges += [(source, name) for source in reads]
-        return name
-
-    def unit(self, name: str) -> Real:
-        """Give the mantissas of a node's signal for 1, (width,)."""
-        node: Any = self.network[name]
-        return np.asarray(2.0 ** node.output.exponents(node.width))
-
-    def delayed(self, name: str, source: str, steps: int, width: int) -> str:
-        """Give what a node reads, ``steps`` before."""
-        if steps == 0:
-            return source
-        return self.add(name, "Delay", [source], delay=np.full(width, steps * DT))
+__all__ = ["KINDS", "graph_of"]
 
 
 def graph_of(network: Network) -> dict[str, Any]:
@@ -59,18 +27,22 @@ def graph_of(network: Network) -> dict[str, Any]:
     TargetError
         Naming a node that no primitives express.
     """
-    made = _Graph(network)
+    made = Made(network)
     done: set[str] = set()
     for node in network:
-        make = _KINDS.get(node.kind)
+        make = KINDS.get(node.kind)
         if make is None:
-            raise _refused(node, f"NIR has no primitives for {node.kind}")
+            raise refused(node, f"NIR has no primitives for {node.kind}")
+        if made.averaged.intersection(edge.source for edge in node.inputs):
+            if node.kind not in LINEAR:
+                raise refused(node, "it reads a mean over time, which a graph leaves to its reader")
+            made.averaged.add(node.name)
         make(made, node, _sources(made, node, done))
         made.ends.setdefault(node.name, node.name)
         done.add(node.name)
     for name, answer in network.outputs.items():
         if answer.head:
-            raise _refused(answer.source, "the host computes on its answer, which NIR cannot")
+            raise refused(answer.source, "the host computes on its answer, which NIR cannot")
         shape = np.array([answer.source.width])
         ends = made.add(f"{name}.output", "Output", [made.ends[name]], shape=shape)
         assert ends in made.nodes
@@ -79,11 +51,7 @@ def graph_of(network: Network) -> dict[str, Any]:
     return {"type": "NIRGraph", "nodes": made.nodes, "edges": made.edges, "metadata": metadata}
 
 
-def _refused(node: Node, told: str) -> TargetError:
-    return TargetError(f"node '{node.name}' ({node.kind}): {told}")
-
-
-def _sources(made: _Graph, node: Node, done: set[str]) -> list[str]:
+def _sources(made: Made, node: Node, done: set[str]) -> list[str]:
     """Name what a node reads, through a delay where that is of steps before."""
     found = []
     for index, edge in enumerate(node.inputs):
@@ -94,16 +62,16 @@ def _sources(made: _Graph, node: Node, done: set[str]) -> list[str]:
     return found
 
 
-def _input(made: _Graph, node: Any, reads: list[str]) -> None:
+def _input(made: Made, node: Any, reads: list[str]) -> None:
     made.add(node.name, "Input", [], shape=np.array([node.width]))
 
 
-def _synapses(made: _Graph, node: Any, reads: list[str]) -> None:
+def _synapses(made: Made, node: Any, reads: list[str]) -> None:
     weight = node.weight * made.unit(node.inputs[0].source)
     made.add(node.name, "Linear", reads, weight=weight)
 
 
-def _requantize(made: _Graph, node: Any, reads: list[str]) -> None:
+def _requantize(made: Made, node: Any, reads: list[str]) -> None:
     gain, bias = np.ones(node.width), np.zeros(node.width)
     if node.rescale is not None:
         aligned = made.unit(node.inputs[0].source)
@@ -117,10 +85,10 @@ def _requantize(made: _Graph, node: Any, reads: list[str]) -> None:
         made.add(node.name, "Scale", reads, scale=gain)
 
 
-def _dendrite(made: _Graph, node: Any, reads: list[str]) -> None:
+def _dendrite(made: Made, node: Any, reads: list[str]) -> None:
     """Two leaky integrators a mode that forget at once, and remember through a loop."""
     if node.reversed_time:
-        raise _refused(node, "it runs backwards in time, which NIR cannot")
+        raise refused(node, "it runs backwards in time, which NIR cannot")
     bank, name, h, n = node.bank, node.name, node.width, node.bank.modes
     unit = made.unit(node.inputs[0].source)
     decay, each = bank.decay.ravel(), np.repeat(np.arange(h), n)
@@ -150,67 +118,40 @@ def _dendrite(made: _Graph, node: Any, reads: list[str]) -> None:
     made.add(name, "Scale", parts, scale=np.ones(h))
 
 
-def _lif(made: _Graph, node: Any, reads: list[str]) -> None:
-    size, unit = node.width, made.unit(node.inputs[0].source)
-    lost = np.full(size, node.decay / 2.0**node.lif_registers.decay_bits)
-    level = node.threshold / unit  # strictly above, as NIR has it
-    _fires(made, node, reads, _leaky("tau", "r", lost, np.ones(size)), level, 0 * level)
+def _part(made: Made, node: Any, reads: list[str]) -> None:
+    weight = np.eye(node.whole)[node.first : node.first + node.width]
+    made.add(node.name, "Linear", reads, weight=weight)
 
 
-def _cuba(made: _Graph, node: Any, reads: list[str]) -> None:
-    if not node.resets_to:
-        raise _refused(node, "its spikes take a level away, and NIR's set the potential")
-
-    def factor(name: str) -> Real:
-        words, shift = getattr(node, name), getattr(node, f"{name}_shift")
-        return np.asarray(words * 2.0 ** -shift.astype(float))
-
-    gain = factor("gain") * 2.0**node.align * made.unit(node.inputs[0].source)
-    lost, level = factor("leak"), node.threshold - 0.5  # of whole numbers: at it, or above
-    reset = np.divide(node.reset, 1 - lost, out=np.zeros(node.width), where=lost < 1)
-    if node.fade is None:
-        given = _leaky("tau", "r", lost, gain)
+def _pool(made: Made, node: Any, reads: list[str]) -> None:
+    """Add a sum up; leave a mean to whoever reads the answers out: what follows is linear."""
+    if node.mode == "sum":
+        made.add(node.name, "I", reads, r=np.full(node.width, 1 / DT))
+    elif node.mode in ("mean", "last"):
+        made.readout = node.mode
+        made.ends[node.name] = reads[0]
+        if node.mode == "mean":
+            made.averaged.add(node.name)
     else:
-        current = _leaky("tau_syn", "w_in", factor("fade"), gain)
-        given = {**current, **_leaky("tau_mem", "r", lost, np.ones(node.width))}
-    _fires(made, node, reads, given, level, reset)
+        raise refused(node, f"NIR has no {node.mode} over time")
 
 
-def _leaky(tau: str, gain: str, lost: Real, whole: Real) -> dict[str, Real]:
-    """Give the time constant that loses a share a step, and the factor that gains ``whole``."""
-    lost = np.maximum(lost, SLOWEST)
-    return {tau: DT / lost, gain: whole / lost}
+LINEAR = frozenset({"Part", "Requantize", "Synapses"})
 
-
-def _fires(
-    made: _Graph, node: Any, reads: list[str], given: dict[str, Real], level: Real, reset: Real
-) -> None:
-    kind = "CubaLIF" if "tau_syn" in given else "LIF"
-    rest = {"v_leak": 0 * level, "v_threshold": level, "v_reset": reset}
-    made.add(node.name, kind, reads, **given, **rest)
-
-
-def _level(made: _Graph, node: Any, reads: list[str]) -> None:
-    level = (node.level - 0.5) / made.unit(node.inputs[0].source)
-    made.add(node.name, "Threshold", reads, threshold=level)
-
-
-def _pool(made: _Graph, node: Any, reads: list[str]) -> None:
-    """Leave it to whoever reads the answers out: what follows is linear."""
-    if node.mode not in ("mean", "last"):
-        raise _refused(node, f"NIR has no {node.mode} over time")
-    made.readout = node.mode
-    made.ends[node.name] = reads[0]
-
-
-_KINDS: dict[str, Callable[[_Graph, Any, list[str]], None]] = {
+KINDS: dict[str, Callable[[Made, Any, list[str]], None]] = {
     "Accumulator": _pool,
-    "ChipLif": _lif,
-    "CubaSoma": _cuba,
+    "ChipCuba": neurons.chip_cuba,
+    "ChipLif": neurons.lif,
+    "CubaSoma": neurons.cuba,
     "Dendrite": _dendrite,
+    "Gate": products.gate,
     "Input": _input,
-    "LevelSoma": _level,
-    "LifSoma": _lif,
+    "LevelSoma": neurons.level,
+    "LifSoma": neurons.lif,
+    "Multiply": products.multiply,
+    "Part": _part,
+    "Rectify": products.rectify,
     "Requantize": _requantize,
+    "SelfGate": products.self_gate,
     "Synapses": _synapses,
 }

@@ -6,7 +6,7 @@ eight bits, is synapses side by side, whose sums a further node adds up before t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +40,7 @@ __all__ = ["NetOptions", "network_of"]
 RECIPROCAL_BITS = 16
 UNIT_WEIGHT = 64  # of an input layer that says none: 1, as Loihi's potentials count
 MOST_LAYERS = 1000
+NETX_HAS_NONE = ("average", "concat", "convT", "unpool")
 
 Shape = tuple[int, ...]
 
@@ -98,20 +99,14 @@ class _Builder:
 
     def add(self, index: int, layer: Fields) -> None:
         kind = layer.text("type")
-        makers = {
-            "input": self._input,
-            "flatten": self._flatten,
-            "dense": self._dense,
-            "dense_rec": self._dense,
-            "conv": self._conv,
-            "pool": self._pool,
-        }
-        if kind not in makers:
+        if kind not in LAYERS:
+            why = ", and netx has none" if kind in NETX_HAS_NONE else ""
             raise UnsupportedNetworkError(
-                f"{layer.where}: layers of type {shown(kind)} are not read; {', '.join(makers)} are"
+                f"{layer.where}: layers of type {shown(kind)} are not read{why}; "
+                f"{', '.join(LAYERS)} are"
             )
         try:
-            makers[kind](f"layers.{index}", layer)
+            LAYERS[kind](self, f"layers.{index}", layer)
         except ConfigError as error:  # a geometry that cannot be
             raise layer.refused(str(error)) from error
 
@@ -337,3 +332,14 @@ def _shape_of(layer: Fields) -> Shape:
     if not shape or min(shape) < 1 or len(shape) > 3:
         raise layer.refused(f"its shape is {shape}")
     return shape
+
+
+LAYERS: dict[str, Callable[[_Builder, str, Fields], None]] = {
+    "input": _Builder._input,
+    "flatten": _Builder._flatten,
+    "dense": _Builder._dense,
+    "dense_rec": _Builder._dense,
+    "conv": _Builder._conv,
+    "pool": _Builder._pool,
+}
+"""What each type of layer adds."""

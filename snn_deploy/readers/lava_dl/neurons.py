@@ -36,8 +36,9 @@ def neuron_kind(neuron: Fields) -> str:
     kind = neuron.text("type")
     if kind not in (*CUBA, SIGMA_DELTA):
         known = ", ".join((*CUBA, SIGMA_DELTA))
+        why = "" if "RF" in kind else ", and netx runs none"
         raise UnsupportedNetworkError(
-            f"{neuron.where}: neurons of type {shown(kind)} are not read; {known} are"
+            f"{neuron.where}: neurons of type {shown(kind)} are not read{why}; {known} are"
         )
     if kind == SIGMA_DELTA and neuron.has("activation") and neuron.text("activation") != "relu":
         told = shown(neuron.text("activation"))
