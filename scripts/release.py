@@ -38,8 +38,12 @@ def main() -> None:
     if problems:
         sys.exit("not fit for a release:\n  " + "\n  ".join(problems))
     if not given.no_try:
-        for python in filter(None, map(shutil.which, (f"python{v}" for v in VERSIONS))):
-            try_out(python, wheel)
+        for number in VERSIONS:
+            python = shutil.which(f"python{number}")
+            if python is None or not starts(python):
+                print(f"not tried with Python {number}, which is not on the PATH")
+            else:
+                try_out(python, wheel)
     print(f"{wheel.name} and {source.name} are fit for a release.")
     print(f"Then: git tag v{version}, and upload {given.out}/*")
 
@@ -84,14 +88,20 @@ def check_files(wheel: Path, source: Path, version: str) -> list[str]:
     return problems
 
 
+def starts(python: str) -> bool:
+    """Tell a Python from the shim of one that is not there, as pyenv leaves them."""
+    return subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0
+
+
 def try_out(python: str, wheel: Path) -> None:
     """Install the wheel into a fresh environment, and run the demo there."""
     with tempfile.TemporaryDirectory() as folder:
         print(f"trying {wheel.name} with {python}")
         run(python, "-m", "venv", folder)
         inner = str(Path(folder) / "bin" / "python")
-        run(inner, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel))
-        run(inner, "-m", "snn_deploy", "demo", cwd=folder)
+        # -I: neither PYTHONPATH nor the working directory may stand in for what is in the wheel
+        run(inner, "-I", "-m", "pip", "install", "--quiet", str(wheel))
+        run(inner, "-I", "-m", "snn_deploy", "demo", cwd=folder)
 
 
 def run(*words: str, cwd: str | None = None) -> None:

@@ -27,6 +27,7 @@ from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
+from snn_deploy.progress import doing
 from snn_deploy.quantize.config import parse_settings
 from snn_deploy.readers import ReadOptions, Source, read_source
 from snn_deploy.readers.source import float_network
@@ -241,7 +242,8 @@ def load(path: PathLike) -> Deployment:
         If it is damaged, foreign, of another schema version, or its profile is not there any more.
     """
     form = recognised_format(Path(path))
-    deployment = form.read(Path(path)) if form else Deployment(*read_deployment(path))
+    with doing(f"reading {os.fspath(path)}"):
+        deployment = form.read(Path(path)) if form else Deployment(*read_deployment(path))
     origin = deployment.origin
     try:
         profile = deployment.profile

@@ -1,16 +1,36 @@
-"""Progress bars for Python callers: in a terminal as commands have them, in notebooks as HTML."""
+"""What is being done, and how far it is.
+
+Progress bars for Python callers: in a terminal as commands have them, in notebooks as HTML. Work
+without a measure of its own says what it is (:func:`doing`), to whoever watches.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-__all__ = ["progress_bar"]
+__all__ = ["doing", "progress_bar", "watch_doing"]
 
 _EVERY = 0.1  # seconds between two drawings
+
+Watcher = Callable[[str], AbstractContextManager[None]]
+
+
+class _Watched:
+    by: Watcher | None = None
+
+
+def doing(what: str) -> AbstractContextManager[None]:
+    """Say what is being done while the block runs, ``reading x.ckpt``; to nobody, by default."""
+    return nullcontext() if _Watched.by is None else _Watched.by(what)
+
+
+def watch_doing(watcher: Watcher | None) -> None:
+    """Let ``watcher`` know from now on of all that :func:`doing` says; None: nobody any more."""
+    _Watched.by = watcher
 
 
 @contextmanager

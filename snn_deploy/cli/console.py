@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 __all__ = [
+    "after_a_second",
     "echo",
     "make_console",
     "percent",
@@ -30,6 +32,7 @@ __all__ = [
     "write_text",
 ]
 
+PATIENCE = 1.0  # seconds of silence
 UNLIMITED = 1000  # columns; rich would take 80 for a file or a pipe, and break lines
 
 
@@ -80,6 +83,7 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
 
 class _Mode:
     quiet = False
+    retitle: Callable[[str], None] | None = None  # the bar that is being shown, if one is
 
 
 def quiet(wanted: bool) -> None:
@@ -137,6 +141,31 @@ def write_text(path: str, text: str) -> None:
     echo(f"wrote {path}")
 
 
+@contextlib.contextmanager
+def after_a_second(what: str) -> Iterator[None]:
+    """Say what is being done, if it takes longer than a second, to whoever sits at a terminal.
+
+    A bar that is shown gets it as its title, and without one it is a line of its own.
+    """
+    if _Mode.quiet or not sys.stderr.isatty():
+        yield
+        return
+    timer = threading.Timer(PATIENCE, _say, (what,))
+    timer.daemon = True  # it never keeps a command from ending
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _say(what: str) -> None:
+    if _Mode.retitle is None:
+        echo(f"{what} …", err=True)
+    else:
+        _Mode.retitle(printable(what))
+
+
 def _rate(speed: float) -> str:
     return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
 
@@ -169,6 +198,11 @@ def progress_bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
         def advance(part: float) -> None:
             bar.advance(task, part)
             speed = bar.tasks[0].speed
-            bar.update(task, rate=f"{_rate(speed)}/s" if speed and not share else "")
+            rate = f"{_rate(speed)}/s" if speed and not share else ""
+            bar.update(task, rate=rate, description=what)
 
-        yield advance
+        _Mode.retitle = lambda title: bar.update(task, description=title)
+        try:
+            yield advance
+        finally:
+            _Mode.retitle = None

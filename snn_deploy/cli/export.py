@@ -12,6 +12,7 @@ from snn_deploy.cli.console import echo
 from snn_deploy.cli.options import gathered
 from snn_deploy.errors import ConfigError
 from snn_deploy.formats.registry import FORMATS, get_format
+from snn_deploy.progress import doing
 from snn_deploy.targets.registry import TARGETS, get_target
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def export(asked: ExportRequest) -> None:
         return
     if asked.data_path is not None:
         raise ConfigError(f"--data: format {asked.form} has no test vectors: leave it out")
-    written = get_format(asked.form).write(deployment, Path(asked.output))
+    with doing(f"writing {asked.form} to {asked.output}"):
+        written = get_format(asked.form).write(deployment, Path(asked.output))
     for path in written.paths:
         echo(f"wrote {path}")
     for note in written.notes:

@@ -19,7 +19,7 @@ from snn_deploy.cli.check import check
 from snn_deploy.cli.cite import cite
 from snn_deploy.cli.compare import compare
 from snn_deploy.cli.completion import completion
-from snn_deploy.cli.console import echo, quiet, spell_out_unprintable
+from snn_deploy.cli.console import after_a_second, echo, quiet, spell_out_unprintable
 from snn_deploy.cli.convert import convert
 from snn_deploy.cli.demo import demo
 from snn_deploy.cli.doctor import doctor
@@ -34,6 +34,7 @@ from snn_deploy.cli.targets import targets
 from snn_deploy.cli.verify import verify
 from snn_deploy.errors import SnnDeployError, SnnDeployWarning
 from snn_deploy.printable import shortened
+from snn_deploy.progress import watch_doing
 from snn_deploy.version import __version__
 
 __all__ = ["main"]
@@ -186,3 +187,4 @@ def _show_progress() -> None:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.handlers = [_Lines()]
+    watch_doing(after_a_second)

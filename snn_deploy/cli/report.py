@@ -18,6 +18,7 @@ from snn_deploy.cli.options import (
     limit_option,
     parse_pairs,
 )
+from snn_deploy.progress import doing
 
 if TYPE_CHECKING:
     from snn_deploy.data.inputs import Data
@@ -93,7 +94,9 @@ def report(asked: ReportRequest) -> None:
     if asked.html_path and page is not None:
         from snn_deploy.page.html import render_page
 
-        write_text(asked.html_path, render_page(page))
+        with doing("drawing the page"):
+            text = render_page(page)
+        write_text(asked.html_path, text)
     render_report(outcome, make_console())
 
 

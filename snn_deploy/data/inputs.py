@@ -15,6 +15,7 @@ from snn_deploy.data.forms import as_array, as_signal
 from snn_deploy.data.targets import labels_and_targets
 from snn_deploy.errors import DataError
 from snn_deploy.ir.network import Network
+from snn_deploy.progress import doing
 
 __all__ = [
     "Data",
@@ -107,7 +108,8 @@ def load_data(path: str | os.PathLike[str], network: Network) -> Data:
         If the file cannot be read, or :func:`check_data` refuses what it holds.
     """
     file = data_file(path)
-    arrays = read_arrays(file, ports_of(network), network.input_width)
+    with doing(f"reading {file}"):
+        arrays = read_arrays(file, ports_of(network), network.input_width)
     return check_data(network, **arrays, where=str(file), layout=file.layout)
 
 

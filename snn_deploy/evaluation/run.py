@@ -27,6 +27,7 @@ from snn_deploy.evaluation.workers import (
 from snn_deploy.io.files import atomic_write, check_writable
 from snn_deploy.io.reading import Stamp, file_digest
 from snn_deploy.ir.network import Network
+from snn_deploy.progress import doing
 from snn_deploy.run.simulation import Progress
 from snn_deploy.version import __version__
 
@@ -139,11 +140,13 @@ def evaluate(
     network = load(deployment).network
     dataset = open_dataset(data, network)
     dataset.shard(network, 0, 1)  # refuse unusable data before anything is started
+    with doing(f"computing the digest of {data}"):
+        data_digest = dataset.digest()
     identity = {
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
         "deployment_sha256": file_digest(deployment),
-        "data_sha256": dataset.digest(),
+        "data_sha256": data_digest,
         "backend": backend,
         "shard_size": shard_size,
     }

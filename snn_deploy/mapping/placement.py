@@ -29,6 +29,7 @@ from snn_deploy.mapping.populations import (
 from snn_deploy.mapping.profile import Profile, load_profiles
 from snn_deploy.mapping.step_time import step_time
 from snn_deploy.mapping.traffic import Slice, count_axons
+from snn_deploy.progress import doing
 
 __all__ = ["Core", "Objective", "Placement", "choose_lowering", "place_network"]
 
@@ -111,26 +112,27 @@ def place_network(
         If a single channel does not fit into a core, or all together not into the target; the
         message gives the limit, by how much it is exceeded, and what would make it fit.
     """
-    if lowering is None:
-        lowering = choose_lowering(network, profile)
-    populations = find_populations(network, lowering)
-    packed = _pack(populations, profile)
-    _require_room(len(packed), populations, profile)
-    per_chip = profile.limits.get("cores_per_chip") or len(packed)
-    room = -(-len(packed) // per_chip) * per_chip
-    groups = packed
-    if objective == "time":
-        spread = _spread(populations, profile, room)
-        groups = spread if spread and _axons_fit(populations, spread, profile) else packed
-    _require_axons(populations, groups, profile)
-    slots = choose_sites(populations, groups, room, profile)
-    by_name = {population.name: population for population in populations}
-    axons = count_axons(populations, groups)
-    cores = [
-        Core(slot // per_chip, slot % per_chip, group, _load(by_name, group), *ends)
-        for slot, group, ends in sorted(zip(slots, groups, axons, strict=True))
-    ]
-    return Placement(populations, tuple(cores), lowering, objective, len(packed))
+    with doing(f"placing {len(network)} processes on {profile.name}"):
+        if lowering is None:
+            lowering = choose_lowering(network, profile)
+        populations = find_populations(network, lowering)
+        packed = _pack(populations, profile)
+        _require_room(len(packed), populations, profile)
+        per_chip = profile.limits.get("cores_per_chip") or len(packed)
+        room = -(-len(packed) // per_chip) * per_chip
+        groups = packed
+        if objective == "time":
+            spread = _spread(populations, profile, room)
+            groups = spread if spread and _axons_fit(populations, spread, profile) else packed
+        _require_axons(populations, groups, profile)
+        slots = choose_sites(populations, groups, room, profile)
+        by_name = {population.name: population for population in populations}
+        axons = count_axons(populations, groups)
+        cores = [
+            Core(slot // per_chip, slot % per_chip, group, _load(by_name, group), *ends)
+            for slot, group, ends in sorted(zip(slots, groups, axons, strict=True))
+        ]
+        return Placement(populations, tuple(cores), lowering, objective, len(packed))
 
 
 def choose_lowering(network: Network, profile: Profile) -> Lowering:

@@ -22,6 +22,7 @@ from snn_deploy.passes.quantize import Calibration, Quantize
 from snn_deploy.passes.split_head import SplitHead
 from snn_deploy.passes.split_linear import SplitLinear
 from snn_deploy.passes.unroll_ssm import UnrollSsm
+from snn_deploy.progress import doing
 from snn_deploy.quantize.config import QuantizationConfig
 
 __all__ = ["PIPELINE", "compile_network", "prepare_network", "run_passes", "run_pipeline"]
@@ -107,13 +108,14 @@ def run_passes(
             raise NetworkError(
                 f"pass {step.name} takes a network of stage '{step.takes}', not '{network.stage}'"
             )
-        network = step(network)
-        try:
-            if network.stage != step.gives:
-                raise NetworkError(f"gave stage '{network.stage}' instead of '{step.gives}'")
-            verify_network(network)
-        except NetworkError as error:
-            raise NetworkError(f"after pass {step.name}: {error}") from error
+        with doing(f"pass {step.name}"):
+            network = step(network)
+            try:
+                if network.stage != step.gives:
+                    raise NetworkError(f"gave stage '{network.stage}' instead of '{step.gives}'")
+                verify_network(network)
+            except NetworkError as error:
+                raise NetworkError(f"after pass {step.name}: {error}") from error
         if after is not None:
             after(step, network)
     return network

@@ -9,6 +9,7 @@ from typing import Any
 from snn_deploy.errors import ConfigError, NetworkError
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.plugins import OURS, Named, blaming, named, usable
+from snn_deploy.progress import doing
 from snn_deploy.readers.source import Reader, ReadOptions, Source
 
 __all__ = ["READERS", "read_source", "reader_names"]
@@ -44,7 +45,7 @@ def read_source(thing: Any, options: ReadOptions | None = None) -> Source:
         source = thing
     else:
         entry, reader = _reader_for(thing)
-        with blaming(entry, f"failed on {_shown(thing)}"):
+        with blaming(entry, f"failed on {_shown(thing)}"), doing(f"reading {_shown(thing)}"):
             source = reader.read(thing, options)
     if source.network.stage == "lowered":
         raise NetworkError("a source is a float network, or an integer one, but not a lowered one")

@@ -10,6 +10,7 @@ from pathlib import Path
 from snn_deploy.engines.result import Result, Run
 from snn_deploy.engines.session import WholeEngine
 from snn_deploy.ir.network import Network
+from snn_deploy.progress import doing
 from snn_deploy.targets.registry import Built, get_target
 
 __all__ = ["CEngine", "TargetEngine", "VerilogEngine"]
@@ -36,8 +37,9 @@ class TargetEngine(WholeEngine):
             folder = Path(tempfile.mkdtemp(prefix="snn-deploy-"))
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             target = get_target(self.name)
-            target.emit(network, folder, "0" * 64)
-            self._network, self._built = network, target.build(network, folder)
+            with doing(f"building the network for the engine {self.name}"):
+                target.emit(network, folder, "0" * 64)
+                self._network, self._built = network, target.build(network, folder)
         return self._built.run(run)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from snn_deploy.errors import OutputError
 from snn_deploy.io.deployment_file import deployment_bytes
+from snn_deploy.progress import doing
 from snn_deploy.run.simulation import encode_inputs
 from snn_deploy.targets.files import write_text
 from snn_deploy.targets.registry import get_target
@@ -42,7 +43,8 @@ def export_deployment(
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
     inputs = None if data is None else encode_inputs(deployment.network, data)
-    return target.emit(deployment.network, folder, hashlib.sha256(content).hexdigest(), inputs)
+    with doing(f"writing {form} to {folder}"):
+        return target.emit(deployment.network, folder, hashlib.sha256(content).hexdigest(), inputs)
 
 
 def export_state(deployment: Deployment, state: Path, folder: Path) -> Path:

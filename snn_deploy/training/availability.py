@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from snn_deploy.errors import BackendUnavailableError
+from snn_deploy.progress import doing
 
 __all__ = ["require_torch"]
 
@@ -21,7 +22,8 @@ def require_torch() -> None:
     # that does other work, too, can make every operation a hundred times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        import torch  # noqa: F401
+        with doing("importing PyTorch"):
+            import torch  # noqa: F401
     except ModuleNotFoundError:
         raise BackendUnavailableError(
             "fine-tuning needs PyTorch, which is not installed: pip install 'snn-deploy[torch]'"

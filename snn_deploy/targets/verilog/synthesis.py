@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snn_deploy.errors import BackendError, BackendUnavailableError
+from snn_deploy.progress import doing
 from snn_deploy.targets.verilog.estimate import Estimate
 from snn_deploy.targets.verilog.parts import Part
 from snn_deploy.targets.verilog.simulators import run_tool
@@ -88,7 +89,8 @@ def place(folder: Path, part: Part) -> Placed:
 
 
 def _run(call: list[str], folder: Path) -> None:
-    done = run_tool(call, folder, _SECONDS)
+    with doing(f"running {Path(call[0]).name}"):
+        done = run_tool(call, folder, _SECONDS)
     if done.returncode:
         told = re.sub(r"\s+", " ", done.stderr[-1000:])
         raise BackendError(f"{Path(call[0]).name} ended with {done.returncode}: {told}")
