@@ -1,4 +1,4 @@
-"""What the site has beside the pages in docs/: the reference, from --help and from docstrings.
+"""What the site has beside the pages in docs/: reference, from --help and docstrings; a gallery.
 
 mkdocs calls these functions while it builds; see its documentation of hooks.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the generated pages."""
     from mkdocs.structure.files import File
 
+    sys.path.insert(0, str(Path(__file__).parent))  # hooks are loaded from their file alone
+    from gallery import gallery, gallery_page
+
     made = {
+        "gallery.md": gallery_page(),
+        **{f"gallery/{name}.html": html for name, html in gallery()},
         "reference/commands.md": commands_page(),
         "reference/python.md": python_page(),
         **{page: root_page(name) for name, page in PAGES.items()},

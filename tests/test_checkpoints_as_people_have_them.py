@@ -1,7 +1,7 @@
 """One network in the many files that people save: all of them open, to the same network.
 
 Nothing in them is run: see ``test_checkpoint_hostile``. Made byte by byte, so that torch is not
-needed; a test with torch itself is in ``test_training_torch``.
+needed; a test with torch itself is in ``test_training_finetune``.
 """
 
 from __future__ import annotations
@@ -529,5 +529,5 @@ def test_records_are_tables() -> None:
 
 
 def test_the_documentation_lists_every_kind(root: Path) -> None:
-    page = " ".join((root / "docs" / "checkpoints.md").read_text(encoding="utf-8").split())
+    page = " ".join((root / "docs" / "inputs.md").read_text(encoding="utf-8").split())
     assert [kind for kind in KINDS if kind not in page] == []

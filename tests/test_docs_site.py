@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -19,7 +20,13 @@ PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), *ROOT.glob("exam
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
 FOLLOWED = sorted([*ROOT.glob("docs/tutorials/*.md"), ROOT / "docs" / "hardware.md"])
 OURS = {"snn-deploy": [sys.executable, "-m", "snn_deploy"], "python": [sys.executable]}
-GENERATED = {"reference/commands.md", "reference/python.md", "changelog.md", "security.md"}
+GENERATED = {
+    "gallery.md",
+    "reference/commands.md",
+    "reference/python.md",
+    "changelog.md",
+    "security.md",
+}
 
 
 def prose(path: Path) -> str:
@@ -75,6 +82,9 @@ def test_the_site_is_built_without_network(tmp_path: Path) -> None:
         timeout=240,
     )
     assert made.returncode == 0, made.stderr
+    shown = re.findall(r'href="(gallery/[\w-]+\.html)"', (tmp_path / "gallery.html").read_text())
+    assert len(shown) == 4
+    assert all("<svg" in (tmp_path / page).read_text(encoding="utf-8") for page in shown)
     text = (tmp_path / "reference" / "commands.html").read_text(encoding="utf-8")
     assert "--calibration" in text
     assert "Compile a trained network for a chip" in (
@@ -87,31 +97,60 @@ def test_the_site_is_built_without_network(tmp_path: Path) -> None:
         assert not [address for address in loaded if "canonical" not in address], page
 
 
-def commands_of(page: Path) -> list[str]:
-    blocks = re.findall(
-        r"^```console\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+def test_every_kind_of_input_that_is_listed_has_its_test() -> None:
+    page = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| `(.+)` \|$", page, re.MULTILINE)
+    assert len(rows) > 50
+    assert len({kind for kind, _ in rows}) == len(rows)
+    for _, test in [*rows, ("", re.search(r"`(test_\w+\.py::\w+)`", page)[1])]:  # type: ignore[index]
+        file, _, name = test.partition("::")
+        text = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert f"def {name}(" in text or not name, test
+
+
+BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.DOTALL | re.MULTILINE)
+"""A block of a tutorial: its language, the file that it is, its text."""
+
+
+def needed_by(page: Path) -> list[str]:
+    """What a tutorial says that it needs, modules and programs."""
+    text = page.read_text(encoding="utf-8")
+    front = text.split("---\n")[1] if text.startswith("---\n") else ""
+    return list((yaml.safe_load(front) or {}).get("needs", []))
+
+
+def run_command(command: str, folder: Path) -> None:
+    words = shlex.split(command)
+    program = OURS.get(words[0], words[:1])
+    if "/" not in program[0] and shutil.which(program[0]) is None:  # a tool that is not installed
+        return
+    done = subprocess.run(
+        [*program, *words[1:]],
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", FOLLOWED, ids=lambda p: p.stem)
 def test_tutorials_can_be_followed(page: Path, tmp_path: Path) -> None:
-    commands = commands_of(page)
-    assert commands
-    for command in commands:
-        words = shlex.split(command)
-        program = OURS.get(words[0]) or [shutil.which(words[0])]
-        if program == [None]:  # a tool that is not installed
+    for need in needed_by(page):
+        if importlib.util.find_spec(need) is None and shutil.which(need) is None:
+            pytest.skip(f"needs {need}")
+    blocks = BLOCK.findall(page.read_text("utf-8"))
+    assert blocks
+    for language, title, text in blocks:
+        if title:
+            (tmp_path / title).write_text(text, encoding="utf-8")
             continue
-        done = subprocess.run(
-            [*program, *words[1:]],
-            check=False,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        if language != "console":  # shown, not to be followed
+            continue
+        for line in text.splitlines():
+            assert line.startswith("$ "), line
+            run_command(line[2:], tmp_path)

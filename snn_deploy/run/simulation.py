@@ -148,9 +148,11 @@ def spike_counts(network: Network, messages: Mapping[str, IntArray]) -> dict[str
 def warn_of_clipped(network: Network, clipped: int, values: int, stacklevel: int) -> None:
     """Warn that so many of so many input values were clipped."""
     formats = [(output_format(network, name), node.width) for name, node in network.inputs.items()]
-    reach = max(form.decode(np.full(width, form.limit)).max() for form, width in formats)
+    every = np.concatenate([form.decode(np.full(width, form.limit)) for form, width in formats])
+    least, most = every.min(), every.max()
+    reach = f"±{most:.4g}" if least == most else f"±{least:.4g} … ±{most:.4g}, by channel"
     warnings.warn(
-        f"{clipped:,} of {values:,} input values lie outside ±{reach:.4g}, the range "
+        f"{clipped:,} of {values:,} input values lie outside {reach}, the range "
         "that calibration saw, and were clipped; scale the data as in training, or convert "
         "again with calibration data that covers it",
         SnnDeployWarning,
