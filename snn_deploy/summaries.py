@@ -151,7 +151,7 @@ def _printed(render: Callable[[Console], None]) -> str:
     from rich.console import Console
 
     text = StringIO()
-    render(Console(file=text, width=100, highlight=False, emoji=False))
+    render(Console(file=text, width=100, highlight=False, emoji=False, force_jupyter=False))
     return text.getvalue().rstrip()
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +157,57 @@ def test_scripts_for_shells(shell: str) -> None:
     done = run("completion", shell)
     assert done.exception is None
     assert "_SNN_DEPLOY_COMPLETE" in done.output
+
+
+BASH = """
+compopt() { how="$1 $2"; }  # bash has it only while it completes; here it is kept
+eval "$(snn-deploy completion bash)"
+complete -p snn-deploy
+completed() {
+    COMP_WORDS=(snn-deploy "$@") COMP_CWORD=$#
+    COMPREPLY=() how=
+    _snn_deploy_completion snn-deploy "${!#}"
+    echo "${COMPREPLY[*]}|$how"
+}
+completed simul
+completed convert net.ckpt
+completed convert net.ckpt --target loihi
+completed convert net.ckpt --target ./my
+completed targets loihi1_
+completed simulate net --backend ref
+completed export net --format ver
+"""
+
+
+def test_bash_completes_with_it(tmp_path: Path) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("needs bash")
+    program = tmp_path / "snn-deploy"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m snn_deploy "$@"\n')
+    program.chmod(0o755)
+    path = {"PATH": os.pathsep.join([str(tmp_path), os.environ["PATH"]])}
+    where = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [bash, "--norc", "-c", BASH],
+        check=False,
+        env=os.environ | path | where,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    registered, *found = done.stdout.splitlines()
+    assert registered.endswith("-F _snn_deploy_completion snn-deploy")
+    loihis = " ".join(name for name in list_profiles() if name.startswith("loihi"))
+    assert found == [
+        "simulate|",
+        "|-o default",  # bash's own, of files
+        f"{loihis}|-o default",  # names, and files only where there is no name
+        "|-o default",
+        "loihi1_fitted|-o default",
+        "reference|",
+        "verilog|",
+    ]
 
 
 # --- new profiles

@@ -128,10 +128,14 @@ def run_command(command: str, folder: Path) -> None:
         [*program, *words[1:]],
         check=False,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+            "OMP_NUM_THREADS": "1",  # other tests run beside this one
+        },
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 

@@ -82,6 +82,13 @@ def test_reports_show_their_tables_and_charts() -> None:
     assert page.open == []
 
 
+def test_the_text_of_a_report_shows_nothing_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    told = repr(report())
+    assert "layers.0" in told
+    assert "\x1b" not in told
+
+
 def test_targets_without_cores_show_what_they_have() -> None:
     page = Reading(Reading(report("cpu")._repr_html_()).tags[0][1]["srcdoc"] or "")
     assert "layers.0" in page.said

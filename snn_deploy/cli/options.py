@@ -54,7 +54,8 @@ class TargetType(click.ParamType):  # type: ignore[type-arg]
         from snn_deploy.mapping.profile import list_profiles
 
         names = [name for name in list_profiles() if name.startswith(incomplete)]
-        return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+        # files first: in bash they would take the place of what comes before them
+        return [CompletionItem(incomplete, type="file"), *map(CompletionItem, names)]
 
 
 class EngineType(click.ParamType):  # type: ignore[type-arg]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from snn_deploy.cli.console import make_console, write_json
-from snn_deploy.cli.options import json_option
+from snn_deploy.cli.options import TargetType, json_option
 
 __all__ = ["targets"]
 
 
 @click.command(short_help="List the hardware profiles.")
-@click.argument("name", required=False)
+@click.argument("name", type=TargetType(), required=False)
 @json_option
 def targets(name: str | None, json_path: str | None) -> None:
     """List the hardware profiles, or show all of profile NAME with its sources."""
