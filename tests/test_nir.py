@@ -31,6 +31,7 @@ FILES: dict[str, dict[str, str]] = {
     "norse_iaf": {"writer": "norse"},
     "sinabs_lif": {"writer": "sinabs"},
     "spikingjelly_lif": {"writer": "spikingjelly"},
+    "rockpool_lif": {"writer": "rockpool"},
 }
 """How each file is read: the tool's own conventions, and what a user changed of them."""
 

@@ -281,6 +281,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "twice": (twice(), "gives 'y', which is there already"),
     "whole numbers": (whole_numbers(), "input 'x' takes no real numbers"),
     "unsized": (unsized(), "those of a step must be stated"),
+    "over the steps": (
+        model("d = Constant <value = int64 {1}> () y = CumSum (x, d)"),
+        "(CumSum): it works over the steps, and only what works within one is read from ONNX",
+    ),
     "unknown": (model("y = Softmax (x)"), "this operator cannot be expressed; there are: Add"),
     "mismatch": (model("y = MatMul (x, w)", w=W), "weights for 3 channels, and (6,) arrive"),
     "a weight that arrives": (model("y = MatMul (x, x)"), "is a signal, where numbers are wanted"),

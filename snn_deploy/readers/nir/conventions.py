@@ -21,7 +21,7 @@ from snn_deploy.plugins import unknown_name
 __all__ = ["WRITERS", "Conventions", "Decays", "Rule", "chosen_conventions", "stated_conventions"]
 
 Real = npt.NDArray[np.float64]
-Rule = Literal["scaled", "whole"]
+Rule = Literal["scaled", "whole", "one", "left"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Conventions:
     decay
         Of a state in a step: ``euler``, 1 - dt / tau, or ``exponential``, exp(-dt / tau).
     drive
-        What a potential gets of ``r x``: ``scaled`` by 1 - decay, or the ``whole`` of it.
+        What a potential gets of ``r x``: ``scaled`` by 1 - decay, or the ``whole`` of it; or of x,
+        whatever r is: ``one``, or what a step has ``left``, if it decays as soon as it arrives.
     synapse
         The same of a current, which gets ``w_in x``.
     filter
@@ -92,7 +93,8 @@ class Decays:
 
     def gain(self, factor: Real, rule: Rule) -> Real:
         """Give what a state gets for an input of 1, where the equation says ``factor``."""
-        return factor * (1 - self.left) if rule == "scaled" else factor
+        gains = {"scaled": factor * (1 - self.left), "one": 1 + 0 * factor, "left": self.left}
+        return gains.get(rule, factor)
 
 
 WRITERS: dict[str, Conventions] = {
@@ -103,6 +105,15 @@ WRITERS: dict[str, Conventions] = {
         dt=1.0, decay="exponential", filter="whole", reset="subtract", spike="at"
     ),
     "spikingjelly": Conventions(spike="at"),
+    "rockpool": Conventions(
+        dt=1e-3,
+        decay="exponential",
+        drive="one",
+        synapse="left",
+        filter="left",
+        reset="subtract",
+        spike="at",
+    ),
 }
 """Whose files, as their exporters write them and their own modules run by default.
 

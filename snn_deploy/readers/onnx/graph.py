@@ -114,6 +114,9 @@ def read_graph(model: Any, where: str) -> Graph:
     return Graph(where, inputs, tuple(value.name for value in graph.output), arrays, operators)
 
 
+_OVER_STEPS = frozenset({"CumSum", "DFT", "GRU", "LSTM", "Loop", "RNN", "STFT", "Scan"})
+
+
 def _axes(value: Any, where: str) -> tuple[int | None, ...]:
     told = value.type.tensor_type
     if not value.type.HasField("tensor_type") or told.elem_type not in _REAL:
@@ -134,6 +137,11 @@ def _operators(graph: Any, where: str) -> Iterator[Operator]:
             raise CheckpointError(f"{told}: it has no name of 1 to {MOST_NAME} characters")
         if node.domain not in _OURS:
             raise UnsupportedNetworkError(f"{told}: a custom operator, of '{node.domain}'")
+        if node.op_type in _OVER_STEPS:
+            raise UnsupportedNetworkError(
+                f"{told}: it works over the steps, and only what works within one is read from "
+                "ONNX; give convert the network's checkpoint, or the live module"
+            )
         while name in taken:
             name += "_"
         taken.add(name)

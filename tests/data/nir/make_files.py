@@ -2,9 +2,11 @@
 what their own modules answer in float64.
 
 Run it in an environment of its own, for it needs those tools (the versions that were used: nir
-1.0.8, nirtorch 2.6, torch 2.15.0, snntorch 1.0.0, norse 1.1.0, sinabs 3.1.3, spikingjelly 2.0.0)::
+1.0.8, nirtorch 2.6, torch 2.15.0, snntorch 1.0.0, norse 1.1.0, sinabs 3.1.3, spikingjelly 2.0.0;
+torch 2.14.1 and rockpool 3.1.0, which can be in another environment)::
 
     python tests/data/nir/make_files.py
+    python tests/data/nir/make_rockpool.py
 
 Each ``NAME.nir`` is a graph with random weights. ``NAME.npz`` beside it holds ``inputs`` (B, L, D)
 and, under each layer's number, what that layer gave, (B, L, H).
