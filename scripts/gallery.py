@@ -37,7 +37,7 @@ def gallery() -> Iterator[tuple[str, str]]:
     checkpoint = EXAMPLE / "seqdigits_uni.ckpt"
     for name, (_, target, settings, compared) in PAGES.items():
         deployment = snn_deploy.convert(
-            checkpoint, target, calibration=EXAMPLE / "train.npz", settings=settings
+            checkpoint, target=target, calibration=EXAMPLE / "train.npz", settings=settings
         )
         data = load_data(EXAMPLE / "test.npz", deployment.network).first(SEQUENCES)
         page = deployment.page(data, against=checkpoint if compared else None)
