@@ -34,11 +34,13 @@ from snn_deploy.nodes.ssm import DiagonalSsm
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
 
-__all__ = ["convert_adlif", "convert_cadlif", "convert_silif"]
+__all__ = ["READOUT_CLAMP", "convert_adlif", "convert_cadlif", "convert_silif"]
 
 Real = npt.NDArray[np.float64]
 
-_READOUT_CLAMP = (math.exp(-1 / 5), math.exp(-1 / 25))
+READOUT_CLAMP = (math.exp(-1 / 5), math.exp(-1 / 25))
+"""Alpha of the leaky integrators of the classes is clamped to these."""
+
 _WORDS = 3  # of a weight: resets make of a current's slightest error other spikes ever after
 _DEAD = (r".*num_batches_tracked",)
 
@@ -135,7 +137,7 @@ def _current(source: Weights, keys: str, name: str, before: Node) -> Linear:
 def _readout(source: Weights, keys: str, before: Node) -> tuple[Node, ...]:
     """Give the leaky integrators of the classes, and the sum of their probabilities."""
     current = _current(source, keys, "decoder.current", before)
-    leak = np.clip(source.real(f"{keys}alpha", (current.width,)), *_READOUT_CLAMP)[:, None]
+    leak = np.clip(source.real(f"{keys}alpha", (current.width,)), *READOUT_CLAMP)[:, None]
     membrane = DiagonalSsm(
         name="decoder.membrane",
         inputs=(Edge(current.name),),

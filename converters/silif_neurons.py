@@ -20,13 +20,12 @@ from snn_deploy.ir.node import Node
 from snn_deploy.nodes.adaptive_lif import AdaptiveLif
 from snn_deploy.nodes.resonate_and_fire import ResonateAndFire
 
-__all__ = ["Neuron", "read_neuron", "recognise_neuron"]
+__all__ = ["CLAMPS", "Neuron", "read_neuron", "recognise_neuron"]
 
 Real = npt.NDArray[np.float64]
 Neuron = Literal["silif", "csilif", "rf", "cadlif", "adlif"]
 
-# (alpha, beta, a, b) of the adaptive neurons are clamped to these, low and high
-_CLAMPS: dict[Neuron, tuple[tuple[float, float], ...]] = {
+CLAMPS: dict[Neuron, tuple[tuple[float, float], ...]] = {
     "silif": ((0, 1), (0, 1), (0, 1), (0, 2)),
     "cadlif": ((0.36, 0.96), (0.96, 0.99), (0, 1), (0, 2)),
     "adlif": (
@@ -36,6 +35,8 @@ _CLAMPS: dict[Neuron, tuple[tuple[float, float], ...]] = {
         (0, 2),
     ),
 }
+"""Alpha, beta, a and b of the adaptive neurons are clamped to these, low and high."""
+
 _LARGEST_RF_DAMPING = -0.1
 
 
@@ -52,7 +53,7 @@ def recognise_neuron(source: Weights, keys: str) -> Neuron:
         )
     raise UnsupportedNetworkError(
         f"{source.where}: the parameters under '{keys}' are those of no neuron that is known; "
-        f"known: {', '.join(('csilif', 'rf', *_CLAMPS))}"
+        f"known: {', '.join(('csilif', 'rf', *CLAMPS))}"
     )
 
 
@@ -85,6 +86,6 @@ def read_neuron(
             alpha, beta = (np.exp(-np.exp(rate + log_dt)) for rate in (alpha, beta))
     clamped = [
         np.clip(value, low, high)
-        for value, (low, high) in zip((alpha, beta, a, b), _CLAMPS[kind], strict=True)
+        for value, (low, high) in zip((alpha, beta, a, b), CLAMPS[kind], strict=True)
     ]
     return AdaptiveLif(**place, alpha=clamped[0], beta=clamped[1], a=clamped[2], b=clamped[3])

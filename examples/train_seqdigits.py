@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from snn_deploy.api import load_float_network
+from snn_deploy.cli.console import percent
 from snn_deploy.data.inputs import Data, load_data
 from snn_deploy.engines.floating import run_float
 from snn_deploy.training.availability import require_torch
@@ -31,14 +32,14 @@ def main() -> None:
     """Train, write the checkpoint, and test what was written."""
     options = _options()
     require_torch()
-    from snn_deploy.training.initialise import new_classifier
+    from snn_deploy.training.initialise import new_network
     from snn_deploy.training.loop import Schedule, train
     from snn_deploy.training.model import Model
     from snn_deploy.training.writing import check_output, write_checkpoint
 
     check_output(options.output, {})
     sizes = (1, CLASSES, CHANNELS, LAYERS, MODES)
-    model = Model.read(new_classifier(*sizes, options.seed, options.family))
+    model = Model.read(new_network(*sizes, options.seed, options.family))
     training = load_data(DATA / "train.npz", model.network)
     schedule = Schedule(
         options.epochs,
@@ -52,7 +53,7 @@ def main() -> None:
     for epoch in train(model, model.forward, training, schedule):
         print(
             f"epoch {epoch.number}/{options.epochs}: loss {epoch.loss:.4f}, "
-            f"{epoch.accuracy:.2%} right; {time.perf_counter() - started:.0f} s"
+            f"{percent(epoch.accuracy)} right; {time.perf_counter() - started:.0f} s"
         )
     write_checkpoint(options.output, model.checkpoint(), {"seed": options.seed})
     print(f"{options.output}: {_test(options.output):.2%} of the test sequences right")
@@ -63,9 +64,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, default=Path("seqdigits.ckpt"))
     parser.add_argument(
         "--family",
-        choices=("spikingssm", "s4d", "s4d_gsu"),
+        choices=("spikingssm", "s4d", "s4d_gsu", "spikingblockgate"),
         default="spikingssm",
-        help="SpikingSSM, Binary S4D (s4d), or Gated Spiking Units (s4d_gsu)",
+        help="SpikingSSM, Binary S4D (s4d), Gated Spiking Units (s4d_gsu), PRF (spikingblockgate)",
     )
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--learning-rate", type=float, default=0.01)

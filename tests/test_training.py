@@ -31,7 +31,7 @@ from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.run.simulation import simulate
 from snn_deploy.training import layouts
 from snn_deploy.training.deployed import Compiled, Deployer
-from snn_deploy.training.initialise import new_classifier
+from snn_deploy.training.initialise import new_network
 from snn_deploy.training.kernels import convolve, discrete_ssm
 from snn_deploy.training.labelled import hold_out, require_labels
 from snn_deploy.training.loop import Schedule, train
@@ -307,7 +307,7 @@ def test_untouched_tensors_stay_as_they_were() -> None:
 
 
 def test_new_networks_can_be_trained_and_differ_by_seed() -> None:
-    models = [Model.read(new_classifier(2, 5, 6, 2, 4, seed)) for seed in (0, 0, 1)]
+    models = [Model.read(new_network(2, 5, 6, 2, 4, seed)) for seed in (0, 0, 1)]
     first, same, other = (m.tensors()["model.s4_layers.1.kernel.C"] for m in models)
     assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
@@ -318,10 +318,10 @@ def test_new_networks_can_be_trained_and_differ_by_seed() -> None:
 # what is refused
 
 
-def test_only_classifiers_can_be_trained() -> None:
+def test_one_vector_a_sequence_is_what_can_be_finetuned() -> None:
     tensors, config = tiny_spikingssm_state()
     config["decoder"] = {"_name_": "nd", "mode": "full"}
-    with pytest.raises(UnsupportedNetworkError, match="training knows classifiers"):
+    with pytest.raises(UnsupportedNetworkError, match="fine-tuning knows networks that give one"):
         Model.read(checkpoint_of(tensors, config))
 
 
@@ -379,12 +379,12 @@ def test_scores_compare_by_accuracy_then_loss() -> None:
 
 def test_a_model_is_converted_as_it_is_trained() -> None:
     """Without a file between; what is trained on later changes nothing."""
-    model = Model.read(new_classifier(2, 5, 6, 2, 4, 0))
+    model = Model.read(new_network(2, 5, 6, 2, 4, 0))
     key = next(key for key in model.parameters if key.endswith("weight"))
     with torch.no_grad():
         model.parameters[key].mul_(2.0)
     network = snn_deploy.load_float_network(model, example_inputs=np.zeros((1, 3, 2)))
     wanted = snn_deploy.load_float_network(model.checkpoint())
     assert network_digest(network) == network_digest(wanted)
-    untrained = snn_deploy.load_float_network(new_classifier(2, 5, 6, 2, 4, 0))
+    untrained = snn_deploy.load_float_network(new_network(2, 5, 6, 2, 4, 0))
     assert network_digest(network) != network_digest(untrained)

@@ -78,10 +78,13 @@ class Compiled:
         }
 
     def numbers(self, fields: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
-        """Give ``fields`` with every linear layer's as deployed, and gradients as they were."""
+        """Give ``fields`` with every linear layer's as deployed, and gradients as they were.
+
+        Weights of several words, which lie in nodes of other names, are as fine as float32.
+        """
         deployed = {name: dict(numbers) for name, numbers in fields.items()}
         nodes: Iterable[Any] = self.integer
-        for linear in (node for node in nodes if node.weighted):
+        for linear in (node for node in nodes if node.weighted and node.name in deployed):
             for field_name, value in self.weights(linear.name).items():
                 real = deployed[linear.name][field_name]
                 given = _tensor(_over_taps(value, tuple(real.shape)))

@@ -1,4 +1,4 @@
-"""Labelled data: checked, divided into what is trained on and what is judged by, and cut up."""
+"""Data with answers: checked, divided into what is trained on and what is judged by, and cut up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ IntArray = npt.NDArray[np.int64]
 def take(data: Data, rows: IntArray) -> Data:
     """Give the sequences at ``rows``."""
     return replace(
-        data, inputs=data.inputs[rows], labels=labels_of(data)[rows], lengths=data.lengths[rows]
+        data,
+        inputs=data.inputs[rows],
+        labels=None if data.labels is None else data.labels[rows],
+        lengths=data.lengths[rows],
+        targets=None if data.targets is None else data.targets[rows],
     )
 
 

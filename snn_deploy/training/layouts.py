@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
+from snn_deploy.converters.prf_neuron import NeuronOptions
 from snn_deploy.converters.s4_backbone import BackboneConfig
 from snn_deploy.converters.s4_config import KernelOptions, parse_s4_config
+from snn_deploy.converters.silif import READOUT_CLAMP
+from snn_deploy.converters.silif_neurons import CLAMPS, Neuron
 from snn_deploy.converters.spikingssm_config import parse_config
+from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.training.kernels import discrete_ssm
 from snn_deploy.training.neuron import ternary_surrogate
 
@@ -28,6 +34,11 @@ __all__ = ["LAYOUTS", "Layout", "Named", "Store"]
 
 Named = Iterator[tuple[str, dict[str, Tensor]]]
 """A node's name, and its numbers by the node's field."""
+
+LayerOptions = Mapping[str, Any]
+"""The section ``model.layer`` of a configuration."""
+
+Options = TypeVar("Options", bound=BaseModel)
 
 _NORM_EPSILON = 1e-5  # PyTorch's default, which the authors' code keeps
 
@@ -70,11 +81,22 @@ class Store:
         one_step = weight.ndim == 3 and weight.shape[2] == 1 and "encoder" not in keys
         return {"weight": weight[..., 0] if one_step else weight, "bias": bias}
 
+    def normalised(self, keys: str) -> dict[str, Tensor]:
+        """Give a linear map and the batch norm behind it, as one."""
+        norm = self._batch_norm(f"{keys}norm.")
+        weight, bias = self.parameters[f"{keys}W.weight"], norm["shift"]
+        if f"{keys}W.bias" in self.parameters:
+            bias = bias + norm["scale"] * self.parameters[f"{keys}W.bias"]
+        return {"weight": norm["scale"][:, None] * weight, "bias": bias}
+
     def norm(self, keys: str, name: str) -> dict[str, Tensor]:
         """Give a batch norm, with its stored statistics as on the chip, or a layer norm."""
+        if hasattr(self.network[name], "scale"):
+            return self._batch_norm(keys)
+        return {name: self.parameters[f"{keys}{name}"] for name in ("weight", "bias")}
+
+    def _batch_norm(self, keys: str) -> dict[str, Tensor]:
         weight, bias = self.parameters[f"{keys}weight"], self.parameters[f"{keys}bias"]
-        if not hasattr(self.network[name], "scale"):  # a layer norm
-            return {"weight": weight, "bias": bias}
         mean, variance = (
             torch.tensor(self.stored[f"{keys}running_{x}"].astype(np.float32))
             for x in ("mean", "var")
@@ -103,17 +125,16 @@ def spikingssm(store: Store) -> Named:
             yield f"{name}.norm", store.norm(f"model.norms.{index}.", f"{name}.norm")
 
 
-def _backbone(store: Store, read_layer: Callable[[Store, str, str, KernelOptions], Named]) -> Named:
+def _backbone(store: Store, read_layer: Callable[[Store, str, str, LayerOptions], Named]) -> Named:
     """Give the numbers of a network behind S4's own backbone."""
     config = parse_s4_config(BackboneConfig, store.config, store.where)
     layer = config.model.layer
-    kernel = KernelOptions(**{k: v for k, v in layer.items() if k in KernelOptions.model_fields})
     yield from store.ends()
     for index in range(config.model.n_layers):
         name, keys = f"layers.{index}", f"model.layers.{index}."
         if config.model.norm is not None:
             yield f"{name}.norm", store.norm(f"{keys}norm.norm.", f"{name}.norm")
-        yield from read_layer(store, name, f"{keys}layer.", kernel)
+        yield from read_layer(store, name, f"{keys}layer.", layer)
     if config.model.prenorm and config.model.norm is not None:
         yield "norm", store.norm("model.norm.norm.", "norm")
 
@@ -133,27 +154,67 @@ def gsu(store: Store) -> Named:
     return _backbone(store, _gsu_layer)
 
 
-def _s4d_ssm(store: Store, keys: str, kernel: KernelOptions) -> dict[str, Tensor]:
+def prf(store: Store) -> Named:
+    """Give the numbers of PRF's blocks."""
+    return _backbone(store, _prf_layer)
+
+
+def adaptive(neuron: Neuron, store: Store) -> Named:
+    """Give the numbers of SiLIF, cAdLIF and adLIF, as their clamps leave them."""
+    layer = 0
+    while f"snn.{layer + 1}.W.weight" in store.parameters:
+        name, keys = f"layers.{layer}", f"snn.{layer}."
+        yield f"{name}.current", store.normalised(keys)
+        yield f"{name}.lif", _adaptive_lif(neuron, store.parameters, keys)
+        layer += 1
+    keys = f"snn.{layer}."
+    yield "decoder.current", store.normalised(keys)
+    leak = store.parameters[f"{keys}alpha"].clamp(*READOUT_CLAMP)[:, None]
+    nothing = torch.zeros_like(leak)
+    fields = {"a": torch.complex(leak, nothing), "b": torch.complex(1 - leak, nothing)}
+    yield "decoder.membrane", fields
+
+
+def _adaptive_lif(neuron: Neuron, parameters: Mapping[str, Tensor], keys: str) -> dict[str, Tensor]:
+    names = ("alpha", "beta", "a", "b")
+    fields = {name: parameters[f"{keys}{name}"] for name in names}
+    if neuron == "silif":
+        log_dt = parameters[f"{keys}dt"]
+        fields |= {name: torch.exp(-torch.exp(fields[name] + log_dt)) for name in names[:2]}
+    return {
+        name: fields[name].clamp(low, high)
+        for name, (low, high) in zip(names, CLAMPS[neuron], strict=True)
+    }
+
+
+def _of(options: type[Options], layer: LayerOptions) -> Options:
+    """Read those of a layer's options that ``options`` names."""
+    return options(**{key: value for key, value in layer.items() if key in options.model_fields})
+
+
+def _s4d_ssm(store: Store, keys: str, layer: LayerOptions) -> dict[str, Tensor]:
+    kernel = _of(KernelOptions, layer)
     fields = discrete_ssm(store.parameters, f"{keys}kernel.", kernel, trainable_b=False)
     return fields | {"d": store.parameters[f"{keys}D"]}
 
 
-def _s4d_layer(store: Store, name: str, keys: str, kernel: KernelOptions) -> Named:
-    yield f"{name}.ssm", _s4d_ssm(store, keys, kernel)
+def _s4d_layer(store: Store, name: str, keys: str, layer: LayerOptions) -> Named:
+    yield f"{name}.ssm", _s4d_ssm(store, keys, layer)
     yield f"{name}.mix", store.linear(f"{keys}output_linear.0.")
 
 
-def _s4block_layer(store: Store, name: str, keys: str, kernel: KernelOptions) -> Named:
+def _s4block_layer(store: Store, name: str, keys: str, layer: LayerOptions) -> Named:
+    kernel = _of(KernelOptions, layer)
     fields = discrete_ssm(store.parameters, f"{keys}layer.kernel.", kernel, trainable_b=True)
     yield f"{name}.ssm", fields | {"d": store.parameters[f"{keys}layer.D"][0]}
     if f"{keys}output_linear.0.weight" in store.parameters:
         yield f"{name}.mix", store.linear(f"{keys}output_linear.0.")
 
 
-def _gsu_layer(store: Store, name: str, keys: str, kernel: KernelOptions) -> Named:
+def _gsu_layer(store: Store, name: str, keys: str, layer: LayerOptions) -> Named:
     """Give a layer whose second matrix is ternary: the gradient takes either level for a step."""
     mix, parameters = f"{keys}output_linear.", store.parameters
-    yield f"{name}.ssm", _s4d_ssm(store, keys, kernel)
+    yield f"{name}.ssm", _s4d_ssm(store, keys, layer)
     if f"{mix}w" in parameters:  # one matrix (in, out) is both
         first = second = parameters[f"{mix}w"].T
         biases = [parameters[f"{mix}{bias}"] for bias in ("b", "c")]
@@ -171,6 +232,31 @@ def _gsu_layer(store: Store, name: str, keys: str, kernel: KernelOptions) -> Nam
     yield f"{name}.value", {"weight": value, "bias": biases[1]}
     if f"{mix}LN.weight" in parameters:
         yield f"{name}.inner_norm", store.norm(f"{mix}LN.", f"{name}.inner_norm")
+
+
+def _prf_layer(store: Store, name: str, keys: str, layer: LayerOptions) -> Named:
+    """Give a resonator that learns its pitch and its step, and the matrices behind both spikes."""
+    if layer.get("bidirectional"):
+        raise UnsupportedNetworkError(
+            f"{store.where}: training knows PRF that reads forwards; this network reads both ways"
+        )
+    options, parameters = _of(NeuronOptions, layer), store.parameters
+    if f"{keys}neuron1.log_dt" in parameters:
+        dt, theta = (torch.exp(parameters[f"{keys}neuron1.{k}"]) for k in ("log_dt", "theta_log"))
+        decay = torch.full_like(theta, 1 / options.tau)
+        if options.temporal == "prf_train":
+            decay = torch.exp(parameters[f"{keys}neuron1.gamma"])
+        pole = torch.exp(torch.complex(-decay * dt, theta * dt))
+        gain = torch.complex(dt, torch.zeros_like(dt))
+        yield f"{name}.potential", {"a": pole[:, None], "b": gain[:, None]}
+    if f"{keys}pro_linear1.weight" in parameters:
+        yield f"{name}.mix1", store.linear(f"{keys}pro_linear1.")
+    if f"{keys}alpha" in parameters:
+        mix = store.linear(f"{keys}pro_linear2.")
+        yield (
+            f"{name}.mix2",
+            {**mix, "weight": mix["weight"] * torch.exp(parameters[f"{keys}alpha"])},
+        )
 
 
 @dataclass(frozen=True)
@@ -195,5 +281,9 @@ LAYOUTS = {
     "s4d": Layout(s4d, "model.layers.{}.layer.output_linear.0.weight"),
     "s4block": Layout(s4block, "model.layers.{}.layer.output_linear.0.weight"),
     "s4d_gsu": Layout(gsu),
+    "spikingblockgate": Layout(prf),
+    "silif": Layout(partial(adaptive, "silif")),
+    "cadlif": Layout(partial(adaptive, "cadlif")),
+    "adlif": Layout(partial(adaptive, "adlif")),
 }
 """Family, as the converters name it -> how it keeps its numbers."""

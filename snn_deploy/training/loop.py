@@ -60,11 +60,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch that is over: its number, from 1, the mean loss and the share of right answers."""
+    """An epoch that is over: its number, from 1, the mean loss, and the share of right answers,
+    None for a regression.
+    """
 
     number: int
     loss: float
-    accuracy: float
+    accuracy: float | None
 
 
 def train(
@@ -74,12 +76,15 @@ def train(
     schedule: Schedule,
     progress: Progress | None = None,
 ) -> Iterator[Epoch]:
-    """Train a model's parameters on labelled data; give each epoch when it is over.
+    """Train a model's parameters on data with labels or targets; give each epoch when it is over.
+
+    The loss is the cross-entropy of labels, or the mean squared error of targets: of all that are
+    known, neither negative nor NaN.
 
     Parameters
     ----------
     forward
-        Gives the logits (B, classes) of a batch, with gradients.
+        Gives the answers (B, width) or (B, steps, width) of a batch, with gradients.
     progress
         Called with how many sequences were done since the last call.
 
@@ -94,12 +99,11 @@ def train(
     optimizer = _optimizer(model, schedule)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _shape(schedule, batches))
     for number in range(1, schedule.epochs + 1):
-        loss_sum, right = 0.0, 0
+        loss_sum, right, answers = 0.0, 0, 0
         for rows in np.array_split(order.permutation(len(data)), batches):
             batch = take(data, rows)
-            labels = torch.from_numpy(labels_of(batch))
-            logits = forward(batch)
-            loss = torch.nn.functional.cross_entropy(logits, labels)
+            judged = _judge(forward(batch), batch)
+            loss = judged.loss
             optimizer.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(model.parameters.values(), _LARGEST_GRADIENT)
@@ -107,10 +111,31 @@ def train(
             optimizer.step()
             rate.step()
             loss_sum += loss.item() * len(batch)
-            right += int((logits.argmax(dim=-1) == labels).sum())
+            right, answers = right + judged.right, answers + judged.answers
             if progress is not None:
                 progress(len(batch))
-        yield Epoch(number, loss_sum / len(data), right / len(data))
+        yield Epoch(number, loss_sum / len(data), right / answers if answers else None)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The mean loss of a batch's answers, and how many of them name the right class."""
+
+    loss: Tensor
+    right: int = 0
+    answers: int = 0
+
+
+def _judge(answer: Tensor, batch: Data) -> _Judged:
+    if batch.targets is not None:
+        targets = torch.from_numpy(batch.targets.astype(np.float32))
+        known = ~torch.isnan(targets)
+        return _Judged(torch.nn.functional.mse_loss(answer[known], targets[known]))
+    labels = torch.from_numpy(labels_of(batch))
+    known = labels >= 0
+    logits, labels = answer[known], labels[known]
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    return _Judged(loss, int((logits.argmax(dim=-1) == labels).sum()), len(labels))
 
 
 def _optimizer(model: Model, schedule: Schedule) -> torch.optim.Optimizer:

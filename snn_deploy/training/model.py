@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +55,20 @@ class Model:
     parameters: Mapping[str, Tensor]
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, family: str | None = None) -> Model:
-        """Make a model of a checkpoint, of whatever family it says or of the given one.
+    def read(
+        cls,
+        checkpoint: Checkpoint,
+        family: str | None = None,
+        output_steps: Literal["one", "all"] = "one",
+    ) -> Model:
+        """Make a model of a checkpoint.
+
+        Parameters
+        ----------
+        family
+            Its family, where the checkpoint does not say it, or says another.
+        output_steps
+            Whether it answers with one vector a sequence or at every step.
 
         Raises
         ------
@@ -66,13 +78,13 @@ class Model:
             If it can, but a part of it cannot be trained; the message names the part.
         """
         family = family or recognise(checkpoint)
-        network = to_float_network(checkpoint, family=family)
+        network = to_float_network(checkpoint, output_steps, family=family)
         if family not in LAYOUTS:
             raise UnsupportedNetworkError(
                 f"{checkpoint.path.name}: training knows networks of the families "
                 f"{', '.join(LAYOUTS)}, not {family}"
             )
-        _refuse_what_cannot_be_trained(network, checkpoint.path.name)
+        _refuse_what_cannot_be_trained(network, output_steps, checkpoint.path.name)
         network = prepare_network(network, SplitHead(count=0))
         parameters = {
             key: torch.tensor(value.astype(np.float32), requires_grad=True)
@@ -142,7 +154,7 @@ class Model:
             if node is self.network.input:
                 signal = _inputs(node, data) if value is None else value
             elif node.spikes:
-                signal = NEURONS[type(node)](node, sources[0], value)
+                signal = NEURONS[type(node)](node, fields[node.name], sources[0], value)
             else:
                 signal = OPERATIONS[type(node)](node, fields[node.name], sources, lengths)
                 if value is not None:
@@ -181,7 +193,7 @@ def _inputs(node: Any, data: Data) -> Tensor:
     return torch.from_numpy(data.inputs.astype(np.float32))
 
 
-def _refuse_what_cannot_be_trained(network: Network, where: str) -> None:
+def _refuse_what_cannot_be_trained(network: Network, output_steps: str, where: str) -> None:
     known = OPERATIONS.keys() | NEURONS.keys()
     for node in network:
         if type(node) not in known and node is not network.input:
@@ -189,9 +201,10 @@ def _refuse_what_cannot_be_trained(network: Network, where: str) -> None:
                 f"{where}: node '{node.name}' is a {node.kind}, which cannot be trained here; "
                 f"known: {', '.join(sorted(kind.__name__ for kind in known))}"
             )
-    answer = network.output
-    if answer.pooling is None or not network.answer.once:
+    answer: Any = network.output
+    one_vector = answer.sums_steps or (answer.pooling is not None and network.answer.once)
+    if output_steps == "one" and not one_vector:
         raise UnsupportedNetworkError(
-            f"{where}: training knows classifiers, which give one vector a sequence; this network "
+            f"{where}: fine-tuning knows networks that give one vector a sequence; this network "
             f"ends in '{answer.name}', which does not"
         )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.pooling import Pooling
+from snn_deploy.nodes.adaptive_lif import AdaptiveLif
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.convolution import Conv1d
 from snn_deploy.nodes.embedding import Embedding
@@ -27,6 +28,7 @@ from snn_deploy.nodes.product import Product
 from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.relu import Relu
 from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.softmax_sum import SoftmaxSum
 from snn_deploy.nodes.ssm import DiagonalSsm
 from snn_deploy.nodes.ternary import Ternary
 from snn_deploy.nodes.threshold import Threshold
@@ -38,8 +40,8 @@ __all__ = ["NEURONS", "OPERATIONS", "Fields"]
 Fields = Mapping[str, Tensor]
 Operation = Callable[[Any, Fields, list[Tensor], Tensor], Tensor]
 """(node, fields, signals, lengths (B,)) -> signal."""
-Neuron = Callable[[Any, Tensor, Tensor | None], Tensor]
-"""(node, drive, spikes or None) -> its spikes, or those given, with the surrogate's gradient."""
+Neuron = Callable[[Any, Fields, Tensor, Tensor | None], Tensor]
+"""(node, fields, drive, spikes or None) -> its spikes, or those given, with a gradient."""
 
 
 def _linear(node: Linear, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
@@ -102,6 +104,10 @@ def _readout(node: Readout, fields: Fields, x: list[Tensor], lengths: Tensor) ->
     return torch.nn.functional.linear(pooled, fields["weight"], fields["bias"])
 
 
+def _softmax_sum(node: SoftmaxSum, fields: Fields, x: list[Tensor], _: Tensor) -> Tensor:
+    return torch.softmax(x[0], dim=-1).sum(dim=1)
+
+
 def _pooled(pooling: Pooling, signal: Tensor, lengths: Tensor) -> Tensor:
     if not pooling.valid:
         lengths = torch.full_like(lengths, signal.shape[1])
@@ -128,25 +134,45 @@ OPERATIONS: dict[type[Node], Operation] = {
     Readout: _readout,
     Relu: _relu,
     Residual: _residual,
+    SoftmaxSum: _softmax_sum,
 }
 
 
-def _lif(node: Lif, x: Tensor, spikes: Tensor | None) -> Tensor:
+def _lif(node: Lif, fields: Fields, x: Tensor, spikes: Tensor | None) -> Tensor:
     fired = fire(x.detach(), node.decay) if spikes is None else spikes
     return pass_gradient(x, fired, node.decay)
 
 
-def _threshold(node: Threshold, x: Tensor, spikes: Tensor | None) -> Tensor:
+def _adaptive_lif(node: AdaptiveLif, fields: Fields, x: Tensor, spikes: Tensor | None) -> Tensor:
+    """Run step by step; that a spike resets is taken as given, and has no gradient of its own."""
+    alpha, beta, a, b = (fields[name] for name in ("alpha", "beta", "a", "b"))
+    w = u = fired = torch.zeros_like(x[:, 0])
+    potentials, sent = [], []
+    for step, current in enumerate(x.unbind(dim=1)):
+        w = beta * w + a * u + b * fired
+        u = alpha * (u - fired) + (1 - alpha) * (current - w)
+        fired = (u.detach() > 1).to(x.dtype) if spikes is None else spikes[:, step]
+        potentials.append(u)
+        sent.append(fired)
+    return surrogate(torch.stack(potentials, dim=1) - 1.0, torch.stack(sent, dim=1))
+
+
+def _threshold(node: Threshold, fields: Fields, x: Tensor, spikes: Tensor | None) -> Tensor:
     level = torch.as_tensor(node.level, dtype=x.dtype)
     if spikes is None:
         spikes = (x >= level if node.inclusive else x > level).to(x.dtype)
     return surrogate(x - level, spikes)
 
 
-def _ternary(node: Ternary, x: Tensor, spikes: Tensor | None) -> Tensor:
+def _ternary(node: Ternary, fields: Fields, x: Tensor, spikes: Tensor | None) -> Tensor:
     largest = x.detach().abs().amax(dim=-1, keepdim=True)
     level = node.fraction * (largest if node.maximum is None else node.maximum)
     return ternary_surrogate(x, level, spikes)
 
 
-NEURONS: dict[type[Node], Neuron] = {Lif: _lif, Ternary: _ternary, Threshold: _threshold}
+NEURONS: dict[type[Node], Neuron] = {
+    AdaptiveLif: _adaptive_lif,
+    Lif: _lif,
+    Ternary: _ternary,
+    Threshold: _threshold,
+}
