@@ -27,10 +27,11 @@ endif
 CORE := .venv-core-$(VERSION)
 TEST := .venv-test-$(VERSION)
 DOCS := .venv-docs-$(VERSION)
+ZOO := .venv-zoo-$(VERSION)
 FULL := .venv
 STAMP := .made-by-make
 
-.PHONY: help demo test check format bench docs release kernels wheels sanitize env clean
+.PHONY: help demo test check format bench docs zoo release kernels wheels sanitize env clean
 
 help:
 	@echo 'make demo     convert, simulate, verify and report the bundled example'
@@ -40,6 +41,7 @@ help:
 	@echo 'make bench    the benchmarks'
 	@echo 'make kernels  compile the native engine anew (happens by itself when its sources change)'
 	@echo 'make docs     the documentation as a site, in build/site'
+	@echo 'make zoo      train, convert and measure the zoo into build/zoo, and write its cards (torch)'
 	@echo 'make release  build sdist and wheel, check them, and try them in fresh environments'
 	@echo 'make wheels   wheels of Linux on x86-64 and AArch64, with the compiler of ziglang'
 	@echo 'make sanitize tests of the native engine with every access to memory checked (gcc)'
@@ -73,6 +75,9 @@ docs: $(DOCS)/$(STAMP)
 	$(DOCS)/bin/python -m mkdocs build --strict
 	@echo 'open build/site/index.html'
 
+zoo: $(ZOO)/$(STAMP)
+	OPENBLAS_NUM_THREADS=1 $(ZOO)/bin/python -m snn_deploy.examples.zoo --docs docs $(ARGS)
+
 release: $(TEST)/$(STAMP)
 	$(TEST)/bin/python scripts/release.py $(ARGS)
 
@@ -101,6 +106,7 @@ env: $(FULL)/$(STAMP)
 $(CORE)/$(STAMP): EXTRAS :=
 $(TEST)/$(STAMP): EXTRAS := dev,lava,cluster
 $(DOCS)/$(STAMP): EXTRAS := docs
+$(ZOO)/$(STAMP): EXTRAS := zoo
 $(FULL)/$(STAMP): EXTRAS := dev,lava,cluster,netx,torch,onnx,nir
 
 %/$(STAMP): pyproject.toml scripts/make-environment
@@ -108,7 +114,7 @@ $(FULL)/$(STAMP): EXTRAS := dev,lava,cluster,netx,torch,onnx,nir
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-core-* .venv-test-* .venv-docs-* build dist snn_deploy.egg-info \
+	rm -rf .venv .venv-core-* .venv-test-* .venv-docs-* .venv-zoo-* build dist snn_deploy.egg-info \
 		snn_deploy/engines/native/lib
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

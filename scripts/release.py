@@ -7,6 +7,7 @@ Pythons of other versions are tried where they are on the PATH (python3.10 … p
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import runpy
 import shutil
@@ -19,6 +20,9 @@ from email.parser import Parser
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+ZOO_CARDS = ROOT / "docs" / "zoo"
+ZOO_FACTS = "*/facts.json"  # stands where a network was trained and measured
+ZOO_FILES = ("network.ckpt", "network.safetensors", "facts.json")
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 
 
@@ -45,7 +49,10 @@ def main() -> None:
             else:
                 try_out(python, wheel)
     print(f"{wheel.name} and {source.name} are fit for a release.")
-    print(f"Then: git tag v{version}, and upload {given.out}/*")
+    print(f"Then: git tag v{version}, and upload {given.out}/*.whl and *.tar.gz")
+    zoo = pack_zoo(ROOT / "build" / "zoo", given.out / f"snn_deploy_zoo-{version}.zip")
+    if zoo is not None:
+        print(f"The zoo's weights are no package: attach {zoo} to the release.")
 
 
 def told_version() -> str:
@@ -91,6 +98,24 @@ def check_files(wheel: Path, source: Path, version: str) -> list[str]:
 def starts(python: str) -> bool:
     """Tell a Python from the shim of one that is not there, as pyenv leaves them."""
     return subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0
+
+
+def pack_zoo(folder: Path, archive: Path) -> Path | None:
+    """Put checkpoints, deployments and cards of all networks that were trained as their cards say
+    into one archive; the same files give the same bytes. None where there are none.
+    """
+    files = {}
+    for facts in sorted(folder.glob(ZOO_FACTS)):
+        network, card = facts.parent, ZOO_CARDS / f"{facts.parent.name}.md"
+        if card.exists() and json.loads(facts.read_text())["digest"] in card.read_text("utf-8"):
+            files[f"{network.name}/card.md"] = card
+            files |= {f"{network.name}/{name}": network / name for name in ZOO_FILES}
+    if not files:
+        return None
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name, path in files.items():
+            packed.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    return archive
 
 
 def try_out(python: str, wheel: Path) -> None:

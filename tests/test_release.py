@@ -72,6 +72,29 @@ def test_files_must_be_whole(release: Any, tmp_path: Path) -> None:
     ]
 
 
+def test_the_zoos_weights_are_packed_beside_the_wheel(
+    release: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "ZOO_CARDS", tmp_path)
+    assert release.pack_zoo(tmp_path / "zoo", tmp_path / "zoo.zip") is None
+    for name in ("b", "a", "old"):
+        (tmp_path / "zoo" / name).mkdir(parents=True)
+        (tmp_path / f"{name}.md").write_text(f"settings `{name}`")
+        for file in release.ZOO_FILES:
+            (tmp_path / "zoo" / name / file).write_text(f'{{"digest": "{name[0]}"}}')
+    (tmp_path / "old.md").write_text("settings `new`")  # was trained otherwise
+    (tmp_path / "zoo" / "half").mkdir()  # trained, but not measured: stays behind
+    (tmp_path / "zoo" / "half" / "network.ckpt").write_text("")
+    packed = release.pack_zoo(tmp_path / "zoo", tmp_path / "zoo.zip")
+    with zipfile.ZipFile(packed) as archive:
+        names = archive.namelist()
+        assert archive.read("a/card.md") == b"settings `a`"
+    files = ("card.md", "network.ckpt", "network.safetensors", "facts.json")
+    assert names == [f"{name}/{file}" for name in "ab" for file in files]
+    first = packed.read_bytes()
+    assert release.pack_zoo(tmp_path / "zoo", tmp_path / "zoo.zip").read_bytes() == first
+
+
 def test_workflows_run_what_we_run(root: Path) -> None:
     jobs = yaml.safe_load((root / ".github/workflows/ci.yml").read_text())["jobs"]
     commands = [step.get("run") for job in jobs.values() for step in job["steps"]]

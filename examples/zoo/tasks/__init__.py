@@ -1,0 +1,1 @@
+"""What the zoo's networks learn, one file a task."""
