@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -21,11 +22,13 @@ from workloads import (
 )
 
 from snn_deploy.engines.native import NativeEngine, flow, threads
-from snn_deploy.engines.native.abi import KINDS
-from snn_deploy.engines.native.assembly import Assembly, assemble
+from snn_deploy.engines.native.abi import KINDS, SweepTask
+from snn_deploy.engines.native.assembly import assemble
 from snn_deploy.engines.native.flow import Flow, Workspace
+from snn_deploy.engines.native.library import load_target
 from snn_deploy.engines.native.packing import Slots
-from snn_deploy.engines.native.plan import ChunkPosition, Plan, plan_network
+from snn_deploy.engines.native.plan import Plan, plan_network
+from snn_deploy.engines.native.program import Assembly
 from snn_deploy.engines.native.session import SweepRunner
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
@@ -145,13 +148,16 @@ def by_node(shape: Shape, steps: int, rates: Rates, rounds: int) -> list[Row]:
     variants = {"nothing": _only(program, ()), "everything": program}
     variants |= {NAMES[kind]: _only(program, (kind,)) for kind in kinds}
 
+    last = np.full((2, samples), steps - 1)
+
     def advance(part: Assembly, workspace: Workspace) -> Callable[[], None]:
-        position = ChunkPosition(0, steps, np.full((2, samples), steps - 1))
-        some = Flow(plan, part, samples, steps)
+        some = Flow(plan, part, last, steps)
+        tasks = [(ctypes.POINTER(SweepTask) * 1)(ctypes.pointer(task)) for task in some.tasks]
 
         def work() -> None:
-            for sweep in plan.sweeps:
-                some.advance(sweep, position, run.inputs, {}, workspace)
+            for number, task in enumerate(tasks):
+                some.prepare(number, 0, run.inputs, {}, slice(samples), block, shared=False)
+                load_target().run(task, 1, 0, workspace.scratch)
 
         return work
 
@@ -197,8 +203,7 @@ def _only(program: Assembly, kinds: tuple[int, ...]) -> Assembly:
     sweeps = []
     for sweep in program.sweeps:
         chosen = np.isin(sweep.operations["kind"], kinds)
-        owners = tuple(o for o, c in zip(sweep.owners, chosen, strict=True) if c)
-        sweeps.append(replace(sweep, operations=sweep.operations[chosen], owners=owners))
+        sweeps.append(replace(sweep, operations=sweep.operations[chosen], clipping=()))
     return replace(program, sweeps=tuple(sweeps))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.compare.verification import Verification
@@ -18,16 +17,15 @@ from snn_deploy.converters.overrides import Overridden
 from snn_deploy.data.familiar import calibration_facts
 from snn_deploy.data.given import as_data
 from snn_deploy.data.inputs import Data, vocabulary_of
-from snn_deploy.deployment import Deployment, Inputs, PathLike
+from snn_deploy.deployment import Deployment, Inputs, PathLike, load
 from snn_deploy.engines.result import no_progress
-from snn_deploy.errors import ConfigError, DeploymentError, SnnDeployWarning, TargetError
-from snn_deploy.formats.registry import holds_deployment, recognised_format
-from snn_deploy.io.deployment_file import Provenance, read_deployment
+from snn_deploy.errors import ConfigError, SnnDeployWarning
+from snn_deploy.formats.registry import holds_deployment
+from snn_deploy.io.deployment_file import Provenance
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
-from snn_deploy.progress import doing
 from snn_deploy.quantize.config import parse_settings
 from snn_deploy.readers import ReadOptions, Source, read_source
 from snn_deploy.readers.source import float_network
@@ -231,34 +229,6 @@ def search(
     known = data.first(CALIBRATION_SEQUENCES)
     goal = Goal(profile, cost)
     return search_formats(network, data, start, max_loss, progress, known, goal)
-
-
-def load(path: PathLike) -> Deployment:
-    """Read a deployment file, or what ``snn-deploy export`` made of one for other tools to run.
-
-    Raises
-    ------
-    DeploymentError
-        If it is damaged, foreign, of another schema version, or its profile is not there any more.
-    """
-    form = recognised_format(Path(path))
-    with doing(f"reading {os.fspath(path)}"):
-        deployment = form.read(Path(path)) if form else Deployment(*read_deployment(path))
-    origin = deployment.origin
-    try:
-        profile = deployment.profile
-    except TargetError as error:
-        raise DeploymentError(
-            f"{path}: made for a profile that cannot be loaded: {error}"
-        ) from error
-    if str(profile.version) != origin.profile_version:
-        warnings.warn(
-            f"{path} was made for version {origin.profile_version} of profile '{origin.profile}', "
-            f"installed is {profile.version}: convert again for current limits and costs",
-            SnnDeployWarning,
-            stacklevel=2,
-        )
-    return deployment
 
 
 def load_float_network(

@@ -18,9 +18,11 @@ from snn_deploy.data.given import Given, as_data
 from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.engines.result import Record, Result
-from snn_deploy.errors import ConfigError, SnnDeployWarning
-from snn_deploy.io.deployment_file import Provenance, write_deployment
+from snn_deploy.errors import ConfigError, DeploymentError, SnnDeployWarning, TargetError
+from snn_deploy.formats.registry import recognised_format
+from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.network import Network
+from snn_deploy.progress import doing
 from snn_deploy.run.simulation import Progress, Simulation, simulate
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from snn_deploy.reports.report import Report
     from snn_deploy.run.streaming import Stream, StreamOutput
 
-__all__ = ["Deployment", "Inputs", "PathLike"]
+__all__ = ["Deployment", "Inputs", "PathLike", "load"]
 
 PathLike = str | os.PathLike[str]
 Inputs = npt.ArrayLike
@@ -316,3 +318,31 @@ class Deployment:
 
 def _engine(backend: str | Engine) -> Engine:
     return get_engine(backend) if isinstance(backend, str) else backend
+
+
+def load(path: PathLike) -> Deployment:
+    """Read a deployment file, or what ``snn-deploy export`` made of one for other tools to run.
+
+    Raises
+    ------
+    DeploymentError
+        If it is damaged, foreign, of another schema version, or its profile is not there any more.
+    """
+    form = recognised_format(Path(path))
+    with doing(f"reading {os.fspath(path)}"):
+        deployment = form.read(Path(path)) if form else Deployment(*read_deployment(path))
+    origin = deployment.origin
+    try:
+        profile = deployment.profile
+    except TargetError as error:
+        raise DeploymentError(
+            f"{path}: made for a profile that cannot be loaded: {error}"
+        ) from error
+    if str(profile.version) != origin.profile_version:
+        warnings.warn(
+            f"{path} was made for version {origin.profile_version} of profile '{origin.profile}', "
+            f"installed is {profile.version}: convert again for current limits and costs",
+            SnnDeployWarning,
+            stacklevel=2,
+        )
+    return deployment

@@ -68,15 +68,21 @@ def test_native_equals_reference(seed: int, traced: bool, limits: Limits) -> Non
 @given(
     seed=seeds,
     chunk=st.integers(1, 9),
-    samples=st.integers(1, 5),
-    rows=st.integers(1, 5),
+    sizes=st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 3)),
     quick=st.booleans(),
     traced=st.booleans(),
     limits=st.sampled_from((Limits(), HOST)),
 )
 def test_chunks_and_tiles_of_any_size(
-    seed: int, chunk: int, samples: int, rows: int, quick: bool, traced: bool, limits: Limits
+    seed: int,
+    chunk: int,
+    sizes: tuple[int, int, int],
+    quick: bool,
+    traced: bool,
+    limits: Limits,
 ) -> None:
+    """Of time and samples, and on any number of cores."""
+    samples, rows, cores = sizes
     network = drawn_network(seed, limits)
     run = random_run(network, seed)
     run = dataclasses.replace(run, trace=network.names if traced else ())
@@ -86,6 +92,8 @@ def test_chunks_and_tiles_of_any_size(
         patch.setattr(session, "CHUNK_STEPS", 2 * chunk + 1)  # two blocks, and a bit
         patch.setattr(session, "CHUNK_ROWS", 1)
         patch.setattr(session, "TILE_SAMPLES", samples)
+        patch.setattr(session, "WORTH_SHARING", 0)
+        patch.setattr(session, "thread_count", lambda: cores)
         patch.setattr(flow, "TILE_CACHE", 0)
         patch.setattr(flow, "MIN_TILE", rows)
         if not quick:

@@ -226,7 +226,7 @@ def test_the_end_of_a_file_is_no_ctrl_c(
     def end(*arguments: Any) -> None:
         raise EOFError("no more")
 
-    monkeypatch.setattr("snn_deploy.api.load", end)
+    monkeypatch.setattr("snn_deploy.deployment.load", end)
     with pytest.raises(SystemExit) as left:
         main(["simulate", str(folder / "d"), "--data", str(folder / "data.npz")])
     assert left.value.code == 70  # a bug of ours, and told as one
@@ -239,7 +239,7 @@ def test_memory_that_is_missing_is_not_blamed_on_an_option(
     def full(*arguments: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("snn_deploy.api.load", full)
+    monkeypatch.setattr("snn_deploy.deployment.load", full)
     with pytest.raises(SystemExit) as left:
         main(["inspect", str(folder / "d")])
     assert left.value.code == 2

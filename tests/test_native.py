@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,13 @@ import numpy as np
 import pytest
 from random_networks import Limits, random_network, random_run
 
-from snn_deploy.engines.native import NativeEngine, NativeSession, dendrite_layout, threads
+from snn_deploy.engines.native import (
+    NativeEngine,
+    NativeSession,
+    dendrite_layout,
+    session,
+    threads,
+)
 from snn_deploy.engines.native.assembly import assemble
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.library import TARGET, find_targets
@@ -385,6 +393,56 @@ def test_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(threads.THREADS, wrong)
         with pytest.raises(ConfigError, match=f"SNN_DEPLOY_THREADS={wrong}: the number"):
             threads.thread_count()
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_one_sequence_on_several_cores(monkeypatch: pytest.MonkeyPatch, causal: bool) -> None:
+    """They follow each other from block to block, again and again, to the same bits."""
+    network = random_network(first_seed(lambda plan: plan.causal is causal))
+    run = random_run(network, 1, batch=1, steps=300)
+    run = replace(run, trace=network.names)
+    expected = run_whole(NativeEngine(), network, run)
+    monkeypatch.setattr(session, "MIN_STEPS", 1)
+    monkeypatch.setattr(session, "MAX_STEPS", 7)
+    monkeypatch.setattr(session, "WORTH_SHARING", 0)
+    monkeypatch.setattr(session, "thread_count", lambda: 3)
+    for _ in range(20):
+        given = run_whole(NativeEngine(), network, run)
+        for name in network.names:
+            np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
+        assert given.saturated == expected.saturated
+
+
+def test_small_chunks_run_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    teams: list[int] = []
+    together = session.run_together
+
+    def noted(works: Any) -> None:
+        teams.append(len(works))
+        together(works)
+
+    monkeypatch.setattr(session, "run_together", noted)
+    monkeypatch.setattr(session, "thread_count", lambda: 2)
+    network = lean_network(64, 32)
+    for steps in (1, 2000):
+        run_whole(
+            NativeEngine(), network, Run(np.ones((1, steps, 64), np.int64), np.array([steps]))
+        )
+    assert teams == [1, 2]
+
+
+def test_what_no_other_thread_has_begun_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    begun, busy = threading.Event(), threading.Event()
+    works = [lambda: done.append(0), lambda: done.append(1)]
+    with ThreadPoolExecutor(1) as helpers:
+        monkeypatch.setattr(threads, "_helpers", lambda *_: helpers)
+        helpers.submit(busy.wait, 10)
+        threads.run_together(works)
+        assert done == [0]
+        busy.set()
+        threads.run_together([lambda: begun.wait(10), begun.set])
+    assert begun.is_set()
 
 
 TARGETS = """

@@ -77,8 +77,9 @@ def compare(asked: CompareRequest) -> None:
 
 
 def _run(asked: CompareRequest) -> Comparison:
-    from snn_deploy.api import load, load_float_network
+    from snn_deploy.api import load_float_network
     from snn_deploy.data.inputs import load_data
+    from snn_deploy.deployment import load
     from snn_deploy.reports.compare import compare_deployments
 
     deployments = [load(path) for path in asked.deployment_files]

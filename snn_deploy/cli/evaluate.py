@@ -88,7 +88,7 @@ class EvaluateRequest:
 def evaluate(asked: EvaluateRequest) -> None:
     """Run a whole test set; killed at any moment, the same command goes on where it was."""
     asked.check()
-    from snn_deploy.api import load
+    from snn_deploy.deployment import load
     from snn_deploy.evaluation import evaluate as run
     from snn_deploy.evaluation.dataset import open_dataset
 

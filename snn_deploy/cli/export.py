@@ -63,7 +63,7 @@ class ExportRequest:
 @gathered(ExportRequest)
 def export(asked: ExportRequest) -> None:
     """Write a deployment for other tools; the same deployment gives the same bytes."""
-    from snn_deploy.api import load
+    from snn_deploy.deployment import load
 
     deployment = load(asked.deployment_file)
     if asked.state_path is not None and asked.form != "c":

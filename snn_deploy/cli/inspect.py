@@ -47,7 +47,7 @@ def inspect(
 
 
 def _deployment(path: str) -> tuple[Any, dict[str, str]]:
-    from snn_deploy.api import load
+    from snn_deploy.deployment import load
     from snn_deploy.reports.rounding import dendrite_rounding
 
     deployment = load(path)

@@ -183,11 +183,13 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def reading(
         *args: Any, config: str | None, set_model: dict[str, str], ignore_key: Any, **kwargs: Any
     ) -> Any:
-        from snn_deploy.converters.overrides import Overridden
-
         names = ("family", "state_dict_key", "prefix", "weights")
         how = {name: kwargs.pop(name) for name in names}
-        how["config"] = Overridden(config, set_model) if set_model else config
+        how["config"] = config
+        if set_model:
+            from snn_deploy.converters.overrides import Overridden
+
+            how["config"] = Overridden(config, set_model)
         how["ignore_keys"] = tuple(ignore_key)
         return command(*args, reading=how, **kwargs)
 

@@ -76,8 +76,8 @@ class ReportRequest:
 @gathered(ReportRequest)
 def report(asked: ReportRequest) -> None:
     """Run DATA and account for what the deployed network does and costs on its chip."""
-    from snn_deploy.api import load
     from snn_deploy.data.inputs import load_data
+    from snn_deploy.deployment import load
     from snn_deploy.reports.table import render_report
 
     asked.check()

@@ -212,7 +212,7 @@ def _check_deployment(path: str) -> None:
 
 
 def _read_deployed(asked: SimulateRequest) -> Network:
-    from snn_deploy.api import load
+    from snn_deploy.deployment import load
 
     _refuse_checkpoint_options()
     _check_deployment(asked.network_file)

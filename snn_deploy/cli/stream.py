@@ -71,8 +71,8 @@ class StreamRequest:
 
 def simulate_stream(asked: SimulateRequest, engine: Engine) -> tuple[Stream, Recording]:
     """Run all of a recording, and write what is asked for while it runs."""
-    from snn_deploy.api import load
     from snn_deploy.data.recordings import open_recording
+    from snn_deploy.deployment import load
     from snn_deploy.io.npz import write_npz
 
     deployment, request, output = load(asked.network_file), asked.stream, asked.output
@@ -106,8 +106,8 @@ def simulate_piped(asked: SimulateRequest, engine: Engine) -> tuple[Stream, int]
     DataError
         If a line is no step for the network, or none came at all.
     """
-    from snn_deploy.api import load
     from snn_deploy.data.text_steps import read_steps
+    from snn_deploy.deployment import load
     from snn_deploy.errors import DataError
 
     deployment, request = load(asked.network_file), asked.stream

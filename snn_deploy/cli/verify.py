@@ -115,7 +115,7 @@ def verify(asked: VerifyRequest) -> int:
 
     With --against, also compare accuracy and every signal with the float network.
     """
-    from snn_deploy.api import load
+    from snn_deploy.deployment import load
     from snn_deploy.errors import ConfigError
     from snn_deploy.reports.error_table import error_table
 

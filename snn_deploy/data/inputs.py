@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -173,16 +174,29 @@ def check_inputs(
         On a wrong shape or dtype, NaN or infinity, or a token outside the vocabulary.
     """
     array = as_array(inputs, f"{where}: inputs")
-    counts = any(getattr(node, "counts", False) for node in network.inputs.values())
-    if counts and array.dtype.kind in "iu":
+    taken = _taken(network)
+    if taken.counts and array.dtype.kind in "iu":
         array = array.astype(np.float32)
-    vocabulary = vocabulary_of(network)
-    if vocabulary is not None:
-        _check_tokens(array, vocabulary, where)
+    if taken.vocabulary is not None:
+        _check_tokens(array, taken.vocabulary, where)
         return array
-    array = as_signal(array, network.input_width, layout, where)
+    array = as_signal(array, taken.width, layout, where)
     _check_signal(array, where)
     return array
+
+
+class _Taken(NamedTuple):
+    """What a network takes: so many channels; whether it counts events; tokens that it knows."""
+
+    width: int
+    counts: bool
+    vocabulary: int | None
+
+
+@lru_cache(maxsize=8)  # a stream asks at every step
+def _taken(network: Network) -> _Taken:
+    counts = any(getattr(node, "counts", False) for node in network.inputs.values())
+    return _Taken(network.input_width, counts, vocabulary_of(network))
 
 
 def ports_of(network: Network) -> tuple[str, ...]:
@@ -199,12 +213,12 @@ def vocabulary_of(network: Network) -> int | None:
 
 
 def _check_signal(array: npt.NDArray[Any], where: str) -> None:
-    if not np.issubdtype(array.dtype, np.floating):
+    if array.dtype.kind != "f":
         raise DataError(
             f"{where}: dtype {array.dtype}; this network takes float32, scaled as in training"
         )
     finite = np.isfinite(array)
-    if not finite.all():
+    if not np.logical_and.reduce(finite, axis=None):
         position = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise DataError(
             f"{where}: {int((~finite).sum())} values are NaN or infinite, the first at "

@@ -76,12 +76,15 @@ class Host:
             For tokens that are not known, and for more steps than there are positions.
         """
         stop = inputs.shape[1] if stop is None else stop
+        if len(self.nodes) == 1:  # the input, whose mantissas these are
+            taken = inputs[:, start:stop]
+            return HostSignals({self.nodes[0].name: taken}, taken, {})
         low = max(0, start - self.before)
         signal = inputs[:, low : stop + self.after]
         signals = {}
         saturated = {}
         place = Place(lengths=inputs[:, 0, 0], steps=first + stop, start=first + start)
-        for node in self.nodes:
+        for node in self.nodes[1:]:
             signal, clipped = run_node(node, [signal], place)
             if node.clips:  # type: ignore[attr-defined]  # integer stage
                 saturated[node.name] = clipped
@@ -168,10 +171,12 @@ def check_range(node: Node, inputs: IntArray) -> None:
         Naming the mantissa, the node and its format.
     """
     form = node.output  # type: ignore[attr-defined]  # lowered stage
-    highest, lowest = int(inputs.max(initial=0)), int(inputs.min(initial=0))
-    if highest > form.limit or lowest < (-form.limit if form.signed else 0):
+    limit = form.limit
+    highest = int(np.maximum.reduce(inputs, axis=None, initial=0))
+    lowest = int(np.minimum.reduce(inputs, axis=None, initial=0))
+    if highest > limit or lowest < (-limit if form.signed else 0):
         raise DataError(
             f"an input mantissa of magnitude {max(highest, -lowest)} exceeds "
-            f"{'±' if form.signed else '0 … '}{form.limit}, the format of node '{node.name}'; "
+            f"{'±' if form.signed else '0 … '}{limit}, the format of node '{node.name}'; "
             "encode inputs with its format first"
         )

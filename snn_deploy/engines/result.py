@@ -136,9 +136,12 @@ def by_name(network: Network, inputs: Ports) -> dict[str, Values]:
         If there are not as many arrays as inputs, of their names.
     """
     names = list(network.inputs)
+    alone = len(names) == 1
+    if alone and isinstance(inputs, np.ndarray):
+        return {names[0]: inputs}
     if isinstance(inputs, Mapping):
         given: dict[str, Any] = dict(inputs)
-    elif len(names) == 1:
+    elif alone:
         given = {names[0]: inputs}
     else:
         given = _taken_apart(network, np.asarray(inputs))

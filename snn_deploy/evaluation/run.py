@@ -12,8 +12,8 @@ from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snn_deploy.api import load
 from snn_deploy.data.data_file import data_file
+from snn_deploy.deployment import load
 from snn_deploy.evaluation.dataset import Dataset, open_dataset
 from snn_deploy.evaluation.journal import open_journal
 from snn_deploy.evaluation.tally import Tally, TallySchema

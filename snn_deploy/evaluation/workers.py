@@ -101,7 +101,7 @@ def _check_readable(file: str) -> None:
 @lru_cache(maxsize=1)
 def _opened(task: Task) -> tuple[Any, Dataset]:
     """Read the network and open the data once a process, and again where they were changed."""
-    from snn_deploy.api import load
+    from snn_deploy.deployment import load
 
     loaded = load(task.deployment)
     return loaded, open_dataset(task.data, loaded.network)

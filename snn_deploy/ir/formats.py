@@ -55,9 +55,10 @@ class Format:
         scaled = np.ldexp(
             np.asarray(value, dtype=np.float64), np.asarray(self.exponent, dtype=np.int32)
         )
-        # beyond ±2**60 the cast to int64 would be undefined; such values saturate anyway
-        rounded = fixedpoint.round_half_up(np.clip(scaled, -(2.0**60), 2.0**60))
-        return fixedpoint.saturate(rounded, self.bits, self.signed)
+        rounded, limit = np.floor(scaled + 0.5), float(self.limit)
+        # clipped first: beyond int64 the cast would be undefined
+        clipped = rounded.clip(-limit if self.signed else 0.0, limit)
+        return clipped.astype(np.int64), int(np.count_nonzero(clipped != rounded))
 
     def __str__(self) -> str:
         sign = "s" if self.signed else "u"

@@ -144,7 +144,14 @@ class Network:
 
     def placed(self, where: Placement) -> tuple[Node, ...]:
         """All nodes that are computed there, in order."""
-        return tuple(n for n in (*self.nodes, *self.head) if self.placement[n.name] == where)
+        return self._by_place[where]
+
+    @cached_property
+    def _by_place(self) -> Mapping[Placement, tuple[Node, ...]]:
+        nodes: dict[Placement, list[Node]] = {"host": [], "chip": [], "head": []}
+        for node in (*self.nodes, *self.head):
+            nodes[self.placement[node.name]].append(node)
+        return {place: tuple(found) for place, found in nodes.items()}
 
     @property
     def pairs(self) -> bool:

@@ -257,11 +257,10 @@ def encode(network: Network, inputs: npt.NDArray[Any]) -> tuple[Ports, dict[str,
         return inputs, dict.fromkeys(network.inputs, 0)
     if inputs.ndim == 2:
         return inputs.astype(np.int64)[..., None], {network.input.name: 0}
-    encoded = {
-        name: output_format(network, name).encode(x) for name, x in by_name(network, inputs).items()
-    }
-    mantissas = {name: mantissa for name, (mantissa, _) in encoded.items()}
-    return alone(mantissas), {name: beyond for name, (_, beyond) in encoded.items()}
+    mantissas, beyond = {}, {}
+    for name, values in by_name(network, inputs).items():
+        mantissas[name], beyond[name] = output_format(network, name).encode(values)
+    return alone(mantissas), beyond
 
 
 def _joined(parts: list[Mapping[str, Values]]) -> dict[str, Values]:

@@ -4,8 +4,10 @@
 ``engine``             NativeEngine: whole batches, also of networks that read time backwards
 ``stream``             NativeSession: chunks of a stream through a causal network, state carried
 ``session``            what both stand on: sweeps over chunks of time, on all cores
-``flow``               a few sequences on their way, on one core
-``assembly``           any network as a list of operations, which the library carries out
+``flow``               a few sequences on their way
+``threads``            how many cores are used, and work for all of them
+``program``            any network as a list of operations, which the library carries out
+``assembly``           from a plan to that
 ``emitters``           what is done for each node: on its kernel in doubles, or on its program
 ``exactness``          the proof that doubles do it exactly
 ``dendrite_layout``    the same for dendrites, in floats or doubles, and their coefficients

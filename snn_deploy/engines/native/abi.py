@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["KINDS", "OPERATION", "DendriteTask", "FireTask", "SweepTask", "Target", "address"]
+__all__ = ["KINDS", "OPERATION", "WHOLE_BLOCK", "DendriteTask", "FireTask", "Port", "Scratch"]
+__all__ += ["SweepTask", "Target", "address", "turns_size"]
 
 KINDS = {
     kind: number
     for number, kind in enumerate(
         (
-            *("program", "integer dendrite", "take in", "count", "keep", "recall", "read past"),
-            *("keep past", "pool"),
+            *("program", "integer dendrite", "take in", "give", "count", "keep", "recall"),
+            *("read past", "keep past", "pool"),
             *("dendrite", "float dendrite", "add spikes", "add graded", "relay", "soma", "gate"),
             *("normalize", "running sum"),
         )
@@ -25,12 +26,15 @@ KINDS = {
 
 _WORDS = (
     *("kind", "x", "x_pitch", "y", "y_pitch", "state", "first", "second", "third", "fourth"),
-    *("size", "half", "flag", "narrow", "loop"),
+    *("size", "half", "flag", "narrow", "stretch", "turn"),
 )
 OPERATION = np.dtype(
     [(name, np.int64) for name in _WORDS]
     + [(name, np.float64) for name in ("scale", "limit", "inner_limit")]
 )
+
+WHOLE_BLOCK = 2**62
+"""A turn of all steps of a block."""
 
 _pointer, _int, _real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
@@ -52,19 +56,38 @@ class DendriteTask(ctypes.Structure):
     ]
 
 
+class Port(ctypes.Structure):
+    """A signal outside, int64 (samples, steps, width): where it is, and its strides in bytes."""
+
+    _fields_ = [("at", _pointer), *((name, _int) for name in ("sample", "step", "width"))]
+
+
+class Scratch(ctypes.Structure):
+    """What a core works in."""
+
+    _fields_ = [
+        *((name, _pointer) for name in ("work", "values", "events", "signals")),
+        *((name, _int) for name in ("capacity", "passing", "tile")),
+    ]
+
+
 class SweepTask(ctypes.Structure):
-    """A sweep over a part of a chunk; see ``src/run.h``."""
+    """A sweep over a chunk; see ``src/run.h``."""
 
     _fields_ = [
         ("operations", _pointer),
         ("count", _int),
         *((name, _pointer) for name in ("params", "floats", "weights", "tables", "state")),
-        *((name, _pointer) for name in ("work", "values", "events", "signals", "kept")),
-        *((name, _pointer) for name in ("incoming", "ends", "clipped")),
-        *((name, _int) for name in ("samples", "start", "whole", "begin", "end", "block", "tile")),
-        *((name, _int) for name in ("backwards", "length", "capacity", "passing")),
-        *((name, _int) for name in ("incoming_pitch", "integers")),
+        *((name, _pointer) for name in ("kept", "ports", "last", "clipped", "turns")),
+        *((name, _int) for name in ("samples", "backwards", "length", "integers")),
+        *((name, _int) for name in ("start", "steps", "block")),
+        ("scratch", Scratch),
     ]
+
+
+def turns_size(operations: int) -> int:
+    """Count the numbers by which threads share a sweep of so many operations."""
+    return 1 + 4 * operations
 
 
 class FireTask(ctypes.Structure):
@@ -84,6 +107,6 @@ class Target(ctypes.Structure):
         ("name", ctypes.c_char_p),
         ("lanes", _int),
         ("run_dendrite", ctypes.CFUNCTYPE(_int, ctypes.POINTER(DendriteTask), _int)),
-        ("run", ctypes.CFUNCTYPE(None, ctypes.POINTER(SweepTask))),
+        ("run", ctypes.CFUNCTYPE(None, _pointer, _int, _int, ctypes.POINTER(Scratch))),
         ("fire", ctypes.CFUNCTYPE(None, ctypes.POINTER(FireTask), _int)),
     ]

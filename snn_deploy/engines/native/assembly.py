@@ -1,22 +1,19 @@
-"""From a plan to what the library runs: operations, and where all that they work on lives."""
+"""From a plan to what the library runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from snn_deploy.engines.native.abi import KINDS, OPERATION
-from snn_deploy.engines.native.dendrite_layout import DendriteLayout
-from snn_deploy.engines.native.emitters import Fields, Parts, emit
+from snn_deploy.engines.native.abi import KINDS, OPERATION, WHOLE_BLOCK
+from snn_deploy.engines.native.emitters import KERNELS, Fields, Parts, emit
 from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
 from snn_deploy.engines.native.library import lanes_of_doubles
 from snn_deploy.engines.native.packing import SLACK, Slots, pitch_of
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
+from snn_deploy.engines.native.program import Assembly, Heard, SweepProgram
 from snn_deploy.engines.native.program_code import clocks_of
 from snn_deploy.engines.native.synapse_layout import narrow_pitch
 from snn_deploy.ir.bounds import bound_network
@@ -26,101 +23,25 @@ from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
 
-__all__ = ["Assembly", "SweepProgram", "assemble", "assemble_integers"]
+__all__ = ["assemble", "assemble_integers"]
 
 
-Heard = tuple[str, int]
-"""A node's signal, as it was some steps before."""
+SPARSE = 32  # inputs whose weights are added up in the time of a number of others, as few spike
+PER_SIZE = {KINDS[kind] for kind in ("program", "integer dendrite", "dendrite", "float dendrite")}
+PER_SIZE |= {KINDS["add graded"]}
+"""Operations that do something ``size`` times for each number: modes, inputs or instructions."""
 
-
-@dataclass(frozen=True)
-class SweepProgram:
-    """What is done to a chunk in one sweep.
-
-    Parameters
-    ----------
-    operations, owners
-        What is done, and the node for which.
-    slots
-        By node, and how many steps before: where its signal is, in numbers a row; ``~place`` if it
-        is one of a tile's.
-    entering
-        What comes in, in order: an input's name and None, or a node's and one of its clocks'.
-    incoming_pitch
-        How many numbers of a step that is.
-    """
-
-    operations: npt.NDArray[np.void]
-    owners: tuple[str, ...]
-    slots: Mapping[Heard, int]
-    entering: tuple[tuple[str, str | None], ...]
-    incoming_pitch: int
-
-
-@dataclass(frozen=True)
-class Assembly:
-    """A plan as the library takes it.
-
-    Parameters
-    ----------
-    integers
-        Whether its numbers are int64, and not doubles.
-    sweeps
-        One for each of the plan's.
-    params, floats, weights, tables, values
-        What operations refer to; the last is where programs work, with their constants in it.
-    layouts
-        By dendrite: how its modes are laid out.
-    in_rows
-        Names of the nodes whose state is numbers, one a channel; others' is int64, or has a layout.
-    states, counts, pasts
-        By node: where its state, the counts of its messages and its last steps are, in numbers a
-        sample.
-    row_size, passing_size, state_size, work_size
-        How many numbers a row of a block, one of a tile, a sample, and a core need.
-    kept_size
-        How many numbers each step of the kept sequences needs: int32, or int64 if ``integers``.
-    """
-
-    integers: bool
-    sweeps: tuple[SweepProgram, ...]
-    params: npt.NDArray[np.float64]
-    floats: npt.NDArray[np.float32]
-    weights: npt.NDArray[np.int8]
-    tables: npt.NDArray[np.int64]
-    values: npt.NDArray[np.int64]
-    layouts: Mapping[str, DendriteLayout]
-    in_rows: frozenset[str]
-    states: Mapping[str, int]
-    counts: Mapping[str, int]
-    pasts: Mapping[str, int]
-    row_size: int
-    passing_size: int
-    kept_size: int
-    state_size: int
-    work_size: int
-
-    @property
-    def number(self) -> npt.DTypeLike:
-        """What its signals are made of."""
-        return np.int64 if self.integers else np.float64
-
-    @property
-    def kept_number(self) -> npt.DTypeLike:
-        """What sequences that are kept are made of."""
-        return np.int64 if self.integers else np.int32
-
-    @property
-    def widest(self) -> int:
-        """How many numbers a row of any signal needs at most."""
-        return max(int(sweep.operations["x_pitch"].max()) for sweep in self.sweeps)
+CLIPPING = set(KINDS.values()) - {
+    KINDS[kind]
+    for kind in ("take in", "give", "count", "keep", "recall", "read past", "keep past", "pool")
+}
 
 
 @lru_cache(maxsize=REMEMBERED)
 def assemble(plan: Plan, watched: frozenset[str]) -> Assembly:
     """Assemble a plan in doubles where they are proven to hold its signals, or else in integers.
 
-    ``watched`` names the nodes whose signals are looked at after each chunk.
+    ``watched`` names the nodes whose signals are given, if somebody wants them.
     """
     if lanes_of_doubles():
         try:
@@ -150,19 +71,20 @@ class _Assembler:
         }
         self.counts: dict[str, int] = {}
         self.pasts: dict[str, int] = {}
-        self.loops = 0
+        self.stretch = 0
+        self.effort = 0
         self.kept: dict[str, int] = {}
         self.kept_size = 0
         self.row_size, self.passing_size = SLACK, SLACK
         # of the sweep at hand
         self.places, self.passing_places = Slots(), Slots()
         self.passing: frozenset[str] = frozenset()
-        self.loop = 0
+        self.turn = 0
         self.past: set[Heard] = set()
         self.slots: dict[Heard, int] = {}
         self.emitted: list[tuple[str, Fields]] = []
         self.entering: list[tuple[str, str | None]] = []
-        self.entering_size = 0
+        self.leaving: list[str] = []
 
     def assemble(self) -> Assembly:
         sweeps = tuple(self._assemble_sweep(sweep) for sweep in self.plan.sweeps)
@@ -175,6 +97,7 @@ class _Assembler:
             tables=self.parts.tables.whole(),
             values=self.parts.values.whole(),
             layouts=self.parts.layouts,
+            begun=tuple(filter(self._begins, self.parts.states)),
             in_rows=frozenset(self.parts.in_rows),
             states=self.parts.states,
             counts=self.counts,
@@ -184,13 +107,18 @@ class _Assembler:
             kept_size=self.kept_size,
             state_size=self.parts.state_size,
             work_size=self.parts.work_size,
+            effort=self.effort,
         )
+
+    def _begins(self, name: str) -> bool:
+        node: Any = self.plan.network[name]
+        return any(np.any(word.start) for word in node.program.words.values())
 
     def _assemble_sweep(self, sweep: Sweep) -> SweepProgram:
         self.places, self.passing_places = Slots(), Slots()
         self.slots, self.emitted = {}, []
-        self.entering, self.entering_size = [], 0
-        self.passing = _passing(sweep) - self.watched
+        self.entering, self.leaving = [], []
+        self.passing = self._passing(sweep)
         last_uses = _last_uses(sweep)
         inside = {node.name for node in sweep.nodes}
         self.past = {
@@ -203,8 +131,7 @@ class _Assembler:
             self._assemble_group(sweep, group)
             for node in group:
                 for heard in last_uses[node.name]:
-                    if heard[1] or heard[0] not in self.watched:
-                        self._give_back(heard)
+                    self._give_back(heard)
                 for name in self._clocks(node):
                     self._give_back((name, 0))
         self.row_size = max(self.row_size, self.places.size)
@@ -213,27 +140,40 @@ class _Assembler:
         for row, (_, fields) in zip(operations, self.emitted, strict=True):
             for field, value in fields.items():
                 row[field] = value
-        owners = tuple(name for name, _ in self.emitted)
+        inputs = len(self.entering)  # whose ports come first
+        operations["first"] += inputs * (operations["kind"] == KINDS["give"])
         return SweepProgram(
-            operations, owners, self.slots, tuple(self.entering), self.entering_size
+            operations,
+            self.slots,
+            tuple(self.entering),
+            tuple(self.leaving),
+            sweep.backwards,
+            self._clipping(),
         )
+
+    def _clipping(self) -> tuple[tuple[int, str], ...]:
+        """Number the operations that clip what counts: pools do so at the end."""
+        found: dict[str, int] = {}
+        for number, (name, fields) in enumerate(self.emitted):
+            node: Any = self.plan.network[name]
+            if node.clips and fields["kind"] in CLIPPING:
+                found[name] = number
+        return tuple((number, name) for name, number in found.items())
 
     def _assemble_group(self, sweep: Sweep, group: tuple[Node, ...]) -> None:
         """Nodes of a loop hear the past, then compute, then leave what they said for later."""
-        self.loops += is_recurrent(group)
-        self.loop = self.loops if is_recurrent(group) else 0
-        loop, self.loop = self.loop, 0
         for node in group:
             self._hear_clocks(node)
-        self.loop = loop
-        if not self.loop:
+        in_turns = is_recurrent(group)
+        if in_turns:
+            self._begin(turn=1)
+        else:
             self._compute(sweep, group[0])
         for heard in sorted(self.past):
             if heard[0] in {node.name for node in group}:
                 self._read_past(heard)
-        for node in group:
-            if self.loop:
-                self._compute(sweep, node)
+        for node in group if in_turns else ():
+            self._compute(sweep, node)
         for name in {heard[0] for heard in self.past} & {node.name for node in group}:
             fields = {
                 "kind": KINDS["keep past"],
@@ -241,7 +181,12 @@ class _Assembler:
                 "first": self.plan.reach[name],
             }
             self._emit(name, fields | {"half": self.plan.reach[name] * self.pitches[name]}, x=name)
-        self.loop = 0
+        if in_turns:
+            self._begin()
+
+    def _begin(self, turn: int = 0) -> None:
+        """Begin a new stretch of operations, which take turns of so many steps; 0: of a tile."""
+        self.stretch, self.turn = self.stretch + 1, turn
 
     def _compute(self, sweep: Sweep, node: Node) -> None:
         for heard in map(_heard, node.inputs):
@@ -252,10 +197,19 @@ class _Assembler:
         if node.inputs:
             signals = [*map(_heard, node.inputs), *((name, 0) for name in self._clocks(node))]
             sources = [self.slots[signal] for signal in signals]
-            fields = emit(self.parts, node, sources, alone=not self.loop)
+            alone = self.turn == 0 and self._stands_alone(node)
+            if alone:
+                self._begin(WHOLE_BLOCK)
+            fields = emit(self.parts, node, sources, in_turns=self.turn == 1)
             self._emit(node.name, fields, x=signals[0], y=node.name)
+            self.effort += self.pitches[node.name] * _effort(fields, self.pitches[signals[0][0]])
+            if alone:
+                self._begin()
         else:
             self._take_in(node.name, node.name, None)
+        if node.name in self.watched - self.parts.closing:
+            self._emit(node.name, {"kind": KINDS["give"], "first": len(self.leaving)}, x=node.name)
+            self.leaving.append(node.name)
         if node.name in self.plan.counted:
             self.counts[node.name] = self.parts.take_state(self.pitches[node.name])
             self._emit(
@@ -278,9 +232,8 @@ class _Assembler:
 
     def _take_in(self, name: str, owner: str, word: str | None) -> None:
         """Let a signal come in, after those that do so already."""
-        self._emit(owner, {"kind": KINDS["take in"], "first": self.entering_size}, y=name)
+        self._emit(owner, {"kind": KINDS["take in"], "first": len(self.entering)}, y=name)
         self.entering.append((owner, word))
-        self.entering_size += self.pitches[name]
 
     def _read_past(self, heard: Heard) -> None:
         """Hear a node of this sweep as it was some steps before."""
@@ -299,6 +252,36 @@ class _Assembler:
             "size": back,
         }
         self._emit(name, fields | {"half": size}, x=name, y=heard)
+
+    def _stands_alone(self, node: Node) -> bool:
+        """Tell whether a node goes through a whole block at once: dendrites, since a core then has
+        their modes in its registers, and what runs on its program.
+        """
+        kernel = type(node) in KERNELS and not self.parts.integers
+        return isinstance(node, Dendrite) or not (kernel or node.name in self.parts.closing)
+
+    def _passing(self, sweep: Sweep) -> frozenset[str]:
+        """Name the signals of a sweep that live no longer than a tile: those that are made and read
+        between the same two nodes that need whole blocks, or loops, which go by steps.
+        """
+        stretch: dict[str, int] = {}
+        longer: set[str] = set()
+        number = 0
+        for group in sweep.groups:
+            number += is_recurrent(group)
+            for node in group:
+                alone = self._stands_alone(node) and not is_recurrent(group)
+                for edge in node.inputs:
+                    if edge.steps_back:
+                        continue  # of the past, what is read is made of blocks
+                    if stretch.setdefault(edge.source, number) != number or alone:
+                        longer.add(edge.source)
+                if alone:
+                    number += 1
+                    longer.add(node.name)
+                stretch[node.name] = number
+            number += is_recurrent(group)
+        return frozenset(stretch) - longer
 
     def _place(self, heard: Heard) -> None:
         name, back = heard
@@ -332,12 +315,20 @@ class _Assembler:
         self, owner: str, fields: Fields, x: str | Heard | None = None, y: str | Heard | None = None
     ) -> None:
         """Add an operation from signal x to signal y."""
-        fields = {**fields, "loop": self.loop}
+        fields = {**fields, "stretch": self.stretch, "turn": self.turn}
         for field, signal in (("x", x), ("y", y)):
             if signal is not None:
                 heard = (signal, 0) if isinstance(signal, str) else signal
                 fields |= {field: self.slots[heard], f"{field}_pitch": self.pitches[heard[0]]}
         self.emitted.append((owner, fields))
+
+
+def _effort(fields: Fields, inputs: int) -> int:
+    """Estimate what a number takes of those that an operation makes."""
+    kind = fields["kind"]
+    if kind == KINDS["add spikes"]:
+        return 2 + inputs // SPARSE
+    return 2 + (fields["size"] if kind in PER_SIZE else 0)
 
 
 def _heard(edge: Edge) -> Heard:
@@ -354,26 +345,3 @@ def _last_uses(sweep: Sweep) -> dict[str, set[Heard]]:
     for heard, user in last.items():
         users[user].add(heard)
     return users
-
-
-def _passing(sweep: Sweep) -> frozenset[str]:
-    """Name the signals of a sweep that live no longer than a tile: those that are made and read
-    between the same two dendrites, which alone need whole blocks, and loops, which go by steps.
-    """
-    stretch: dict[str, int] = {}
-    longer: set[str] = set()
-    number = 0
-    for group in sweep.groups:
-        number += is_recurrent(group)
-        for node in group:
-            for edge in node.inputs:
-                if edge.steps_back:
-                    continue  # of the past, what is read is made of blocks
-                if stretch.setdefault(edge.source, number) != number or isinstance(node, Dendrite):
-                    longer.add(edge.source)
-            if isinstance(node, Dendrite):
-                number += 1
-                longer.add(node.name)
-            stretch[node.name] = number
-        number += is_recurrent(group)
-    return frozenset(stretch) - longer

@@ -6,6 +6,7 @@ every step but one. Computing both answers once is what makes the readout cost n
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,8 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native.plan import REMEMBERED
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.program_step import run_program
+from snn_deploy.ir.program import Program
+from snn_deploy.ir.program_step import ProgramStep, run_program
 from snn_deploy.nodes.pooling import Accumulator
 
 __all__ = ["Closing", "Spoken", "close"]
@@ -101,7 +103,13 @@ def close(
 
 def _run(node: Any, sources: list[IntArray]) -> tuple[IntArray, int]:
     """Run a node that has no state on (B, 1, width) each; once a sequence, numpy will do."""
-    return run_program(node.program, sources, {})
+    return run_program(node.program, sources, {}, step=copy(_step(node.program)))
+
+
+@lru_cache(maxsize=8 * REMEMBERED)
+def _step(program: Program) -> ProgramStep:
+    """Compute what a program without state knows beforehand; whoever runs it copies it."""
+    return ProgramStep(program, 1)
 
 
 def _pool(node: Accumulator, held: IntArray, steps: int) -> IntArray:

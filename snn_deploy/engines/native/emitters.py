@@ -42,7 +42,7 @@ from snn_deploy.nodes.rules import MAX_SHIFT
 from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 
-__all__ = ["POOL_ROWS", "Fields", "Parts", "emit"]
+__all__ = ["KERNELS", "Fields", "Parts", "emit"]
 
 MOST_UNROLLED = 2**23
 """Weights of a matrix that shared ones are laid out as."""
@@ -51,7 +51,7 @@ Fields = dict[str, Any]
 """Fields of an ``OPERATION``."""
 
 POOL_ROWS = {"by length": 0, "all": 1, "first": 2}
-"""Which steps a pool takes in: the row of a task's ``ends``."""
+"""Which steps a pool takes in: the row of a task's ``last``, or ``FIRST_ALONE`` of ``steps.h``."""
 
 # as in src/normalize.h and src/neurons.h
 LARGEST_LEFT_SHIFT = fp.QUOTIENT_FRACTION - (fp.ROOT_BITS - 2) - 1  # of a product with a root
@@ -337,11 +337,11 @@ def _integer_dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Field
     }
 
 
-def emit(parts: Parts, node: Any, sources: list[int], alone: bool = True) -> Fields:
+def emit(parts: Parts, node: Any, sources: list[int], in_turns: bool) -> Fields:
     """Say what is done for a node, whose sources, and then its clocks, are at some places.
 
-    Where its kernel is not exact, or it is not ``alone`` but takes turns with others, which
-    dendrites of floats and doubles do not, it runs in 64-bit integers: on a kernel, or its program.
+    Where its kernel is not exact, or it takes turns with others step by step, which dendrites of
+    floats and doubles do not, it runs in 64-bit integers: on a kernel, or its program.
 
     Raises
     ------
@@ -351,7 +351,7 @@ def emit(parts: Parts, node: Any, sources: list[int], alone: bool = True) -> Fie
     if node.name in parts.closing and type(node) is Accumulator:
         return _pool(parts, node, sources)
     kernel, in_integers = KERNELS.get(type(node)), INTEGER_KERNELS.get(type(node), _program)
-    if parts.integers or kernel is None or (type(node) is Dendrite and not alone):
+    if parts.integers or kernel is None or (type(node) is Dendrite and in_turns):
         return in_integers(parts, node, sources)
     try:
         return kernel(parts, node, sources)

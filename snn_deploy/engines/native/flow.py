@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from ctypes import addressof, byref
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from snn_deploy.engines.native.abi import KINDS, SweepTask, address
-from snn_deploy.engines.native.assembly import Assembly, SweepProgram
+from snn_deploy.engines.native.abi import (
+    Port,
+    Scratch,
+    SweepTask,
+    address,
+    turns_size,
+)
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout
-from snn_deploy.engines.native.emitters import POOL_ROWS
 from snn_deploy.engines.native.flow_state import (
     read_past,
     read_rows,
@@ -21,13 +25,12 @@ from snn_deploy.engines.native.flow_state import (
     write_rows,
     write_state,
 )
-from snn_deploy.engines.native.library import load_target
-from snn_deploy.engines.native.packing import SLACK, aligned, aligned_zeros, pitch_of
-from snn_deploy.engines.native.plan import ChunkPosition, Plan
+from snn_deploy.engines.native.packing import SLACK, aligned, aligned_zeros
+from snn_deploy.engines.native.plan import Plan
+from snn_deploy.engines.native.program import Assembly
 from snn_deploy.engines.result import IntArray
 from snn_deploy.engines.session import MESSAGES
 from snn_deploy.ir.program_step import first_words
-from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.base import Place
 
 __all__ = ["Flow", "Workspace"]
@@ -35,42 +38,26 @@ __all__ = ["Flow", "Workspace"]
 ENDLESS = 2**48  # steps of a sequence whose end nobody knows yet
 TILE_CACHE = 2**17  # bytes of a tile's signals: what stays in a core's own cache
 MIN_TILE = 4  # steps
+NOWHERE = np.zeros((0, 0, 0), dtype=np.int64)  # where a signal goes that nobody wants
 
 
 class Workspace:
     """What one core needs to run blocks of at most ``block`` steps of ``samples`` samples, whosever
-    they are, and chunks of as many blocks as come.
+    they are.
     """
 
     def __init__(self, program: Assembly, samples: int, block: int) -> None:
-        self.block, self.rows = block, samples * block
         self.tile = max(TILE_CACHE // (8 * program.passing_size), MIN_TILE)
-        self.passing = program.row_size * self.rows
+        rows = samples * block
+        passing = program.row_size * rows
         # an operation may read a vector that starts before the end
-        size = self.passing + program.passing_size * self.tile + SLACK
+        size = passing + program.passing_size * self.tile + SLACK
         self.signals = aligned_zeros(size, program.number)
         self.work = aligned_zeros(program.work_size)
         self.values = program.values.copy()
         self.events = aligned_zeros(self.tile * (1 + program.widest + SLACK), np.int32)
-        self.incoming = aligned_zeros(SLACK, program.number)
-        self.fields = {
-            name: address(getattr(self, name)) for name in ("work", "values", "events", "signals")
-        }
-        self.fields |= {"block": block, "tile": self.tile, "capacity": self.rows}
-        self.fields |= {"passing": self.passing}
-
-    def take_in(self, signals: list[IntArray], pitch: int) -> None:
-        """Hold what comes in ready, side by side, each filled up to whole vectors."""
-        samples, steps, _ = signals[0].shape
-        size = samples * steps * pitch
-        if self.incoming.size < size:
-            self.incoming = aligned_zeros(size, self.incoming.dtype)
-        rows, column = self.incoming[:size].reshape(samples, steps, pitch), 0
-        for signal in signals:
-            width = signal.shape[2]
-            rows[:, :, column : column + width] = signal
-            rows[:, :, column + width : column + pitch_of(width)] = 0
-            column += pitch_of(width)
+        arrays = self.work, self.values, self.events, self.signals
+        self.scratch = byref(Scratch(*map(address, arrays), rows, passing, self.tile))
 
 
 class Flow:
@@ -80,112 +67,90 @@ class Flow:
     ----------
     plan, program
         Of the network.
-    samples
-        How many sequences.
+    last
+        (2, samples): each sequence's last valid step for a pool that heeds lengths, and for one
+        that does not. Negative where it is not known yet: then all steps are valid.
     steps
         How many steps they have, for networks of more than one sweep.
     """
 
-    def __init__(self, plan: Plan, program: Assembly, samples: int, steps: int) -> None:
-        self.plan, self.program, self.samples = plan, program, samples
-        self._run = load_target().run
-        self._state = aligned_zeros(program.state_size * samples + SLACK, program.number)
-        for name in program.states:
+    def __init__(self, plan: Plan, program: Assembly, last: IntArray, steps: int) -> None:
+        self.plan, self.program, self.samples = plan, program, last.shape[1]
+        self._last = np.ascontiguousarray(last)
+        self._state = aligned_zeros(program.state_size * self.samples + SLACK, program.number)
+        for name in program.begun:
             node: Any = plan.network[name]
-            begins = any(np.any(word.start) for word in node.program.words.values())
-            if begins:  # not with the zeros that are there
-                self._write(name, first_words(node.program, samples))
+            self._write(name, first_words(node.program, self.samples))
         self._clipped = [np.zeros(len(s.operations), np.int64) for s in program.sweeps]
-        self._kept = aligned(program.kept_size * samples * steps + SLACK, program.kept_number)
-        self._tasks = [
-            self._prepare(sweep.backwards, part, clipped, steps)
-            for sweep, part, clipped in zip(plan.sweeps, program.sweeps, self._clipped, strict=True)
+        size = program.kept_size * self.samples * steps + SLACK
+        self._kept = aligned(size, program.kept_number)
+        self._ports = [
+            (Port * (len(part.entering) + len(part.leaving)))() for part in program.sweeps
         ]
+        self._turns = [
+            np.zeros(turns_size(len(part.operations)), np.int64) for part in program.sweeps
+        ]
+        self._signals: list[IntArray] = []
+        self.tasks = [self._prepare(number, steps) for number in range(len(program.sweeps))]
+        """What the library carries out, by sweep."""
 
-    def _prepare(
-        self, backwards: bool, part: SweepProgram, clipped: IntArray, steps: int
-    ) -> SweepTask:
-        """Give what a sweep's tasks have in common."""
-        shared = {
-            name: address(getattr(self.program, name))
-            for name in ("params", "floats", "weights", "tables")
-        }
-        return SweepTask(
-            operations=address(part.operations),
-            count=len(part.operations),
-            state=address(self._state),
-            kept=address(self._kept),
-            clipped=address(clipped),
-            samples=self.samples,
-            backwards=backwards,
-            length=steps,
-            incoming_pitch=part.incoming_pitch,
-            integers=self.program.integers,
-            **shared,
-        )
+    def _prepare(self, number: int, steps: int) -> SweepTask:
+        """Give what a sweep's chunks have in common."""
+        task = SweepTask.from_buffer_copy(self.program.tasks[number])
+        task.state, task.kept, task.last = map(address, (self._state, self._kept, self._last))
+        task.clipped, task.ports = address(self._clipped[number]), addressof(self._ports[number])
+        task.samples, task.length = self.samples, steps
+        return task
 
-    def advance(
+    def prepare(
         self,
-        sweep: Sweep,
-        position: ChunkPosition,
+        number: int,
+        start: int,
         inputs: IntArray,
         watched: Mapping[str, IntArray],
-        workspace: Workspace,
+        rows: slice,
+        block: int,
+        shared: bool,
     ) -> None:
-        """Run a sweep over the next chunk.
+        """Let a sweep's task stand for the next chunk; chunks come in the sweep's order.
 
         Parameters
         ----------
-        sweep, position
-            Of the plan; chunks come in the sweep's order.
-        inputs
-            The network's input in these steps, (samples, steps, width).
-        watched
-            By name, where the output of a watched node is written; the same shape.
-        workspace
-            Of the core that does it.
+        number
+            Of the sweep.
+        start, inputs
+            The chunk's first step, and the network's input in it, (samples, steps, width).
+        watched, rows
+            By name, where the output of a watched node is written: in some rows.
+        block
+            How many steps go through all operations at a time.
+        shared
+            Whether several threads will run the task, side by side.
         """
-        number = self.plan.sweeps.index(sweep)
-        part, steps = self.program.sweeps[number], position.stop - position.start
-        wanted = {name for name in watched if (name, 0) in part.slots}
-        if part.entering:
-            workspace.take_in(self._entering(part, position, inputs), part.incoming_pitch)
-        ends = _ends(position)
-        task = SweepTask.from_buffer_copy(self._tasks[number])
-        for field, value in workspace.fields.items():
-            setattr(task, field, value)
-        task.incoming, task.ends = address(workspace.incoming), address(ends)
-        task.start, task.whole = position.start, steps
-        size = workspace.block if wanted else steps  # what is watched is looked at after each block
-        firsts = range(0, steps, size) if steps else range(0)
-        for first in reversed(firsts) if sweep.backwards else firsts:
-            task.begin, task.end = first, min(first + size, steps)
-            self._run(task)
-            for name in wanted:
-                signal = self._view(part, workspace, name, task.end - task.begin)
-                into = watched[name][:, task.begin : task.end]
-                into[...] = signal[:, :, : into.shape[2]]
+        part, task = self.program.sweeps[number], self.tasks[number]
+        task.start, task.steps, task.block = start, inputs.shape[1], block
+        signals = [self._entering(what, start, inputs) for what in part.entering]
+        signals += [watched[n][rows] if n in watched else NOWHERE for n in part.leaving]
+        for port, signal in zip(self._ports[number], signals, strict=True):
+            port.at, port.width = address(signal), signal.shape[2]
+            port.sample, port.step, _ = signal.strides
+        self._signals = signals  # which must live as long as the task points to them
+        task.turns = None
+        if shared:
+            self._turns[number][:] = 0
+            task.turns = address(self._turns[number])
 
-    def _entering(
-        self, part: SweepProgram, position: ChunkPosition, inputs: IntArray
-    ) -> list[IntArray]:
-        """Give what comes in: the network's input, and words of the sequence."""
-        steps, signals = position.stop - position.start, []
-        lengths, every = np.where(position.last < 0, ENDLESS, position.last + 1)
-        place = Place(lengths, int(every.max(initial=0)), position.start)
-        for name, word in part.entering:
+    def _entering(self, what: tuple[str, str | None], start: int, inputs: IntArray) -> IntArray:
+        """Give what comes in: the network's input, or a word of the sequence."""
+        name, word = what
+        signal = inputs
+        if word is not None:
             node: Any = self.plan.network[name]
-            signals.append(inputs if word is None else node.clock(place, steps)[word])
-        return signals
-
-    def _view(
-        self, program: SweepProgram, workspace: Workspace, name: str, steps: int
-    ) -> npt.NDArray[Any]:
-        """Give a node's signal in the current chunk, (samples, steps, pitch)."""
-        pitch = pitch_of(self.plan.network[name].width)
-        start = program.slots[name, 0] * workspace.rows
-        flat = workspace.signals[start : start + self.samples * steps * pitch]
-        return flat.reshape(self.samples, steps, pitch)
+            lengths, every = np.where(self._last < 0, ENDLESS, self._last + 1)
+            place = Place(lengths, int(every.max(initial=0)), start)
+            signal = node.clock(place, inputs.shape[1])[word]
+        whole = signal.strides[2] == signal.itemsize and signal.dtype == np.int64
+        return signal if whole else np.ascontiguousarray(signal, dtype=np.int64)
 
     def _rows(self, place: int, name: str) -> IntArray:
         return read_rows(
@@ -239,20 +204,6 @@ class Flow:
         """How many values were clipped, by node."""
         total: Counter[str] = Counter()
         for sweep, clipped in zip(self.program.sweeps, self._clipped, strict=True):
-            for operation, owner, count in zip(
-                sweep.operations, sweep.owners, clipped, strict=True
-            ):
-                node: Any = self.plan.network[owner]
-                if operation["kind"] != KINDS["pool"] and node.clips:
-                    total[owner] += int(count)
+            for number, owner in sweep.clipping:
+                total[owner] += int(clipped[number])
         return total
-
-
-def _ends(position: ChunkPosition) -> IntArray:
-    """Give the step at which each kind of pool stops taking in, (kinds, samples)."""
-    ends = np.empty((len(POOL_ROWS), position.last.shape[1]), dtype=np.int64)
-    by_length, every = np.where(position.last < 0, position.stop, position.last + 1)
-    ends[POOL_ROWS["by length"]] = by_length
-    ends[POOL_ROWS["all"]] = every
-    ends[POOL_ROWS["first"]] = 1
-    return ends

@@ -8,34 +8,16 @@ from functools import lru_cache
 from typing import Any
 
 from snn_deploy.engines.host import Host
-from snn_deploy.engines.result import IntArray, senders
+from snn_deploy.engines.result import senders
 from snn_deploy.ir.loops import past_steps
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep, plan_sweeps
 from snn_deploy.nodes.pooling import Accumulator
 
-__all__ = ["REMEMBERED", "ChunkPosition", "Plan", "plan_network"]
+__all__ = ["REMEMBERED", "Plan", "plan_network"]
 
 REMEMBERED = 8  # networks whose plans are kept: mostly one is run again and again
-
-
-@dataclass(frozen=True)
-class ChunkPosition:
-    """Where in its sequences a chunk stands.
-
-    Parameters
-    ----------
-    start, stop
-        The chunk's steps.
-    last
-        Each sequence's last valid step for a pool that heeds lengths, and for one that does not;
-        (2, samples). Negative where it is not known yet: then all steps are valid.
-    """
-
-    start: int
-    stop: int
-    last: IntArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import ctypes
 from collections import Counter
-from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
+from snn_deploy.engines.native.abi import SweepTask
 from snn_deploy.engines.native.assembly import assemble
 from snn_deploy.engines.native.closing import Closing, close
 from snn_deploy.engines.native.flow import Flow, Workspace
-from snn_deploy.engines.native.plan import ChunkPosition, Plan
-from snn_deploy.engines.native.threads import thread_count
+from snn_deploy.engines.native.library import load_target
+from snn_deploy.engines.native.plan import Plan
+from snn_deploy.engines.native.threads import run_together, thread_count
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
@@ -29,6 +31,8 @@ CHUNK_BYTES = 2**24  # at the most
 BLOCK_CACHE = 2**18  # bytes of a block's signals: what stays in a core's cache
 MIN_STEPS, MAX_STEPS = 64, 256  # of a block
 TILE_SAMPLES = 4
+WORTH_SHARING = 2**21  # numbers to compute: some 0.3 ms; to wake a thread takes a fourth of it
+BLOCKS_A_CORE = 4  # at least, so that no core waits long for the last ones
 
 
 class SweepRunner:
@@ -60,38 +64,66 @@ class SweepRunner:
         self._last = np.full((2, samples), -1 if steps is None else steps - 1, dtype=np.int64)
         if lengths is not None:
             self._last[0] = lengths - 1
-        cores = min(thread_count(), samples)
-        self._tiles = _split(samples, cores)
-        sizes = [tile.stop - tile.start for tile in self._tiles]
-        program = assemble(plan, frozenset(watched))
-        self._flows = [Flow(plan, program, size, steps or 0) for size in sizes]
-        fitting = BLOCK_CACHE // (8 * program.row_size * max(sizes))
+        self._cores = thread_count()
+        self._tiles = _split(samples, self._cores)
+        most = max(tile.stop - tile.start for tile in self._tiles)
+        self._program = program = assemble(plan, frozenset(watched))
+        self._flows = [Flow(plan, program, self._last[:, t], steps or 0) for t in self._tiles]
+        fitting = BLOCK_CACHE // (8 * program.row_size * most)
         self.block_steps = min(max(fitting, MIN_STEPS), MAX_STEPS, steps or MAX_STEPS)
         entering = 8 * samples * plan.network.input.width
-        most = min(max(CHUNK_ROWS // samples, CHUNK_STEPS), CHUNK_BYTES // entering)
-        self.chunk_steps = max(most, self.block_steps)
-        self._workspaces = [Workspace(program, max(sizes), self.block_steps) for _ in range(cores)]
-        self._threads = ThreadPoolExecutor(cores) if cores > 1 else None
-        self._process = os.getpid()
+        fitting = min(max(CHUNK_ROWS // samples, CHUNK_STEPS), CHUNK_BYTES // entering)
+        self.chunk_steps = max(fitting, self.block_steps)
+        self._make_workspace = partial(Workspace, program, most, self.block_steps)
+        self._workspaces = [self._make_workspace()]
+        tasks = ctypes.POINTER(SweepTask) * len(self._flows)
+        self._tasks = [
+            tasks(*(ctypes.pointer(flow.tasks[number]) for flow in self._flows))
+            for number in range(len(plan.sweeps))
+        ]
+        self._run = load_target().run
+        self._prepared: dict[tuple[int, int], list[Callable[[], None]]] = {}
 
     def advance(
         self, sweep: Sweep, start: int, inputs: IntArray, watched: Mapping[str, IntArray]
     ) -> None:
-        """Run a sweep over the steps from ``start``; see ``Flow.advance``."""
-        waiting = iter(list(zip(self._tiles, self._flows, strict=True)))
+        """Run a sweep over the next chunk, on as many cores as that is worth.
 
-        def work(workspace: Workspace) -> None:
-            for tile, flow in waiting:  # shared: each core takes the next tile
-                position = ChunkPosition(start, start + inputs.shape[1], self._last[:, tile])
-                views = {name: signal[tile] for name, signal in watched.items()}
-                flow.advance(sweep, position, inputs[tile], views, workspace)
+        Parameters
+        ----------
+        sweep
+            Of the plan; chunks come in its order.
+        start, inputs
+            The chunk's first step, and the network's input in it, (samples, steps, width).
+        watched
+            By name, where the output of a watched node is written; the same shape.
+        """
+        number = self.plan.sweeps.index(sweep)
+        team, block = self._share_out(inputs.shape[1])
+        for tile, flow in zip(self._tiles, self._flows, strict=True):
+            flow.prepare(number, start, inputs[tile], watched, tile, block, team > 1)
+        run_together(self._works(number, team))
 
-        if self._threads is None:
-            work(self._workspaces[0])
-        else:
-            if self._process != os.getpid():  # forked: none of the threads came along
-                self._process, self._threads = os.getpid(), ThreadPoolExecutor(len(self._tiles))
-            list(self._threads.map(work, self._workspaces))
+    def _works(self, number: int, team: int) -> Sequence[Callable[[], None]]:
+        """Give what each core of a team does: it begins elsewhere, and then helps the others."""
+        if (number, team) not in self._prepared:
+            while len(self._workspaces) < team:
+                self._workspaces.append(self._make_workspace())
+            tasks = self._tasks[number]
+            firsts = [core * len(tasks) // team for core in range(team)]
+            self._prepared[number, team] = [
+                partial(self._run, tasks, len(tasks), first, workspace.scratch)
+                for first, workspace in zip(firsts, self._workspaces, strict=False)
+            ]
+        return self._prepared[number, team]
+
+    def _share_out(self, steps: int) -> tuple[int, int]:
+        """Give how many cores run a chunk, and how many steps of it go through at a time."""
+        if self._program.effort * steps * self._last.shape[1] < WORTH_SHARING:
+            return 1, self.block_steps
+        shares = -(-steps * len(self._flows) // (self._cores * BLOCKS_A_CORE))
+        block = min(self.block_steps, max(-(-shares // MIN_STEPS) * MIN_STEPS, MIN_STEPS))
+        return min(self._cores, len(self._flows) * -(-steps // block)), block
 
     def close(self, steps: int) -> Closing:
         """Compute what is said once a sequence, after ``steps`` steps."""

@@ -68,7 +68,8 @@ class NativeSession:
             views = {name: signal[:, part] for name, signal in watched.items()}
             at_host = self._host.advance(first + start, chunk[:, part])
             at_host.write(views)
-            self._saturated_besides.update(at_host.saturated)
+            if at_host.saturated:
+                self._saturated_besides.update(at_host.saturated)
             runner.advance(self.plan.sweeps[0], first + start, at_host.entering, views)
         self.steps += chunk.shape[1]
         if self._recent_steps:

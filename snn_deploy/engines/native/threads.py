@@ -1,12 +1,15 @@
-"""How many cores the native engine uses: all that this process may, or ``SNN_DEPLOY_THREADS``."""
+"""The cores that the native engine uses: all that this process may, or ``SNN_DEPLOY_THREADS``."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from snn_deploy.errors import ConfigError
 
-__all__ = ["THREADS", "thread_count", "use_threads"]
+__all__ = ["THREADS", "run_together", "thread_count", "use_threads"]
 
 THREADS = "SNN_DEPLOY_THREADS"
 
@@ -35,3 +38,28 @@ def thread_count() -> int:
 def use_threads(count: int) -> None:
     """Use so many cores from now on: where several processes share the machine."""
     _used[:] = [count]
+
+
+def run_together(works: Sequence[Callable[[], object]]) -> None:
+    """Call ``works`` side by side, the first one in this thread.
+
+    Those that another thread has not begun when that one is done are left out: whatever is to be
+    done, any of them does it all.
+    """
+    first, *rest = works
+    others = []
+    if rest:  # threads do not go along into a forked process
+        helpers = _helpers(len(rest), os.getpid())
+        others = [helpers.submit(work) for work in rest]
+    try:
+        first()
+    finally:
+        for other in others:
+            if not other.cancel():
+                other.result()
+
+
+@lru_cache(maxsize=1)
+def _helpers(count: int, process: int) -> ThreadPoolExecutor:
+    """Give threads that wait for work."""
+    return ThreadPoolExecutor(count, thread_name_prefix="snn-deploy")

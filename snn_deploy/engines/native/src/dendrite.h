@@ -294,23 +294,26 @@ template <class V> class Group {
 };
 
 // The compiler knows nothing of how the CPU rounds: what it does in here, it does in here.
-template <class V> __attribute__((noinline)) int64_t run(const DendriteTask& task) {
+template <class V> __attribute__((noinline)) int64_t run(const DendriteTask& task, int64_t part, int64_t parts) {
+  const int64_t groups = task.width / Lanes<V>::n, stop = groups * (part + 1) / parts;
   int64_t clipped = 0;
-  for (int64_t group = 0; group < task.width / Lanes<V>::n; ++group)
+  for (int64_t group = groups * part / parts; group < stop; ++group)
     clipped += Group<V>(task, group).run();
   return clipped;
 }
 
 }  // namespace dendrite
 
-// Run a dendrite over a chunk, in floats or in doubles; give how many values it clipped.
-inline int64_t run_dendrite(const DendriteTask* task, int64_t in_floats) {
-  if (!in_floats) return dendrite::run<Doubles>(*task);
+// Run one of as many parts of a dendrite's channels over a chunk, in floats or in doubles; give how
+// many values it clipped.
+inline int64_t run_part(const DendriteTask& task, int64_t in_floats, int64_t part, int64_t parts) {
+  if (!in_floats) return dendrite::run<Doubles>(task, part, parts);
   const int before = fegetround();
   fesetround(FE_DOWNWARD);
-  const int64_t clipped = dendrite::run<Floats>(*task);
+  const int64_t clipped = dendrite::run<Floats>(task, part, parts);
   fesetround(before);
   return clipped;
 }
+inline int64_t run_dendrite(const DendriteTask* task, int64_t in_floats) { return run_part(*task, in_floats, 0, 1); }
 
 }  // namespace SNN_TARGET

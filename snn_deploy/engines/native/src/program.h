@@ -160,13 +160,13 @@ template <class Number>
 inline int64_t run_program(const Operation& op, const SweepTask& task, int64_t* state,
                            Signals<Number> signals, int64_t rows) {
   const Instruction* code = reinterpret_cast<const Instruction*>(task.tables + op.first);
-  int64_t* words = task.values + op.second;
+  int64_t* words = task.scratch.values + op.second;
   Number* y = signals.rows(op.y, op.y_pitch);
   int64_t clipped = 0;
   memcpy(words, state, op.third * sizeof *words);
   for (int64_t step = 0; step < rows; ++step) {
     const int64_t r = op.flag ? rows - 1 - step : step;
-    clipped += run_row(code, op.size, task.values, signals, r, y, op.y_pitch);
+    clipped += run_row(code, op.size, task.scratch.values, signals, r, y, op.y_pitch);
   }
   memcpy(state, words, op.third * sizeof *words);
   return clipped;

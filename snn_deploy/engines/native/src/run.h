@@ -3,6 +3,7 @@
 
 #include "integer_dendrite.h"
 #include "steps.h"
+#include "waiting.h"
 
 #if SNN_VECTOR_BYTES
 #include "dendrite.h"
@@ -20,25 +21,44 @@ struct Part {
   int64_t row;          // of the block's signals
 };
 
+// How threads share a sweep: each takes the next block, and follows the one before it from part to
+// part of the operations, so that all that is carried changes in order. A part is a stretch of
+// operations, or some channels of a dendrite. `shared` are the next block and, a part, how many
+// blocks are through with it; of one thread alone it is null.
+struct Turns {
+  int64_t* shared;
+  int64_t own = 0;  // the next block, of one thread alone
+
+  int64_t next_block() { return shared ? __atomic_fetch_add(shared, 1, __ATOMIC_RELAXED) : own++; }
+  void await(int64_t part, int64_t block) const {
+    if (!shared) return;
+    for (int64_t tries = 0; __atomic_load_n(shared + 1 + part, __ATOMIC_ACQUIRE) < block; ++tries) pause(tries);
+  }
+  void pass(int64_t part, int64_t block) const {
+    if (shared) __atomic_store_n(shared + 1 + part, block + 1, __ATOMIC_RELEASE);
+  }
+};
+constexpr int64_t PARTS = 4;  // of a dendrite
+
 template <class Number, class Kept> struct Sweep {
   const SweepTask& task;
-  int64_t first;  // step of the block, from the chunk's
+  const Turns& turns;
+  int64_t block, first;  // its step, from the chunk's
 
   static bool is_dendrite(const Operation& op) { return op.kind == DENDRITE || op.kind == FLOAT_DENDRITE; }
 
   // Run all operations over a block.
   void run_block(int64_t steps) const {
-    for (int64_t i = 0; i < task.count;) {
-      // those that need no whole block go on in tiles, which stay in the cache
-      const bool alone = is_dendrite(task.operations[i]);
-      const int64_t loop = task.operations[i].loop;
-      int64_t stop = i + 1;
-      while (!alone && stop < task.count && !is_dendrite(task.operations[stop]) && task.operations[stop].loop == loop) ++stop;
-      if (alone)
-        run(i, stop, {0, 0, steps, 0});
-      else
-        run_tiles(i, stop, steps, loop ? 1 : task.tile);
-      i = stop;
+    for (int64_t i = 0, stop; i < task.count; i = stop) {
+      const Operation& op = task.operations[i];
+      for (stop = i + 1; stop < task.count && task.operations[stop].stretch == op.stretch;) ++stop;
+      if (is_dendrite(op)) {
+        run_dendrite_of(i, steps, Signals<Number>(task, 0));
+        continue;
+      }
+      turns.await(i * PARTS, block);
+      run_tiles(i, stop, steps, op.turn ? op.turn : task.scratch.tile);
+      turns.pass(i * PARTS, block);
     }
   }
 
@@ -54,8 +74,13 @@ template <class Number, class Kept> struct Sweep {
     const Signals<Number> signals(task, part.row);
     for (; i < stop; ++i) {
       const Operation& op = task.operations[i];
-      task.clipped[i] += run(op, part, signals, signals.rows(op.x, op.x_pitch), signals.rows(op.y, op.y_pitch));
+      count_clipped(i, run(op, part, signals, signals.rows(op.x, op.x_pitch), signals.rows(op.y, op.y_pitch)));
     }
+  }
+
+  // Parts of a dendrite may clip at the same time.
+  void count_clipped(int64_t i, int64_t clipped) const {
+    if (clipped) __atomic_fetch_add(task.clipped + i, clipped, __ATOMIC_RELAXED);
   }
 
   // Of a sample, `size` numbers.
@@ -72,29 +97,27 @@ template <class Number, class Kept> struct Sweep {
         int64_t* state = reinterpret_cast<int64_t*>(state_of(op, part.s, op.half));
         return IntegerDendrite<Number>(op, task, state).run(x, y, rows);
       }
-      case TAKE_IN: take_in(op, task, part.s * task.whole + first + part.t, y, rows); return 0;
+      case TAKE_IN: take_in(op, task, part.s, first + part.t, y, rows); return 0;
+      case GIVE: give(op, task, part.s, first + part.t, x, rows); return 0;
       case COUNT: count_messages(state_of(op, part.s, op.x_pitch), x, op.x_pitch, rows); return 0;
       case KEEP: keep<Number, Kept>(op, task, part.s, step, x, rows); return 0;
       case RECALL: recall<Number, Kept>(op, task, part.s, step, y, rows); return 0;
       case READ_PAST: read_past(op, state_of(op, part.s, op.half), x, y, rows); return 0;
       case KEEP_PAST: keep_past(op, state_of(op, part.s, op.half), x, rows); return 0;
-      case POOL: {
-        const int64_t left = task.ends[op.first * task.samples + part.s] - step;
-        pool(op, state_of(op, part.s, op.x_pitch), x, left < rows ? left : rows);
+      case POOL:
+        pool(op, state_of(op, part.s, op.x_pitch), x, pooled_rows(op, task, part.s, step, rows));
         return 0;
-      }
     }
     return compute(op, part, signals, x, y);
   }
 
   int64_t compute(const Operation&, Part, const Signals<int64_t>&, int64_t*, int64_t*) const { return 0; }
+  void run_dendrite_of(int64_t, int64_t, const Signals<int64_t>&) const {}
 #if SNN_VECTOR_BYTES
   int64_t compute(const Operation& op, Part part, const Signals<double>& signals, double* x, double* y) const {
     const int64_t rows = part.steps;
     double* state = state_of(op, part.s, op.x_pitch);
     switch (op.kind) {
-      case DENDRITE: return run_dendrite_of(op, rows, task.params + op.first, x, y);
-      case FLOAT_DENDRITE: return run_dendrite_of(op, rows, task.floats + op.first, x, y);
       case ADD_SPIKES:
         op.narrow ? add_spikes<int32_t>(op, task, x, y, rows) : add_spikes<double>(op, task, x, y, rows);
         return 0;
@@ -110,31 +133,49 @@ template <class Number, class Kept> struct Sweep {
     return 0;
   }
 
-  // Of all samples. size: modes, filled up; second: its table; third: vectors a group; fourth: most
-  // sums of a group; flag: whether time runs backwards; inner_limit: what its states saturate at.
-  int64_t run_dendrite_of(const Operation& op, int64_t rows, const void* numbers, const double* x, double* y) const {
+  // Of all samples. size: modes, filled up; first: its numbers; second: its table; third: vectors a
+  // group; fourth: most sums of a group; flag: whether time runs backwards; inner_limit: what its
+  // states saturate at.
+  void run_dendrite_of(int64_t i, int64_t rows, const Signals<double>& signals) const {
+    const Operation& op = task.operations[i];
+    const bool floats = op.kind == FLOAT_DENDRITE;
+    const void* numbers = floats ? static_cast<const void*>(task.floats + op.first) : task.params + op.first;
     const DendriteTask dendrite = {
-        numbers, task.tables + op.second, state_of(op, 0, 0), task.work, x, y, op.third, op.fourth,
+        numbers, task.tables + op.second, state_of(op, 0, 0), task.scratch.work,
+        signals.rows(op.x, op.x_pitch), signals.rows(op.y, op.y_pitch), op.third, op.fourth,
         op.size, task.samples, rows, op.y_pitch, op.flag, op.scale, op.limit, op.inner_limit};
-    return run_dendrite(&dendrite, op.kind == FLOAT_DENDRITE);
+    const int64_t parts = turns.shared ? PARTS : 1;
+    for (int64_t part = 0; part < parts; ++part) {
+      turns.await(i * PARTS + part, block);
+      count_clipped(i, run_part(dendrite, floats, part, parts));
+      turns.pass(i * PARTS + part, block);
+    }
   }
 #endif
 };
 
 template <class Number, class Kept> inline void run_sweep(const SweepTask& task) {
-  const int64_t steps = task.end - task.begin, blocks = (steps + task.block - 1) / task.block;
-  for (int64_t b = 0; b < blocks; ++b) {
-    const int64_t first = task.begin + (task.backwards ? blocks - 1 - b : b) * task.block;
-    const int64_t left = task.end - first;
-    Sweep<Number, Kept>{task, first}.run_block(left < task.block ? left : task.block);
+  const int64_t blocks = (task.steps + task.block - 1) / task.block;
+  Turns turns{task.turns};
+  for (int64_t block; (block = turns.next_block()) < blocks;) {
+    const int64_t first = (task.backwards ? blocks - 1 - block : block) * task.block;
+    const int64_t left = task.steps - first;
+    Sweep<Number, Kept>{task, turns, block, first}.run_block(left < task.block ? left : task.block);
   }
 }
 
-inline void run(const SweepTask* task) {
+inline void run(const SweepTask* const* tasks, int64_t count, int64_t first, const Scratch* scratch) {
+  for (int64_t i = 0; i < count; ++i) {
+    SweepTask task = *tasks[(first + i) % count];
+    task.scratch = *scratch;
 #if SNN_VECTOR_BYTES
-  if (!task->integers) return run_sweep<double, int32_t>(*task);
+    if (!task.integers) {
+      run_sweep<double, int32_t>(task);
+      continue;
+    }
 #endif
-  run_sweep<int64_t, int64_t>(*task);
+    run_sweep<int64_t, int64_t>(task);
+  }
 }
 
 }  // namespace SNN_TARGET

@@ -15,8 +15,8 @@ template <class Number> struct Signals {
   int64_t capacity, tile, row;
 
   Signals(const SweepTask& task, int64_t row)
-      : all(static_cast<Number*>(task.signals)), passing(all + task.passing), capacity(task.capacity),
-        tile(task.tile), row(row) {}
+      : all(static_cast<Number*>(task.scratch.signals)), passing(all + task.scratch.passing),
+        capacity(task.scratch.capacity), tile(task.scratch.tile), row(row) {}
 
   // A signal from `row` of a block's on, or all of a tile's.
   Number* rows(int64_t place, int64_t pitch) const {

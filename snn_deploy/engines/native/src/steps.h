@@ -9,12 +9,30 @@ template <class Number> inline void copy(Number* to, const Number* from, int64_t
   memcpy(to, from, count * sizeof(Number));
 }
 
-// Rows of what comes in, from column `first` on; the chunk's row is `row`.
+// A row of port `first`.
+inline int64_t* port_row(const Port& port, int64_t s, int64_t step) {
+  return reinterpret_cast<int64_t*>(port.at + s * port.sample + step * port.step);
+}
+
+// Rows of what comes in, from a step of the chunk on, filled up.
 template <class Number>
-inline void take_in(const Operation& op, const SweepTask& task, int64_t row, Number* y, int64_t rows) {
-  const Number* from = static_cast<const Number*>(task.incoming) + row * task.incoming_pitch + op.first;
-  if (task.incoming_pitch == op.y_pitch) return copy(y, from, rows * op.y_pitch);
-  for (int64_t r = 0; r < rows; ++r) copy(y + r * op.y_pitch, from + r * task.incoming_pitch, op.y_pitch);
+inline void take_in(const Operation& op, const SweepTask& task, int64_t s, int64_t step, Number* __restrict y, int64_t rows) {
+  const Port port = task.ports[op.first];
+  for (int64_t r = 0; r < rows; ++r, y += op.y_pitch) {
+    const int64_t* from = port_row(port, s, step + r);
+    for (int64_t c = 0; c < port.width; ++c) y[c] = Number(from[c]);
+    for (int64_t c = port.width; c < op.y_pitch; ++c) y[c] = Number(0);
+  }
+}
+
+// Write rows to where somebody wants them.
+template <class Number>
+inline void give(const Operation& op, const SweepTask& task, int64_t s, int64_t step, const Number* x, int64_t rows) {
+  const Port port = task.ports[op.first];
+  for (int64_t r = 0; port.width && r < rows; ++r, x += op.x_pitch) {
+    int64_t* __restrict to = port_row(port, s, step + r);
+    for (int64_t c = 0; c < port.width; ++c) to[c] = int64_t(x[c]);
+  }
 }
 
 // Add to the counts (pitch,) what is not 0.
@@ -22,6 +40,14 @@ template <class Number>
 inline void count_messages(Number* __restrict counts, const Number* x, int64_t pitch, int64_t rows) {
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < pitch; ++c) counts[c] += x[r * pitch + c] != Number(0) ? Number(1) : Number(0);
+}
+
+// How many rows from a step on a pool takes in. first: of the sequence's first step alone, or the
+// row of `last` that says of which is the last.
+constexpr int64_t FIRST_ALONE = 2;
+inline int64_t pooled_rows(const Operation& op, const SweepTask& task, int64_t s, int64_t step, int64_t rows) {
+  const int64_t last = op.first == FIRST_ALONE ? 0 : task.last[op.first * task.samples + s];
+  return last < 0 || last + 1 - step > rows ? rows : last + 1 - step;
 }
 
 // Add rows to the sums (pitch,), or let the last of them replace these.

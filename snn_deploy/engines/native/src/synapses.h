@@ -97,7 +97,7 @@ inline int32_t* list_spikes(const double* row, int64_t width, int32_t* to) {
 inline int64_t list_rows(const Operation& op, const SweepTask& task, const double* x, int64_t rows) {
   const int64_t pitch = 1 + op.x_pitch + LANES;
   for (int64_t r = 0; r < rows; ++r) {
-    int32_t* list = task.events + r * pitch;
+    int32_t* list = task.scratch.events + r * pitch;
     list[0] = static_cast<int32_t>(list_spikes(x + r * op.x_pitch, op.x_pitch, list + 1) - list);
   }
   return pitch;
@@ -114,7 +114,7 @@ inline void add_spikes(const Operation& op, const SweepTask& task, const double*
     const int64_t column = left < size ? width - size : o;
     const int8_t* weights = task.weights + op.first + o * op.x_pitch;
     for (int64_t r = 0; r < rows; ++r) {
-      const int32_t *event = task.events + r * pitch, *end = event + event[0];
+      const int32_t *event = task.scratch.events + r * pitch, *end = event + event[0];
       Number* to = reinterpret_cast<Number*>(y + r * op.y_pitch) + column;
       if (size == LARGE_TILE) sum_columns<LARGE_TILE>(weights, event + 1, end, op.second, to);
       else if (size == SMALL_TILE) sum_columns<SMALL_TILE>(weights, event + 1, end, op.second, to);
@@ -145,7 +145,7 @@ inline void add_graded(const Operation& op, const SweepTask& task, const double*
     const bool whole = op.y_pitch - o >= VECTORS * LANES;
     const double* weights = task.params + op.first + o * op.size;
     for (int64_t r = 0; r < rows; ++r) {
-      const int32_t *event = task.events + r * pitch, *end = event + event[0];
+      const int32_t *event = task.scratch.events + r * pitch, *end = event + event[0];
       const double* from = x + r * op.x_pitch;
       double* to = y + r * op.y_pitch + o;
       whole ? weigh_row<VECTORS>(weights, from, event + 1, end, to) : weigh_row<1>(weights, from, event + 1, end, to);

@@ -18,7 +18,7 @@ struct DendriteTask {  // see dendrite.h
 enum Kind : int64_t {
   PROGRAM,  // of a neuron, in 64-bit integers: see program.h
   INTEGER_DENDRITE,  // see integer_dendrite.h
-  TAKE_IN, COUNT, KEEP, RECALL, READ_PAST, KEEP_PAST, POOL,  // see steps.h
+  TAKE_IN, GIVE, COUNT, KEEP, RECALL, READ_PAST, KEEP_PAST, POOL,  // see steps.h
   DENDRITE, FLOAT_DENDRITE,
   ADD_SPIKES, ADD_GRADED, RELAY, SOMA, GATE, NORMALIZE, RUNNING_SUM,  // see the header so named
 };
@@ -30,12 +30,29 @@ struct Operation {
   int64_t kind, x, x_pitch, y, y_pitch, state, first, second, third, fourth, size, half;
   int64_t flag;    // yes or no, of a kind's own
   int64_t narrow;  // whether the synapses' sums, which it writes or reads, are int32
-  int64_t loop;    // of which loop it is: those of one take turns, step by step; 0 if of none
+  int64_t stretch;  // those of a stretch, one after another, take turns
+  int64_t turn;     // of so many steps: 1 in a loop, 0: of a tile
   double scale, limit, inner_limit;
 };
 
-// A sweep over the steps `begin` to `end` of a chunk of `whole` steps, which starts at `start`.
-// A number is a double or, if `integers`, an int64.
+// A signal outside, which comes in or is given: int64, `sample` and `step` bytes from one to the next.
+struct Port {
+  char* at;
+  int64_t sample, step, width;  // a width of 0: nobody wants it
+};
+
+// What a core works in.
+struct Scratch {
+  void* work;       // of dendrites
+  int64_t* values;  // of programs, with their constants in it
+  int32_t* events;  // the lists of a tile's spikes
+  void* signals;    // numbers: a block's signals, of `capacity` rows each, and from `passing` on a
+                    // tile's, of `tile` rows each
+  int64_t capacity, passing, tile;
+};
+
+// A sweep over a chunk of `steps` steps, which starts at `start`. A number is a double or, if
+// `integers`, an int64.
 struct SweepTask {
   const Operation* operations;
   int64_t count;
@@ -44,19 +61,15 @@ struct SweepTask {
   const int8_t* weights;
   const int64_t* tables;
   void* state;           // numbers that live on
-  void* work;            // scratch of dendrites
-  int64_t* values;       // scratch of programs, with their constants in it
-  int32_t* events;       // scratch for the lists of a tile's spikes
-  void* signals;         // numbers: a block's signals, of `capacity` rows each, and from `passing`
-                         // on a tile's, of `tile` rows each
   void* kept;            // sequences of `length` steps: int32, or int64 if `integers`
-  const void* incoming;  // numbers (samples, whole, incoming_pitch)
-  const int64_t* ends;   // (kinds, samples): the step at which each kind of pool stops taking in
+  const Port* ports;     // what comes in, and what is given
+  const int64_t* last;   // (2, samples): the last step of which a pool takes in, or negative: of all
   int64_t* clipped;      // an operation: incremented by how many values it clipped
-  int64_t samples, start, whole, begin, end;
-  int64_t block;  // steps that are done at a time, by all operations, before the next ones
-  int64_t tile;   // steps of a sample at a time, of all but dendrites and loops
-  int64_t backwards, length, capacity, passing, incoming_pitch, integers;
+  int64_t* turns;        // of threads that share it, see run.h; or null
+  int64_t samples, backwards, length, integers;
+  int64_t start, steps;
+  int64_t block;    // steps that are done at a time, by all operations, before the next ones
+  Scratch scratch;  // of the core that does it
 };
 
 struct FireTask {  // see fire.h
@@ -72,6 +85,7 @@ struct Target {
   const char* name;
   int64_t lanes;  // doubles in a vector
   int64_t (*run_dendrite)(const DendriteTask*, int64_t in_floats);
-  void (*run)(const SweepTask*);
+  // `count` sweeps, from number `first` on; threads that are given the same ones share them.
+  void (*run)(const SweepTask* const*, int64_t count, int64_t first, const Scratch*);
   void (*fire)(const FireTask*, int64_t in_floats);
 };
