@@ -122,6 +122,29 @@ def curved(pooled: Any = "sum") -> Network:
     )
 
 
+def two_layers() -> Network:
+    """Neurons with currents that fall to 0, one layer after another."""
+    first = replace(recurrent()["soma"], inputs=(Edge("feed"),), reset=np.zeros(H))  # type: ignore[call-arg, type-var]
+    readout = Readout(
+        name="decoder",
+        inputs=(Edge("second"),),
+        mode="mean",
+        weight=np.ones((3, H)),
+        bias=np.array([0.5, -0.5, 0.1]),
+    )
+    return Network(
+        "float",
+        (
+            FloatInput(name="input", channels=2),
+            linear("feed", "input", 2, H),
+            first,
+            linear("next", "soma", H, H, 3.0),
+            replace(first, name="second", inputs=(Edge("next"),)),
+            readout,
+        ),
+    )
+
+
 GRAPHS = {
     "a state-space model": ssm,
     "a gated network": lambda: float_network(width=H, d_in=2, layers=1, drive=3.0),
@@ -129,6 +152,7 @@ GRAPHS = {
     "a level taken away": taking,
     "a level taken away, with currents": lambda: taking(0.5),
     "curves, and a sum": curved,
+    "two layers": two_layers,
 }
 """What NIR has primitives for."""
 
@@ -168,6 +192,30 @@ def test_a_plain_reader_runs_it_as_ours_does(make: Callable[[], Network], tmp_pa
     found = simulate(nir.read(tmp_path / "a.nir"), x, DT)
     assert np.abs(found).mean() > 0.05
     np.testing.assert_allclose(run_float(network, x).logits, found, rtol=0, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_norse_reads_it(tmp_path: Path) -> None:
+    """Of the tools that read NIR, one that has the primitives of such a network."""
+    torch = pytest.importorskip("torch")
+    nir, norse = (
+        pytest.importorskip("nir"),
+        pytest.importorskip("norse.torch", exc_type=ImportError),
+    )
+    if not hasattr(nir.CubaLIF, "v_reset"):
+        pytest.skip("the file's neurons have v_reset, which nir reads from 1.0.8 on")
+    deployment = exported(two_layers(), tmp_path / "a.nir")
+    graph = nir.read(tmp_path / "a.nir")
+    net, state, steps = norse.from_nir(graph, dt=DT), None, []
+    with torch.no_grad():
+        for x in np.moveaxis(inputs(), 1, 0):
+            y, state = net(torch.from_numpy(x), state)
+            steps.append(y.numpy())
+    found = np.stack(steps, axis=1)
+    assert found.std() > 0.1
+    np.testing.assert_allclose(found, simulate(graph, inputs().astype(float), DT), atol=1e-5)
+    chip = deployment.simulate(inputs(), backend="reference").logits
+    np.testing.assert_allclose(found.mean(axis=1), chip, rtol=0, atol=0.01)
 
 
 def test_the_bundled_example(root: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from family_cases import Case, cases, deployed
 from networks import MAKERS, around, extreme_inputs
 from random_networks import Limits, random_network, random_run
 from test_native_loops import looped
@@ -132,6 +133,14 @@ def test_a_recurrent_network(lag: int) -> None:
     native, made = (deployment.simulate(x, backend=name) for name in ("native", "onnx"))
     np.testing.assert_array_equal(native.answer, made.answer)
     assert_same_steps(deployment.network, deployment.network.input.output.encode(x[:3])[0])
+
+
+@pytest.mark.parametrize("case", cases("stan_rhodes", "binary_s4d"))
+def test_a_binary_s4d(case: Case) -> None:
+    """Of its whole test set, as docs/onnx.md has it, the first sequences."""
+    x = case.arrays("test")["inputs"][:6]
+    native, made = (deployed(case).simulate(x, backend=name) for name in ("native", "onnx"))
+    np.testing.assert_array_equal(native.answer, made.answer)
 
 
 @pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
