@@ -33,6 +33,7 @@ from snn_deploy.nodes.float_node import Channelwise
 from snn_deploy.nodes.registry import with_kind
 from snn_deploy.nodes.stochastic_spikes import StochasticSpikes
 from snn_deploy.passes.pipeline import compile_network
+from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.readers import ReadOptions, read_source
 
@@ -318,3 +319,13 @@ def test_set_model_says_how_a_network_was_converted() -> None:
     source = read_source(checkpoint_of(tensors, None), ReadOptions(said))
     assert source.provenance.chosen["model.n_layers"] == "1"
     assert "layers.1.ssm" not in source.network.names
+
+
+def test_gains_that_two_bits_a_word_would_cut_off_are_refused() -> None:
+    """Cut off, they would leave weights that their words do not hold."""
+    network = to_float_network(checkpoint_of(tiny_silif("silif"), None))
+    inputs = np.random.default_rng(0).poisson(1.0, (8, 20, 5)).astype(np.float32)
+    coarse = QuantizationConfig(weight_bits=2)
+    with pytest.raises(ConfigError, match=r"'layers\.1\.current': channel 0 needs a gain of 1\.68"):
+        compile_network(network, coarse, Calibration(inputs))
+    compile_network(network, QuantizationConfig(weight_bits=2, gain_bits=24), Calibration(inputs))

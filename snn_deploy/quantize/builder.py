@@ -91,6 +91,17 @@ class Builder:
         mean = self.ranges.mean.get(source, np.zeros(width))
         return mean * 2.0 ** self.outputs[source].exponents(width)
 
+    def check_gain(self, name: str, value: Real) -> None:
+        """Refuse gains that are too large for their bits."""
+        bits = self.config.at(name).gain_bits
+        largest = float(np.abs(value).max(initial=0.0))
+        if not largest <= fp.limit_of(bits):
+            raise ConfigError(
+                f"node '{name}': channel {int(np.abs(value).argmax())} needs a gain of "
+                f"{largest:.3g}, over the {fp.limit_of(bits)} that {bits} bits hold; set a larger "
+                "gain_bits, or a smaller residual_bits"
+            )
+
     def gain(
         self, name: str, value: Real, bias: Real, output: Format, mean: Real | float = 0.0
     ) -> Rescale:
@@ -100,13 +111,7 @@ class Builder:
         """
         config = self.config.at(name)
         bits = config.gain_bits
-        largest = float(np.abs(value).max(initial=0.0))
-        if not largest <= fp.limit_of(bits):
-            raise ConfigError(
-                f"node '{name}': channel {int(np.abs(value).argmax())} needs a gain of "
-                f"{largest:.3g}, over the {fp.limit_of(bits)} that {bits} bits hold; set a larger "
-                "gain_bits, or a smaller residual_bits"
-            )
+        self.check_gain(name, value)
         mantissa, shift = fp.multiplier_of(value, bits, MAX_SHIFT)
         # gain and offset may cancel, so an offset may exceed the output's own range
         lost = (value - mantissa * 2.0 ** -shift.astype(np.float64)) * mean

@@ -32,7 +32,7 @@ def add_words(builder: Builder, linear: Linear, words: int) -> None:
     Raises
     ------
     ConfigError
-        If the accumulators or offsets are too narrow.
+        If gains, accumulators or offsets are too narrow.
     """
     name, source = linear.name, linear.inputs[0].source
     config, rows = builder.config.at(name), linear.width
@@ -41,6 +41,7 @@ def add_words(builder: Builder, linear: Linear, words: int) -> None:
     scale = np.abs(in_units).max(axis=1, initial=0.0) / limit_of_words(bits, words)
     to_output = 2.0 ** output.exponents(rows)
     enough = scale * to_output * (1 + 2.0 ** (2 - config.gain_bits))  # rounding leaves it no less
+    builder.check_gain(name, enough)  # a gain that is cut off would leave weights too large
     mantissa, shift = fp.multiplier_of(enough, config.gain_bits, MAX_SHIFT)
     scale = mantissa * 2.0 ** -shift.astype(np.float64) / to_output
     integer = fp.round_half_up(in_units / np.where(scale > 0, scale, 1.0)[:, None])
