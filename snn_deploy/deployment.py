@@ -22,6 +22,7 @@ from snn_deploy.errors import ConfigError, DeploymentError, SnnDeployWarning, Ta
 from snn_deploy.formats.registry import recognised_format
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
 from snn_deploy.ir.network import Network
+from snn_deploy.mapping.bundled import bundled_version
 from snn_deploy.progress import doing
 from snn_deploy.run.simulation import Progress, Simulation, simulate
 
@@ -332,6 +333,9 @@ def load(path: PathLike) -> Deployment:
     with doing(f"reading {os.fspath(path)}"):
         deployment = form.read(Path(path)) if form else Deployment(*read_deployment(path))
     origin = deployment.origin
+    as_it_comes = not (origin.profile_data or origin.profile_settings)
+    if as_it_comes and bundled_version(origin.profile) == origin.profile_version:
+        return deployment
     try:
         profile = deployment.profile
     except TargetError as error:

@@ -8,6 +8,8 @@ import json
 import os
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from snn_deploy.io.deployment_file import (
 )
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.text import format_network
+from snn_deploy.mapping.profile import load_profile
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
@@ -340,3 +343,18 @@ def test_unwritable_targets(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="it is a folder; name a file"):
         write_deployment(tmp_path, network, ORIGIN)
     assert not list(tmp_path.iterdir())
+
+
+def test_reading_one_imports_nothing_of_the_compiler(tmp_path: Path) -> None:
+    """The schemas of profiles and configurations, and what converts, are slow to import."""
+    path = tmp_path / "deployment.safetensors"
+    version = load_profile(ORIGIN.profile).version
+    write_deployment(path, lowered(), replace(ORIGIN, profile_version=version))
+    asked = (
+        "import sys; from snn_deploy.deployment import load; load(sys.argv[1]); "
+        "print({'pydantic', 'snn_deploy.passes.pipeline', 'snn_deploy.api'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked, path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

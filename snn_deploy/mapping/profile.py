@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from snn_deploy.errors import ConfigError, SnnDeployWarning, TargetError
 from snn_deploy.io.toml import parse_toml, read_toml
+from snn_deploy.mapping.bundled import BUNDLED, bundled_names
 from snn_deploy.mapping.schema import (
     LARGEST,
     Board,
@@ -49,7 +50,6 @@ __all__ = [
 ]
 
 MAX_DEPTH = 4  # profiles that extend profiles
-BUNDLED = "snn_deploy.hw_profiles"
 
 _NUMERIC: dict[str, type[Data]] = {
     "limits": Limits,
@@ -148,16 +148,11 @@ def list_profiles() -> tuple[str, ...]:
 
 def is_bundled(name_or_path: str | os.PathLike[str]) -> bool:
     """Tell whether this is the name of a profile that comes with the package."""
-    return os.fspath(name_or_path) in _bundled()
+    return os.fspath(name_or_path) in bundled_names()
 
 
 def _profiles() -> dict[str, Named]:
-    return named("profiles", dict.fromkeys(_bundled(), BUNDLED))
-
-
-def _bundled() -> list[str]:
-    names = (entry.name for entry in resources.files(BUNDLED).iterdir())
-    return sorted(n[:-5] for n in names if n.endswith(".toml") and not n.startswith("_"))
+    return named("profiles", dict.fromkeys(bundled_names(), BUNDLED))
 
 
 def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
@@ -199,7 +194,7 @@ def load_bundled(name: str) -> Profile:
     """
     if not is_bundled(name):
         raise TargetError(
-            f"no profile '{name}' comes with the package: there are: {', '.join(_bundled())}"
+            f"no profile '{name}' comes with the package: there are: {', '.join(bundled_names())}"
         )
     return load_profile(name)
 
