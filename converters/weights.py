@@ -149,6 +149,14 @@ class Weights:
         return self._tensors[key]
 
     def _missing_message(self, missing: list[str]) -> str:
+        normed = [key for key in self._tensors if _WEIGHT_NORM.search(key)]
+        if normed:
+            return (
+                f"{self.where}: {_some(normed)} are weights under weight normalisation, magnitude "
+                "and direction apart: call torch.nn.utils.remove_weight_norm, or "
+                "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight'), on each such "
+                f"layer and save the state dict again (missing {_some(missing)})"
+            )
         return (
             f"{self.where}: missing {_some(missing)}; the configuration does not belong to these "
             f"weights, or the file is incomplete (it holds {_some(self._tensors)})"
@@ -163,6 +171,10 @@ class Weights:
                 f"index {first}; such a channel would fall silent unnoticed: use a checkpoint from "
                 "before the training diverged"
             )
+
+
+_WEIGHT_NORM = re.compile(r"(?:^|\.)(?:weight_[gv]|parametrizations\.weight\.original[01])$")
+"""Keys that either of torch's weight normalisations leaves in place of a ``weight``."""
 
 
 def _fits(found: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:

@@ -108,7 +108,7 @@ def convert(
     quantization = parse_settings(chosen)
     base = load_profile(target)
     profile = base.with_overrides(profile_settings)
-    source = read_source(checkpoint, ReadOptions(example_inputs=example_inputs, **reading))
+    source = read_source(checkpoint, ReadOptions.of(example_inputs=example_inputs, **reading))
     network = source.network
     given = network.stage == "integer"
     if given:
@@ -188,7 +188,7 @@ def check(
     if isinstance(source, Deployment):
         return tuple(judge(source.network, profile) for profile in profiles)
     quantization = parse_settings(chosen)
-    read = read_source(source, ReadOptions(**reading))
+    read = read_source(source, ReadOptions.of(**reading))
     network = read.network
     if network.stage == "integer":
         _refuse_choices(read, chosen, calibration)
@@ -241,7 +241,7 @@ def load_float_network(
     """Read a checkpoint, or what else :func:`convert` takes, as a float network: to inspect it or
     to run it with ``run_float``.
     """
-    options = ReadOptions(
+    options = ReadOptions.of(
         config=config, output_steps=output_steps, example_inputs=example_inputs, **reading
     )
     return float_network(read_source(checkpoint, options))

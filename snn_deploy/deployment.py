@@ -305,7 +305,7 @@ class Deployment:
         made = isinstance(against, Source)
         if not made:
             reading = {"output_steps": self.network.answer.requested, **reading}
-        source = read_source(against, ReadOptions(**reading))
+        source = read_source(against, ReadOptions.of(**reading))
         if source.provenance.sha256 != self.origin.checkpoint_sha256:
             name = source.provenance.name if made or isinstance(against, bytes) else against
             warnings.warn(

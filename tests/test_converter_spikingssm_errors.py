@@ -64,6 +64,24 @@ def at(index: tuple[int, ...], value: float) -> Callable[[Any], Any]:
             r"missing 'decoder\.0\.output_transform\.bias'",
         ),
         (
+            lambda tensors: tensors.update(
+                {
+                    "decoder.0.output_transform.weight_v": tensors.pop(
+                        "decoder.0.output_transform.weight"
+                    )
+                }
+            ),
+            r"'decoder\.0\.output_transform\.weight_v' are .*remove_weight_norm",
+        ),
+        (
+            lambda tensors: tensors.update(
+                {
+                    "encoder.0.parametrizations.weight.original1": tensors.pop("encoder.0.weight"),
+                }
+            ),
+            r"original1' are weights under weight normalisation.*remove_parametrizations",
+        ),
+        (
             changed("model.s4_layers.2.D", np.zeros((1, 8), np.float32)),
             r"1 tensors have no place .* 'model\.s4_layers\.2\.D'",
         ),

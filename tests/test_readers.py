@@ -52,6 +52,19 @@ def test_every_form_of_one_network_converts_to_the_same(
         assert made.origin.checkpoint_sha256 == expected.origin.checkpoint_sha256
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"weight_bits": 4}, r"'weight_bits' is a setting: give it as settings={'weight_bits': 4}"),
+        ({"prefx": "net."}, "unknown option 'prefx'; .*did you mean 'prefix'?"),
+    ],
+)
+def test_options_that_are_none(given: dict[str, Any], told: str) -> None:
+    for function in (snn_deploy.convert, snn_deploy.load_float_network):
+        with pytest.raises(ConfigError, match=told):
+            function(float_network(), **given)
+
+
 def test_a_files_provenance(expected: snn_deploy.Deployment) -> None:
     source = read_source(CHECKPOINT)
     made = source.provenance

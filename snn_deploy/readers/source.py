@@ -12,6 +12,7 @@ from snn_deploy.checkpoint.config_file import read_config
 from snn_deploy.converters.overrides import Overridden
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network, OutputSteps
+from snn_deploy.plugins import unknown_name
 
 __all__ = [
     "ReadOptions",
@@ -135,6 +136,25 @@ class ReadOptions:
     ignore_keys: tuple[str, ...] = ()
     weights: Literal["raw", "ema"] = "raw"
     example_inputs: Any = None
+
+    @classmethod
+    def of(cls, **given: Any) -> ReadOptions:
+        """Take options as a Python caller gives them, as further arguments of a function.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such option; a setting of quantisation is told where it belongs.
+        """
+        from snn_deploy.quantize.config import QuantizationConfig
+
+        known = [field.name for field in fields(cls)]
+        for name in given.keys() - {*known}:
+            if name in QuantizationConfig.model_fields:
+                told = f"'{name}' is a setting: give it as settings={{'{name}': {given[name]!r}}}"
+                raise ConfigError(told)
+            raise ConfigError(unknown_name("option", name, known))
+        return cls(**given)
 
     def refuse(self, what: str, *names: str) -> None:
         """Refuse options that ``what`` has no use for; without ``names``, any.

@@ -146,7 +146,7 @@ def prepare_finetuning(
     schedule = schedule or Schedule()
     quantization = parse_settings(settings or {})
     profile = load_profile(target)
-    options = ReadOptions(**reading)
+    options = ReadOptions.of(**reading)
     options.refuse("fine-tuning, which goes on with the trained weights,", "weights")
     prepared, _ = prepare_checkpoint(open_checkpoint(checkpoint, options), options)
     model = Model.read(prepared, options.family)
