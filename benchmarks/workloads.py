@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 import snn_deploy
 from snn_deploy import examples
@@ -129,6 +130,38 @@ def dendrites_alone(shape: Shape) -> Network:
     network = lowered(replace(shape, layers=1, bidirectional=False))
     last = network.names.index("layers.0.ssm")
     return Network("lowered", network.nodes[: last + 1], answers=1)
+
+
+@cache
+def recurrent(neurons: int, channels: int = 4, classes: int = 4) -> Network:
+    """One layer of LIF neurons that hears itself a step later, random, deployed."""
+    rng = np.random.default_rng(0)
+
+    def weights(outputs: int, inputs: int, gain: float) -> npt.NDArray[np.float64]:
+        return rng.normal(0.0, gain / np.sqrt(inputs), (outputs, inputs))
+
+    bias = np.full(neurons, 0.05)
+    members = (
+        FloatInput(name="input", channels=channels),
+        Linear(
+            name="feed", inputs=(Edge("input"),), weight=weights(neurons, channels, 2.0), bias=bias
+        ),
+        Residual(name="drive", inputs=(Edge("feed"), Edge("back", steps_back=1)), channels=neurons),
+        Lif(name="lif", inputs=(Edge("drive"),), threshold=np.ones(neurons), decay=0.75),
+        Linear(
+            name="back", inputs=(Edge("lif"),), weight=weights(neurons, neurons, 1.5), bias=bias
+        ),
+        Readout(
+            name="decoder",
+            inputs=(Edge("lif"),),
+            mode="mean",
+            weight=weights(classes, neurons, 1.0),
+            bias=np.zeros(classes),
+        ),
+    )
+    inputs = np.random.default_rng(1).random((16, 32, channels))
+    network = Network("float", members)
+    return compile_network(network, QuantizationConfig(), Calibration(inputs))
 
 
 def random_inputs(network: Network, sequences: int, steps: int) -> Run:

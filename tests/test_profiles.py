@@ -15,6 +15,7 @@ UNITS = ("_bits", "_bytes", "_pj", "_ns", "_mhz", "_mw")
 COUNTS = re.compile(
     r"chips|(cores|synapses)_per_chip|(neurons|in_axons|out_axons)_per_core"
     r"|router_columns|router_rows|cores_per_router"
+    r"|block_rams|(block|logic)_ram_words|multipliers|luts"
 )
 EXTENDED = 'extends = "loihi2"\n'
 ASSUMED = 'known = "assumed", source = "davies2018" }'

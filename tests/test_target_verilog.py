@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -15,55 +14,18 @@ from click.testing import CliRunner
 from lava_networks import loops
 from networks import MAKERS, around, extreme_inputs, float_inputs, float_network
 from random_networks import Limits, random_network, random_run
+from verilog_runs import assert_same, needs_icarus
 
 import snn_deploy
 from snn_deploy.cli.main import commands
-from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import BackendUnavailableError, TargetError
-from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
-from snn_deploy.run.simulation import encode
 from snn_deploy.targets.engine import VerilogEngine
 from snn_deploy.targets.verilog.target import VerilogTarget
 
-EXAMPLE = Path(snn_deploy.__file__).parent / "examples" / "seqdigits_uni"
 CAUSAL = Limits(causal=True)
-needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs iverilog")
-
-
-@pytest.fixture(scope="module")
-def digits() -> snn_deploy.Deployment:
-    checkpoint, data = EXAMPLE / "seqdigits_uni.ckpt", EXAMPLE / "train.npz"
-    return snn_deploy.convert(checkpoint, calibration=data)
-
-
-def assert_same(network: Network, run: Run, folder: Path, simulator: str = "iverilog") -> None:
-    """Compare every signal, answer and count of messages with the reference engine's."""
-    target = VerilogTarget()
-    target.emit(network, folder, "0" * 64)
-    verilog = target.build(network, folder, simulator).run(run)
-    reference = run_whole(ReferenceEngine(), network, run)
-    for name in network.names:
-        np.testing.assert_array_equal(reference.trace[name], verilog.trace[name], err_msg=name)
-    np.testing.assert_array_equal(reference.output, verilog.output)
-    assert reference.messages.keys() == verilog.messages.keys()
-    for name, counts in reference.messages.items():
-        np.testing.assert_array_equal(counts, verilog.messages[name], err_msg=name)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("simulator", ["iverilog", "verilator"])
-def test_every_node_of_the_example(
-    digits: snn_deploy.Deployment, simulator: str, tmp_path: Path
-) -> None:
-    if shutil.which(simulator) is None:
-        pytest.skip(f"needs {simulator}")
-    with np.load(EXAMPLE / "test.npz") as data:
-        inputs = encode(digits.network, data["inputs"][5:7, :12])[0]
-    run = Run(inputs, np.full(len(inputs), inputs.shape[1]), digits.network.names)
-    assert_same(digits.network, run, tmp_path, simulator)
 
 
 @needs_icarus
@@ -72,7 +34,7 @@ def test_every_node_of_the_example(
 def test_a_node_of_each_kind(kind: type[Node], tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     network = around(kind, rng)
-    inputs = extreme_inputs(network, rng)
+    inputs = extreme_inputs(network, rng, batch=2, steps=9)
     run = Run(inputs, rng.integers(1, inputs.shape[1] + 1, len(inputs)), network.names)
     in_two_directions = not kind.lowered and hasattr(kind, "run")
     if in_two_directions or any(node.runs_backwards for node in network):
@@ -103,7 +65,7 @@ def test_recurrent_layers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [2, 5, 7, 8, 31, 36, 38, 39, 51, 56])
 def test_a_random_network(seed: int, tmp_path: Path) -> None:
     network = random_network(seed, replace(CAUSAL, host=seed % 3 == 0))
-    assert_same(network, random_run(network, seed), tmp_path)
+    assert_same(network, random_run(network, seed, batch=2, steps=9), tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +75,8 @@ def small() -> snn_deploy.Deployment:
 
 
 @needs_icarus
-@pytest.mark.slow
-def test_verify_and_the_bench(small: snn_deploy.Deployment, tmp_path: Path) -> None:
-    """A network of two layers; its test bench holds back words at random."""
-    inputs = float_inputs(float_network(d_in=2))[:3]
-    (compared,) = small.verify(inputs, backends=("native", "verilog")).engines
-    assert compared.passed, str(compared)
+def test_the_bench(small: snn_deploy.Deployment, tmp_path: Path) -> None:
+    """It holds back words at random."""
     VerilogTarget().emit(small.network, tmp_path, "0" * 64)
     assert "PASSED" in _bench(tmp_path)
     wrong = (tmp_path / "outputs.hex").read_text().splitlines()
@@ -127,6 +85,15 @@ def test_verify_and_the_bench(small: snn_deploy.Deployment, tmp_path: Path) -> N
     told = _bench(tmp_path)
     assert "FAILED" in told
     assert "1 differing" in told
+
+
+@needs_icarus
+@pytest.mark.slow
+def test_verify(small: snn_deploy.Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("snn_deploy.targets.verilog.simulators.SIMULATORS", ("iverilog",))
+    inputs = float_inputs(float_network(d_in=2), batch=2, steps=7)
+    (compared,) = small.verify(inputs, backends=("native", "verilog")).engines
+    assert compared.passed, str(compared)
 
 
 _LIGHTS = """\

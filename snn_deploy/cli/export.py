@@ -14,6 +14,7 @@ from snn_deploy.errors import ConfigError
 from snn_deploy.formats.registry import FORMATS, get_format
 from snn_deploy.progress import doing
 from snn_deploy.targets.registry import TARGETS, get_target
+from snn_deploy.targets.verilog.parts import PARTS
 
 if TYPE_CHECKING:
     from snn_deploy.deployment import Deployment
@@ -31,6 +32,7 @@ class ExportRequest:
     data_path: str | None
     limit: int
     state_path: str | None
+    part_name: str | None
 
 
 @click.command(short_help="Write C99, Verilog, ONNX, NIR or lava-dl's files.")
@@ -60,6 +62,12 @@ class ExportRequest:
     metavar="FILE",
     help="With c: also write the state that simulate --save-state wrote, to go on from.",
 )
+@click.option(
+    "--part",
+    "part_name",
+    type=click.Choice(list(PARTS)),
+    help="With verilog: the FPGA that it is made for.  [default: ecp5-25k]",
+)
 @gathered(ExportRequest)
 def export(asked: ExportRequest) -> None:
     """Write a deployment for other tools; the same deployment gives the same bytes."""
@@ -68,6 +76,8 @@ def export(asked: ExportRequest) -> None:
     deployment = load(asked.deployment_file)
     if asked.state_path is not None and asked.form != "c":
         raise ConfigError(f"--state: format {asked.form} takes no state: leave it out")
+    if asked.part_name is not None and asked.form != "verilog":
+        raise ConfigError(f"--part: format {asked.form} is for no FPGA: leave it out")
     if asked.form in TARGETS:
         _write_sources(asked, deployment)
         return
@@ -88,11 +98,12 @@ def _write_sources(asked: ExportRequest, deployment: Deployment) -> None:
     data = None
     if asked.data_path is not None:
         data = load_data(asked.data_path, deployment.network).first(asked.limit)
-    for path in export_deployment(deployment, asked.form, Path(asked.output), data):
+    target = get_target(asked.form, **({"part": asked.part_name} if asked.part_name else {}))
+    for path in export_deployment(deployment, target, Path(asked.output), data):
         echo(f"wrote {path}")
     if asked.state_path is not None:
         path = export_state(deployment, Path(asked.state_path), Path(asked.output))
         echo(f"wrote {path}")
-    sizes = get_target(asked.form).sizes(deployment.network, Path(asked.output))
+    sizes = target.sizes(deployment.network, Path(asked.output))
     for what, count in sizes.items():
         echo(f"{count:>10,} bytes  {what}")

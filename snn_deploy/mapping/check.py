@@ -84,7 +84,7 @@ def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
 
 
 def find_violations(network: Network, profile: Profile) -> tuple[Violation, ...]:
-    """List the rules that single nodes break, and what keeps all from a board's memory; whether
+    """List the rules that single nodes break, and what keeps all from a board or an FPGA; whether
     all fit onto a chip's cores is the placement's matter.
     """
     entries = {node.name: node for node in entering(network)}
@@ -205,11 +205,15 @@ def _sends(network: Network, node: Any) -> bool:
 
 
 def _check_board(network: Network, profile: Profile) -> tuple[Violation, ...]:
-    if not any(limit for _, limit in profile.board):
-        return ()
-    from snn_deploy.targets.c.fit import board_violations
+    if any(limit for _, limit in profile.board):
+        from snn_deploy.targets.c.fit import board_violations
 
-    return tuple(board_violations(network, profile))
+        return tuple(board_violations(network, profile))
+    if any(limit for _, limit in profile.fpga):
+        from snn_deploy.targets.verilog.fit import part_violations
+
+        return tuple(part_violations(network, profile))
+    return ()
 
 
 def _check_state(network: Network, profile: Profile) -> Iterator[Violation]:

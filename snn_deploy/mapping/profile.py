@@ -27,6 +27,7 @@ from snn_deploy.mapping.schema import (
     Board,
     Data,
     Energy,
+    Fpga,
     LifWidths,
     Limit,
     Limits,
@@ -59,6 +60,7 @@ _NUMERIC: dict[str, type[Data]] = {
     "power": Power,
     "mesh": Mesh,
     "board": Board,
+    "fpga": Fpga,
 }
 
 
@@ -91,6 +93,7 @@ class Profile(Data):
     power: Power = Power()
     mesh: Mesh = Mesh()
     board: Board = Board()
+    fpga: Fpga = Fpga()
     sources: dict[str, str]
     overrides: tuple[str, ...] = Field((), strict=False)
 
@@ -320,7 +323,7 @@ def _override(data: dict[str, Any], key: str, value: int | float) -> None:
         raise TargetError(unknown_name("profile setting", key, _settings()))
     number = data.setdefault(section, {}).setdefault(name, {})
     number.update(known="assumed", source="user")
-    if section in {"limits", "lif", "mesh", "board"}:
+    if section in {"limits", "lif", "mesh", "board", "fpga"}:
         number.update(value=value, note="")
     elif part in {"low", "typical", "high"}:
         number[part] = float(value)

@@ -14,6 +14,7 @@ __all__ = [
     "Board",
     "Data",
     "Energy",
+    "Fpga",
     "Known",
     "LifWidths",
     "Limit",
@@ -248,3 +249,29 @@ class Board(Data):
     flash_bytes: Limit | None = None
     ram_bytes: Limit | None = None
     clock_mhz: Limit | None = None
+
+
+class Fpga(Data):
+    """What an FPGA has for Verilog of a network.
+
+    Parameters
+    ----------
+    block_rams, block_ram_bits, block_ram_word_bits, block_ram_words
+        Block RAMs; the bits of each, its widest word, and its most words of fewer bits: each half
+        as wide has twice as many, a power of two.
+    logic_ram_words
+        The most words of memories that are made of logic; larger ones are block RAM.
+    multipliers, multiplier_bits
+        Multipliers, and how wide their signed factors are.
+    luts
+        Look-up tables of four inputs.
+    """
+
+    block_rams: Limit | None = None
+    block_ram_bits: Limit | None = None
+    block_ram_word_bits: Limit | None = None
+    block_ram_words: Limit | None = None
+    logic_ram_words: Limit | None = None
+    multipliers: Limit | None = None
+    multiplier_bits: Limit | None = None
+    luts: Limit | None = None

@@ -74,7 +74,7 @@ def render_profile(profile: Profile, console: Console) -> None:
     console.print(_plain(profile.summary), highlight=False)
     console.print(_plain(f"supports: {profile.supports.words}"), highlight=False)
     marks = {source: number for number, source in enumerate(profile.sources, start=1)}
-    for section in ("limits", "lif", "energy", "time", "power", "mesh", "board"):
+    for section in ("limits", "lif", "energy", "time", "power", "mesh", "board", "fpga"):
         numbers = [
             (key.split(".")[1], number)
             for key, number in profile.constants()

@@ -11,39 +11,38 @@ from snn_deploy.io.deployment_file import deployment_bytes
 from snn_deploy.progress import doing
 from snn_deploy.run.simulation import encode_inputs
 from snn_deploy.targets.files import write_text
-from snn_deploy.targets.registry import get_target
 from snn_deploy.version import __version__
 
 if TYPE_CHECKING:
     from snn_deploy.data.inputs import Data
     from snn_deploy.deployment import Deployment
+    from snn_deploy.targets.registry import Target
 
 __all__ = ["export_deployment", "export_state"]
 
 
 def export_deployment(
-    deployment: Deployment, form: str, folder: Path, data: Data | None = None
+    deployment: Deployment, target: Target, folder: Path, data: Data | None = None
 ) -> tuple[Path, ...]:
-    """Write a deployment's sources in a format, such as ``c``, into a folder; make that if needed.
+    """Write a deployment's sources for a target into a folder; make that if needed.
 
     They name the SHA-256 of the deployment's file. With them goes a test: the answers to ``data``,
     or to drawn inputs.
 
     Raises
     ------
-    ConfigError, TargetError
-        If there is no such format, or it cannot express the network.
+    TargetError
+        If the target cannot express the network.
     OutputError
         If something cannot be written.
     """
-    target = get_target(form)
     content = deployment_bytes(deployment.network, deployment.origin)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
     inputs = None if data is None else encode_inputs(deployment.network, data)
-    with doing(f"writing {form} to {folder}"):
+    with doing(f"writing {target.name} to {folder}"):
         return target.emit(deployment.network, folder, hashlib.sha256(content).hexdigest(), inputs)
 
 

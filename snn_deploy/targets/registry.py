@@ -71,15 +71,15 @@ class Target(Protocol):
         """
 
 
-def get_target(name: str) -> Target:
-    """Import and make the target called ``name``.
+def get_target(name: str, **options: str) -> Target:
+    """Import and make the target called ``name``, with options of its own.
 
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is none, or an option is none of its.
     """
     if name not in TARGETS:
         raise ConfigError(unknown_name("format", name, TARGETS))
-    target: Target = imported(TARGETS[name])()
+    target: Target = imported(TARGETS[name])(**options)
     return target

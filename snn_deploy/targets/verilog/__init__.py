@@ -19,8 +19,12 @@ Nodes whose programs are alike share a datapath.
 ``divider``       the reciprocal of a number of steps
 ``bench``         test benches
 ``selftest``      one for boards
+``serial``        the core behind a few pins
 ``simulators``    which simulators there are, and calling them
-``parts``         FPGAs, and what they have
+``resources``     what an FPGA has
+``parts``         those that open tools place and route for
+``fit``           whether a network's core fits one
+``activity``      how many cycles a step takes
 ``estimate``      what a design takes of them
 ``synthesis``     placing and routing it
 ``target``        writing, simulating

@@ -7,6 +7,7 @@ from snn_deploy.targets.verilog.cells import vector
 from snn_deploy.targets.verilog.design import Design
 from snn_deploy.targets.verilog.memory import address_bits
 from snn_deploy.targets.verilog.selftest import selftest_text
+from snn_deploy.targets.verilog.serial import serial_text
 
 __all__ = ["bench_files", "runner_text"]
 
@@ -131,8 +132,8 @@ endmodule
 def bench_files(
     design: Design, entering: IntArray, answers: IntArray, version: str
 ) -> dict[str, str]:
-    """Write the test bench for what enters (B, L, width) and its answers (B, width)."""
-    ranges = _bits(design)
+    """Write what goes with the core, for what enters (B, L, width) and its answers (B, width)."""
+    ranges = design.port_bits
     batch, steps, inputs = entering.shape
     return {
         "tb.v": _BENCH.format(
@@ -147,6 +148,7 @@ def bench_files(
             driver=_driver(design),
         ),
         "selftest.v": selftest_text(entering, answers, ranges),
+        "serial.v": serial_text(ranges),
         "inputs.hex": _hex(entering, ranges[0]),
         "outputs.hex": _hex(answers, ranges[1]),
     }
@@ -161,13 +163,8 @@ def runner_text(design: Design) -> str:
     )
 
 
-def _bits(design: Design) -> tuple[int, int]:
-    network, signals = design.layout.network, design.layout.signals
-    return signals[network.input.name].bits, signals[network.output.name].bits
-
-
 def _driver(design: Design) -> str:
-    entering, leaving = _bits(design)
+    entering, leaving = design.port_bits
     return _DRIVER.format(input_vector=vector(entering), output_vector=vector(leaving))
 
 

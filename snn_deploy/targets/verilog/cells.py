@@ -88,6 +88,8 @@ class Datapath:
     """Cells, and the sinks that take their results in: statements of a clocked block."""
 
     prefix: str
+    factor_bits: int
+    """How wide a hardware multiplier's signed inputs are."""
     cells: list[Cell] = field(default_factory=list)
     taps: dict[str, int] = field(default_factory=dict)
     """By name: the latest time at which a tap is read."""

@@ -14,6 +14,7 @@ from snn_deploy.targets.verilog.grouping import Member, group
 from snn_deploy.targets.verilog.jobs import Job, Loop
 from snn_deploy.targets.verilog.memory import Memories
 from snn_deploy.targets.verilog.neuron_unit import NeuronUnit
+from snn_deploy.targets.verilog.resources import Resources
 from snn_deploy.targets.verilog.signals import Region, Signals
 from snn_deploy.targets.verilog.synapse_unit import Matrix, SynapseUnit, traffic_of
 
@@ -38,7 +39,7 @@ class Width:
 
 @dataclass
 class Design:
-    """The hardware of one network.
+    """The hardware of one network, for a part with such resources.
 
     Raises
     ------
@@ -47,12 +48,13 @@ class Design:
     """
 
     network: Network
+    resources: Resources
     width: Width = field(default_factory=Width)
 
     def __post_init__(self) -> None:
         self.layout = Layout.of(self.network, "Verilog")
-        self.memories = Memories()
-        self.signals = Signals(self.layout)
+        self.memories = Memories(self.resources)
+        self.signals = Signals(self.layout, self.resources)
         self.loops: list[Loop] = []
         self.neurons: list[NeuronUnit] = []
         self.synapses: list[SynapseUnit] = []
@@ -84,6 +86,12 @@ class Design:
         for more in ranges[1:]:
             whole = whole.hull(more)
         return whole.bits
+
+    @property
+    def port_bits(self) -> tuple[int, int]:
+        """How wide the words are that go in and out."""
+        network, signals = self.layout.network, self.layout.signals
+        return signals[network.input.name].bits, signals[network.output.name].bits
 
     @property
     def dividers(self) -> dict[int, tuple[int, int, int]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from snn_deploy.targets.verilog.cells import Datapath
 
-__all__ = ["Job", "Loop"]
+__all__ = ["Heard", "Job", "Loop"]
 
 
 @dataclass(eq=False)
@@ -27,6 +28,15 @@ class Loop:
     def on(self) -> str:
         """The name of what tells that it runs."""
         return f"on{self.number}"
+
+
+class Heard(NamedTuple):
+    """The channels of a node, so many steps back, whose events are walked."""
+
+    source: str
+    start: int
+    width: int
+    steps_back: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +59,8 @@ class Job:
         How many sums are sent.
     constants
         The numbers that are the node's own, by name.
+    heard
+        Whose events are walked, if any are.
     """
 
     loop: Loop | None
@@ -63,6 +75,7 @@ class Job:
     ports: tuple[tuple[str, int], ...] = ()
     constants: Mapping[str, int] = field(default_factory=dict)
     divider: int = 0
+    heard: Heard | None = None
     comment: str = ""
 
     @property

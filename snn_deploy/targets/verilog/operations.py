@@ -1,7 +1,7 @@
 """The operations of programs as cells of a datapath, each as wide as what it can be.
 
-A product is made of hardware multipliers of 18 × 18 bits; the few bits by which a number is wider
-than one are multiplied in logic, which parts have more of.
+A product is made of hardware multipliers; the few bits by which a number is wider than one are
+multiplied in logic, which parts have more of.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from snn_deploy.ir.program import Value
 from snn_deploy.targets.ranges import Range
 from snn_deploy.targets.verilog.cells import Cell, Datapath, literal
 
-__all__ = ["FACTOR_BITS", "Operand", "add_operation", "masked", "product"]
+__all__ = ["Operand", "add_operation", "masked", "product"]
 
-FACTOR_BITS = 18  # of a hardware multiplier's inputs, signed
 SOFT_BITS = 8  # a factor of so few bits is multiplied in logic
 
 
@@ -92,12 +91,12 @@ def product(path: Datapath, x: Cell, factor: Cell) -> Cell:
     bits = x.bits + factor.bits
     if factor.bits <= SOFT_BITS:
         return path.cell(_rows(factor.bits), bits, x, _named(path, factor))
-    if x.bits <= FACTOR_BITS:
+    if x.bits <= path.factor_bits:
         path.multipliers.append((x.bits, factor.bits))
         return path.cell("{0} * {1}", bits, x, factor)
-    cut = FACTOR_BITS - 1
+    cut = path.factor_bits - 1
     x = _named(path, x)
-    low = path.wire(f"$signed({{1'b0, {{0}}[{cut - 1}:0]}})", FACTOR_BITS, x)
+    low = path.wire(f"$signed({{1'b0, {{0}}[{cut - 1}:0]}})", path.factor_bits, x)
     high = path.wire(f"$signed({{0}}[{x.bits - 1}:{cut}])", x.bits - cut, x)
     parts = product(path, low, factor), product(path, high, factor)
     return path.cell(f"{{0}} + ({{1}} <<< {cut})", bits, *parts)

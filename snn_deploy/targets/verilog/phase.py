@@ -31,7 +31,7 @@ class Phase:
     def __post_init__(self) -> None:
         self.section = self.unit.members[0].section
         self.name = f"{self.unit.prefix}p{self.phase}"
-        self.path = Datapath(f"{self.name}_")
+        self.path = Datapath(f"{self.name}_", self.unit.memories.factor_bits)
         self.loop = Loop(self.number, self.path, f"{self.unit.label}, phase {self.phase}")
         self.reads = Reads(self.unit, self.path)
         self._made: dict[int, list[Operand]] = {}

@@ -13,7 +13,7 @@ from snn_deploy.ir.program import Value, Word
 from snn_deploy.targets.ranges import Range
 from snn_deploy.targets.schedule import Level
 from snn_deploy.targets.verilog.cells import Cell, Datapath, literal
-from snn_deploy.targets.verilog.memory import Memory, address_bits, packed
+from snn_deploy.targets.verilog.memory import Memory, address_bits
 from snn_deploy.targets.verilog.operations import Operand
 
 if TYPE_CHECKING:
@@ -145,8 +145,7 @@ class Reads:
         for memory in self.unit.memories.all:
             if memory.name == name:
                 return memory
-        bits, words = packed(whole, lanes)
-        return self.unit.memories.rom(name, bits * lanes, words, told)
+        return self.unit.memories.rom(name, whole, lanes, told)
 
     def read(self, memory: Memory, address: Cell, lanes: int) -> list[Cell]:
         """Read a memory; block RAM is slow, so that another register follows."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from snn_deploy.ir.formats import Edge
 from snn_deploy.targets.layout import Layout
-from snn_deploy.targets.verilog.memory import SMALL
+from snn_deploy.targets.verilog.resources import Resources
 
 __all__ = ["Region", "Signals"]
 
@@ -42,6 +42,7 @@ class Signals:
     """The regions of a layout's nodes, one after the other, and of sums that lie between."""
 
     layout: Layout
+    resources: Resources
     size: int = 0
     regions: dict[str, Region] = field(default_factory=dict)
 
@@ -60,7 +61,7 @@ class Signals:
     @property
     def block(self) -> bool:
         """Whether its memory is made of block RAM."""
-        return self.size > SMALL
+        return self.resources.is_block(self.size, constant=False)
 
     @property
     def rings(self) -> Mapping[str, Region]:

@@ -23,8 +23,8 @@ from snn_deploy.targets.node_work import NodeWork
 from snn_deploy.targets.ranges import Range
 from snn_deploy.targets.verilog.cells import Cell, Datapath, vector
 from snn_deploy.targets.verilog.grouping import Member
-from snn_deploy.targets.verilog.jobs import Job, Loop
-from snn_deploy.targets.verilog.memory import Memories, address_bits, packed
+from snn_deploy.targets.verilog.jobs import Heard, Job, Loop
+from snn_deploy.targets.verilog.memory import Memories, address_bits
 from snn_deploy.targets.verilog.operations import SOFT_BITS, masked, product
 from snn_deploy.targets.verilog.signals import Region, Signals
 
@@ -101,8 +101,9 @@ class SynapseUnit:
     def loops(self, first: int) -> tuple[Loop, Loop]:
         """Make the scan and the walk."""
         self._describe()
-        scan = Loop(first, Datapath(f"u{self.number}s_"), "the events")
-        walk = Loop(first + 1, Datapath(f"u{self.number}w_"), "weights of events", sends=True)
+        bits, name = self.memories.factor_bits, f"u{self.number}"
+        scan = Loop(first, Datapath(f"{name}s_", bits), "the events")
+        walk = Loop(first + 1, Datapath(f"{name}w_", bits), "weights of events", sends=True)
         self._scan(scan)
         self._walk(walk)
         self.scan, self.walk = scan, walk
@@ -123,10 +124,9 @@ class SynapseUnit:
             whole = np.zeros((matrix.weight.shape[1], groups * self.lanes), np.int64)
             whole[:, : len(matrix.weight)] = matrix.weight.T
             arrays.append(whole.reshape(-1))
-        self.bits, words = packed(np.concatenate(arrays), self.lanes)
-        self.weights = self.memories.rom(
-            f"u{self.number}_weights", self.bits * self.lanes, words, "weights"
-        )
+        name = f"u{self.number}_weights"
+        self.weights = self.memories.rom(name, np.concatenate(arrays), self.lanes, "weights")
+        self.bits = self.weights.width // self.lanes
 
     def _scan(self, loop: Loop) -> None:
         path, count = loop.path, f"u{self.number}_count"
@@ -204,7 +204,8 @@ class SynapseUnit:
         """Give the runs for a matrix."""
         found, node = self.matrices[matrix], self.matrices[matrix].work.node
         port, part = found.source.content
-        read = self.signals.read(node.inputs[port], part)
+        edge = node.inputs[port]
+        read = self.signals.read(edge, part)
         told = f"{node.name} ({node.kind})"
         targets, sources = found.weight.shape
         scan = Job(
@@ -223,6 +224,7 @@ class SynapseUnit:
             write=found.into.address(),
             wanted=targets,
             comment=told,
+            heard=Heard(edge.source, part[0] if part else 0, sources, edge.steps_back),
         )
         return scan, walk
 

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from snn_deploy.errors import BackendError, BackendUnavailableError
+from snn_deploy.errors import BackendError, BackendUnavailableError, TargetError
 from snn_deploy.progress import doing
 from snn_deploy.targets.verilog.estimate import Estimate
-from snn_deploy.targets.verilog.parts import Part
+from snn_deploy.targets.verilog.parts import PARTS, Part
 from snn_deploy.targets.verilog.simulators import run_tool
 
 __all__ = ["Placed", "find_tool", "place"]
@@ -25,6 +26,8 @@ _CELLS = {
     "block RAMs": ("DP16KD", "ICESTORM_RAM"),
     "multipliers": ("MULT18X18D", "ICESTORM_DSP"),
 }
+_LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4, "SB_LUT4": 1}
+"""How many look-up tables a cell of the synthesised design takes, at the least."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,14 @@ class Placed:
     ----------
     used
         How many of each kind of cell: ``luts``, ``registers``, ``block RAMs``, ``multipliers``.
+    top
+        The module: ``snn_serial`` where the core has more ports than the package has pins.
     megahertz
         The highest clock that the router's timing analysis allows.
     """
 
     used: Mapping[str, int]
+    top: str
     megahertz: float
 
 
@@ -72,20 +78,39 @@ def place(folder: Path, part: Part) -> Placed:
     TargetError
         If the part is too small.
     """
-    Estimate.read(folder).check(part)
+    expected = Estimate.read(folder)
+    expected.check(part)
+    top = "snn" if expected.pins <= part.pins else "snn_serial"
     name, *options = part.route
     yosys, router = find_tool("yosys"), find_tool(name)
     netlist, report = f"{part.name}.json", f"{part.name}-report.json"
+    cells = f"{part.name}-cells.json"
     # all of the flow but its last part: that names cells for people, which takes minutes
-    flow = f"{part.synthesis} -top snn -run :check"
-    script = f"read_verilog -sv snn.v; {flow}; clean; blackbox =A:whitebox; write_json {netlist}"
+    flow = f"{part.synthesis} -top {top} -run :check"
+    script = f"read_verilog -sv snn.v serial.v; {flow}; clean; blackbox =A:whitebox; "
+    script += f"tee -q -o {cells} stat -json; write_json {netlist}"
     _run([yosys, "-q", "-l", f"{part.name}-yosys.log", "-p", script], folder)
+    _check_luts(json.loads((folder / cells).read_text()), part)
     call = [router, *options, "--json", netlist, "--report", report, "--freq", "100"]
     call += ["--timing-allow-fail", "--seed", "1"]
     call += ["--textcfg", f"{part.name}.config"] if name.endswith("ecp5") else []
     call += ["--asc", f"{part.name}.asc"] if name.endswith("ice40") else []
     _run([*call, "--log", f"{part.name}-nextpnr.log"], folder)
-    return _placed(json.loads((folder / report).read_text()))
+    return _placed(json.loads((folder / report).read_text()), top)
+
+
+def _check_luts(found: Mapping[str, Any], part: Part) -> None:
+    """Refuse what cannot be placed, before the router tries for long."""
+    cells = found["design"]["num_cells_by_type"]
+    taken = sum(count * cells.get(name, 0) for name, count in _LUTS.items())
+    if taken <= part.resources.luts:
+        return
+    larger = [other.name for other in PARTS.values() if other.resources.luts >= taken]
+    cure = f"export it for {larger[0]}" if larger else "use fewer kinds of layer"
+    raise TargetError(
+        f"it takes {taken:,} look-up tables at the least; {part.name} ({part.device}) has "
+        f"{part.resources.luts:,}: {cure}"
+    )
 
 
 def _run(call: list[str], folder: Path) -> None:
@@ -96,11 +121,11 @@ def _run(call: list[str], folder: Path) -> None:
         raise BackendError(f"{Path(call[0]).name} ended with {done.returncode}: {told}")
 
 
-def _placed(report: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Placed:
+def _placed(report: Mapping[str, Mapping[str, Mapping[str, float]]], top: str) -> Placed:
     cells = report["utilization"]
     used = {
         what: sum(int(cells[name]["used"]) for name in names if name in cells)
         for what, names in _CELLS.items()
     }
     clocks = [clock["achieved"] for clock in report["fmax"].values()]
-    return Placed(used, min(clocks, default=0.0))
+    return Placed(used, top, min(clocks, default=0.0))

@@ -19,19 +19,31 @@ from snn_deploy.targets.verilog.bench import bench_files, runner_text
 from snn_deploy.targets.verilog.core import core_text
 from snn_deploy.targets.verilog.design import Design
 from snn_deploy.targets.verilog.estimate import FILE, estimate, fitting
-from snn_deploy.targets.verilog.parts import PARTS
+from snn_deploy.targets.verilog.parts import USUAL, find_part
 from snn_deploy.targets.verilog.simulators import compile_bench, find_simulator, run_tool
 from snn_deploy.version import __version__
 
 __all__ = ["VerilogProgram", "VerilogTarget"]
 
-_PART = PARTS["ecp5-25k"]  # what designs are made wide for
-
 
 class VerilogTarget:
-    """Verilog for FPGAs: ``snn.v``, what its memories hold, and a test bench."""
+    """Verilog for FPGAs: ``snn.v``, what its memories hold, and a test bench.
+
+    ``part`` is the FPGA that it is made as wide for as that has room.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such part.
+    """
 
     name = "verilog"
+
+    def __init__(self, part: str = USUAL) -> None:
+        self.part = find_part(part)
+
+    def _design(self, network: Network) -> Design:
+        return fitting(network, self.part.resources)
 
     def emit(
         self, network: Network, folder: Path, sha256: str, inputs: IntArray | None = None
@@ -45,20 +57,20 @@ class VerilogTarget:
         OutputError
             If a file cannot be written.
         """
-        design = fitting(network, _PART)
-        entering, wanted = answers(network, drawn_inputs(network) if inputs is None else inputs)
+        design = self._design(network)
+        inputs = drawn_inputs(network) if inputs is None else inputs
+        entering, wanted = answers(network, inputs)
         files = {"snn.v": core_text(design, sha256, __version__)}
         files |= bench_files(design, entering, wanted, __version__)
-        files[FILE] = estimate(design, sha256).text
-        files |= dict(memory.file for memory in design.memories.all if memory.content is not None)
+        files[FILE] = estimate(design, sha256, self.part.name, inputs).text
+        files |= dict(memory.file for memory in design.memories.all if memory.numbers is not None)
         return tuple(write_text(folder / name, text) for name, text in files.items())
 
     def sizes(self, network: Network, folder: Path) -> Mapping[str, int]:
         """Give bytes of memory."""
-        design = fitting(network, _PART)
-        core_text(design, "", "")
-        read = [m for m in design.memories.all if m.content is not None]
-        written = [m for m in design.memories.all if m.content is None]
+        design = self._design(network)
+        read = [m for m in design.memories.all if m.numbers is not None]
+        written = [m for m in design.memories.all if m.numbers is None]
         return {
             "constants": sum(-(-m.width * m.depth // 8) for m in read),
             "state": sum(-(-m.width * m.depth // 8) for m in written),
@@ -74,7 +86,7 @@ class VerilogTarget:
             If there is no simulator, or it failed.
         """
         simulator = find_simulator(simulator)
-        design = fitting(network, _PART)
+        design = self._design(network)
         write_text(folder / "run.v", runner_text(design))
         text = '`define SNN_VALID run.valid\n`include "snn.v"\n'
         write_text(folder / "watched.v", text)
