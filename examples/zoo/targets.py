@@ -62,12 +62,12 @@ def on_fpga(deployment: Deployment) -> dict[str, Any]:
             VerilogTarget().emit(deployment.network, folder, _UNNAMED)
         except TargetError as error:
             return {**facts, "refused": str(error)}
-        expected = Estimate.read(folder)
+        expected, there = Estimate.read(folder), part.resources
     return {
         **facts,
         "least_cycles": expected.least_cycles,
         "most_cycles": expected.most_cycles,
-        "block_rams": [expected.block_rams(part), part.block_rams],
-        "multipliers": [expected.multipliers(part), part.multipliers],
-        "fits": expected.fits(part),
+        "block_rams": [expected.block_rams(there), there.block_rams],
+        "multipliers": [expected.multipliers(there), there.multipliers],
+        "fits": expected.fits(there),
     }
