@@ -32,6 +32,7 @@ class CompareRequest:
     data_path: str
     limit: int | None
     against: str | None
+    on_boards: bool
     reading: dict[str, Any]
     json_path: str | None
     html_path: str | None
@@ -52,6 +53,9 @@ class CompareRequest:
 @data_option
 @limit_option
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
+@click.option(
+    "--on-boards", is_flag=True, help="Also run a sequence on simulated cores of the boards (QEMU)."
+)
 @checkpoint_options
 @click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
 @click.option("--html", "html_path", metavar="OUT.html", help="Write a page of figures and charts.")
@@ -91,7 +95,13 @@ def _run(asked: CompareRequest) -> Comparison:
         source = load_float_network(asked.against, output_steps=steps, **asked.reading)
     named = list(zip(_short_names(asked.deployment_files), deployments, strict=True))
     with progress_bar("running", len(data) * len(deployments)) as progress:
-        return compare_deployments(named, data, against=source, progress=progress)
+        return compare_deployments(
+            named,
+            data,
+            against=source,
+            on_boards=asked.on_boards,
+            progress=progress,
+        )
 
 
 def _short_names(paths: tuple[str, ...]) -> list[str]:

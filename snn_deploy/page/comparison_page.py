@@ -13,7 +13,7 @@ from snn_deploy.page.frame import fill_page, json_link, tables_json
 from snn_deploy.page.svg import render
 from snn_deploy.page.table import Column, Table
 from snn_deploy.reports.compare import Candidate, Comparison
-from snn_deploy.reports.compare_table import comparison_rows
+from snn_deploy.reports.compare_table import basis_lines, comparison_rows
 from snn_deploy.reports.energy import Range
 from snn_deploy.reports.quantities import percent, quantity, quantity_range
 
@@ -51,7 +51,7 @@ def render_comparison_page(page: ComparisonPage) -> str:
         names=[candidate.name for candidate in comparison.candidates],
         charts=tuple(_charts(comparison)),
         table=table,
-        notes=tuple(notes),
+        notes=(*basis_lines(comparison), *notes),
         json_link=json_link(document),
     )
 

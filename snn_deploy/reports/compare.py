@@ -21,10 +21,11 @@ from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import Profile, load_profile
+from snn_deploy.reports.boards import BoardFigure, board_figures
 from snn_deploy.reports.deployed import report_deployment
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
-from snn_deploy.run.simulation import Progress, simulate
+from snn_deploy.run.simulation import Progress, encode_inputs, simulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +83,8 @@ class Candidate:
         regression.
     arithmetic
         The same at 45 nm.
+    board
+        What it takes of a board.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Candidate:
     same_as_first: float | None
     same_as_float: float | None
     arithmetic: Arithmetic
+    board: tuple[BoardFigure, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,6 +161,7 @@ def compare_deployments(
     engine: Engine | None = None,
     *,
     against: Network | None = None,
+    on_boards: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run every deployment on the same data, each for its own target.
@@ -172,6 +177,9 @@ def compare_deployments(
         That runs them, by default the native one.
     against
         The float network to compare answers with.
+    on_boards
+        Whether the first sequence also runs on simulated cores of the boards that are targets,
+        which needs a compiler and QEMU.
     progress
         Called with how many sequences were done since the last call, over all deployments.
 
@@ -179,6 +187,8 @@ def compare_deployments(
     ------
     ConfigError
         If there is nothing to compare, or the networks take different inputs.
+    BackendUnavailableError
+        If a tool that runs a simulated core is missing.
     """
     if isinstance(deployments, Mapping):
         deployments = list(deployments.items())
@@ -203,6 +213,11 @@ def compare_deployments(
                 same_as_first=_agreement(answers, first),
                 same_as_float=None if exact is None else _agreement(answers, exact),
                 arithmetic=_arithmetic(deployment.network, report, profile),
+                board=board_figures(
+                    deployment.network,
+                    report.profile,
+                    encode_inputs(deployment.network, data.first(1)) if on_boards else None,
+                ),
             )
         )
     return Comparison(
@@ -292,6 +307,7 @@ def _to_json(candidate: Candidate) -> dict[str, Any]:
         "regression": _figures(candidate.regression),
         "same_as_first": candidate.same_as_first,
         "same_as_float": candidate.same_as_float,
+        "board": [asdict(figure) for figure in candidate.board],
         "arithmetic_45nm": asdict(candidate.arithmetic),
         "report": candidate.report.to_json(),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.compare.regression import Regression
@@ -13,7 +14,7 @@ from snn_deploy.reports.quantities import count, fraction, kibibytes, quantity, 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["comparison_rows", "render_comparison"]
+__all__ = ["basis_lines", "comparison_rows", "render_comparison"]
 
 NOTHING = "–"
 Cell = Callable[[Candidate], str]
@@ -29,6 +30,8 @@ def render_comparison(comparison: Comparison, console: Console) -> None:
     Figures(titles, [(title, *cells) for title, cells in comparison_rows(comparison)]).print(
         console
     )
+    for told in basis_lines(comparison):
+        console.print(told, markup=False, highlight=False, style="dim")
     for note in dict.fromkeys(n for c in comparison.candidates for n in c.report.profile.notes):
         console.print(f"note: {note}", markup=False, highlight=False, style="dim")
 
@@ -40,9 +43,40 @@ def comparison_rows(comparison: Comparison) -> Iterator[tuple[str, list[str]]]:
         cells = [cell(candidate) for candidate in several]
         if any(text != NOTHING for text in cells):
             yield title, cells
+    yield from _board_rows(several)
     yield "Arithmetic alone at 45 nm, 32-bit floating point", []
     for title, figure in _ARITHMETIC_ROWS:
         yield title, [figure(candidate.arithmetic) for candidate in several]
+
+
+def _board_rows(several: Sequence[Candidate]) -> Iterator[tuple[str, list[str]]]:
+    found = [{figure.title: figure.text for figure in c.board} for c in several]
+    titles = dict.fromkeys(title for figures in found for title in figures)
+    if titles:
+        yield "On the board", []
+    for title in titles:
+        yield title, [figures.get(title, NOTHING) for figures in found]
+
+
+def basis_lines(comparison: Comparison) -> Iterator[str]:
+    """Say of each deployment how its figures are known."""
+    for candidate in comparison.candidates:
+        report = candidate.report
+        known = {"simulated": ["answers", "activity"], "worked out": ["memory"]}
+        priced = [
+            number.known
+            for key, number in report.profile.constants()
+            if key.startswith(("energy.", "time.", "power."))
+        ]
+        if report.placement is not None:
+            known["worked out"].append("cores")
+        if priced:
+            counts = ", ".join(f"{n} {what}" for what, n in Counter(priced).most_common())
+            known[f"modelled from constants, {counts}"] = ["time", "energy"]
+        for figure in candidate.board:
+            known.setdefault(figure.basis, []).append(figure.title)
+        told = "; ".join(f"{', '.join(figures)}: {basis}" for basis, figures in known.items())
+        yield f"{candidate.name}, how it is known: {told}"
 
 
 def _rows(comparison: Comparison) -> Iterator[tuple[str, Cell]]:
