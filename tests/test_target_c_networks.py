@@ -96,8 +96,11 @@ def test_a_random_network_that_runs_both_ways(seed: int, tmp_path: Path) -> None
 
 @needs_a_compiler
 @pytest.mark.parametrize("compiler", [name for name in ("gcc", "clang") if shutil.which(name)])
-def test_a_strict_compiler_takes_both_ways(compiler: str, tmp_path: Path) -> None:
-    network = random_network(TWO_WAYS[0], Limits())
+@pytest.mark.parametrize(("seed", "host"), [(TWO_WAYS[0], False), (93, True)])
+def test_a_strict_compiler_takes_both_ways(
+    compiler: str, seed: int, host: bool, tmp_path: Path
+) -> None:
+    network = random_network(seed, Limits(host=host))
     CTarget().emit(network, tmp_path, "0" * 64)
     assert "#define SNN_MOST_STEPS 1024" in (tmp_path / "snn.h").read_text()
     sizes = CTarget().sizes(network, tmp_path)

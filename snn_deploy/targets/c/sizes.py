@@ -41,21 +41,28 @@ def data_sizes(source: Source) -> Mapping[str, int]:
     rings = [Field(f"at{name}", "int32_t", 1) for name in source.layout.rings]
     union = list(source.scratch.values())
     work = source.work if len(source.layout.sweeps) == 1 else [*source.work, _POOLED]
+    shared = max((_alignment(fields) for fields in union), default=1)
     scratch = max((_laid_out(fields) for fields in union), default=0)
-    aligned = max((_alignment(fields) for fields in (work, *union)), default=1)
+    end = _aligned(_end(work), shared) + _aligned(scratch, shared)
     return {
         "weights (flash)": source.tables.size,
         "state (RAM)": _laid_out([Field("steps", "uint32_t", 1), *rings, *source.state]),
-        "work (RAM)": _aligned(_aligned(_laid_out(work), aligned) + scratch, aligned),
+        "work (RAM)": _aligned(end, max(_alignment(work), shared)),
     }
 
 
 def _laid_out(fields: Iterable[Field]) -> int:
-    """Give the size of a struct: each array where its numbers' size divides its place."""
-    place, fields = 0, list(fields)
+    """Give the size of a struct."""
+    fields = list(fields)
+    return _aligned(_end(fields), _alignment(fields))
+
+
+def _end(fields: Iterable[Field]) -> int:
+    """Give where the last array ends, each where its numbers' size divides its place."""
+    place = 0
     for field in fields:
         place = _aligned(place, _alignment([field])) + field.bytes
-    return _aligned(place, _alignment(fields))
+    return place
 
 
 def _alignment(fields: Iterable[Field]) -> int:
