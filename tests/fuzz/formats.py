@@ -420,7 +420,7 @@ def _profiles(folder: Path) -> list[bytes]:
 
 def _read_profile(path: Path) -> None:
     profile = load_profile(path)
-    if one_in(8, path):
+    if one_in(32, path):
         render_profile(profile, Console(file=io.StringIO()))
     _ = profile.with_overrides({"limits.chips": 2}).cores
 
