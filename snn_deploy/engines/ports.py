@@ -34,7 +34,7 @@ from snn_deploy.ir.node import Node
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.part import Part
 
-__all__ = ["PortsSession", "host_chains", "joined"]
+__all__ = ["PortsSession", "_host_chains", "joined"]
 
 JOINED = "inputs"
 
@@ -75,7 +75,7 @@ def _covering(inputs: Mapping[str, Any]) -> Format:
     return Format(max(form.bits + (not form.signed) for form in forms), tuple(exponents))
 
 
-def host_chains(network: Network) -> dict[str, Network]:
+def _host_chains(network: Network) -> dict[str, Network]:
     """Give what the host computes of each of several inputs, by the input's name.
 
     A network of one input has none: its engine runs the host's part.
@@ -111,7 +111,7 @@ class PortsSession:
     ) -> None:
         self._network, self._watch = network, watch
         self._joined = joined(network)
-        self._hosts = {name: Host(chain) for name, chain in host_chains(network).items()}
+        self._hosts = {name: Host(chain) for name, chain in _host_chains(network).items()}
         self._streams = {
             name: HostStream(host, watch.samples)
             for name, host in self._hosts.items()
