@@ -3,10 +3,11 @@
     python benchmarks/run.py [--quick] [--only SECTION …] [--json FILE] [--markdown FILE]
 
 ``engines`` compares with Lava's simulator and the reference engine on the bundled example;
-``torch`` with the float network in torch, on the same cores; ``floor`` with the least time that the
-dendrites' arithmetic, and each kind of node, can take; ``scaling`` with itself at other sizes;
-``memory`` runs long streams; ``start`` the first call of a fresh process. What is not installed is
-left out, in a line that says so.
+``torch`` with the float network in torch, on the same cores; ``family_lava`` and ``family_torch``
+compare every family's trained networks with Lava's simulator and with torch's recurrence;
+``floor`` compares with the least time that the dendrites' arithmetic, and each kind of node, can
+take; ``scaling`` with itself at other sizes; ``memory`` runs long streams; ``start`` the first call
+of a fresh process. What is not installed is left out, in a line that says so.
 
 Works that are compared take turns, and of each the shortest time counts: on a machine that others
 use too, compare ratios, not times.
@@ -18,6 +19,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import warnings
@@ -27,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import engines
+import families
 import floor
 from engines import Row
 from timing import take_turns
@@ -34,6 +37,7 @@ from workloads import CIFAR, MNIST, Shape, float_network, lowered, random_inputs
 
 from snn_deploy.engines.native.library import lanes_of_doubles
 from snn_deploy.engines.native.threads import thread_count
+from snn_deploy.errors import BackendUnavailableError
 
 HERE = Path(__file__).parent
 
@@ -56,6 +60,8 @@ class Sizes:
         Sequences that Lava runs; each takes seconds.
     lengths
         Steps of long streams.
+    names
+        Trained networks of the families; without any all of them.
     """
 
     batch: int = 64
@@ -65,6 +71,7 @@ class Sizes:
     batches: tuple[int, ...] = (360, 64, 1)
     lava_sequences: int = 4
     lengths: tuple[int, ...] = (10_000, 1_000_000)
+    names: tuple[str, ...] = ()
 
 
 SHORT_ROUNDS = 20  # times as many, of works that take less than a millisecond
@@ -104,6 +111,24 @@ def run_engines(sizes: Sizes, rates: floor.Rates) -> list[Row]:
     rows = engines.against_engines(sizes.batches, sizes.lava_sequences, sizes.rounds)
     slowest = rows[-1]["us_per_sample_step"]
     return [r | {"times_the_last": slowest / r["us_per_sample_step"]} for r in rows]
+
+
+def run_family_lava(sizes: Sizes, rates: floor.Rates) -> list[Row]:
+    """A step of a batch in the native engine, and one of a sequence in Lava, once started."""
+    try:
+        return families.against_lava(sizes.batch, sizes.rounds, sizes.names)
+    except BackendUnavailableError as error:
+        print(f"family_lava: left out, {error}")
+        return []
+
+
+def run_family_torch(sizes: Sizes, rates: floor.Rates) -> list[Row]:
+    """A step of a batch in the native engine, and one in torch's recurrence, float32."""
+    try:
+        return families.against_torch(sizes.batch, sizes.rounds, sizes.names)
+    except ImportError:
+        print("family_torch: left out, torch is not installed (pip install torch)")
+        return []
 
 
 def run_floor(sizes: Sizes, rates: floor.Rates) -> list[Row]:
@@ -166,6 +191,8 @@ def _python(*arguments: str) -> str:
 SECTIONS: dict[str, Callable[[Sizes, floor.Rates], list[Row]]] = {
     "engines": run_engines,
     "torch": run_torch,
+    "family_lava": run_family_lava,
+    "family_torch": run_family_torch,
     "floor": run_floor,
     "scaling": run_scaling,
     "memory": run_memory,
@@ -249,20 +276,25 @@ MARKS = "<!-- begin: made by benchmarks/run.py -->\n", "<!-- end -->"
 
 
 def write_tables(path: Path, result: dict[str, Any]) -> None:
-    """Write the tables to a file, or between the marks of one that has them."""
-    parts = [
-        f"### {name}\n\n{_title(name)}\n\n" + "\n".join(table(rows))
+    """Write the tables to a file, or between the marks of one that has them: there those of other
+    sections stay, which another environment may have made.
+    """
+    parts = {
+        name: f"### {name}\n\n{_title(name)}\n\n" + "\n".join(table(rows))
         for name, rows in result["sections"].items()
         if rows
-    ]
-    tables = "\n\n".join(parts) + "\n"
+    }
     begin, end = MARKS
     text = path.read_text() if path.exists() else ""
+    before, after = "", ""
     if begin in text and end in text:
         before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        tables = f"{before}{begin}\n{tables}\n{end}{after}"
-    path.write_text(tables)
+        written, _, after = rest.partition(end)
+        kept = re.split(r"^### ", written, flags=re.MULTILINE)[1:]
+        parts = {part.split()[0]: f"### {part}".rstrip() for part in kept} | parts
+        before, after = f"{before}{begin}\n", f"\n{end}{after}"
+    tables = "\n\n".join(parts[name] for name in SECTIONS if name in parts)
+    path.write_text(f"{before}{tables}\n{after}")
 
 
 def _title(section: str) -> str:

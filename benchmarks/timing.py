@@ -15,6 +15,7 @@ SHORT = 0.1  # seconds that a turn takes at least: shorter works are done severa
 LONG = 2.0  # seconds after which a work gets no more turns
 
 Work = Callable[[], object]
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,27 @@ class Timing:
         return median(self.seconds)
 
 
-def seconds_of(work: Work) -> float:
-    started = time.perf_counter()
+def seconds_of(work: Work, clock: Clock = time.perf_counter) -> float:
+    started = clock()
     work()
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def take_turns(works: Mapping[str, Work], rounds: int) -> dict[str, Timing]:
-    """Time works in turns, after a run of each to warm up; long ones once."""
+def take_turns(
+    works: Mapping[str, Work], rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, Timing]:
+    """Time works in turns, after a run of each to warm up; long ones once.
+
+    With the clock ``time.process_time`` the time is that of all cores together, whoever else uses
+    them.
+    """
     seconds, turns = {}, {}
     for name, work in works.items():
         work()
-        seconds[name] = [seconds_of(work)]
+        seconds[name] = [seconds_of(work, clock)]
         fitting = round(SHORT / max(seconds[name][0], 1e-9))
         turns[name] = 0 if seconds[name][0] > LONG else max(1, min(200, fitting))
     for _ in range(rounds):
         for name, work in works.items():
-            seconds[name] += [seconds_of(work) for _ in range(turns[name])]
+            seconds[name] += [seconds_of(work, clock) for _ in range(turns[name])]
     return {name: Timing(tuple(values)) for name, values in seconds.items()}

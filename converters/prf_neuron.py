@@ -52,13 +52,14 @@ def convert_prf_neuron(
 ) -> Network:
     """Convert a layer of neurons alone: its answer are their spikes, (B, L, H)."""
     where = checkpoint.path.name
-    options = parse_options(NeuronOptions, (checkpoint.config or {}).get("model") or {}, where)
+    given = (checkpoint.config or {}).get("model") or {}
+    options = parse_options(NeuronOptions, given, where, "model")
     source = Weights(strip_wrappers(checkpoint.tensors), where)
     (channels,) = source.real("log_dt", (None,)).shape
     nodes = prf_neuron(source, "", ("neuron", "input"), channels, options)
     source.check_all_taken(())
-    given = FloatInput(name="input", channels=channels)
-    return Network(stage="float", nodes=(given, *nodes), answers="all")
+    reads = FloatInput(name="input", channels=channels)
+    return Network(stage="float", nodes=(reads, *nodes), answers="all")
 
 
 def prf_neuron(

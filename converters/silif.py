@@ -109,6 +109,11 @@ def _convert(
     layer = 0
     while f"snn.{layer + 1}.W.weight" in source:
         name, keys = f"layers.{layer}", f"snn.{layer}."
+        if f"{keys}V.weight" in source:
+            raise UnsupportedNetworkError(
+                f"{where}: '{keys}V.weight' sends a layer's spikes to each other; this converter "
+                "knows layers without that (recurrent: false)"
+            )
         current = _current(source, keys, f"{name}.current", nodes[-1])
         kind = neuron or options.neuron or recognise_neuron(source, keys)
         nodes += [current, read_neuron(source, keys, f"{name}.lif", current, kind, options.dt)]

@@ -1,15 +1,19 @@
 """Writes the table in docs/training.md: accuracy at few bits a synapse, before and after.
 
 Run it from the repository's root after changing the training or the quantisation; it takes about
-two minutes a row, and the bidirectional rows need the real checkpoints beside the repository::
+two minutes a row, and all but the bundled example need the real checkpoints beside the repository.
+Names of checkpoints make their rows alone::
 
     .venv/bin/python docs/make_training.py
+    .venv/bin/python docs/make_training.py gsu
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from snn_deploy import convert
@@ -23,9 +27,12 @@ from snn_deploy.training.availability import require_torch
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "training.md"
 MARKS = ("<!-- accuracy -->\n", "<!-- end of accuracy -->\n")
+SHARED = ROOT.parent / "shared" / "checkpoints"
 FOLDERS = {
     "seqdigits_uni": ROOT / "examples" / "seqdigits_uni",
-    "seqdigits_bi": ROOT.parent / "shared" / "checkpoints" / "seqdigits_bi",
+    "seqdigits_bi": SHARED / "seqdigits_bi",
+    "binary_s4d": SHARED / "stan_rhodes" / "binary_s4d",
+    "gsu": SHARED / "stan_rhodes" / "gsu",
 }
 BITS = (4, 3, 2)
 HEAD = """\
@@ -34,13 +41,19 @@ HEAD = """\
 """
 
 
-def main() -> None:
-    """Fine-tune with the default options, test, and put the table into the page."""
+def main(names: Collection[str] = ()) -> None:
+    """Fine-tune with the default options, test, and put the rows into the page's table."""
     require_torch()
-    rows = [row(name, bits) for name in FOLDERS if FOLDERS[name].is_dir() for bits in BITS]
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
+    table, after = rest.split(MARKS[1])
+    rows: list[str] = []
+    for name, folder in FOLDERS.items():
+        if folder.is_dir() and name in (names or FOLDERS):
+            rows += [row(name, bits) for bits in BITS]
+        else:
+            lines = table.removeprefix(HEAD).splitlines(keepends=True)
+            rows += [line for line in lines if line.startswith(f"| {name} |")]
     with atomic_write(PAGE) as file:
         file.write((before + MARKS[0] + HEAD + "".join(rows) + MARKS[1] + after).encode())
 
@@ -75,4 +88,4 @@ def deployed(checkpoint: Path, train: Path, test: Data, settings: dict[str, int]
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

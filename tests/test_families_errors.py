@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from synthetic import Tensors, checkpoint_of, tiny_spikingssm_state
-from tiny_families import H, tiny_backbone, tiny_silif, tiny_spiking_s4d
+from tiny_families import (
+    H,
+    tiny_backbone,
+    tiny_longspike,
+    tiny_prf_neuron,
+    tiny_pspikessm,
+    tiny_silif,
+    tiny_spiking_s4d,
+)
 
 from snn_deploy.cli.main import main
 from snn_deploy.converters.overrides import Overridden, override_model
@@ -37,9 +45,14 @@ from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.readers import ReadOptions, read_source
 
-BACKBONES = ("s4d", "s4block", "s4d_gsu", "spikingblockgate", "drf", "s4d_refractory")
+BACKBONES = (
+    *("s4d", "s4block", "s4d_gsu", "spikingblockgate", "spikingblock", "drf"),
+    "s4d_refractory",
+)
 # what may be missing, or is what tells how many layers there are
 OPTIONAL = re.compile(r"ln_vth$|body\.layers\.\d\.D$|W\.weight$")
+# what plays no part
+DEAD = re.compile(r"num_batches_tracked|layer\.norm\.norm|model\.norms\.")
 Made = tuple[Tensors, dict[str, Any] | None]
 
 
@@ -55,6 +68,11 @@ def makers() -> dict[str, Callable[[], tuple[Tensors, dict[str, Any] | None, dic
             kind: lambda kind=kind: (tiny_silif(kind), None, {"neuron": kind})
             for kind in ("silif", "csilif", "rf", "cadlif")
         },
+        "adlif": lambda: (tiny_silif("cadlif"), None, {"neuron": "adlif"}),
+        "pSpikeSSM": lambda: (*tiny_pspikessm(), {}),
+        "pSpikeSSM of two branches": lambda: (*tiny_pspikessm(two=True), {}),
+        "loongspikingssm": lambda: (*tiny_longspike(), {}),
+        "prf_neuron": lambda: (tiny_prf_neuron(), {"model": {"_name_": "prf_neuron"}}, {}),
         "spiking_s4d": lambda: (tiny_spiking_s4d(), None, {"neuron_type": "ternary"}),
     }
 
@@ -63,7 +81,7 @@ def makers() -> dict[str, Callable[[], tuple[Tensors, dict[str, Any] | None, dic
 def test_keys_that_are_missing_misshapen_or_left_over(family: str) -> None:
     tensors, config, said = makers()[family]()
     convert((tensors, config), **said)
-    for key in [key for key in tensors if "num_batches_tracked" not in key]:
+    for key in [key for key in tensors if not DEAD.search(key)]:
         if not OPTIONAL.search(key):
             without = {name: value for name, value in tensors.items() if name != key}
             with pytest.raises(CheckpointError, match=re.escape(key)):
@@ -87,12 +105,42 @@ def test_unknown_options_are_named(family: str) -> None:
         convert(tiny_backbone(family, model={"strange": 1}))
 
 
-@pytest.mark.parametrize("family", BACKBONES)
+@pytest.mark.parametrize("family", makers())
+def test_options_that_no_family_has(family: str) -> None:
+    tensors, config, said = makers()[family]()
+    config = config or {"model": {}}
+    named = {"_name_": "spiking_s4d"} if family == "spiking_s4d" else {}
+    wrong = config | {"model": config["model"] | named | {"strange": 1}}
+    if family == "loongspikingssm":  # whose model, as SpikingSSM's, swallows options; layers do not
+        tensors, wrong = tiny_longspike()
+        wrong["model"]["layer"] |= {"strange": 1}
+    with pytest.raises(UnsupportedNetworkError, match=r"options in model(\.layer)?: strange"):
+        convert((tensors, wrong), **said)
+
+
+@pytest.mark.parametrize("family", makers())
 def test_weights_of_another_family_are_refused(family: str) -> None:
-    tensors, _ = tiny_backbone(family)
-    for other in set(BACKBONES) - {family}:
-        with pytest.raises(CheckpointError, match=r"missing|no place|expected"):
-            convert((tensors, tiny_backbone(other)[1]))
+    tensors, *_ = makers()[family]()
+    for other, make in makers().items():
+        _, config, said = make()
+        if config is not None and other != family:
+            with pytest.raises(CheckpointError, match=r"missing|no place|expected"):
+                convert((tensors, config), **said)
+
+
+@pytest.mark.parametrize("family", ["silif", "csilif", "rf", "cadlif"])
+def test_neurons_of_another_kind_are_refused(family: str) -> None:
+    """Only cAdLIF and adLIF share their keys; SiLIF's are those and one more."""
+    for other in {"silif", "csilif", "rf", "cadlif"} - {family}:
+        with pytest.raises(CheckpointError, match=r"missing|no place"):
+            convert((tiny_silif(family), None), neuron=other)
+
+
+@pytest.mark.parametrize("kind", ["rf", "silif", "cadlif"])
+def test_recurrent_weights_are_named(kind: str) -> None:
+    tensors = tiny_silif(kind) | {"snn.0.V.weight": np.zeros((H, H))}
+    with pytest.raises(UnsupportedNetworkError, match=r"'snn\.0\.V\.weight'.* to each other"):
+        convert((tensors, None), neuron=kind)
 
 
 @pytest.mark.parametrize(

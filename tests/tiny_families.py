@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from synthetic import Tensors
+from synthetic import Tensors, tiny_spikingssm_state
 
 H, N, LAYERS, CLASSES = 4, 3, 2, 3
 
-__all__ = ["CLASSES", "LAYERS", "H", "N", "tiny_backbone", "tiny_silif", "tiny_spiking_s4d"]
+__all__ = ["CLASSES", "LAYERS", "H", "N", "tiny_backbone", "tiny_longspike", "tiny_prf_neuron"]
+__all__ += ["tiny_pspikessm", "tiny_silif", "tiny_spiking_s4d"]
 
 
 def tiny_backbone(
@@ -155,9 +156,44 @@ _LAYERS: dict[str, Any] = {
     "s4d_gsu": (_gsu, {"d_state": 2 * N}),
     "spikingblockgate": (_prf, {"spatial": "Binary"}),
     "spikingblock": (_prf_block, {}),
+    "pSpikeSSM": (_s4block, {"d_state": 2 * N, "mode": "diag", "final_act": None}),
     "drf": (_drf, {"dendrites": N, "threshold_taps": 2}),
     "s4d_refractory": (_refractory, {"d_state": 2 * N}),
 }
+
+
+def tiny_pspikessm(two: bool = False) -> tuple[Tensors, dict[str, Any]]:
+    """Give a P-SpikeSSM of one branch or two."""
+    tensors, config = tiny_backbone("pSpikeSSM", model={"bidirectional": two})
+    rng = np.random.default_rng(1)
+    for index in range(LAYERS):
+        keys = f"model.layers.{index}."
+        for name in ("inp", "inp2", "out") if two else ("inp", "out"):
+            tensors |= {f"{keys}{name}_{part}": rng.normal(size=H) for part in ("a", "b")}
+        if two:
+            other = _s4block(rng, _LAYERS["pSpikeSSM"][1])
+            tensors |= {f"{keys}reverse_layer.{key}": value for key, value in other.items()}
+        mix = "bidirectional_linear" if two else "bidirectional_linear1"
+        tensors |= _mix(rng, f"{keys}{mix}.", H, 2 * H if two else H)
+    return tensors, config
+
+
+def tiny_longspike(scales: int = 2, **form: Any) -> tuple[Tensors, dict[str, Any]]:
+    """Give a LongSpike: a SpikingSSM whose kernels have so many time scales."""
+    made, config = tiny_spikingssm_state(**form)
+    tensors = {key.replace(".s4_layers.", ".loongspike_layers."): x for key, x in made.items()}
+    rng = np.random.default_rng(1)
+    for key in [key for key in tensors if key.endswith("kernel.C")]:
+        for name in ("omega_logit", "eta_logit"):
+            tensors[key.removesuffix("C") + name] = rng.normal(size=scales) - 3
+    config["model"] |= {"_name_": "loongspikingssm"}
+    return tensors, config
+
+
+def tiny_prf_neuron() -> Tensors:
+    """Give a layer of PRF neurons alone."""
+    rng = np.random.default_rng(0)
+    return {"log_dt": rng.uniform(-2, 0, H), "theta_log": rng.normal(size=H)}
 
 
 def tiny_silif(kind: str, seed: int = 0) -> Tensors:

@@ -1,0 +1,150 @@
+"""Every family's trained networks: the native engine beside Lava's simulator, and beside torch.
+
+The native engine and torch are timed by what they use of the cores, all together, so that others on
+the machine do not count. Lava's processes mostly wait for each other: they are timed by the clock.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from engines import Row, native
+from timing import take_turns
+
+from snn_deploy import convert
+from snn_deploy.data.inputs import check_data
+from snn_deploy.engines.host import Host
+from snn_deploy.engines.lava.availability import check_available
+from snn_deploy.engines.lava.segments import cut_network
+from snn_deploy.engines.registry import get_engine
+from snn_deploy.engines.result import Run
+from snn_deploy.engines.session import run_whole
+from snn_deploy.errors import SnnDeployWarning
+from snn_deploy.ir.network import Network
+from snn_deploy.run.simulation import encode_inputs
+
+sys.path.append(str(Path(__file__).parent.parent / "docs"))  # where the checkpoints are listed
+from make_families import DIGITS, OTHERS, SHARED, Case
+
+LAVA_STEPS = 64  # of one sequence
+WINDOW = 16  # steps in a row, of which Lava's fastest count
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, in float and deployed, and its test sequences, as many as were asked for.
+
+    Parameters
+    ----------
+    inputs, lengths
+        (B, L, C) or, of tokens, (B, L); (B,).
+    run
+        The same as the deployed network takes them in.
+    """
+
+    name: str
+    float_network: Network
+    network: Network
+    inputs: Any
+    run: Run
+
+    @classmethod
+    def of(cls, case: Case, batch: int) -> Trained:
+        """Deploy a checkpoint for ``loihi2``; test sequences start again if there are too few."""
+        float_network, test = case.network(), case.arrays("test")
+        taken = np.arange(batch) % len(test["inputs"])
+        given = {key: test[key][taken] for key in ("inputs", "lengths") if key in test}
+        data = check_data(float_network, **given)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SnnDeployWarning)
+            calibration = case.calibration(data)
+            network = convert(case.checkpoint(), target="loihi2", calibration=calibration).network
+        run = Run(encode_inputs(network, data), data.lengths)
+        return cls(f"{case.family}: {case.name}", float_network, network, data.inputs, run)
+
+    @property
+    def sample_steps(self) -> int:
+        return int(self.inputs.shape[0] * self.inputs.shape[1])
+
+
+def trained(batch: int, names: tuple[str, ...] = ()) -> Iterator[Trained]:
+    """Give the networks of all checkpoints that are there, or of those named."""
+    for case in (*DIGITS, *OTHERS):
+        if (SHARED / case.folder).is_dir() and case.name in (names or (case.name,)):
+            yield Trained.of(case, batch)
+
+
+def against_lava(batch: int, rounds: int, names: tuple[str, ...] = ()) -> list[Row]:
+    """A step of one sequence in Lava's simulator, beside one of a batch in the native engine."""
+    check_available("cpu")
+    rows = []
+    for one in trained(batch, names):
+        works = {"native": native(one.network, one.run)}
+        timing = take_turns(works, rounds, time.process_time)["native"]
+        rows.append(_row(one, timing.best / one.sample_steps, "lava", lava_step(one)))
+    return rows
+
+
+def against_torch(batch: int, rounds: int, names: tuple[str, ...] = ()) -> list[Row]:
+    """A step of a batch as torch's recurrence in float32, beside the native engine."""
+    import torch
+    from recurrences import Recurrence
+
+    torch.set_num_threads(1)  # more of them wait for each other, which counts
+    rows = []
+    for one in trained(batch, names):
+        peer = Recurrence(one.float_network)
+        inputs = torch.as_tensor(one.inputs)
+        tokens = one.float_network.input.reads_tokens
+        inputs = inputs.long() if tokens else inputs.to(torch.float32)
+        lengths = torch.as_tensor(one.run.lengths)
+        works = {
+            "native": native(one.network, one.run),
+            "torch": lambda peer=peer, x=inputs, n=lengths: peer(x, n),
+        }
+        times = take_turns(works, rounds, time.process_time)
+        seconds = {name: timing.best / one.sample_steps for name, timing in times.items()}
+        rows.append(_row(one, seconds["native"], "torch", seconds["torch"]))
+    return rows
+
+
+def _row(one: Trained, seconds: float, peer: str, others: float) -> Row:
+    return {
+        "what": one.name,
+        "sequences": len(one.inputs),
+        "native_us_per_sample_step": seconds * 1e6,
+        f"{peer}_us_per_sample_step": others * 1e6,
+        "native_is_faster": others / seconds,
+    }
+
+
+def lava_step(one: Trained) -> float:
+    """Give the seconds that Lava takes for a step of one sequence, its fastest in a row, without
+    what starting it takes; where time runs both ways, as many times as it goes over the sequence.
+    """
+    chip, steps = Host(one.network).chip, min(LAVA_STEPS, one.inputs.shape[1])
+    segments = cut_network(chip)
+    every = sum(steps + segment.delay for segment in segments)
+    moments, done = [], 0.0
+
+    def note(share: float) -> None:
+        nonlocal done
+        done += share * every
+        moments.append((time.perf_counter(), done))
+
+    run = Run(one.run.inputs[:1, :steps], np.minimum(one.run.lengths[:1], steps))
+    run_whole(get_engine("lava"), one.network, replace(run, progress=note))
+    fastest = min(
+        (later - now) / (after - before)
+        for now, before in moments
+        for later, after in moments
+        if after - before >= WINDOW
+    )
+    return len(segments) * fastest
