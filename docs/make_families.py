@@ -1,15 +1,18 @@
 """Writes the tables in docs/families.md: every family on its own test data, in float and deployed.
 
 Run it from the repository's root after changing a converter, a node or how it is quantised; it
-takes minutes, and needs the real checkpoints beside the repository::
+takes minutes, and needs the real checkpoints beside the repository. Names of tables make those
+alone::
 
     .venv/bin/python docs/make_families.py
+    .venv/bin/python docs/make_families.py needs
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,19 +155,19 @@ OTHERS = (
 )
 
 
-def main() -> None:
-    """Measure, and put every table into the page."""
-    tables = {
-        "needs": _needs((*DIGITS, *OTHERS)),
-        "digits": _measured(DIGITS, accuracy=True),
-        "maxima": _maxima(),
-        "others": _measured(OTHERS, accuracy=False),
+def main(names: Collection[str] = ()) -> None:
+    """Measure, and put every table, or those named, into the page."""
+    tables: dict[str, Callable[[], str]] = {
+        "needs": lambda: _needs((*DIGITS, *OTHERS)),
+        "digits": lambda: _measured(DIGITS, accuracy=True),
+        "maxima": _maxima,
+        "others": lambda: _measured(OTHERS, accuracy=False),
     }
     page = PAGE.read_text(encoding="utf-8")
-    for name, table in tables.items():
+    for name in names or tables:
         before, rest = page.split(f"<!-- {name} -->\n")
         after = rest.split(f"<!-- end of {name} -->\n")[1]
-        page = f"{before}<!-- {name} -->\n{table}<!-- end of {name} -->\n{after}"
+        page = f"{before}<!-- {name} -->\n{tables[name]()}<!-- end of {name} -->\n{after}"
     with atomic_write(PAGE) as file:
         file.write(page.encode())
 
@@ -174,7 +177,8 @@ def _spiking(network: Network) -> list[Node]:
 
 
 def _needs(cases: Iterable[Case]) -> str:
-    head = ("network", "what spikes", "graded messages", "causal", "words a channel", "needs")
+    head = ["network", "what spikes", "graded messages", "causal", "words a channel", "needs"]
+    head += ["approximated, besides rounding"]
     rows = []
     for case in cases:
         network = case.network()
@@ -191,8 +195,16 @@ def _needs(cases: Iterable[Case]) -> str:
         ahead = any(getattr(node, "c_reverse", None) is not None for node in network)
         needs = sorted({NEEDS[node.kind] for node in network if node.kind in NEEDS})
         cells = (", ".join(spikes), ", ".join(graded) or "none", "no" if ahead else "yes")
-        rows.append([f"{case.family}: {case.name}", *cells, str(words), "; ".join(needs)])
+        instead = "; ".join(sorted({_instead(node) for node in network} - {""})) or "nothing"
+        row = [f"{case.family}: {case.name}", *cells, str(words), "; ".join(needs), instead]
+        rows.append(row)
     return _table(head, rows)
+
+
+def _instead(node: Any) -> str:
+    """Say what a node's integer form approximates by default."""
+    told = node.approximation or ("a constant for the maximum" if node.follows_maximum else "")
+    return f"{node.kind}: {told}" if told else ""
 
 
 def _measured(cases: Iterable[Case], accuracy: bool) -> str:
@@ -288,4 +300,4 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
