@@ -34,7 +34,7 @@ from snn_deploy.ir.node import Node
 from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.part import Part
 
-__all__ = ["PortsSession", "_host_chains", "joined"]
+__all__ = ["PortsSession", "joined"]
 
 JOINED = "inputs"
 
