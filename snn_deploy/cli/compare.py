@@ -33,6 +33,7 @@ class CompareRequest:
     limit: int | None
     against: str | None
     on_boards: bool
+    built: tuple[str, ...]
     reading: dict[str, Any]
     json_path: str | None
     html_path: str | None
@@ -55,6 +56,12 @@ class CompareRequest:
 @click.option("--against", metavar="CHECKPOINT", help="Also compare with its float network.")
 @click.option(
     "--on-boards", is_flag=True, help="Also run a sequence on simulated cores of the boards (QEMU)."
+)
+@click.option(
+    "--built",
+    metavar="FOLDER",
+    multiple=True,
+    help="Verilog of one of them, placed and routed by build; repeat it.",
 )
 @checkpoint_options
 @click.option("--json", "json_path", metavar="OUT.json", help="Write every figure.")
@@ -100,6 +107,7 @@ def _run(asked: CompareRequest) -> Comparison:
             data,
             against=source,
             on_boards=asked.on_boards,
+            built=[Path(folder) for folder in asked.built],
             progress=progress,
         )
 

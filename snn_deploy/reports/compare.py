@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import Profile, load_profile
-from snn_deploy.reports.boards import BoardFigure, board_figures
+from snn_deploy.reports.boards import BoardFigure, board_figures, is_built_from
 from snn_deploy.reports.deployed import report_deployment
 from snn_deploy.reports.events import Events, count_events
 from snn_deploy.reports.paper import PaperCount, count_as_papers_do
@@ -84,7 +85,7 @@ class Candidate:
     arithmetic
         The same at 45 nm.
     board
-        What it takes of a board.
+        What it takes of a board or an FPGA.
     """
 
     name: str
@@ -162,6 +163,7 @@ def compare_deployments(
     *,
     against: Network | None = None,
     on_boards: bool = False,
+    built: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> Comparison:
     """Run every deployment on the same data, each for its own target.
@@ -180,19 +182,24 @@ def compare_deployments(
     on_boards
         Whether the first sequence also runs on simulated cores of the boards that are targets,
         which needs a compiler and QEMU.
+    built
+        Folders of exported Verilog that were placed and routed (``snn-deploy build``), each of one
+        of the deployments.
     progress
         Called with how many sequences were done since the last call, over all deployments.
 
     Raises
     ------
     ConfigError
-        If there is nothing to compare, or the networks take different inputs.
+        If there is nothing to compare, the networks take different inputs, or a folder was built
+        from none of them.
     BackendUnavailableError
         If a tool that runs a simulated core is missing.
     """
     if isinstance(deployments, Mapping):
         deployments = list(deployments.items())
     _check_inputs(deployments)
+    folders = _built_from(deployments, built)
     data = as_data(deployments[0][1].network, data)
     exact = None if against is None else simulate(against, data, get_engine("float"))
     profile = load_profile(ARITHMETIC_PROFILE)
@@ -214,9 +221,10 @@ def compare_deployments(
                 same_as_float=None if exact is None else _agreement(answers, exact),
                 arithmetic=_arithmetic(deployment.network, report, profile),
                 board=board_figures(
-                    deployment.network,
+                    deployment,
                     report.profile,
                     encode_inputs(deployment.network, data.first(1)) if on_boards else None,
+                    folders.get(name),
                 ),
             )
         )
@@ -247,6 +255,19 @@ def _check_inputs(deployments: Sequence[tuple[str, Deployment]]) -> None:
                 f"{name} takes {mine} input channels and {first} {its}: only networks of the same "
                 "data can be compared"
             )
+
+
+def _built_from(
+    deployments: Sequence[tuple[str, Deployment]], built: Sequence[Path]
+) -> dict[str, Path]:
+    """Find the deployment that each folder was exported from, by its name."""
+    found = {}
+    for folder in built:
+        names = [name for name, deployment in deployments if is_built_from(folder, deployment)]
+        if not names:
+            raise ConfigError(f"{folder}: was exported from none of these deployments")
+        found.update(dict.fromkeys(names, folder))
+    return found
 
 
 def _agreement(answers: Answers, others: Answers) -> float | None:

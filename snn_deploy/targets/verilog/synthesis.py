@@ -11,15 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snn_deploy.errors import BackendError, BackendUnavailableError, TargetError
+from snn_deploy.errors import (
+    BackendError,
+    BackendUnavailableError,
+    DeploymentError,
+    TargetError,
+)
+from snn_deploy.io.reading import read_regular
 from snn_deploy.progress import doing
 from snn_deploy.targets.verilog.estimate import Estimate
 from snn_deploy.targets.verilog.parts import PARTS, Part
 from snn_deploy.targets.verilog.simulators import run_tool
 
-__all__ = ["Placed", "find_tool", "place"]
+__all__ = ["Placed", "find_tool", "place", "read_placed"]
 
 _SECONDS = 7200.0
+_MOST_BYTES = 1 << 28  # of the router's report, which lists every path
 _CELLS = {
     "luts": ("TRELLIS_COMB", "ICESTORM_LC"),
     "registers": ("TRELLIS_FF",),
@@ -80,7 +87,7 @@ def place(folder: Path, part: Part) -> Placed:
     """
     expected = Estimate.read(folder)
     expected.check(part)
-    top = "snn" if expected.pins <= part.pins else "snn_serial"
+    top = _top(expected, part)
     name, *options = part.route
     yosys, router = find_tool("yosys"), find_tool(name)
     netlist, report = f"{part.name}.json", f"{part.name}-report.json"
@@ -97,6 +104,28 @@ def place(folder: Path, part: Part) -> Placed:
     call += ["--asc", f"{part.name}.asc"] if name.endswith("ice40") else []
     _run([*call, "--log", f"{part.name}-nextpnr.log"], folder)
     return _placed(json.loads((folder / report).read_text()), top)
+
+
+def read_placed(folder: Path, part: Part) -> Placed | None:
+    """Read what :func:`place` was told of a folder and a part; None: it was not placed there.
+
+    Raises
+    ------
+    DeploymentError
+        If the router's report is damaged.
+    """
+    report, top = folder / f"{part.name}-report.json", _top(Estimate.read(folder), part)
+    try:
+        return _placed(json.loads(read_regular(report, _MOST_BYTES)), top)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DeploymentError(f"{report}: damaged: {error}; build it again") from error
+
+
+def _top(expected: Estimate, part: Part) -> str:
+    """Name the module for a part: the one behind a few pins, where it has few."""
+    return "snn" if expected.pins <= part.pins else "snn_serial"
 
 
 def _check_luts(found: Mapping[str, Any], part: Part) -> None:
