@@ -1,6 +1,6 @@
-"""What the host computes as it encodes, as ONNX functions: kinds of node that are no neuron's step.
+"""What the host computes as it encodes, as ONNX functions: kinds of node that read whole rows.
 
-A table of what replaces a kind's own ``run``, as other engines have one.
+A table of what replaces a kind's own step, as other engines have one.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def node_function(node: Any, widths: Sequence[int]) -> NodeFunction:
     TargetError
         If it is of a kind that has no program, and none that is known here.
     """
-    if not hasattr(node, "run"):
-        return program_function(node, widths)
-    if type(node) not in _HOST:
+    if type(node) in _HOST:
+        return _HOST[type(node)](node)
+    if hasattr(node, "run"):
         raise TargetError(
             f"node '{node.name}' ({node.kind}) has no step of its own, and ONNX is not written for "
             "it yet; use the backend 'native'"
         )
-    return _HOST[type(node)](node)
+    return program_function(node, widths)
 
 
 class _Body:
