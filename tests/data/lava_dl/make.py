@@ -3,6 +3,7 @@
     uv venv -p 3.10 netx
     uv pip install --python netx lava-dl==0.6.0 lava-nc==0.10.0 setuptools torch==2.3.1
     netx/bin/python tests/data/lava_dl/make.py
+    netx/bin/python tests/data/lava_dl/make.py --check FOLDER   # netx's answers to files of ours
 
 Each network has random weights, as its seed gives them. It is exported by SLAYER's own
 ``export_hdf5`` and run by ``netx.hdf5.Network``, sequence after sequence, with its layers' states
@@ -161,7 +162,20 @@ def run(path: Path, shape: tuple[int, ...], inputs: np.ndarray, bits: int) -> np
     return np.stack(found).astype(np.int64)
 
 
+def check(folder: Path) -> None:
+    """Run netx on the same networks as ``export --format lava-dl`` wrote them."""
+    for path in sorted(folder.glob("*.net")):
+        known = np.load(HERE / f"{path.stem}.npz")
+        shape = NETWORKS[path.stem]()[1]
+        found = run(path, shape, known["inputs"], 16 if path.stem in GRADED else 0)
+        same = np.array_equal(found, known["outputs"])
+        print(f"{path.stem}: {found.size} messages, {'equal' if same else 'NOT equal'}")
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["--check"]:
+        check(Path(sys.argv[2]))
+        return
     for name in sys.argv[1:] or NETWORKS:
         path, shape = export(name)
         rng = np.random.default_rng(len(name))
