@@ -251,7 +251,7 @@ def _deployed(case: Case, expected: Any, accuracy: bool, maxima: str = "constant
             warnings.simplefilter("ignore", SnnDeployWarning)
             deployment = convert(
                 case.checkpoint(),
-                "loihi2",
+                target="loihi2",
                 calibration=case.calibration(data),
                 settings={"ternary_maxima": maxima},
             )
