@@ -10,8 +10,6 @@ import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2HwCfg, Loihi2SimCfg, RunConfig
-from lava.proc.conv.models import PyConvModelFixed
-from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDenseModelBitAcc
 from lava.proc.dense.process import Dense
 from lava.proc.lif.models import PyLifResetModelBitAcc
@@ -130,7 +128,8 @@ class _Bench:
         """Connect a node's process to what it reads."""
         for edge, port in zip(node.inputs, self.receives.get(node.name, ()), strict=True):
             # stock synapses answer a step later of themselves; all other processes at once
-            realised = int(isinstance(port.process, Dense | Conv))
+            stock = not isinstance(port.process, processes.ProgramProcess)
+            realised = int(stock and node.synaptic)
             clock = self.clock(node.name, ahead=realised)
             source = self._late(edge, edge.delay - realised, clock)
             if len(port.shape) > 1:
@@ -212,6 +211,9 @@ def _shared_synapses(bench: _Bench, node: SharedSynapses) -> Parts:
     axes = len(windows.size)
     if axes > 2 or windows.before != windows.after or node.output.bits > CONV_SUM_BITS:
         return _own(bench, node)
+    from lava.proc.conv.models import PyConvModelFixed  # brings scipy.signal, a second of imports
+    from lava.proc.conv.process import Conv
+
     flat = (1,) * (2 - axes)
     kernel = node.kernel.reshape(len(node.kernel), -1, *windows.kernel, *flat)
     (source,) = bench.job.network.sources(node)
