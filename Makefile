@@ -11,9 +11,9 @@
 .NOTPARALLEL:
 
 ARGS ?=
-# tests run side by side, on as many cores as there are, up to 4; BLAS has one thread in each, since
-# threads of several processes wait for each other
-WORKERS ?= auto
+# tests run side by side, one more than there are cores, up to 4, since some wait for processes that they
+# started; BLAS has one thread in each, since threads of several processes wait for each other
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
 INTERPRETER := $(shell sh scripts/find-python $(PYTHON))

@@ -274,13 +274,16 @@ def _count_axons(network: Network, uses: dict[tuple[int, int], CoreUse]) -> None
         name: {channel: use for use in uses.values() for channel in use.channels.get(name, ())}
         for name in network.names
     }
-    wired = {node.name: connections(node) for node in network if is_synaptic(node)}
+    shared = [node for node in network if isinstance(node, SharedSynapses)]
+    wired = {node.name: connections(node) for node in shared}
     for use in uses.values():
         arriving: dict[str, set[int]] = defaultdict(set)
         for name, channels in use.channels.items():
             for edge in network[name].inputs:
                 source: Any = network[edge.source]
-                if is_synaptic(network[name]):
+                if isinstance(network[name], Synapses):  # a matrix: each message reaches all rows
+                    arriving[edge.source] |= set(range(source.width))
+                elif name in wired:
                     arriving[edge.source] |= {
                         channel
                         for channel, reached in wired[name].items()
