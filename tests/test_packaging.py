@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ else:
 # folders at the top of the repository that are installed inside the package
 TOP_LEVEL = ("converters", "examples", "hw_profiles")
 OF_ITS_OWN = "snn_deploy/examples/plugin/"  # a package that shows how to add to this one
+WHEELS = {"tree": ["--wheel"], "sdist": []}  # what each is built from, and build's options
 LIBRARY = "snn_deploy/engines/native/lib/kernels-*"  # compiled, so not of the tree
 
 
@@ -66,11 +68,27 @@ def test_importing_converters_from_the_root_is_refused(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def wheels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One wheel built from the tree and one from the source distribution, without network."""
+    """One wheel built from the tree and one from the source distribution, without network.
+
+    They are built once for all processes that run tests side by side.
+    """
     pytest.importorskip("build", reason="needs build (pip install 'snn-deploy[dev]')")
     pytest.importorskip("setuptools", minversion="77.0.3", reason="needs setuptools 77.0.3")
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "wheels"
+    with (shared / "wheels.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "built").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _build_wheels(root, folder)
+            (folder / "built").touch()
+    return {source: next((folder / source).glob("snn_deploy-*.whl")) for source in WHEELS}
+
+
+def _build_wheels(root: Path, folder: Path) -> None:
     # a copy, because a build writes into the tree
-    tree = tmp_path_factory.mktemp("tree") / "snn-deploy"
+    tree = folder / "copy" / "snn-deploy"
     skipped = (
         ".*",
         "build",
@@ -82,15 +100,12 @@ def wheels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
         "lib",
     )
     shutil.copytree(root, tree, symlinks=True, ignore=shutil.ignore_patterns(*skipped))
-    built = {}
-    for source, options in {"tree": ["--wheel"], "sdist": []}.items():
-        out = tmp_path_factory.mktemp(source)
+    for source, options in WHEELS.items():
+        out = str(folder / source)
         done = _run_python(
-            "-m", "build", "--no-isolation", *options, "--outdir", str(out), ".", cwd=tree
+            "-m", "build", "--no-isolation", *options, "--outdir", out, ".", cwd=tree
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        (built[source],) = out.glob("snn_deploy-*.whl")
-    return built
 
 
 @pytest.mark.slow
