@@ -90,7 +90,7 @@ wheels: $(TEST)/$(STAMP)
 		SNN_DEPLOY_MACHINE=$$machine $(TEST)/bin/python -m build --wheel --no-isolation \
 		-C--build-option=--plat-name=manylinux2014_$$machine || exit 1; done
 
-SANITIZED := build/kernels-sanitized.so
+SANITIZED := $(CURDIR)/build/kernels-sanitized.so
 SANITIZERS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 sanitize: $(TEST)/$(STAMP)
 	$(TEST)/bin/python snn_deploy/engines/native/build.py $(SANITIZED) $(SANITIZERS)
