@@ -49,12 +49,12 @@ class Clock(ABC):
         TargetError
             For a word that is not known here.
         """
-        return [
-            self.step if name == "step" else self.spread(self._word(node, name)) for name in names
-        ]
+        return [self.spread(self._word(node, name)) for name in names]
 
     def _word(self, node: Any, name: str) -> str:
         graph = self.graph
+        if name == "step":
+            return self.at
         if name == "first":
             return graph.apply("equal", [self.at, graph.constant(0)], name)
         if name == "last":

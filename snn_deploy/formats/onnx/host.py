@@ -1,6 +1,6 @@
-"""What the host computes as it encodes, as ONNX functions: kinds of node that read whole rows.
+"""What the host computes as it encodes, as ONNX functions: kinds of node that are no neuron's step.
 
-A table of what replaces a kind's own step, as other engines have one.
+A table of what replaces a kind's own ``run``, as other engines have one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from snn_deploy.formats.onnx.functions import NodeFunction, program_function
 from snn_deploy.formats.onnx.graph import Graph
 from snn_deploy.formats.onnx.operations import INT64
 from snn_deploy.nodes.embedding_table import EmbeddingTable
-from snn_deploy.nodes.positions import Positions
 from snn_deploy.nodes.window import Window
 
 __all__ = ["node_function"]
@@ -31,24 +30,23 @@ def node_function(node: Any, widths: Sequence[int]) -> NodeFunction:
     TargetError
         If it is of a kind that has no program, and none that is known here.
     """
-    if type(node) in _HOST:
-        return _HOST[type(node)](node)
-    if hasattr(node, "run"):
+    if not hasattr(node, "run"):
+        return program_function(node, widths)
+    if type(node) not in _HOST:
         raise TargetError(
             f"node '{node.name}' ({node.kind}) has no step of its own, and ONNX is not written for "
             "it yet; use the backend 'native'"
         )
-    return program_function(node, widths)
+    return _HOST[type(node)](node)
 
 
 class _Body:
     """A function's body while it is written."""
 
-    def __init__(self, node: Any, ports: int, clock: Sequence[str] = ()) -> None:
-        self.node, self.clock = node, tuple(clock)
+    def __init__(self, node: Any, ports: int) -> None:
+        self.node = node
         self.graph = Graph()
         self.ports = [self.graph.name(f"x{port}") for port in range(ports)]
-        self.asked = [self.graph.name(name) for name in clock]
         self.parameters: dict[str, Any] = {}
 
     def parameter(self, name: str, array: Any) -> str:
@@ -67,10 +65,9 @@ class _Body:
         return NodeFunction(
             kind=self.node.kind,
             graph=self.graph,
-            inputs=[*self.ports, *self.asked, *self.parameters],
+            inputs=[*self.ports, *self.parameters],
             outputs=[output],
             edges=self.node.inputs,
-            clock=self.clock,
             parameters=self.parameters,
             about=self.node.does,
         )
@@ -85,15 +82,6 @@ def _window(node: Window) -> NodeFunction:
     return replace(
         body.function(output), edges=tuple(replace(edge, steps_back=back) for back in backs)
     )
-
-
-def _positions(node: Positions) -> NodeFunction:
-    body = _Body(node, 1, ["step"])
-    x, graph = body.ports[0], body.graph
-    if node.align is not None:
-        x = graph.apply("signed_shift", [x, body.parameter("align", node.align)])
-    rows = graph.apply("lookup", [body.parameter("table", node.table), body.asked[0]])
-    return body.function(body.saturated(graph.apply("add", [x, rows])))
 
 
 def _table(node: EmbeddingTable) -> NodeFunction:
@@ -132,6 +120,5 @@ def _projected(body: _Body, rows: str, projection: Any, number: int) -> str:
 
 _HOST: dict[type, Callable[[Any], NodeFunction]] = {
     EmbeddingTable: _table,
-    Positions: _positions,
     Window: _window,
 }
