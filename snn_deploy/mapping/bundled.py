@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
 from snn_deploy.io.toml import parse_toml
 
-__all__ = ["BUNDLED", "bundled_names", "bundled_version"]
+__all__ = ["BUNDLED", "bundled_names", "bundled_version", "parsed"]
 
 BUNDLED = "snn_deploy.hw_profiles"
 
@@ -23,4 +24,10 @@ def bundled_version(name: str) -> Any:
     if name not in bundled_names():
         return None
     file = resources.files(BUNDLED) / f"{name}.toml"
-    return parse_toml(file.read_bytes()).get("version")
+    return parsed(file.read_bytes()).get("version")
+
+
+@lru_cache(maxsize=32)  # a profile that has a name is read many times in a run
+def parsed(content: bytes) -> dict[str, Any]:
+    """Parse a profile; whoever changes what it gives copies it before."""
+    return parse_toml(content)

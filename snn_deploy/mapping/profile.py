@@ -12,7 +12,6 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +19,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from snn_deploy.errors import ConfigError, SnnDeployWarning, TargetError
-from snn_deploy.io.toml import parse_toml, read_toml
-from snn_deploy.mapping.bundled import BUNDLED, bundled_names
+from snn_deploy.io.toml import read_toml
+from snn_deploy.mapping.bundled import BUNDLED, bundled_names, parsed
 from snn_deploy.mapping.schema import (
     LARGEST,
     Board,
@@ -261,14 +260,9 @@ def _read_named(name: str) -> dict[str, Any]:
         )
     try:
         file = resources.files(profiles[name].load()) / f"{name}.toml"
-        return deepcopy(_parsed(file.read_bytes()))
+        return deepcopy(parsed(file.read_bytes()))
     except (OSError, TypeError, ValueError) as error:  # TypeError: what is named is no package
         raise TargetError(f"{_called(name)}: no readable {name}.toml in it ({error})") from None
-
-
-@lru_cache(maxsize=32)
-def _parsed(content: bytes) -> dict[str, Any]:
-    return parse_toml(content)  # a profile that has a name is read many times in a run
 
 
 def _called(name: str) -> str:
