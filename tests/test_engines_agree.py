@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_networks import Limits, random_network, random_run
+from same_results import assert_same_results
 
 import snn_deploy
 from snn_deploy.data.inputs import load_data
@@ -21,7 +22,7 @@ from snn_deploy.engines.native.assembly import assemble, assemble_integers
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.registry import get_engine
-from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import Watch, run_whole
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.network import Network
@@ -33,17 +34,6 @@ CAUSAL = Limits(causal=True)
 HOST = Limits(host=True)
 
 seeds = st.integers(0, 2**31)
-
-
-def assert_same(first: Result, second: Result) -> None:
-    np.testing.assert_array_equal(first.output, second.output)
-    assert first.trace.keys() == second.trace.keys()
-    for name in first.trace:
-        np.testing.assert_array_equal(first.trace[name], second.trace[name], err_msg=name)
-    assert first.messages.keys() == second.messages.keys()
-    for name in first.messages:
-        np.testing.assert_array_equal(first.messages[name], second.messages[name], err_msg=name)
-    assert first.saturated == second.saturated
 
 
 def drawn_network(seed: int, limits: Limits | None = None) -> Network:
@@ -61,7 +51,9 @@ def test_native_equals_reference(seed: int, traced: bool, limits: Limits) -> Non
     network = drawn_network(seed, limits)
     run = random_run(network, seed)
     run = dataclasses.replace(run, trace=network.names if traced else ())
-    assert_same(run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run))
+    assert_same_results(
+        run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run)
+    )
 
 
 @settings(max_examples=100)
@@ -99,7 +91,7 @@ def test_chunks_and_tiles_of_any_size(
         if not quick:
             patch.setattr(session, "assemble", assemble_integers)
         native = run_whole(NativeEngine(), network, run)
-    assert_same(run_whole(ReferenceEngine(), network, run), native)
+    assert_same_results(run_whole(ReferenceEngine(), network, run), native)
 
 
 @settings(max_examples=60)
@@ -107,7 +99,9 @@ def test_chunks_and_tiles_of_any_size(
 def test_numbers_too_wide_for_doubles(seed: int) -> None:
     network = drawn_network(seed, WIDE)
     run = random_run(network, seed)
-    assert_same(run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run))
+    assert_same_results(
+        run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run)
+    )
 
 
 def test_kernels_and_programs_are_drawn() -> None:
@@ -200,7 +194,7 @@ def test_real_networks(name: str, shared: Path, backend: str) -> None:
     network = snn_deploy.convert(folder / f"{name}.ckpt", calibration=folder / "train.npz").network
     data = load_data(folder / "test.npz", network).first(5)
     run = Run(encode_inputs(network, data), data.lengths, trace=network.names)
-    assert_same(
+    assert_same_results(
         run_whole(ReferenceEngine(), network, run), run_whole(get_engine(backend), network, run)
     )
     assert not assemble(plan_network(network), frozenset()).integers  # the fast program takes it

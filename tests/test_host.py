@@ -15,6 +15,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 from networks import float_network
 from random_networks import Limits, random_network, random_run
+from same_results import assert_same_results
 from zoo import Variant, zoo_variants
 
 import snn_deploy
@@ -25,7 +26,7 @@ from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.host import Host, check_mantissas
 from snn_deploy.engines.native import NativeEngine, NativeSession
 from snn_deploy.engines.reference import ReferenceEngine
-from snn_deploy.engines.result import Result, Run, senders
+from snn_deploy.engines.result import Run, senders
 from snn_deploy.engines.session import Watch, run_whole
 from snn_deploy.errors import ConfigError, DataError, SnnDeployWarning
 from snn_deploy.io.deployment_file import Provenance, read_deployment, write_deployment
@@ -360,13 +361,13 @@ def test_zoo(variant: Variant, tmp_path: Path) -> None:
     expected, given = (
         run_whole(engine, network, run) for engine in (ReferenceEngine(), NativeEngine())
     )
-    assert_same(given, expected)
+    assert_same_results(given, expected)
     compared = compare_accuracy(network, source, data, NativeEngine())
     assert (1.0 - compared.agreement) * len(data) <= 1.0  # one sequence of eight, if it is close
     assert all(s.mismatch < 0.005 for s in compared.signals if s.mismatch is not None)
     write_deployment(tmp_path / "made.safetensors", network, ORIGIN)
     again, _ = read_deployment(tmp_path / "made.safetensors")
-    assert_same(run_whole(NativeEngine(), again, run), expected)
+    assert_same_results(run_whole(NativeEngine(), again, run), expected)
 
 
 def test_padding_is_part_of_the_input(tmp_path: Path, shared: Path) -> None:
@@ -419,13 +420,3 @@ def test_listops(shared: Path) -> None:
     assert abs(accuracy.integer_accuracy - accuracy.exact_accuracy) <= 0.01
     assert accuracy.agreement >= 0.97
     assert all(s.mismatch < 0.02 for s in accuracy.signals if s.mismatch is not None)
-
-
-def assert_same(given: Result, expected: Result) -> None:
-    np.testing.assert_array_equal(given.output, expected.output)
-    for part in ("trace", "messages"):
-        signals, others = getattr(given, part), getattr(expected, part)
-        assert signals.keys() == others.keys()
-        for name in signals:
-            np.testing.assert_array_equal(signals[name], others[name], err_msg=name)
-    assert given.saturated == expected.saturated

@@ -12,7 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lava_networks import loops, past_of_both_directions
 from random_networks import Limits, random_network, random_run
-from test_native_programs import assert_same, assert_streams
+from same_results import assert_same_results
+from test_native_programs import assert_streams
 
 from snn_deploy.engines.native import NativeEngine, session
 from snn_deploy.engines.native.assembly import assemble_integers
@@ -84,7 +85,7 @@ def test_native_equals_reference(seed: int, chunk: int, exactly: bool) -> None:
         if exactly:
             patch.setattr(session, "assemble", assemble_integers)
         given = run_whole(NativeEngine(), network, run)
-    assert_same(run_whole(ReferenceEngine(), network, run), given)
+    assert_same_results(run_whole(ReferenceEngine(), network, run), given)
 
 
 @pytest.mark.parametrize("make", [loops, past_of_both_directions])
@@ -93,7 +94,9 @@ def test_loops_of_every_length(make: Callable[[], Network]) -> None:
     rng = np.random.default_rng(0)
     inputs = rng.integers(-2047, 2048, (3, 40, network.input.width))
     run = Run(inputs, np.array([40, 1, 17]), network.names)
-    assert_same(run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run))
+    assert_same_results(
+        run_whole(ReferenceEngine(), network, run), run_whole(NativeEngine(), network, run)
+    )
 
 
 @settings(max_examples=60)

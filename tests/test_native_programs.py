@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from networks import INTEGER_KINDS, around, extreme_inputs
+from same_results import assert_same_results
 
 from snn_deploy.engines.native import NativeEngine, flow, session
 from snn_deploy.engines.native.assembly import assemble, assemble_integers
 from snn_deploy.engines.native.plan import plan_network
 from snn_deploy.engines.reference import ReferenceEngine
-from snn_deploy.engines.result import Result, Run
+from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import Watch, run_whole
 from snn_deploy.io.stream_state import StreamState, read_state, write_state
 from snn_deploy.ir.network import Network
@@ -38,16 +39,6 @@ def networks(kind: type[Node]) -> Iterator[tuple[Network, Run]]:
         yield network, Run(inputs, lengths, network.names)
 
 
-def assert_same(first: Result, second: Result) -> None:
-    np.testing.assert_array_equal(first.output, second.output)
-    for name in first.trace:
-        np.testing.assert_array_equal(first.trace[name], second.trace[name], err_msg=name)
-    for name in first.messages:
-        np.testing.assert_array_equal(first.messages[name], second.messages[name], err_msg=name)
-    assert first.messages.keys() == second.messages.keys()
-    assert first.saturated == second.saturated
-
-
 @pytest.mark.parametrize("chunk", [1, 5, 64])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_kind_runs_on_native(
@@ -60,11 +51,11 @@ def test_every_kind_runs_on_native(
     compiled = 0
     for network, run in networks(kind):
         expected = run_whole(ReferenceEngine(), network, run)
-        assert_same(run_whole(NativeEngine(), network, run), expected)
+        assert_same_results(run_whole(NativeEngine(), network, run), expected)
         compiled += not assemble(plan_network(network), frozenset(network.names)).integers
         with monkeypatch.context() as patch:
             patch.setattr(session, "assemble", assemble_integers)
-            assert_same(run_whole(NativeEngine(), network, run), expected)
+            assert_same_results(run_whole(NativeEngine(), network, run), expected)
     assert compiled >= 4
 
 
