@@ -11,6 +11,8 @@
 .NOTPARALLEL:
 
 ARGS ?=
+# tests start programs: without bytecode each compiles all of its modules anew
+unexport PYTHONDONTWRITEBYTECODE
 # tests run side by side, one more than there are cores, up to 4, since some wait for processes that they
 # started; BLAS has one thread in each, since threads of several processes wait for each other
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))

@@ -71,6 +71,8 @@ def _end_with_parent(folder: JobFolder, parent: int) -> None:
 
 def _missing_lava() -> Failure | None:
     """Tell a broken installation apart from our own faults."""
+    # networkx asks of each graph whether it is a table of pandas, half a second of imports
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     try:
         import lava.proc.dense.models
         import lava.proc.lif.models  # noqa: F401
