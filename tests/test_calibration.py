@@ -12,7 +12,7 @@ from synthetic import checkpoint_of, random_inputs, tiny_spikingssm_state
 
 import snn_deploy
 from snn_deploy import examples
-from snn_deploy.errors import ConfigError
+from snn_deploy.errors import ConfigError, SnnDeployWarning
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig, parse_settings, read_formats
@@ -105,20 +105,32 @@ def test_unknown_methods_are_refused(settings: dict[str, object]) -> None:
         parse_settings(settings)
 
 
-@pytest.mark.parametrize("method", ["max", "mse"])
-def test_a_neuron_with_nearly_no_threshold_is_named(method: str) -> None:
+@pytest.mark.parametrize("method", ["max", "percentile", "mse"])
+@pytest.mark.parametrize("level", [-9.0, -40.0])
+def test_a_threshold_that_is_nearly_0_costs_no_other_neuron_its_steps(
+    method: str, level: float
+) -> None:
     tensors, config = tiny_spikingssm_state()
-    level = tensors["model.s4_layers.1.ln_vth"].copy()
-    level[3] = -9.0
-    source = checkpoint_of({**tensors, "model.s4_layers.1.ln_vth": level}, config)
+    levels = tensors["model.s4_layers.1.ln_vth"].copy()
+    levels[3] = level
+    source = checkpoint_of({**tensors, "model.s4_layers.1.ln_vth": levels}, config)
     inputs = random_inputs(config, tensors, batch=8)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        snn_deploy.convert(source, calibration=inputs, settings={"calibration_method": method})
-    told = [str(w.message) for w in caught if "thresholds" in str(w.message)]
-    if method == "mse":
-        assert told == []
-    else:
-        assert len(told) == 1
-        assert "node 'layers.1.ssm': the drive of neuron 3 reaches" in told[0]
-        assert "--set calibration_method=mse" in told[0]
+    with pytest.warns(SnnDeployWarning, match=r"'layers\.1\.ssm': the drive of neuron 3 reaches"):
+        deployment = snn_deploy.convert(
+            source, calibration=inputs, settings={"calibration_method": method}
+        )
+    compared = deployment.verify(inputs, backends=["reference"], against=source).accuracy
+    assert compared is not None
+    soma = next(signal for signal in compared.signals if signal.node == "layers.1.lif")
+    assert soma.local_mismatch == 0.0
+    assert "layers.1.ssm" not in compared.advice
+
+
+@pytest.mark.filterwarnings("ignore:no calibration data")
+def test_without_calibration_data_it_is_refused_with_advice_that_helps() -> None:
+    tensors, config = tiny_spikingssm_state()
+    levels = tensors["model.s4_layers.1.ln_vth"].copy()
+    levels[3] = -40.0
+    source = checkpoint_of({**tensors, "model.s4_layers.1.ln_vth": levels}, config)
+    with pytest.raises(ConfigError, match="give calibration data, or set a larger drive_bits"):
+        snn_deploy.convert(source, settings={"input_range": 4.0})

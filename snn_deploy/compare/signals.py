@@ -3,7 +3,8 @@
 Two errors are told apart. The *total* error of a signal is its difference to the float network's;
 it includes all that came in from before. The *local* error is what the node itself adds: its
 difference to the float node fed with the very integers that the integer node was fed with. The
-node with the worst local error is where a wider format helps.
+node with the worst local error is where a wider format helps. Drives of neurons whose threshold
+was raised, since it was nearly 0, are far from the float ones, and do not count there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from snn_deploy.engines.float_ops import Context
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.loops import delayed
 from snn_deploy.ir.network import Network
+from snn_deploy.quantize.thresholds import has_tiny_threshold
 
 __all__ = ["SignalError", "SignalErrors", "advise"]
 
@@ -112,9 +114,16 @@ class SignalErrors:
     def results(self, saturated: Mapping[str, int]) -> list[SignalError]:
         """Give each shared signal's error; ``saturated`` counts clipped values by node."""
         return [
-            self._sums[name].result(name, name in self.somas, saturated.get(name, 0))
+            self._sums[name].result(
+                name, name in self.somas, self._drives(name), saturated.get(name, 0)
+            )
             for name in self.shared
         ]
+
+    def _drives(self, name: str) -> bool:
+        """Whether a signal only drives somas whose threshold may have been raised."""
+        readers = self.source.consumers(name)
+        return bool(readers) and all(reader.foldable for reader in readers)  # type: ignore[attr-defined]
 
     def _node(self, name: str) -> Any:
         return self.network[name]
@@ -140,7 +149,8 @@ class _Sums:
     """Sums over sequences of one signal and its errors."""
 
     power: float = 0.0
-    local_noise: float = 0.0
+    local_noise: Real = field(default_factory=lambda: np.zeros(1))
+    peak: Real = field(default_factory=lambda: np.zeros(1))
     local_known: bool = True
     channel_noise: Real = field(default_factory=lambda: np.zeros(1))
     step_noise: Real = field(default_factory=lambda: np.zeros(1))
@@ -152,6 +162,7 @@ class _Sums:
     def add(self, exact: Real, decoded: Real, local: Real | None) -> None:
         squared = np.square(exact - decoded)
         self.power += float(np.square(exact).sum())
+        self.peak = np.maximum(self.peak, np.abs(exact).max(axis=(0, 1)))
         self.channel_noise = self.channel_noise + squared.sum(axis=(0, 1))
         self.step_noise = self.step_noise + squared.sum(axis=(0, 2))
         self.fired = self.fired + decoded.sum(axis=(0, 1))
@@ -159,18 +170,20 @@ class _Sums:
         self.count += exact.size
         self.local_known &= local is not None
         if local is not None:
-            self.local_noise += float(np.square(local - decoded).sum())
+            self.local_noise = self.local_noise + np.square(local - decoded).sum(axis=(0, 1))
 
     def add_surrogate(self, exact: Real, spikes: Real) -> None:
         differs = int(np.count_nonzero(exact != spikes))
         self.surrogate_differs = (self.surrogate_differs or 0) + differs
 
-    def result(self, name: str, spikes: bool, saturated: int) -> SignalError:
+    def result(self, name: str, spikes: bool, drives: bool, saturated: int) -> SignalError:
+        counted = ~has_tiny_threshold(self.peak) if drives else True
+        local_noise = float(self.local_noise.sum(where=counted))
         whole = self.count if spikes else self.power
         found = SignalError(name, saturated=saturated, **self._places(whole))
         noise = float(self.channel_noise.sum())
         if not spikes:
-            local = signal_to_noise(self.power, self.local_noise) if self.local_known else None
+            local = signal_to_noise(self.power, local_noise) if self.local_known else None
             return replace(
                 found,
                 signal_to_noise_db=signal_to_noise(self.power, noise),
@@ -182,7 +195,7 @@ class _Sums:
         return replace(
             found,
             mismatch=noise / self.count,  # spikes are 0 or 1: squared differences count them
-            local_mismatch=self.local_noise / self.count if self.local_known else None,
+            local_mismatch=local_noise / self.count if self.local_known else None,
             surrogate_mismatch=None if differs is None else differs / self.count,
             spike_rate=float(self.fired.sum() / self.count),
             silent=int(silent.sum()),

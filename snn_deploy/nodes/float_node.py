@@ -183,6 +183,11 @@ class FloatNode(Node):
         raise no_integer_form(self)
 
     @property
+    def foldable(self) -> bool:
+        """Whether a threshold of its can be folded into what it reads."""
+        return type(self).folded is not FloatNode.folded
+
+    @property
     def quantizable(self) -> bool:
         """Whether it has an integer form."""
         return type(self).quantize is not FloatNode.quantize

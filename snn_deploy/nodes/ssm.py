@@ -102,10 +102,9 @@ class DiagonalSsm(FloatNode):
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.quantize.dendrites import quantize_ssm
-        from snn_deploy.quantize.formats import highest_level, warn_of_outlier
+        from snn_deploy.quantize.formats import highest_level
 
         source, config = self.inputs[0].source, builder.config.at(self.name)
-        warn_of_outlier(self.name, builder.ranges, config)
         largest = builder.ranges.reach(self.name, config, config.drive_bits, together=True)
         level = float(np.max(highest_level(builder.network, self.name)))
         builder.add(

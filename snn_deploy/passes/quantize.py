@@ -17,6 +17,7 @@ from snn_deploy.passes.base import Pass
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.layers import check_quantizable, quantize_network
 from snn_deploy.quantize.ranges import Ranges, bound_ranges, measure_ranges
+from snn_deploy.quantize.thresholds import raise_thresholds
 
 __all__ = ["Calibration", "Quantize"]
 
@@ -59,7 +60,8 @@ class Quantize(Pass):
 
     def __call__(self, network: Network) -> Network:
         check_quantizable(network)
-        return quantize_network(network, self.ranges(network), self.config, self.lif)
+        network, ranges = raise_thresholds(network, self.ranges(network))
+        return quantize_network(network, ranges, self.config, self.lif)
 
     def ranges(self, network: Network) -> Ranges:
         """Give the signal ranges that the formats are chosen from.

@@ -70,10 +70,12 @@ class Builder:
         """
         exponent = int(self.format_of(source).exponents(1)[0])
         if exponent < 0:
+            bounded = self.ranges.source != "calibration"
             raise ConfigError(
                 f"node '{source}': its drive would count in steps of {2**-exponent} thresholds, "
-                "too coarse to tell when the soma spikes; set a larger drive_bits, state_bits or "
-                "readout_bits, or give calibration data"
+                "too coarse to tell when the soma spikes; "
+                + ("give calibration data, or " if bounded else "")
+                + "set a larger drive_bits, state_bits or readout_bits"
             )
         return exponent
 

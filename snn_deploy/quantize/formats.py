@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -24,13 +22,11 @@ __all__ = [
     "highest_level",
     "no_finer",
     "plan_formats",
-    "warn_of_outlier",
 ]
 
 Real = npt.NDArray[np.float64]
 
 QUIETEST = 2.0**-64  # a signal below this is silence: its exponent would fit no shift
-OUTLIER = 100.0  # times the median drive, from which a neuron is warned of
 SPREAD = 8  # a quiet channel's step is at most this many octaves below the loudest channel's
 
 
@@ -102,27 +98,6 @@ def highest_level(network: Network, name: str) -> npt.NDArray[np.float64] | floa
     """Give the largest magnitude (width,) that a signal is compared with, or 0."""
     levels = levels_of(network, name)
     return 0.0 if levels is None else np.asarray(np.abs(levels).max(axis=0))
-
-
-def warn_of_outlier(name: str, ranges: Ranges, config: QuantizationConfig) -> None:
-    """Warn where one neuron's drive makes the format of its whole layer coarse.
-
-    In trained networks the largest drive is a few times the median; it is thousands of times that
-    where a threshold has come close to 0.
-    """
-    if ranges.source != "calibration" or config.calibration_method == "mse":
-        return
-    reach = np.maximum(ranges.reach(name, config, config.drive_bits), 1.0)
-    usual, neuron = float(np.median(reach)), int(reach.argmax())
-    if reach[neuron] > OUTLIER * usual:
-        warnings.warn(
-            f"node '{name}': the drive of neuron {neuron} reaches {reach[neuron]:,.0f} thresholds, "
-            f"where {usual:,.1f} is usual: its threshold is nearly 0, and all {len(reach)} neurons "
-            "get steps as coarse as it needs; --set calibration_method=mse lets it saturate "
-            "instead, which is counted",
-            SnnDeployWarning,
-            stacklevel=2,
-        )
 
 
 def _drives(
