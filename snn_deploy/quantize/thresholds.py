@@ -20,7 +20,7 @@ NAMED = 5  # neurons in one warning
 
 
 def has_tiny_threshold(reach: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Tell of each neuron, by how many thresholds (H,) its drive reaches, if its own is nearly 0."""
+    """Tell of each neuron whether its threshold is nearly 0, by how many its drive reaches (H,)."""
     return np.asarray(reach > OUTLIER * np.median(np.maximum(reach, 1.0)))
 
 
