@@ -44,7 +44,7 @@ help:
 	@echo 'make kernels  compile the native engine anew (happens by itself when its sources change)'
 	@echo 'make docs     the documentation as a site, in build/site'
 	@echo 'make zoo      train, convert and measure the zoo into build/zoo, and write its cards (torch)'
-	@echo 'make release  build sdist and wheel, check them, and try them in fresh environments'
+	@echo 'make release  build sdist and wheels, check them, and try them in fresh environments'
 	@echo 'make wheels   wheels of Linux on x86-64 and AArch64, with the compiler of ziglang'
 	@echo 'make sanitize tests of the native engine with every access to memory checked (gcc)'
 	@echo 'make env      .venv for development: the tests plus lava-dl and torch (several GB)'
@@ -84,12 +84,13 @@ release: $(TEST)/$(STAMP)
 	$(TEST)/bin/python scripts/release.py $(ARGS)
 
 # glibc 2.17 is what manylinux2014 has
+WHEELS ?= dist
 wheels: $(TEST)/$(STAMP)
 	$(TEST)/bin/python -m pip --version >/dev/null 2>&1 || $(TEST)/bin/python -m ensurepip
 	$(TEST)/bin/python -m pip install --quiet ziglang
 	for machine in x86_64 aarch64; do \
 		CXX="$(CURDIR)/$(TEST)/bin/python -m ziglang cc -s -target $$machine-linux-gnu.2.17" \
-		SNN_DEPLOY_MACHINE=$$machine $(TEST)/bin/python -m build --wheel --no-isolation \
+		SNN_DEPLOY_MACHINE=$$machine $(TEST)/bin/python -m build --wheel --no-isolation --outdir '$(WHEELS)' \
 		-C--build-option=--plat-name=manylinux2014_$$machine || exit 1; done
 
 SANITIZED := $(CURDIR)/build/kernels-sanitized.so

@@ -1,14 +1,17 @@
-"""Build a release and try it: sdist and wheel, their metadata, and the demo in fresh environments.
+"""Build a release and try it: sdist and wheels, their metadata, and what a new user does first.
 
 Run by make release, which has what it needs. Nothing is uploaded; what to do then is printed.
-Pythons of other versions are tried where they are on the PATH (python3.10 … python3.13).
+Every supported Python that scripts/find-python finds (python3.10 … python3.13) is tried; which were
+not is said.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
 import re
+import resource
 import runpy
 import shutil
 import subprocess
@@ -24,6 +27,13 @@ ZOO_CARDS = ROOT / "docs" / "zoo"
 ZOO_FACTS = "*/facts.json"  # stands where a network was trained and measured
 ZOO_FILES = ("network.ckpt", "network.safetensors", "facts.json")
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
+FIRST_COMMANDS = (
+    "convert mine.ckpt --calibration train.npz",
+    "simulate mine.safetensors --data test.npz",
+    "report mine.safetensors --data test.npz --html report.html",
+)
+FIRST_ANSWER = 2  # commands until there is one
+MOST_SECONDS = 5.0  # of a processor, until then
 
 
 def main() -> None:
@@ -33,26 +43,30 @@ def main() -> None:
     parser.add_argument("--no-try", action="store_true", help="do not install them anywhere")
     given = parser.parse_args()
     version = told_version()
-    problems = list(check_sources(version))
+    refuse_for(check_sources(version))
     shutil.rmtree(given.out, ignore_errors=True)
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(given.out), str(ROOT))
-    (wheel,) = given.out.glob("*.whl")
+    build = (sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir")
+    run(*build, str(given.out), cwd=ROOT)
+    run("make", "wheels", f"WHEELS={given.out.resolve()}", cwd=ROOT)
     (source,) = given.out.glob("*.tar.gz")
-    problems += check_files(wheel, source, version)
-    if problems:
-        sys.exit("not fit for a release:\n  " + "\n  ".join(problems))
-    if not given.no_try:
-        for number in VERSIONS:
-            python = shutil.which(f"python{number}")
-            if python is None or not starts(python):
-                print(f"not tried with Python {number}, which is not on the PATH")
-            else:
-                try_out(python, wheel)
-    print(f"{wheel.name} and {source.name} are fit for a release.")
+    wheels = sorted(given.out.glob("*.whl"))
+    refuse_for([told for wheel in wheels for told in check_files(wheel, source, version)])
+    (here,) = (wheel for wheel in wheels if wheel.stem.endswith(platform.machine()))
+    tried = [] if given.no_try else [number for number in VERSIONS if try_out(number, here)]
+    print(f"{source.name} and {', '.join(wheel.name for wheel in wheels)} are fit for a release.")
+    print(f"Tried on {platform.machine()} with Python {', '.join(tried) or '– none'}.")
+    if missing := [number for number in VERSIONS if number not in tried]:
+        print(f"NOT tried with Python {', '.join(missing)}.")
     print(f"Then: git tag v{version}, and upload {given.out}/*.whl and *.tar.gz")
     zoo = pack_zoo(ROOT / "build" / "zoo", given.out / f"snn_deploy_zoo-{version}.zip")
     if zoo is not None:
         print(f"The zoo's weights are no package: attach {zoo} to the release.")
+
+
+def refuse_for(problems: list[str]) -> None:
+    """Leave with what is wrong, if anything is."""
+    if problems:
+        sys.exit("not fit for a release:\n  " + "\n  ".join(problems))
 
 
 def told_version() -> str:
@@ -65,11 +79,14 @@ def check_sources(version: str) -> list[str]:
     """Say where the version is not told alike."""
     problems = []
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    if not re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE):
-        problems.append(f"CHANGELOG.md has no section [{version}]: rename Unreleased, add the date")
+    section = re.search(rf"^## \[{re.escape(version)}\] - (\S+)$", changelog, re.MULTILINE)
+    if section is None:
+        problems.append(f"CHANGELOG.md has no section [{version}] - DATE: rename Unreleased")
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    if f"version: {version}\n" not in citation:
-        problems.append(f"CITATION.cff does not say version: {version}")
+    told = {"version": version, **({"date-released": section[1]} if section else {})}
+    for key, value in told.items():
+        if f"{key}: {value}\n" not in citation:
+            problems.append(f"CITATION.cff does not say {key}: {value}")
     return problems
 
 
@@ -95,11 +112,6 @@ def check_files(wheel: Path, source: Path, version: str) -> list[str]:
     return problems
 
 
-def starts(python: str) -> bool:
-    """Tell a Python from the shim of one that is not there, as pyenv leaves them."""
-    return subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0
-
-
 def pack_zoo(folder: Path, archive: Path) -> Path | None:
     """Put checkpoints, deployments and cards of all networks that were trained as their cards say
     into one archive; the same files give the same bytes. None where there are none.
@@ -118,18 +130,47 @@ def pack_zoo(folder: Path, archive: Path) -> Path | None:
     return archive
 
 
-def try_out(python: str, wheel: Path) -> None:
-    """Install the wheel into a fresh environment, and run the demo there."""
+def try_out(number: str, wheel: Path) -> bool:
+    """Install the wheel into a fresh environment of a Python, and run there the demo, and what a
+    new user does; False where there is no such Python.
+    """
+    find = ["sh", str(ROOT / "scripts" / "find-python"), f"python{number}"]
+    found = subprocess.run(find, check=False, capture_output=True, text=True)
+    if found.returncode:
+        return False
     with tempfile.TemporaryDirectory() as folder:
-        print(f"trying {wheel.name} with {python}")
-        run(python, "-m", "venv", folder)
-        inner = str(Path(folder) / "bin" / "python")
+        print(f"trying {wheel.name} with {found.stdout.strip()}", flush=True)
+        run(found.stdout.strip(), "-m", "venv", folder)
         # -I: neither PYTHONPATH nor the working directory may stand in for what is in the wheel
-        run(inner, "-I", "-m", "pip", "install", "--quiet", str(wheel))
-        run(inner, "-I", "-m", "snn_deploy", "demo", cwd=folder)
+        inner = [str(Path(folder) / "bin" / "python"), "-I", "-m"]
+        run(*inner, "pip", "install", "--quiet", str(wheel))
+        run(*inner, "snn_deploy", "demo", cwd=folder)
+        seconds = start_out([*inner, "snn_deploy"], Path(folder) / "empty")
+        print(f"Python {number}: the first answer took {seconds:.1f} s of a processor", flush=True)
+        if seconds > MOST_SECONDS:
+            sys.exit(f"the first answer took over {MOST_SECONDS} s of a processor")
+    return True
 
 
-def run(*words: str, cwd: str | None = None) -> None:
+def start_out(program: list[str], folder: Path) -> float:
+    """Take a checkpoint to a report page in a folder that holds it and its data alone, and give
+    the seconds of a processor until the first answer.
+    """
+    folder.mkdir()
+    for file in (ROOT / "examples" / "seqdigits_uni").glob("*.*"):
+        shutil.copy(file, folder / ("mine.ckpt" if file.suffix == ".ckpt" else file.name))
+    spent = []
+    for command in FIRST_COMMANDS:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run(*program, *command.split(), cwd=folder)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    if "<svg" not in (folder / "report.html").read_text(encoding="utf-8"):
+        sys.exit("the report page has no charts")
+    return sum(spent[:FIRST_ANSWER])
+
+
+def run(*words: str, cwd: Path | str | None = None) -> None:
     """Run a command, and leave where it fails."""
     done = subprocess.run(words, check=False, cwd=cwd)
     if done.returncode:

@@ -165,11 +165,17 @@ def _tried(entry: Named) -> tuple[Any, str]:
 @functools.lru_cache(maxsize=64)
 def _installed(group: str, path: tuple[str, ...]) -> tuple[Named, ...]:
     """Look through the packages on ``path``, which is ``sys.path`` as it is now."""
-    import importlib.metadata
-
-    found = importlib.metadata.entry_points(group=f"snn_deploy.{group}")
+    found = _entry_points(path).select(group=f"snn_deploy.{group}")
     plugins = [Named(group, each.name, each.value, _package(each)) for each in found]
     return tuple(sorted(plugins, key=lambda plugin: (plugin.name, plugin.package)))
+
+
+@functools.lru_cache(maxsize=4)
+def _entry_points(path: tuple[str, ...]) -> Any:
+    """Read those of all groups at once: looking through every package takes a while."""
+    import importlib.metadata
+
+    return importlib.metadata.entry_points()
 
 
 def _package(entry: Any) -> str:

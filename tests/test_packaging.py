@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,18 @@ def test_wheel_works_outside_the_repository(
     assert done.returncode == 0, done.stderr
     expected = [site.joinpath(*name.split("."), "__init__.py") for name in listed]
     assert [Path(line) for line in done.stdout.splitlines()] == expected
+
+
+@pytest.mark.slow
+def test_a_new_user_gets_a_report_page_from_the_wheel_alone(
+    root: Path, wheels: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = runpy.run_path(str(root / "scripts" / "release.py"))
+    assert len(release["FIRST_COMMANDS"]) <= 5
+    with zipfile.ZipFile(wheels["tree"]) as wheel:
+        wheel.extractall(tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    release["start_out"]([sys.executable, "-m", "snn_deploy"], tmp_path / "empty")
 
 
 def _list_files(folder: Path, inside: str) -> set[str]:

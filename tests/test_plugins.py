@@ -206,6 +206,7 @@ def test_a_profile(install: Install, tmp_path: Path) -> None:  # noqa: F811
     assert "bigchip" in shown("targets")
     snn_deploy.convert(CHECKPOINT, target="bigchip", calibration=TRAIN).save(tmp_path / "d")
     (folder / "big_chips-1.0.dist-info" / "entry_points.txt").unlink()
+    plugins._entry_points.cache_clear()
     plugins._installed.cache_clear()
     assert "bigchip" not in list_profiles()
     assert snn_deploy.load(tmp_path / "d").profile.name == "bigchip"  # the file holds it

@@ -103,7 +103,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(made.stdout.split())
 
 
-HEAVY = {"numpy", "pydantic", "plotly", "jinja2", "networkx", "rich", "torch", "lava"}
+HEAVY = {"numpy", "pydantic", "plotly", "jinja2", "rich", "torch", "lava"}
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -54,9 +54,13 @@ def test_the_version_is_the_package_s(release: Any) -> None:
 def test_versions_must_be_told_alike(release: Any) -> None:
     told = release.check_sources("99.0.0")
     assert told == [
-        "CHANGELOG.md has no section [99.0.0]: rename Unreleased, add the date",
+        "CHANGELOG.md has no section [99.0.0] - DATE: rename Unreleased",
         "CITATION.cff does not say version: 99.0.0",
     ]
+
+
+def test_the_version_has_its_section_and_date(release: Any) -> None:
+    assert release.check_sources(snn_deploy.__version__) == []
 
 
 def test_files_must_be_whole(release: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from snn_deploy.version import __version__
 
 __all__ = ["Finding", "doctor"]
 
-CORE = ("numpy", "safetensors", "click", "rich", "pydantic", "PyYAML", "networkx")
+CORE = ("numpy", "safetensors", "click", "rich", "pydantic", "PyYAML")
 EXTRAS = (
     ("lava-nc", "lava", "the lava backend (Python 3.10 only)", "snn-deploy[lava]"),
     ("torch", "torch", "fine-tuning, and training the example", "snn-deploy[torch]"),

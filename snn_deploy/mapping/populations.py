@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
@@ -164,21 +163,18 @@ class Population:
 
 def find_populations(network: Network, lowering: Lowering = "channel") -> tuple[Population, ...]:
     """Split a lowered network into populations, in order; the input is the host's and in none."""
-    graph = nx.Graph()
-    graph.add_nodes_from(node.name for node in network if not node.is_input)
+    part_of = {node.name: [node.name] for node in network if not node.is_input}
     for node in network:
-        sources = zip(node.inputs, network.sources(node), strict=True)
-        graph.add_edges_from(
-            (edge.source, node.name)
-            for edge, source in sources
-            if path_delay(node, edge) == 0 and not source.is_input
-        )
+        for edge, source in zip(node.inputs, network.sources(node), strict=True):
+            if path_delay(node, edge) == 0 and not source.is_input:
+                part, other = part_of[node.name], part_of[edge.source]
+                if part is not other:
+                    part += other
+                    part_of |= dict.fromkeys(other, part)
     order = {name: index for index, name in enumerate(network.names)}
-    members = (sorted(part, key=order.__getitem__) for part in nx.connected_components(graph))
-    return tuple(
-        _population(network, names, lowering)
-        for names in sorted(members, key=lambda part: order[part[0]])
-    )
+    parts = {id(part): sorted(part, key=order.__getitem__) for part in part_of.values()}
+    members = sorted(parts.values(), key=lambda part: order[part[0]])
+    return tuple(_population(network, names, lowering) for names in members)
 
 
 def _population(network: Network, names: list[str], lowering: Lowering) -> Population:
