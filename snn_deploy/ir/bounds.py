@@ -58,12 +58,6 @@ class Bound:
         """Whether some input could push ``quantity`` over its limit."""
         return bool(np.any(self.reached[quantity] > self.limits[quantity]))
 
-    def also(self, quantity: str, reached: Magnitude, limit: int) -> Bound:
-        """Give the same with one quantity more."""
-        return Bound(
-            {**self.reached, quantity: reached}, {**self.limits, quantity: limit}, self.output
-        )
-
 
 def bound_network(network: Network) -> dict[str, Bound]:
     """Bound every node of an integer or lowered network, in order."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ import numpy.typing as npt
 from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.invariants import (
     Interval,
+    Values,
+    Words,
     full_word,
     invariant_values,
     leaving_words,
@@ -64,7 +65,7 @@ def bound_program(
 ) -> ProgramBounds:
     """Bound every value of a program for any inputs within ``sources``, one a port."""
     start = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
-    values = invariant_values(program, partial(_evaluate, program, sources, clock), start)
+    values = invariant_values(program, _evaluator(program, sources, clock), start)
     reached: dict[str, Real] = {}
     limits: dict[str, int] = {}
     for value in program:
@@ -90,13 +91,14 @@ def bound_values(
     """
     start = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
     full = {name: full_word(word.bits, start[name], True) for name, word in program.words.items()}
-    values = _evaluate(program, sources, clock, full)
+    evaluate = _evaluator(program, sources, clock)
+    values = evaluate(full)
     if all(
         start[name].within(full[name]) and values[id(word.following)].within(full[name])
         for name, word in program.words.items()
     ):
         return values
-    return invariant_values(program, partial(_evaluate, program, sources, clock), start)
+    return invariant_values(program, evaluate, start)
 
 
 def _widest_product(program: Program, values: Mapping[int, Interval]) -> float:
@@ -115,17 +117,31 @@ def _start(start: Any, value: Value, width: int) -> Interval:
     return Interval(low, low)
 
 
-def _evaluate(
-    program: Program,
-    sources: Sequence[Interval],
-    clock: Mapping[str, Interval],
-    words: Mapping[str, Interval],
-) -> dict[int, Interval]:
-    values: dict[int, Interval] = {}
-    for value in program:
+def _evaluator(
+    program: Program, sources: Sequence[Interval], clock: Mapping[str, Interval]
+) -> Callable[[Words], Values]:
+    """Give what bounds all values from the words' intervals; what needs no word is bounded once."""
+    known: dict[int, Interval] = {}
+    moving: list[Value] = []
+
+    def bound(value: Value, values: Values) -> Interval:
         arguments = [_at_modes(value, a, values[id(a)]) for a in value.arguments]
-        values[id(value)] = _interval(value, arguments, sources, clock, words)
-    return values
+        return _interval(value, arguments, sources, clock)
+
+    for value in program:
+        if value.operation == "state" or any(id(a) not in known for a in value.arguments):
+            moving.append(value)
+        else:
+            known[id(value)] = bound(value, known)
+
+    def evaluate(words: Words) -> Values:
+        values = dict(known)
+        for value in moving:
+            state = value.operation == "state"
+            values[id(value)] = words[value.name] if state else bound(value, values)
+        return values
+
+    return evaluate
 
 
 def _at_modes(value: Value, argument: Value, interval: Interval) -> Interval:
@@ -140,14 +156,11 @@ def _interval(
     a: list[Interval],
     sources: Sequence[Interval],
     clock: Mapping[str, Interval],
-    words: Mapping[str, Interval],
 ) -> Interval:
     if value.operation == "input":
         port, part = value.content
         chosen = slice(*(part or (None,)))
         return Interval(sources[port].low[chosen], sources[port].high[chosen])
-    if value.operation == "state":
-        return words[value.name]
     if value.operation == "clock":
         return clock[value.name]
     if value.operation == "parameter":
@@ -159,11 +172,13 @@ def _interval(
 
 
 def _monotone(function: Callable[..., Real]) -> Callable[..., Interval]:
-    """Bound what never falls in its first argument; the others are known."""
+    """Bound what never falls in its first argument; the others are known, or between two ends."""
 
-    def rule(value: Value, x: Interval, *known: Interval) -> Interval:
-        ends = [function(end, *(k.low for k in known)) for end in (x.low, x.high)]
-        ends += [function(end, *(k.high for k in known)) for end in (x.low, x.high)]
+    def rule(value: Value, x: Interval, *others: Interval) -> Interval:
+        ends = [function(end, *(k.low for k in others)) for end in (x.low, x.high)]
+        if all(k.low is k.high for k in others):
+            return Interval(*ends)
+        ends += [function(end, *(k.high for k in others)) for end in (x.low, x.high)]
         return Interval(np.minimum.reduce(ends), np.maximum.reduce(ends))
 
     return rule
@@ -184,7 +199,8 @@ def _decayed(x: Real, kept: Real, by: Real) -> Real:
 def _multiply(value: Value, a: Interval, b: Interval) -> Interval:
     if value.arguments[0] is value.arguments[1]:
         return Interval(np.zeros_like(a.low), a.magnitude**2)
-    products = [p * q for p in (a.low, a.high) for q in (b.low, b.high)]
+    known = b.low is b.high
+    products = [p * q for p in (a.low, a.high) for q in ((b.low,) if known else (b.low, b.high))]
     return Interval(np.minimum.reduce(products), np.maximum.reduce(products))
 
 
