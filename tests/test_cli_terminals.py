@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import snn_deploy
 from snn_deploy import examples
+from snn_deploy.cli.main import commands
 
 EXAMPLE = Path(examples.__file__).parent / "seqdigits_uni"
 TEST = EXAMPLE / "test.npz"
@@ -68,11 +70,13 @@ def test_an_environment_that_cannot_be_meant(
 @pytest.mark.parametrize("columns", [40, 50, 80])
 @pytest.mark.parametrize("command", ["report", "compare"])
 def test_no_table_loses_its_first_column_or_breaks_a_figure(
-    deployment: Path, command: str, columns: int
+    deployment: Path, command: str, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     several = (deployment,) if command == "report" else (deployment,) * 3
-    done = run(command, *several, "--data", TEST, "--limit", 2, COLUMNS=str(columns))
-    lines = done.stdout.decode().splitlines()
+    words = [command, *several, "--data", TEST, "--limit", 2]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = CliRunner().invoke(commands, list(map(str, words)), standalone_mode=False)
+    lines = done.output.splitlines()
     if command == "report":
         size = lines[lines.index("Size") : lines.index("Activity a sequence, counted")]
         named = [line.split()[0] for line in size if line.startswith((" layers", " total"))]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from random_networks import Limits, random_network, random_run
+from same_results import assert_same_results
 
 from snn_deploy.engines.native import (
     NativeEngine,
@@ -56,9 +57,7 @@ def check(network: Network, inputs: np.ndarray) -> None:
         run_whole(ReferenceEngine(), network, run),
         run_whole(NativeEngine(), network, run),
     )
-    for name in network.names:
-        np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
-    assert given.saturated == expected.saturated
+    assert_same_results(given, expected)
     assert not assemble(plan_network(network), frozenset(network.names)).integers
 
 
@@ -408,9 +407,7 @@ def test_one_sequence_on_several_cores(monkeypatch: pytest.MonkeyPatch, causal: 
     monkeypatch.setattr(session, "thread_count", lambda: 3)
     for _ in range(20):
         given = run_whole(NativeEngine(), network, run)
-        for name in network.names:
-            np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
-        assert given.saturated == expected.saturated
+        assert_same_results(given, expected)
 
 
 def test_small_chunks_run_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -448,6 +445,7 @@ def test_what_no_other_thread_has_begun_is_left_out(monkeypatch: pytest.MonkeyPa
 TARGETS = """
 import numpy as np
 from random_networks import Limits, random_network, random_run
+from same_results import assert_same_results
 from snn_deploy.engines.native import NativeEngine, NativeSession, session
 from snn_deploy.engines.native.assembly import assemble_integers
 from snn_deploy.engines.reference import ReferenceEngine

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 from snn_deploy.ir.network import Network
@@ -66,11 +67,7 @@ class Events:
     hops_chips: int = 0
 
     def __add__(self, other: Events) -> Events:
-        return Events(*map(sum, zip(_values(self), _values(other), strict=True)))
-
-
-def _values(events: Events) -> list[Any]:
-    return [getattr(events, field.name) for field in fields(events)]
+        return Events(*map(add, vars(self).values(), vars(other).values()))
 
 
 def count_events(
