@@ -9,7 +9,7 @@ C, alpha_logit, output_linear``), and so is the reading that the first lag is 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import partial
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -18,13 +18,9 @@ from snn_deploy.converters.s4_backbone import Place, convert_backbone
 from snn_deploy.converters.s4_config import parse_options
 from snn_deploy.converters.s4_parts import linear, refuse_overflow
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.adaptive_threshold import AdaptiveThreshold
 from snn_deploy.nodes.ssm import DiagonalSsm
-
-if TYPE_CHECKING:
-    from snn_deploy.checkpoint import Checkpoint
 
 __all__ = ["convert_drf"]
 
@@ -35,15 +31,6 @@ class _DrfOptions(BaseModel):
     dendrites: int = Field(4, ge=1)
     threshold_taps: int = Field(4, ge=1)
     v_pre: float = Field(1.0, gt=0)
-
-
-def convert_drf(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of dendritic resonate-and-fire layers; as ``convert_backbone``."""
-    return convert_backbone(checkpoint, output_steps, weights, _layer)
 
 
 def _layer(place: Place) -> tuple[Node, ...]:
@@ -76,3 +63,7 @@ def _layer(place: Place) -> tuple[Node, ...]:
     shape = (channels, channels)
     mix = linear(weights, f"{keys}output_linear.", f"{place.name}.mix", soma.name, shape)
     return dendrites, soma, mix
+
+
+convert_drf = partial(convert_backbone, read_layer=_layer)
+"""Networks of dendritic resonate-and-fire layers."""

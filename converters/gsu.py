@@ -9,7 +9,8 @@ ternary weights, whose maximum is over the matrix, once. With one matrix both ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +22,12 @@ from snn_deploy.converters.s4_parts import norm
 from snn_deploy.converters.s4d import s4d_ssm
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.gelu import Gelu
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.product import Product
 from snn_deploy.nodes.relu import Relu
 from snn_deploy.nodes.ternary import Ternary, ternarise
-
-if TYPE_CHECKING:
-    from snn_deploy.checkpoint import Checkpoint
 
 __all__ = ["convert_gsu"]
 
@@ -50,15 +47,6 @@ class _GsuOptions(KernelOptions):
     ternary_scale: bool = True
     inner_norm: Literal["layer"] | None = None
     post_activation: Literal["gelu", "relu"] | None = "gelu"
-
-
-def convert_gsu(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of S4D layers with Gated Spiking Units; as ``convert_backbone``."""
-    return convert_backbone(checkpoint, output_steps, weights, _layer)
 
 
 def _layer(place: Place) -> tuple[Node, ...]:
@@ -118,3 +106,7 @@ def _scale(place: Place, name: str, options: _GsuOptions) -> float:
         return 1.0
     key = f"{place.keys}layer.output_linear.{name}.log_w"  # the authors' spelling
     return float(np.exp(place.weights.real(key, (1,))[0]))
+
+
+convert_gsu = partial(convert_backbone, read_layer=_layer)
+"""Networks of S4D layers with Gated Spiking Units."""

@@ -10,7 +10,8 @@ the sequence backwards, and W1 mixes the spikes of both.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +22,10 @@ from snn_deploy.converters.s4_config import parse_options
 from snn_deploy.converters.s4_parts import linear, linear_of_two
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.threshold import Threshold
-
-if TYPE_CHECKING:
-    from snn_deploy.checkpoint import Checkpoint
 
 __all__ = ["convert_prf", "convert_prf_block"]
 
@@ -55,25 +52,6 @@ class _PrfOptions(NeuronOptions):
     activation: Any = None
     final_act: Any = None
     n_ssm: Any = None
-
-
-def convert_prf(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of SD-TCM blocks (``spikingblockgate``); as ``convert_backbone``."""
-    return convert_backbone(checkpoint, output_steps, weights, _gated_block)
-
-
-def convert_prf_block(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of the older blocks (``spikingblock``), whose inner norm does nothing."""
-    dead = (r"model\.layers\.\d+\.layer\.norm\..*",)
-    return convert_backbone(checkpoint, output_steps, weights, _plain_block, dead)
 
 
 def _plain_block(place: Place) -> tuple[Node, ...]:
@@ -135,3 +113,12 @@ def _both_directions(place: Place, options: _PrfOptions) -> tuple[Node, ...]:
     sources = (spikes, backward[-1].name)
     mix1 = linear_of_two(weights, f"{keys}pro_linear1.", f"{name}.mix1", sources, n)
     return (*forward, *backward, *mix1)
+
+
+convert_prf = partial(convert_backbone, read_layer=_gated_block)
+"""Networks of SD-TCM blocks (``spikingblockgate``)."""
+
+convert_prf_block = partial(
+    convert_backbone, read_layer=_plain_block, dead=(r"model\.layers\.\d+\.layer\.norm\..*",)
+)
+"""Networks of the older blocks (``spikingblock``), whose inner norm does nothing."""

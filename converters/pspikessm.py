@@ -55,7 +55,9 @@ def convert_pspikessm(
     """Convert a P-SpikeSSM checkpoint to a float network; as ``convert_backbone``."""
     model = (checkpoint.config or {}).get("model") or {}
     dead = _DEAD_TWO if isinstance(model, dict) and model.get("bidirectional") else _DEAD_ONE
-    return convert_backbone(checkpoint, output_steps, weights, _layer, dead, own_block=True)
+    return convert_backbone(
+        checkpoint, output_steps, weights, read_layer=_layer, dead=dead, own_block=True
+    )
 
 
 def _layer(place: Place) -> tuple[Node, ...]:

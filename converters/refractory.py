@@ -9,7 +9,8 @@ tau_r_logit``) are ours, and a network of the authors may differ in signs and st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -18,12 +19,8 @@ from snn_deploy.converters.s4_config import KernelOptions, parse_options
 from snn_deploy.converters.s4_parts import glu_mix
 from snn_deploy.converters.s4d import s4d_ssm
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.refractory_lif import RefractoryLif
-
-if TYPE_CHECKING:
-    from snn_deploy.checkpoint import Checkpoint
 
 __all__ = ["convert_refractory"]
 
@@ -35,15 +32,6 @@ class _RefractoryOptions(KernelOptions):
     bidirectional: Literal[False] = False
     activation: Literal["spike"] = "spike"
     final_act: Literal["glu"] = "glu"
-
-
-def convert_refractory(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of S4D layers with refractory neurons; as ``convert_backbone``."""
-    return convert_backbone(checkpoint, output_steps, weights, _layer)
 
 
 def _layer(place: Place) -> tuple[Node, ...]:
@@ -64,3 +52,7 @@ def _layer(place: Place) -> tuple[Node, ...]:
     )
     mix = glu_mix(weights, f"{keys}output_linear.0.", place.name, lif.name, channels)
     return ssm, lif, *mix
+
+
+convert_refractory = partial(convert_backbone, read_layer=_layer)
+"""Networks of S4D layers with refractory neurons."""

@@ -142,8 +142,9 @@ LayerReader = Callable[[Place], tuple[Node, ...]]
 
 def convert_backbone(
     checkpoint: Checkpoint,
-    output_steps: OutputSteps,
-    weights: Literal["raw", "ema"],
+    output_steps: OutputSteps = "one",
+    weights: Literal["raw", "ema"] = "raw",
+    *,
     read_layer: LayerReader,
     dead: tuple[str, ...] = (),
     own_block: bool = False,

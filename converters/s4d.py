@@ -9,7 +9,8 @@ applies a GELU of its inner layer before the activation that is configured, spik
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -19,15 +20,11 @@ from snn_deploy.converters.s4_config import KernelOptions, parse_options
 from snn_deploy.converters.s4_kernels import read_kernel
 from snn_deploy.converters.s4_parts import diagonal_ssm, glu_mix, linear
 from snn_deploy.ir.formats import Edge
-from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.gelu import Gelu
 from snn_deploy.nodes.padding_mask import PaddingMask
 from snn_deploy.nodes.relu import Relu
 from snn_deploy.nodes.threshold import Threshold
-
-if TYPE_CHECKING:
-    from snn_deploy.checkpoint import Checkpoint
 
 __all__ = ["convert_s4block", "convert_s4d", "s4d_ssm"]
 
@@ -50,24 +47,6 @@ class _S4BlockOptions(BlockOptions):
     activation: Activation = "gelu"
     final_act: Literal["glu", "id"] | None = "glu"
     threshold: float = 0.0
-
-
-def convert_s4d(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of stand-alone S4D layers; as ``convert_backbone``."""
-    return convert_backbone(checkpoint, output_steps, weights, _s4d)
-
-
-def convert_s4block(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of S4's own blocks; as ``convert_backbone``."""
-    return convert_backbone(checkpoint, output_steps, weights, _s4block)
 
 
 def s4d_ssm(place: Place, options: KernelOptions) -> Node:
@@ -117,3 +96,10 @@ def _activation(place: Place, kind: Activation, threshold: float, reads: str) ->
         return Threshold(name=f"{place.name}.spike", inputs=inputs, level=level, inclusive=False)
     node = Gelu if kind == "gelu" else Relu
     return node(name=f"{place.name}.{kind}", inputs=inputs, channels=channels)
+
+
+convert_s4d = partial(convert_backbone, read_layer=_s4d)
+"""Networks of stand-alone S4D layers."""
+
+convert_s4block = partial(convert_backbone, read_layer=_s4block)
+"""Networks of S4's own blocks."""

@@ -12,35 +12,59 @@ them. The authors start every run from random states; here all are 0, as on a ch
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
 from snn_deploy.converters.s4_config import parse_options
-from snn_deploy.converters.s4_parts import batch_norm
-from snn_deploy.converters.silif_neurons import Neuron, read_neuron, recognise_neuron
+from snn_deploy.converters.s4_parts import batch_norm, refuse_overflow
 from snn_deploy.converters.weights import Weights, strip_wrappers
-from snn_deploy.errors import ConfigError, UnsupportedNetworkError
+from snn_deploy.errors import CheckpointError, ConfigError, UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.adaptive_lif import AdaptiveLif
 from snn_deploy.nodes.float_inputs import CountInput
 from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.resonate_and_fire import ResonateAndFire
 from snn_deploy.nodes.softmax_sum import SoftmaxSum
 from snn_deploy.nodes.ssm import DiagonalSsm
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint
 
-__all__ = ["READOUT_CLAMP", "convert_adlif", "convert_cadlif", "convert_silif"]
+__all__ = [
+    "CLAMPS",
+    "READOUT_CLAMP",
+    "Neuron",
+    "convert_adlif",
+    "convert_cadlif",
+    "convert_silif",
+]
 
 Real = npt.NDArray[np.float64]
+
+Neuron = Literal["silif", "csilif", "rf", "cadlif", "adlif"]
+
+CLAMPS: dict[Neuron, tuple[tuple[float, float], ...]] = {
+    "silif": ((0, 1), (0, 1), (0, 1), (0, 2)),
+    "cadlif": ((0.36, 0.96), (0.96, 0.99), (0, 1), (0, 2)),
+    "adlif": (
+        (math.exp(-1 / 5), math.exp(-1 / 25)),
+        (math.exp(-1 / 30), math.exp(-1 / 120)),
+        (-1, 1),
+        (0, 2),
+    ),
+}
+"""Alpha, beta, a and b of the adaptive neurons are clamped to these, low and high."""
 
 READOUT_CLAMP = (math.exp(-1 / 5), math.exp(-1 / 25))
 """Alpha of the leaky integrators of the classes is clamped to these."""
 
+_LARGEST_RF_DAMPING = -0.1
 _WORDS = 3  # of a weight: resets make of a current's slightest error other spikes ever after
 _DEAD = (r".*num_batches_tracked",)
 
@@ -56,8 +80,9 @@ def convert_silif(
     checkpoint: Checkpoint,
     output_steps: OutputSteps = "one",
     weights: Literal["raw", "ema"] = "raw",
+    neuron: Neuron | None = None,
 ) -> Network:
-    """Convert a network of this family to a float network.
+    """Convert a network of this family to a float network; ``neuron`` says of which neurons it is.
 
     Raises
     ------
@@ -67,30 +92,6 @@ def convert_silif(
     ConfigError
         If other output steps are wanted than one vector a sequence.
     """
-    return _convert(checkpoint, output_steps, weights, None)
-
-
-def convert_cadlif(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of cAdLIF neurons; as ``convert_silif``."""
-    return _convert(checkpoint, output_steps, weights, "cadlif")
-
-
-def convert_adlif(
-    checkpoint: Checkpoint,
-    output_steps: OutputSteps = "one",
-    weights: Literal["raw", "ema"] = "raw",
-) -> Network:
-    """Convert a network of adLIF neurons; as ``convert_silif``."""
-    return _convert(checkpoint, output_steps, weights, "adlif")
-
-
-def _convert(
-    checkpoint: Checkpoint, output_steps: OutputSteps, weights: str, neuron: Neuron | None
-) -> Network:
     where = checkpoint.path.name
     if weights == "ema":
         raise UnsupportedNetworkError(f"{where}: this family keeps no averaged weights")
@@ -115,12 +116,16 @@ def _convert(
                 "knows layers without that (recurrent: false)"
             )
         current = _current(source, keys, f"{name}.current", nodes[-1])
-        kind = neuron or options.neuron or recognise_neuron(source, keys)
-        nodes += [current, read_neuron(source, keys, f"{name}.lif", current, kind, options.dt)]
+        kind = neuron or options.neuron or _recognise_neuron(source, keys)
+        nodes += [current, _read_neuron(source, keys, f"{name}.lif", current, kind, options.dt)]
         layer += 1
     nodes += _readout(source, f"snn.{layer}.", nodes[-1])
     source.check_all_taken(_DEAD)
     return Network(stage="float", nodes=tuple(nodes), answers="one")
+
+
+convert_cadlif = partial(convert_silif, neuron="cadlif")
+convert_adlif = partial(convert_silif, neuron="adlif")
 
 
 def _current(source: Weights, keys: str, name: str, before: Node) -> Linear:
@@ -153,3 +158,54 @@ def _readout(source: Weights, keys: str, before: Node) -> tuple[Node, ...]:
     )
     inputs = (Edge(membrane.name),)
     return current, membrane, SoftmaxSum(name="decoder", inputs=inputs, channels=current.width)
+
+
+def _recognise_neuron(source: Weights, keys: str) -> Neuron:
+    """Tell whose parameters lie under ``keys``; refuse those that two neurons share."""
+    for parameter, kind in (("log_log_alpha", "csilif"), ("alpha_real", "rf"), ("dt", "silif")):
+        if f"{keys}{parameter}" in source:
+            return kind  # type: ignore[return-value]
+    if f"{keys}beta" in source:
+        raise CheckpointError(
+            f"{source.where}: '{keys}alpha, beta, a, b' are cAdLIF's as well as adLIF's, whose "
+            "clamps differ, so the file does not say which network it is; give --family cadlif or "
+            "--family adlif (or --set-model neuron=cadlif)"
+        )
+    raise UnsupportedNetworkError(
+        f"{source.where}: the parameters under '{keys}' are those of no neuron that is known; "
+        f"known: {', '.join(('csilif', 'rf', *CLAMPS))}"
+    )
+
+
+def _read_neuron(
+    source: Weights, keys: str, name: str, current: Node, kind: Neuron, dt: float
+) -> Node:
+    """Give the neurons that ``current`` drives; dt is RF's Euler step."""
+
+    def take(*names: str) -> list[Real]:
+        source.require(f"{keys}{parameter}" for parameter in names)
+        return [source.real(f"{keys}{parameter}", (current.width,)) for parameter in names]
+
+    place: dict[str, Any] = {"name": name, "inputs": (Edge(current.name),)}
+    if kind == "csilif":
+        log_dt, log_log_alpha, phase, b = take("log_dt", "log_log_alpha", "alpha_img", "b")
+        with np.errstate(all="ignore"):  # overflow becomes inf and NaN, which the check names
+            pole = np.exp((-np.exp(log_log_alpha) + 1j * phase) * np.exp(log_dt))
+        refuse_overflow(pole[:, None], source.where, keys, "a")
+        # 2 u is the state here: the authors' u fires where 2 Re u > 1, and loses half a spike
+        return ResonateAndFire(**place, pole=pole, gain=2 * b, reset=pole)
+    if kind == "rf":
+        real, imaginary = take("alpha_real", "alpha_im")
+        pole = 1 + dt * (np.minimum(real, _LARGEST_RF_DAMPING) + 1j * imaginary)
+        ones = np.ones(current.width)
+        return ResonateAndFire(**place, pole=pole, gain=dt * ones, reset=ones + 0j)
+    alpha, beta, a, b = take("alpha", "beta", "a", "b")
+    if kind == "silif":
+        (log_dt,) = take("dt")
+        with np.errstate(over="ignore"):  # a decay of exp(-inf) is one to nothing
+            alpha, beta = (np.exp(-np.exp(rate + log_dt)) for rate in (alpha, beta))
+    clamped = [
+        np.clip(value, low, high)
+        for value, (low, high) in zip((alpha, beta, a, b), CLAMPS[kind], strict=True)
+    ]
+    return AdaptiveLif(**place, alpha=clamped[0], beta=clamped[1], a=clamped[2], b=clamped[3])

@@ -32,9 +32,10 @@ from snn_deploy.errors import CheckpointError, SnnDeployWarning
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network, OutputSteps
 from snn_deploy.ir.node import Node
-from snn_deploy.nodes.float_lif import Lif, SurrogateWeights
+from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.nodes.residual import Residual
 from snn_deploy.nodes.ssm import DssSsm
+from snn_deploy.nodes.surrogate import SurrogateWeights
 
 if TYPE_CHECKING:
     from snn_deploy.checkpoint import Checkpoint

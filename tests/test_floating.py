@@ -15,13 +15,15 @@ from synthetic import checkpoint_of, random_inputs, tiny_spikingssm_state
 from snn_deploy.converters.registry import to_float_network
 from snn_deploy.data.inputs import check_data
 from snn_deploy.engines import floating
-from snn_deploy.engines.float_dynamics import convolve, fire_exact, kernel_spectrum, ssm_kernel
+from snn_deploy.engines.float_dynamics import convolve, kernel_spectrum, ssm_kernel
+from snn_deploy.engines.float_ops import Context
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import BackendError, DataError, NetworkError
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.positional_encoding import PositionalEncoding
@@ -98,7 +100,8 @@ def test_impulse_response_of_a_long_sequence_stays_exact() -> None:
 def test_lif_fires_at_threshold_and_forgets() -> None:
     drive = np.array([[1.0, 0.0, 0.9375, 0.5, 0.9375, 0.0, 7.0, 0.99]])[..., None]
     # membrane before reset: 1 | 0 | 0.9375 | 0.617… | 1.01… | 0 | 7 | 0.99
-    spikes = fire_exact(drive, 0.125)
+    lif = Lif(name="lif", threshold=np.ones(1), decay=0.125)
+    spikes = lif.evaluate([drive], Context(np.array([8]), "exact"))
     np.testing.assert_array_equal(spikes[0, :, 0], [1, 0, 0, 0, 1, 0, 1, 0])
 
 

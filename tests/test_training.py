@@ -18,13 +18,14 @@ from training_models import make_data, make_model
 import snn_deploy
 from snn_deploy.converters.spikingssm_config import parse_config
 from snn_deploy.data.inputs import Data
-from snn_deploy.engines.float_dynamics import fire_exact
+from snn_deploy.engines.float_ops import Context
 from snn_deploy.engines.floating import run_float
 from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.errors import ConfigError, DataError, UnsupportedNetworkError
 from snn_deploy.ir.storage import network_digest
 from snn_deploy.nodes.base import Place
+from snn_deploy.nodes.float_lif import Lif
 from snn_deploy.nodes.synapses import QuantizedLinear
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig
@@ -87,7 +88,9 @@ def answer(compiled: Compiled, data: Data) -> Any:
 @pytest.mark.parametrize("steps", [1, 2, 9, 40])
 def test_spikes_are_those_of_the_exact_neuron(decay: float, steps: int) -> None:
     drive = np.random.default_rng(steps).normal(0.5, 0.8, (3, steps, 50))
-    assert np.array_equal(fire(torch.from_numpy(drive), decay).numpy(), fire_exact(drive, decay))
+    lif = Lif(name="lif", threshold=np.ones(50), decay=decay)
+    spikes = lif.evaluate([drive], Context(np.full(3, steps), "exact"))
+    assert np.array_equal(fire(torch.from_numpy(drive), decay).numpy(), spikes)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.125, 0.9])

@@ -1,4 +1,4 @@
-"""The two dynamics of a float network, in float64: state-space convolution and firing neurons."""
+"""State-space dynamics over whole sequences, in float64: convolutions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DataError
-from snn_deploy.nodes.float_lif import SurrogateWeights
 from snn_deploy.nodes.ssm import DiagonalSsm
 
 __all__ = [
     "convolve",
     "convolve_growing",
-    "fire_exact",
-    "fire_surrogate",
     "kernel_spectrum",
     "refuse_overflow",
     "response_spectrum",
@@ -154,35 +151,6 @@ def _powers(a: Complex, count: int) -> Complex:
         powers[..., known : known + more] = powers[..., :more] * factor[..., None]
         known, factor = known + more, factor * factor
     return powers
-
-
-def fire_exact(drive: Real, decay: float) -> Real:
-    """Run leaky integrate-and-fire neurons on drive (B, L, H); give their spikes, 0 or 1.
-
-    ``v = decay * v + drive[t]``; a spike where ``v >= 1``, which resets v to 0.
-    """
-    spikes = np.empty_like(drive)
-    v = np.zeros((drive.shape[0], drive.shape[2]))
-    for t in range(drive.shape[1]):
-        v *= decay
-        v += drive[:, t]
-        fired = v >= 1.0
-        spikes[:, t] = fired
-        v[fired] = 0.0
-    return spikes
-
-
-def fire_surrogate(drive: Real, net: SurrogateWeights) -> Real:
-    """Run the surrogate neuron on drive (B, L, H): spikes where ``net(drive) + drive >= 1``."""
-    taps = net.conv1_weight.shape[1]
-    past = np.pad(drive[:, :-1], ((0, 0), (taps, 0), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(past, taps, axis=1)
-    hidden = windows.reshape(-1, taps) @ net.conv1_weight.T + net.conv1_bias
-    np.maximum(hidden, 0.0, out=hidden)
-    hidden += hidden @ net.conv2_weight.T + net.conv2_bias
-    np.maximum(hidden, 0.0, out=hidden)
-    membrane = (hidden @ net.conv3_weight + net.conv3_bias).reshape(drive.shape)
-    return (membrane + drive - 1.0 >= 0.0).astype(np.float64)
 
 
 def _fft_size(steps: int) -> int:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.pooling import Pooling
 
-__all__ = ["Node", "Placement"]
+__all__ = ["Channels", "Node", "Placement"]
 
 Placement = Literal["host", "chip", "head"]
 """Who computes a node: the host as it encodes the input, in integers; the chip; or the head, which
@@ -89,3 +89,14 @@ class Node(ABC):
     def kind(self) -> str:
         """The concrete node's class name, as text form and files write it."""
         return type(self).__name__
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Channels(Node):
+    """A node whose channels are a number, and not as many as a parameter has."""
+
+    channels: int
+
+    @property
+    def width(self) -> int:
+        return self.channels

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate, select, signed_shift
-from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, IntegerNode
-from snn_deploy.nodes.rules import MAX_SHIFT, require, require_range, require_shifts, require_words
+from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, Soma
+from snn_deploy.nodes.rules import MAX_SHIFT, require_range, require_shifts, require_words
 
 __all__ = ["AdaptationSoma"]
 
@@ -16,7 +15,7 @@ FACTORS, LEVELS = ("fade", "pull", "leak"), ("rise", "drop", "threshold")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AdaptationSoma(IntegerNode):
+class AdaptationSoma(Soma):
     """``w' = sat(w - ms(w, fade) + ms(u, pull) + rise y)``,
     ``u' = sat(u - ms(u, leak) + ms((x << align) - w', leak) - drop y)``, ``y' = u' > threshold``.
 
@@ -25,8 +24,6 @@ class AdaptationSoma(IntegerNode):
     slowest decay from none. fade, pull and leak (H,) are ``coefficient_bits`` wide; rise, drop and
     threshold (H,), like w and u, ``state_bits``. A negative ``align`` (H,) is a right shift.
     """
-
-    spikes = True
 
     fade: Int32
     fade_shift: Int8
@@ -40,7 +37,6 @@ class AdaptationSoma(IntegerNode):
     align: Int8
     coefficient_bits: int
     state_bits: int
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -54,9 +50,6 @@ class AdaptationSoma(IntegerNode):
         for name in FACTORS:
             require_shifts(self, f"{name}_shift", getattr(self, f"{name}_shift"), (self.width,))
         require_shifts(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         bits = self.state_bits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import Signal, Step, Stepwise
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,7 +18,7 @@ __all__ = ["AdaptiveLif"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AdaptiveLif(Stepwise):
+class AdaptiveLif(SpikingNode):
     """``w[t] = beta w[t-1] + a u[t-1] + b y[t-1]``,
     ``u[t] = alpha (u[t-1] - y[t-1]) + (1 - alpha) (x[t] - w[t])``, ``y[t] = u[t] > 1``.
 
@@ -26,8 +26,6 @@ class AdaptiveLif(Stepwise):
     authors draw them anew for every run). alpha, beta, a, b (H,), clamped as the authors do.
     """
 
-    spikes: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
     governed_by: ClassVar[str] = "decay_bits or state_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("decay_bits", "state_bits")
 
@@ -52,9 +50,6 @@ class AdaptiveLif(Stepwise):
             return s
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy import fixedpoint as fp

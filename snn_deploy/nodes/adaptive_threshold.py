@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal, Step
+from snn_deploy.ir.node import Channels
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,25 +19,17 @@ __all__ = ["AdaptiveThreshold"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AdaptiveThreshold(FloatNode):
+class AdaptiveThreshold(Channels, SpikingNode):
     """``y[t] = x[t] >= base + Σ_k rise_k p[t-k]``, ``p[t] = x[t] >= base``, k = 1 … K.
 
     Past crossings of the *fixed* threshold raise it, not past spikes: no feedback, a line of K
     taps. rise (K,), the same for all channels; p is 0 before the sequence.
     """
 
-    spikes: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
     driven: ClassVar[bool] = True
-    governed_by: ClassVar[str] = "drive_bits"
 
-    channels: int
     base: float
     rise: Signal
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         (x,) = sources
@@ -58,9 +51,6 @@ class AdaptiveThreshold(FloatNode):
             return (x >= threshold).astype(float)
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.crossing_soma import CrossingSoma

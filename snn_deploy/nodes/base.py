@@ -13,7 +13,7 @@ import numpy.typing as npt
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.bounds import WIDEST, Bound
 from snn_deploy.ir.cost import NodeCost, program_cost
-from snn_deploy.ir.formats import Format
+from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.program import OPERATIONS, Program, Tracer, Value, multiply_shift
 from snn_deploy.ir.program_bounds import Interval, bound_program
@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from snn_deploy.nodes.lif import LifRegisters
     from snn_deploy.nodes.weighted import RescaledSums
 
-__all__ = ["Int8", "Int32", "IntegerNode", "Place", "Rescale", "check_rescale", "rescaled"]
+__all__ = [
+    "Int8",
+    "Int32",
+    "IntegerNode",
+    "Place",
+    "Rescale",
+    "Soma",
+    "check_rescale",
+    "rescaled",
+]
 
 IntArray = npt.NDArray[np.int64]
 Int8 = npt.NDArray[np.int8]
@@ -243,6 +252,18 @@ class IntegerNode(Node):
     def source_formats(self, network: Network) -> list[Format]:
         """Give the formats of its inputs."""
         return [source.output for source in network.sources(self)]  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Soma(IntegerNode):
+    """A neuron that sends spikes, 0 or 1."""
+
+    spikes = True
+
+    output: Format = SPIKE
+
+    def check_output(self) -> None:
+        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
 
 @dataclass(frozen=True)

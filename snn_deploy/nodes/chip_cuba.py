@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
-from snn_deploy.nodes.base import Int32, IntegerNode
+from snn_deploy.nodes.base import Int32, Soma
 from snn_deploy.nodes.lif import LOIHI, LifRegisters
 from snn_deploy.nodes.rules import require, require_range, require_shape, within
 
@@ -21,7 +20,7 @@ MOST_ALIGN = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ChipCuba(IntegerNode):
+class ChipCuba(Soma):
     """``u = sat(trunc(u * (4096 - fade) / 4096) + (x << align))``,
     ``v = sat(trunc(v * (4096 - decay) / 4096) + u + (bias << 6))``;
     ``y = v > threshold << 6``; ``v = 0`` on a spike.
@@ -32,14 +31,11 @@ class ChipCuba(IntegerNode):
     the synapses stands for. What is the same for all neurons, a core keeps once.
     """
 
-    spikes = True
-
     fade: Int32
     decay: Int32
     threshold: Int32
     bias: Int32
     align: int = LOIHI.align_bits
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -66,9 +62,6 @@ class ChipCuba(IntegerNode):
         most = (1 << (BIAS_BITS - 1)) - 1
         require(within(self.bias, -most, most), self, f"bias is outside ±{most}")
         require_range(self, "align", self.align, 0, MOST_ALIGN)
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         bits, unity, align = LOIHI.membrane_bits, LOIHI.decay_bits, LOIHI.align_bits

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, select
-from snn_deploy.nodes.base import Int32, IntegerNode
+from snn_deploy.nodes.base import Int32, Soma
 from snn_deploy.nodes.rules import fits, require, require_range, require_shape
 
 __all__ = ["CrossingSoma"]
@@ -16,19 +15,16 @@ MOST_TAPS = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CrossingSoma(IntegerNode):
+class CrossingSoma(Soma):
     """``y = x >= base + Σ_k rise_k p[t-k]``, ``p = x >= base``, k = 1 … K.
 
     One word holds the line of past crossings, the newest in its lowest bit; it starts empty. base
     (H,) and rise (K, H) are ``level_bits`` wide.
     """
 
-    spikes = True
-
     base: Int32
     rise: Int32
     level_bits: int
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -42,9 +38,6 @@ class CrossingSoma(IntegerNode):
         require_shape(self, "rise", self.rise, (taps, self.width))
         inside = fits(self.base, self.level_bits) and fits(self.rise, self.level_bits)
         require(inside, self, f"base or rise exceeds {self.level_bits} bits")
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         taps = len(self.rise)

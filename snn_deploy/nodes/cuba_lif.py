@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import Signal, Step, Stepwise
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,7 +18,7 @@ __all__ = ["CubaLif"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CubaLif(Stepwise):
+class CubaLif(SpikingNode):
     """``i[t] = current_decay i[t-1] + gain x[t]``, ``v[t] = left[t-1] + i[t]``,
     ``y[t] = v[t] > threshold``, or ``>=`` where ``inclusive``;
     ``left[t] = decay v[t] - reset y[t]``, or ``reset`` after a spike where it ``resets_to``.
@@ -28,8 +28,6 @@ class CubaLif(Stepwise):
     no leak. What ``reset`` takes away or sets has decayed once. All (H,); decays 0 … 1.
     """
 
-    spikes: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
     governed_by: ClassVar[str] = "decay_bits or state_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("decay_bits", "state_bits")
 
@@ -60,9 +58,6 @@ class CubaLif(Stepwise):
             return fired.astype(np.float64)
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy import fixedpoint as fp

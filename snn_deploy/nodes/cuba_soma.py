@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate, select, signed_shift
-from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, IntegerNode
+from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, Soma
 from snn_deploy.nodes.rules import require, require_range, require_shifts, require_words
 
 __all__ = ["CubaSoma"]
@@ -16,7 +15,7 @@ LEVELS = ("threshold", "reset")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CubaSoma(IntegerNode):
+class CubaSoma(Soma):
     """``i' = sat(i - ms(i, fade) + ms(x << align, gain))``, ``v = sat(left + i')``,
     ``y = v >= threshold``, ``left' = sat(v - ms(v, leak) - reset y)``, or ``reset`` after a spike
     where it ``resets_to``.
@@ -26,8 +25,6 @@ class CubaSoma(IntegerNode):
     there is no current: i' is ``ms(x << align, gain)``. fade, leak and gain (H,) are
     ``coefficient_bits`` wide; threshold and reset (H,), like i and left, ``state_bits``.
     """
-
-    spikes = True
 
     fade: Int32 | None
     fade_shift: Int8 | None
@@ -41,7 +38,6 @@ class CubaSoma(IntegerNode):
     resets_to: bool
     coefficient_bits: int
     state_bits: int
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -58,9 +54,6 @@ class CubaSoma(IntegerNode):
         for name in factors:
             require_shifts(self, f"{name}_shift", getattr(self, f"{name}_shift"), (self.width,))
         require_shifts(self, "align", self.align, (self.width,), 0, 24)
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         bits = self.state_bits

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, pseudo_random
-from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, IntegerNode
+from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, Soma
 from snn_deploy.nodes.rules import require, require_range, require_shape, require_shifts, within
 
 __all__ = ["DRAW_BITS", "DrawnSoma", "first_words"]
@@ -24,7 +23,7 @@ def first_words(seed: int, draw: int, width: int) -> Int32:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DrawnSoma(IntegerNode):
+class DrawnSoma(Soma):
     """``r' = next(r)``, ``y = x > (r' >> shift)``: a spike with the probability that x says.
 
     r is a word of the generator ``pseudo_random``, of 24 bits, which is ``first`` (H,) before each
@@ -32,13 +31,11 @@ class DrawnSoma(IntegerNode):
     have the same first words, and so compare with the same numbers.
     """
 
-    spikes = True
     clips = False
 
     draw: int
     first: Int32
     shift: Int8
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -56,9 +53,6 @@ class DrawnSoma(IntegerNode):
         (form,) = self.source_formats(network)
         together = form.exponents(self.width) + self.shift
         require(within(together, DRAW_BITS, DRAW_BITS), self, "its shift is not that of its input")
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         word = t.state("random", DRAW_BITS, start=self.first)

@@ -13,6 +13,7 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import DataError
 from snn_deploy.ir.bounds import Bound, Magnitude, rescaled_bound, saturating
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.nodes.base import IntArray, IntegerNode, Place, Rescale, check_rescale
 from snn_deploy.nodes.rules import MAX_FACTOR_BITS, require, require_entries, require_shape
@@ -48,7 +49,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EmbeddingTable(IntegerNode):
+class EmbeddingTable(Channels, IntegerNode):
     """``y[t] = row(x[t] - start)`` of the cluster that token x[t] belongs to.
 
     Cluster k holds the tokens from ``start_k = n_0 + … + n_{k-1}`` on, n_k the rows of its table:
@@ -58,12 +59,7 @@ class EmbeddingTable(IntegerNode):
     places = ("host",)
     reads_tokens = True
 
-    channels: int
     clusters: tuple[Cluster, ...]
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def input_width(self) -> int:

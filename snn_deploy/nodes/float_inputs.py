@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from snn_deploy.ir.formats import Format
-from snn_deploy.ir.node import Placement
+from snn_deploy.ir.node import Channels, Placement
 from snn_deploy.nodes.float_node import FloatNode, Signal
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["CountInput", "FloatInput", "TokenInput"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FloatInput(FloatNode):
+class FloatInput(Channels, FloatNode):
     """``y[t] = inputs[t]``, (width,) real numbers a step."""
 
     places: ClassVar[tuple[Placement, ...]] = ("host",)
@@ -28,12 +28,6 @@ class FloatInput(FloatNode):
     stream: ClassVar[str | None] = "input_bits"
     governed_by: ClassVar[str] = "input_bits"
     counts: ClassVar[bool] = False
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
         return sources[0]

@@ -10,36 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.nodes.float_node import FloatNode, Signal, Step
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
+from snn_deploy.nodes.surrogate import SurrogateWeights
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
     from snn_deploy.quantize.builder import Builder
 
-__all__ = ["Lif", "SurrogateWeights"]
+__all__ = ["Lif"]
 
 Real = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class SurrogateWeights:
-    """The surrogate of LIF that SpikingSSM trains with (its SDN): three convolutions over time.
-
-    ``c = relu(conv1(y))`` with 8 taps over y[t-8] … y[t-1], zero-padded; then
-    ``net = conv3(relu(conv2(c) + c))`` predicts the decayed membrane. The same for every channel.
-    Shapes: conv1 (8, 8) and (8,); conv2 (8, 8) and (8,); conv3 (8,) and scalar.
-    """
-
-    conv1_weight: Real
-    conv1_bias: Real
-    conv2_weight: Real
-    conv2_bias: Real
-    conv3_weight: Real
-    conv3_bias: float
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lif(FloatNode):
+class Lif(SpikingNode):
     """``v = decay * v + x[t] / threshold``; ``y[t] = v >= 1``; ``v = 0`` on a spike.
 
     threshold (H,) is a current: the drive that fires a neuron at rest in one step.
@@ -48,11 +32,7 @@ class Lif(FloatNode):
     ``net(x / threshold)[t] + x[t] / threshold >= 1`` instead.
     """
 
-    stream: ClassVar[str | None] = None
     driven: ClassVar[bool] = True
-    governed_by: ClassVar[str] = "drive_bits"
-
-    spikes: ClassVar[bool] = True
 
     threshold: Real
     decay: float = 0.125
@@ -74,13 +54,10 @@ class Lif(FloatNode):
         return self.surrogate is not None
 
     def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        from snn_deploy.engines.float_dynamics import fire_exact, fire_surrogate
-
-        drive = sources[0] / self.threshold
         if context.neuron == "exact":
-            return fire_exact(drive, self.decay)
+            return super().evaluate(sources, context)
         assert self.surrogate is not None  # else the engine refuses it
-        return fire_surrogate(drive, self.surrogate)
+        return self.surrogate.fire(sources[0] / self.threshold)
 
     def start(self, batch: int, context: Context) -> Step:
         v = np.zeros((batch, self.width))
@@ -89,13 +66,10 @@ class Lif(FloatNode):
             nonlocal v
             v = self.decay * v + sources[0] / self.threshold
             fired = v >= 1.0
-            v = np.where(fired, 0.0, v)
+            v[fired] = 0.0
             return fired.astype(np.float64)
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.lif import LOIHI, ChipLif, LifSoma

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import NetworkError, UnsupportedNetworkError
-from snn_deploy.ir.node import Node
+from snn_deploy.ir.node import Channels, Node
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from snn_deploy.ir.windows import Windows
     from snn_deploy.quantize.builder import Builder
 
-__all__ = ["Channelwise", "FloatNode", "Signal", "Step", "Stepwise", "no_integer_form"]
+__all__ = [
+    "Channelwise",
+    "FloatNode",
+    "Signal",
+    "SpikingNode",
+    "Step",
+    "Stepwise",
+    "no_integer_form",
+]
 
 Signal = npt.NDArray[np.float64]
 Step = Callable[[Sequence[Signal]], Signal]
@@ -194,14 +202,8 @@ class FloatNode(Node):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Channelwise(FloatNode):
+class Channelwise(Channels, FloatNode):
     """A node of ``channels`` channels that holds nothing else."""
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -215,6 +217,18 @@ class Stepwise(FloatNode):
         for t in range(x.shape[1]):
             y[:, t] = step([x[:, t]])
         return y
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpikingNode(Stepwise):
+    """A neuron that sends spikes, of either sign where it is ``signed``; ``start`` is its step."""
+
+    spikes: ClassVar[bool] = True
+    stream: ClassVar[str | None] = None
+    governed_by: ClassVar[str] = "drive_bits"
+
+    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
+        return np.ones(self.width)
 
 
 def no_integer_form(node: Node) -> UnsupportedNetworkError:

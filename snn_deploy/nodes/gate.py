@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
-from snn_deploy.ir.node import Node
+from snn_deploy.ir.node import Channels, Node
 from snn_deploy.ir.program import (
     Tracer,
     Value,
@@ -83,17 +83,12 @@ class SigmoidGate:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class QuantizedGlu(IntegerNode):
+class QuantizedGlu(Channels, IntegerNode):
     """``y = sigmoid_gate(x[:H], x[H:])``: see :class:`SigmoidGate`; x (2 H,), value half first."""
 
     lowered = False
 
-    channels: int
     sigmoid: SigmoidGate
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def input_width(self) -> int:
@@ -119,21 +114,16 @@ class QuantizedGlu(IntegerNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gate(IntegerNode):
+class Gate(Channels, IntegerNode):
     """A gated neuron a channel: ``a = sat(ms(x, mantissa, shift) + bias)`` at ``value_bits``, then
     ``y = sigmoid_gate(a[:H], a[H:])``: see :class:`SigmoidGate`.
 
     x (2 H,) is what arrived at its synapses, value half first; rescale (2 H,).
     """
 
-    channels: int
     rescale: Rescale
     value_bits: int
     sigmoid: SigmoidGate
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def input_width(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import DataError
-from snn_deploy.ir.node import Placement
+from snn_deploy.ir.node import Channels, Placement
 from snn_deploy.nodes.float_node import FloatNode, Signal
 from snn_deploy.nodes.gelu import gelu
 from snn_deploy.nodes.rules import require, require_array
@@ -25,21 +25,16 @@ Real = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FirstSteps(FloatNode):
+class FirstSteps(Channels, FloatNode):
     """``y = x[0 … count - 1]``: the first steps are the answer. Fewer are refused."""
 
     places: ClassVar[tuple[Placement, ...]] = ("head",)
 
-    channels: int
     count: int
 
     @property
     def first_steps(self) -> int:
         return self.count
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def does(self) -> str:

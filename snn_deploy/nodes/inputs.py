@@ -11,6 +11,7 @@ from snn_deploy.ir.bounds import Bound
 from snn_deploy.ir.cost import NodeCost
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.nodes.base import IntegerNode
@@ -20,7 +21,7 @@ __all__ = ["Input"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Input(IntegerNode):
+class Input(Channels, IntegerNode):
     """``y[t] = sat(floor(inputs[t] * 2**exponent + 1/2))``, computed by the host as it encodes.
 
     Of tokens, which an EmbeddingTable reads, the format is unsigned and the exponent 0: they are
@@ -30,12 +31,6 @@ class Input(IntegerNode):
     places = ("host",)
     clips = False
     is_input = True
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def needs(self) -> tuple[str, ...]:

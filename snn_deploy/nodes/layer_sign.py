@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from snn_deploy.ir.cost import SUM_SLOTS, UNIT_WEIGHT_BITS, Memory, NodeCost, program_cost
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, largest_channel, multiply_shift, select
 from snn_deploy.nodes.base import SHIFT_BITS, IntegerNode
 from snn_deploy.nodes.rules import (
@@ -23,7 +24,7 @@ __all__ = ["LayerSign"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LayerSign(IntegerNode):
+class LayerSign(Channels, IntegerNode):
     """``y = [x >= level] - [x <= -level]``, ``level = ms(max_i |x_i|, fraction, shift)``.
 
     The maximum is over the channels of one step, which have one exponent; fraction is
@@ -37,15 +38,10 @@ class LayerSign(IntegerNode):
     reductions = True
     clips = False
 
-    channels: int
     fraction: int
     fraction_bits: int
     shift: int
     output: Format = TERNARY
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
         yield "coefficient_bits", "gain_bits", self.fraction_bits

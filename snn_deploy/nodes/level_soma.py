@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value
-from snn_deploy.nodes.base import Int32, IntegerNode
-from snn_deploy.nodes.rules import require, require_range, require_words
+from snn_deploy.nodes.base import Int32, Soma
+from snn_deploy.nodes.rules import require_range, require_words
 
 __all__ = ["LevelSoma"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LevelSoma(IntegerNode):
+class LevelSoma(Soma):
     """``y = x >= level``; level (H,) is ``level_bits`` wide.
 
     No leak and no reset: it remembers nothing. Strictly above a level is one more than it.
     """
 
-    spikes = True
     clips = False
 
     level: Int32
     level_bits: int
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -34,9 +31,6 @@ class LevelSoma(IntegerNode):
     def check(self, network: Network) -> None:
         require_range(self, "level_bits", self.level_bits, 2, 32)
         require_words(self, ("level",), self.width, self.level_bits)
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         return t.input() >= t.parameter("level", self.level, self.level_bits)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snn_deploy import fixedpoint as fp
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
-from snn_deploy.nodes.base import IntegerNode
+from snn_deploy.nodes.base import Soma
 from snn_deploy.nodes.rules import MAX_FACTOR_BITS, require, require_product, require_range
 
 __all__ = ["LOIHI", "ChipLif", "LifRegisters", "LifSoma"]
@@ -52,19 +52,11 @@ LOIHI = LifRegisters()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Lif(IntegerNode):
+class _Lif(Channels, Soma):
     """What every chip's LIF computes, in its own registers."""
 
-    spikes = True
-
-    channels: int
     threshold: int
     decay: int
-    output: Format = SPIKE
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def lif_registers(self) -> LifRegisters:
@@ -91,9 +83,6 @@ class _Lif(IntegerNode):
         require(fits, self, f"threshold {self.threshold} exceeds {threshold} bits")
         fits = 0 <= self.decay < 1 << decay
         require(fits, self, f"decay {self.decay} is outside 0 … {(1 << decay) - 1}")
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         bits = self.lif_registers

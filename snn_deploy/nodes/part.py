@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value
 from snn_deploy.nodes.base import IntegerNode
 from snn_deploy.nodes.rules import require, require_one_exponent
@@ -13,19 +14,14 @@ __all__ = ["Part"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Part(IntegerNode):
+class Part(Channels, IntegerNode):
     """``y = x[first : first + channels]``, x (whole,): one of the things that its source says."""
 
     places = ("host", "chip")
     clips = False
 
     first: int
-    channels: int
     whole: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def input_width(self) -> int:

@@ -11,6 +11,7 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.bounds import Bound, saturating
 from snn_deploy.ir.cost import Memory, NodeCost
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.pooling import Pooling, PoolMode
 from snn_deploy.ir.program import (
     Tracer,
@@ -42,7 +43,7 @@ _COUNTER_BITS = 24
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Accumulator(IntegerNode):
+class Accumulator(Channels, IntegerNode):
     """Pools a sequence into one vector, sent at its last valid step; silent (0) at all others.
 
     ``sum``: ``sat(signed_shift(Σ_t x[t], guard_bits))``. ``last``, ``first``: that step's x,
@@ -56,16 +57,11 @@ class Accumulator(IntegerNode):
 
     once = True
 
-    channels: int
     mode: PoolMode
     use_lengths: bool
     guard_bits: int
     headroom_bits: int
     reciprocal_bits: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def pooling(self) -> Pooling:
@@ -157,7 +153,7 @@ class Accumulator(IntegerNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RunningSum(IntegerNode):
+class RunningSum(Channels, IntegerNode):
     """``y[t] = sat(signed_shift(Σ_{j ≤ t} x[j], guard_bits))``: a sum that speaks at every step.
 
     The sum is held as an :class:`Accumulator`'s, in 48 bits, for fewer than 2**24 steps. It takes
@@ -165,12 +161,7 @@ class RunningSum(IntegerNode):
     the input (or fewer).
     """
 
-    channels: int
     guard_bits: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
         yield from ()

@@ -10,6 +10,7 @@ import numpy as np
 from snn_deploy.errors import DataError
 from snn_deploy.ir.bounds import Bound, saturating, shifted
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, lookup, saturate, signed_shift
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, IntArray, IntegerNode, Place
@@ -27,7 +28,7 @@ __all__ = ["Positions"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Positions(IntegerNode):
+class Positions(Channels, IntegerNode):
     """``y[t] = sat((x[t] << align) + table[t])``; a negative ``align`` is a right shift.
 
     table (max_steps, width) in the output's mantissas, which may exceed its range: longer sequences
@@ -36,13 +37,8 @@ class Positions(IntegerNode):
 
     places = ("host",)
 
-    channels: int
     table: Table
     align: Int8 | None = None
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def does(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import Signal, Step, Stepwise
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,17 +18,14 @@ __all__ = ["RefractoryLif"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RefractoryLif(Stepwise):
+class RefractoryLif(SpikingNode):
     """``v[t] = decay v[t-1] + x[t] - r[t-1]``, ``y[t] = v[t] >= threshold``,
     ``r[t] = refractory_decay r[t-1] + strength y[t]``; v and r are 0 before the sequence.
 
     A spike leaves v as it is; r is what holds the neuron back. threshold and strength (H,).
     """
 
-    spikes: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
     driven: ClassVar[bool] = True
-    governed_by: ClassVar[str] = "drive_bits"
 
     threshold: Signal
     strength: Signal
@@ -50,9 +47,6 @@ class RefractoryLif(Stepwise):
             return fired
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.refractory_soma import RefractorySoma

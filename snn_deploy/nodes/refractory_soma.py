@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate, select
-from snn_deploy.nodes.base import Int32, IntegerNode
-from snn_deploy.nodes.rules import require, require_range, require_words
+from snn_deploy.nodes.base import Int32, Soma
+from snn_deploy.nodes.rules import require_range, require_words
 
 __all__ = ["RefractorySoma"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RefractorySoma(IntegerNode):
+class RefractorySoma(Soma):
     """``v = sat(ms(v, kept, k) + (x << align) - r)``, ``y = v >= threshold``,
     ``r = sat(ms(r, refractory_kept, k) + strength y)``; k = decay_bits - 1, v and r start at 0.
 
     v and r are ``state_bits`` wide, as are threshold and strength (H,); kept and refractory_kept
     are of the whole layer, 0 … 2**k - 1.
     """
-
-    spikes = True
 
     threshold: Int32
     strength: Int32
@@ -31,7 +28,6 @@ class RefractorySoma(IntegerNode):
     decay_bits: int
     state_bits: int
     align: int
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -45,9 +41,6 @@ class RefractorySoma(IntegerNode):
         for name in ("kept", "refractory_kept"):
             most = 2 ** (self.decay_bits - 1) - 1
             require_range(self, name, getattr(self, name), 0, most)
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         bits, by = self.state_bits, self.decay_bits - 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, saturate, signed_shift
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, IntegerNode, Rescale, check_rescale, rescaled
 from snn_deploy.nodes.rules import MAX_SHIFT, require_one_exponent, require_shifts
@@ -14,7 +15,7 @@ __all__ = ["Requantize"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Requantize(IntegerNode):
+class Requantize(Channels, IntegerNode):
     """``y = sat(ms(Σ_i (x_i << align_i), mantissa, shift) + bias)``, without ``rescale``
     ``y = sat(Σ_i (x_i << align_i))``; negative ``align`` is a right shift, rounding half up.
 
@@ -25,13 +26,8 @@ class Requantize(IntegerNode):
     places = ("host", "chip")
     ports = None
 
-    channels: int
     rescale: Rescale | None = None
     align: Int8 | None = None
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def widths(self, network: Network) -> Iterator[tuple[str, str, int]]:
         yield "state_bits", "residual_bits", self.output.bits

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from snn_deploy.nodes.float_node import Signal, Step, Stepwise
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -19,15 +19,13 @@ __all__ = ["ResonateAndFire"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ResonateAndFire(Stepwise):
+class ResonateAndFire(SpikingNode):
     """``u[t] = pole u[t-1] + gain x[t] - reset y[t-1]``, ``y[t] = Re u[t] > 1``.
 
     One complex state, 0 before the sequence. pole and reset (H,) complex, gain (H,) real. |pole|
     may exceed 1 (Euler steps): then only resets and the sequence's end bound the state.
     """
 
-    spikes: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
     governed_by: ClassVar[str] = "decay_bits or state_bits"
     narrowable: ClassVar[tuple[str, ...]] = ("decay_bits", "state_bits")
 
@@ -55,9 +53,6 @@ class ResonateAndFire(Stepwise):
             return s
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy import fixedpoint as fp

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate, select
-from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, IntegerNode
+from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, Soma
 from snn_deploy.nodes.rules import (
     MAX_SHIFT,
     fits,
@@ -24,7 +23,7 @@ LEVELS = ("reset_real", "reset_imag", "threshold")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ResonatorSoma(IntegerNode):
+class ResonatorSoma(Soma):
     """``u' = sat(u p - v q + ms(x, gain) - reset_real y)``,
     ``v' = sat(u q + v p - reset_imag y)``, ``y' = u' > threshold``.
 
@@ -35,8 +34,6 @@ class ResonatorSoma(IntegerNode):
     and v, ``state_bits``.
     """
 
-    spikes = True
-
     pole: Int32
     pole_shift: int
     gain: Int32
@@ -46,7 +43,6 @@ class ResonatorSoma(IntegerNode):
     threshold: Int32
     coefficient_bits: int
     state_bits: int
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -69,9 +65,6 @@ class ResonatorSoma(IntegerNode):
         require_words(self, ("gain",), self.width, bits)
         require_words(self, LEVELS, self.width, self.state_bits)
         require_shifts(self, "gain_shift", self.gain_shift, (self.width,))
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         bits, wide = self.state_bits, self.coefficient_bits

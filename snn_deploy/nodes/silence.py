@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, select
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.nodes.base import IntArray, IntegerNode, Place
@@ -17,19 +18,13 @@ __all__ = ["Silence"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Silence(IntegerNode):
+class Silence(Channels, IntegerNode):
     """``y[t] = x[t]`` where ``t < length``, else 0; in the format of x.
 
     The sequencer tells whether a step belongs to the sequence.
     """
 
     clips = False
-
-    channels: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def check(self, network: Network) -> None:
         (form,) = self.source_formats(network)

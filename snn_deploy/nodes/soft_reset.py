@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import FloatNode, Signal, Step
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,7 +18,7 @@ __all__ = ["SoftReset"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SoftReset(FloatNode):
+class SoftReset(SpikingNode):
     """``y[t] = x[t] >= threshold + r[t]``, ``r[t+1] = decay * (r[t] + threshold y[t])``, r[0] = 0.
 
     x is the potential as it would be without resets. With the decay of the potential itself this
@@ -26,10 +26,7 @@ class SoftReset(FloatNode):
     to the first.
     """
 
-    spikes: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
     driven: ClassVar[bool] = True
-    governed_by: ClassVar[str] = "drive_bits"
 
     threshold: float
     decay: Signal
@@ -61,9 +58,6 @@ class SoftReset(FloatNode):
             return fired
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.soft_reset_soma import SoftResetSoma

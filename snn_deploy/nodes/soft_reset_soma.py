@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, minimum, multiply_shift, saturate, select
-from snn_deploy.nodes.base import Int32, IntegerNode
+from snn_deploy.nodes.base import Int32, Soma
 from snn_deploy.nodes.rules import fits, require, require_range, require_shape, within
 
 __all__ = ["SoftResetSoma"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SoftResetSoma(IntegerNode):
+class SoftResetSoma(Soma):
     """``level = r + threshold``, ``y = x' >= level``, x' = x << align,
     ``r = sat(ms(y ? level : r, kept, decay_bits - 1))``; r starts at 0.
 
@@ -22,15 +21,12 @@ class SoftResetSoma(IntegerNode):
     2**(decay_bits - 1) - 1. ``backwards``: from the last step to the first.
     """
 
-    spikes = True
-
     threshold: Int32
     kept: Int32
     decay_bits: int
     state_bits: int
     align: int
     backwards: bool = False
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -50,9 +46,6 @@ class SoftResetSoma(IntegerNode):
         require(inside, self, f"threshold is outside 1 … 2**{self.state_bits - 1} - 1")
         inside = within(self.kept, 0, 2 ** (self.decay_bits - 1) - 1)
         require(inside, self, f"kept is negative, or exceeds {self.decay_bits} bits")
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         r = t.state("reset", self.state_bits)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from snn_deploy.errors import ConfigError
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.ir.node import Channels
+from snn_deploy.nodes.float_node import Signal, SpikingNode
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -19,29 +20,20 @@ __all__ = ["StochasticSpikes"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StochasticSpikes(FloatNode):
+class StochasticSpikes(Channels, SpikingNode):
     """``y[t] = x[t] > U_draw[t]``, U uniform on [0, 1): a spike with probability x, clipped.
 
     Nodes with the same ``draw`` compare with the same numbers: (L, width) of them a sequence.
     """
 
     approximation: ClassVar[str] = "drawn by a seeded generator of integers"
-    spikes: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
+    governed_by: ClassVar[str] = "residual_bits"
 
-    channels: int
     draw: int
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def levels(self) -> Signal:
         return np.stack([np.zeros(self.width), np.ones(self.width)])  # between them all draws lie
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.drawn_soma import DRAW_BITS, DrawnSoma, first_words

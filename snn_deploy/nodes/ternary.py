@@ -10,7 +10,8 @@ import numpy as np
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.errors import UnsupportedNetworkError
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.ir.node import Channels
+from snn_deploy.nodes.float_node import Signal, SpikingNode
 from snn_deploy.nodes.rules import MAX_SHIFT
 
 if TYPE_CHECKING:
@@ -26,26 +27,18 @@ def ternarise(x: Signal, level: Signal | float) -> Signal:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Ternary(FloatNode):
+class Ternary(Channels, SpikingNode):
     """``y[t] = [x[t] >= θ[t]] - [x[t] <= -θ[t]]``, ``θ[t] = fraction · max_i |x_i[t]|``.
 
     The maximum is over the channels of one step. With ``maximum`` that constant stands for it.
     """
 
-    spikes: ClassVar[bool] = True
     signed: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
     driven: ClassVar[bool] = True
-    governed_by: ClassVar[str] = "drive_bits"
 
-    channels: int
     fraction: float
     maximum: float | None = None
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     @property
     def follows_maximum(self) -> bool:
@@ -66,9 +59,6 @@ class Ternary(FloatNode):
             return None
         level = np.full(self.width, self.fraction * self.maximum)
         return np.asarray([level, -level])
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         if self.maximum is None:

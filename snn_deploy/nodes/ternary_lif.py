@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snn_deploy.nodes.float_node import Signal, Step, Stepwise
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
 from snn_deploy.nodes.ternary import ternarise
 
 if TYPE_CHECKING:
@@ -19,17 +19,14 @@ __all__ = ["TernaryLif"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TernaryLif(Stepwise):
+class TernaryLif(SpikingNode):
     """``v = decay * v + x[t]``; ``y[t] = [v >= threshold] - [v <= -threshold]``; v = 0 on either.
 
     threshold (H,) is a current, positive.
     """
 
-    spikes: ClassVar[bool] = True
     signed: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
     driven: ClassVar[bool] = True
-    governed_by: ClassVar[str] = "drive_bits"
 
     threshold: Signal
     decay: float = 0.125
@@ -49,9 +46,6 @@ class TernaryLif(Stepwise):
             return fired
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.ternary_soma import TernarySoma

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from snn_deploy.nodes.float_node import FloatNode, Signal
+from snn_deploy.nodes.float_node import Signal, SpikingNode
 
 if TYPE_CHECKING:
     from snn_deploy.engines.float_ops import Context
@@ -18,16 +16,13 @@ __all__ = ["Threshold"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Threshold(FloatNode):
+class Threshold(SpikingNode):
     """``y[t] = x[t] > level``, or ``x[t] >= level`` where ``inclusive``; level (H,).
 
     No leak and no reset: the neuron remembers nothing.
     """
 
-    spikes: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
-    stream: ClassVar[str | None] = None
-    governed_by: ClassVar[str] = "drive_bits"
 
     level: Signal
     inclusive: bool
@@ -44,9 +39,6 @@ class Threshold(FloatNode):
         (x,) = sources
         fired = x >= self.level if self.inclusive else x > self.level
         return fired.astype(float)
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.nodes.level_soma import LevelSoma

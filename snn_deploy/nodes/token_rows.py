@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, clip, lookup, saturate, select, weighted_sum
 from snn_deploy.nodes.base import IntegerNode, rescaled
 from snn_deploy.nodes.embedding_table import Cluster, EmbeddingTable, Table
@@ -79,7 +80,7 @@ class _TokenRows(IntegerNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _ClusterSums(IntegerNode):
+class _ClusterSums(Channels, IntegerNode):
     """``y = Σ_k [x is of cluster k] · row_k``, with a projection ``sat(ms(weight_k · row_k,
     mantissa_k, shift_k) + bias_k)`` instead of ``row_k``.
 
@@ -88,12 +89,7 @@ class _ClusterSums(IntegerNode):
 
     ports = None
 
-    channels: int
     clusters: Sequence[Cluster]
-
-    @property
-    def width(self) -> int:
-        return self.channels
 
     def step(self, t: Tracer) -> Value:
         token, start, parts = t.input(0, part=(0, 1)), 0, []

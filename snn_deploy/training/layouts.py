@@ -20,8 +20,7 @@ from torch import Tensor
 from snn_deploy.converters.prf_neuron import NeuronOptions
 from snn_deploy.converters.s4_backbone import BackboneConfig
 from snn_deploy.converters.s4_config import KernelOptions, parse_s4_config
-from snn_deploy.converters.silif import READOUT_CLAMP
-from snn_deploy.converters.silif_neurons import CLAMPS, Neuron
+from snn_deploy.converters.silif import CLAMPS, READOUT_CLAMP, Neuron
 from snn_deploy.converters.spikingssm_config import parse_config
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.training.kernels import discrete_ssm

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate, select
-from snn_deploy.nodes.base import Int32, IntegerNode
-from snn_deploy.nodes.float_node import Channelwise, Signal, Step
+from snn_deploy.nodes.base import Int32, Soma
+from snn_deploy.nodes.float_node import Signal, SpikingNode, Step
 from snn_deploy.nodes.rules import fits, require, require_range
 
 if TYPE_CHECKING:
@@ -28,20 +28,17 @@ __all__ = ["Doublet", "DoubletSoma"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DoubletSoma(IntegerNode):
+class DoubletSoma(Soma):
     """``v = sat(ms(v, kept, decay_bits - 1) + (x << align))``; ``y = [v >= threshold] or echo``.
 
     A neuron that fires twice: echo is whether v was over the threshold a step before; v = 0 then.
     """
-
-    spikes = True
 
     threshold: Int32
     kept: int
     decay_bits: int
     state_bits: int
     align: int
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -54,9 +51,6 @@ class DoubletSoma(IntegerNode):
         require_range(self, "kept", self.kept, 0, 2 ** (self.decay_bits - 1) - 1)
         inside = fits(self.threshold, self.state_bits) and bool((self.threshold > 0).all())
         require(inside, self, f"threshold is outside 1 … 2**{self.state_bits - 1} - 1")
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         v, echo = t.state("membrane", self.state_bits), t.state("echo", 2)
@@ -71,19 +65,12 @@ class DoubletSoma(IntegerNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Doublet(Channelwise):
+class Doublet(Channels, SpikingNode):
     """``v = decay v + x``, ``y = [v >= 1] or echo``; echo is [v >= 1] a step before; v = 0 then."""
 
-    spikes = True
-    stream = None
     driven = True
 
     decay: float
-
-    def evaluate(self, sources: Sequence[Signal], context: Context) -> Signal:
-        (x,) = sources
-        step = self.start(len(x), context)
-        return np.stack([step([x[:, t]]) for t in range(x.shape[1])], axis=1)
 
     def start(self, batch: int, context: Context) -> Step:
         v = np.zeros((batch, self.width))
@@ -97,9 +84,6 @@ class Doublet(Channelwise):
             return y.astype(np.float64)
 
         return step
-
-    def largest(self, sources: Sequence[Signal], spiking: Sequence[bool]) -> Signal:
-        return np.ones(self.width)
 
     def quantize(self, builder: Builder) -> None:
         from snn_deploy.quantize.levels import guard_bits, kept_of, level_of
