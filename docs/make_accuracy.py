@@ -8,6 +8,7 @@ but the bundled network need the real checkpoints beside the repository::
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("mse", {}),
 )
 ROUNDINGS = ("auto", "odd", "nearest")
+STATES = (24, 20, 16, 14, 12)
 NARROW = {"residual_bits": 7, "norm_bits": 7, "input_bits": 5}
 
 
@@ -47,6 +49,7 @@ def main() -> None:
         "widths": _widths(there[:2]),
         "methods": _methods(),
         "rounding": _rounding(there[:2]),
+        "sums": _sums(there[:2]),
         "search": _search(),
     }
     page = PAGE.read_text(encoding="utf-8")
@@ -62,14 +65,14 @@ def _checkpoint(name: str) -> Path:
     return FOLDERS[name] / f"{name}.ckpt"
 
 
-def _convert(name: str, settings: Mapping[str, Any]) -> Deployment:
+def _convert(name: str, settings: Mapping[str, Any], target: str = "loihi2") -> Deployment:
     calibration = FOLDERS[name] / "train.npz"
-    return convert(_checkpoint(name), calibration=calibration, settings=settings)
+    return convert(_checkpoint(name), target=target, calibration=calibration, settings=settings)
 
 
-def _compare(name: str, settings: Mapping[str, Any]) -> AccuracyComparison:
+def _compare(name: str, settings: Mapping[str, Any], target: str = "loihi2") -> AccuracyComparison:
     """Convert with settings, and compare with the float network on the whole test set."""
-    deployment = _convert(name, settings)
+    deployment = _convert(name, settings, target)
     data: Data = load_data(FOLDERS[name] / "test.npz", deployment.network)
     accuracy = deployment.verify(data, backends=["native"], against=_checkpoint(name)).accuracy
     assert accuracy is not None  # there is a checkpoint to compare with
@@ -136,6 +139,27 @@ def _rounding(names: list[str]) -> str:
             found = dendrite_rounding(_convert(name, settings).network)
             odd = f"{len(found.odd)} of {len(found.odd) + len(found.nearest)}"
             rows.append([name, f"`{rounding}`", odd, *_shares(_compare(name, settings))])
+    return _table(head, rows)
+
+
+def _sums(names: list[str]) -> str:
+    head = (
+        "network",
+        "`state_bits`",
+        "`dendrite_sums`",
+        "accuracy",
+        "same predictions",
+        "spikes that differ, %",
+        "what each layer's dendrites add: signal to noise, dB",
+    )
+    rows = []
+    for name in names:
+        for bits, sums in itertools.product(STATES, ("each", "once")):
+            settings = {"state_bits": bits, "dendrite_sums": sums, "dendrite_rounding": "nearest"}
+            found = _compare(name, settings, "cpu")
+            own = [s.local_signal_to_noise_db for s in found.signals if s.node.endswith(".ssm")]
+            told = ", ".join("–" if noise is None else f"{noise:.1f}" for noise in own)
+            rows.append([name, str(bits), f"`{sums}`", *_shares(found), told])
     return _table(head, rows)
 
 

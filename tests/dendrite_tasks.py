@@ -65,9 +65,10 @@ def prepare(network: Network, inputs: npt.NDArray[Any], room: Room = aligned_zer
     arrays["table"][...] = layout.table.ravel()
     arrays["state"][...] = arrays["x"][...] = 0
     arrays["x"].reshape(samples, steps, width)[:, :, : node.width] = inputs
-    sizes = layout.extent, layout.sums, count, samples, steps, width, int(node.reversed_time)
+    sizes = layout.extent, layout.sums, count, samples, steps, width
+    flags = int(node.reversed_time), int(node.bank.rounds_once)
     scale, limit = 2.0**-node.drive_shift, float(node.output.limit)
     state_limit = float((1 << (node.bank.state_bits - 1)) - 1)
     places = [address(array) for array in arrays.values()]
-    task = DendriteTask(*places, *sizes, scale, limit, state_limit)
+    task = DendriteTask(*places, *sizes, *flags, scale, limit, state_limit)
     return Prepared(task, number == np.float32, arrays, node.width)

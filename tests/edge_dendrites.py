@@ -98,6 +98,7 @@ def _bank(rng: Any, width: int, limit: npt.NDArray[np.float64], lean: bool) -> M
         readout_shift=read_shift.astype(np.int8),
         coefficient_bits=bits,
         state_bits=int(rng.integers(8, 23 if lean else 40)),
+        rounds_once=not lean and bool(rng.random() < 0.5),
     )
     if np.any(np.abs(bank.decay) >= 1.0):
         raise NetworkError

@@ -338,6 +338,7 @@ def _bank(b: _Builder, width: int) -> ModeBank:
         readout_shift=b.shifts(0, 47, shape) if b.chance(0.3) else b.shifts(bits - 3, bits, shape),
         coefficient_bits=bits,
         state_bits=b.between(8, b.limits.state_bits),
+        rounds_once=b.chance(0.3),
     )
 
 
@@ -362,6 +363,7 @@ def _lean(b: _Builder, node: Dendrite, largest: int) -> Dendrite:
         readout_imag=read_imag,
         readout_shift=np.full_like(bank.readout_shift, k),
         state_bits=state_bits,
+        rounds_once=False,
     )
     return replace(node, bank=bank, skip_mantissa=node.skip_mantissa | (node.skip_mantissa != 0))
 

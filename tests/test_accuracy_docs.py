@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from zoo import CHECKPOINTS
 
-SECTIONS = {"networks": 3, "widths": 12, "methods": 3, "rounding": 6, "search": 1}
+SECTIONS = {"networks": 3, "widths": 12, "methods": 3, "rounding": 6, "sums": 20, "search": 1}
 
 
 @pytest.fixture(scope="module")

@@ -63,4 +63,9 @@ def test_what_is_drawn_takes_all_three() -> None:
     backwards = sum(network["dendrite"].runs_backwards for network in networks)  # type: ignore[misc]
     assert min(drawn.count(kind) for kind in ("float32", "float64")) >= 20
     assert drawn.count("integers") >= 5
+    once = [network["dendrite"].bank.rounds_once for network in networks]  # type: ignore[attr-defined]
+    among = [kind for kind, rounds in zip(drawn, once, strict=True) if rounds]
+    assert among.count("float64") >= 10
+    assert among.count("integers") >= 3
+    assert "float32" not in among
     assert 20 <= backwards <= len(networks) - 20

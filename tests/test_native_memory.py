@@ -15,7 +15,13 @@ import pytest
 from dendrite_tasks import Prepared, prepare
 from edge_dendrites import edge_dendrite, edge_run
 
-from snn_deploy.engines.native import build, dendrite_layout, library, packing
+from snn_deploy.engines.native import (
+    build,
+    dendrite_coefficients,
+    dendrite_layout,
+    library,
+    packing,
+)
 from snn_deploy.engines.native.abi import DendriteTask
 from snn_deploy.engines.native.exactness import NotExactError
 from snn_deploy.engines.reference import ReferenceEngine
@@ -133,7 +139,7 @@ def written(prepared: Prepared) -> bytes:
 def test_another_cpu_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dendrites on AArch64, whose vectors are half as wide, and which rounds downwards, too."""
     made, runner = cross_build(tmp_path)
-    for module in (dendrite_layout, packing):
+    for module in (dendrite_coefficients, dendrite_layout, packing):
         monkeypatch.setattr(module, "lanes_of_doubles", lambda: NEON_LANES)
     expected: list[Any] = []
     there: list[Prepared] = []

@@ -195,15 +195,16 @@ def compartments(bank: ModeBank, x: Step, i: int, n: int, clip: Clip) -> list[in
     r, s = int(bank.decay_real[i, n]), int(bank.decay_imag[i, n])
     p, q = int(bank.readout_real[i, n]), int(bank.readout_imag[i, n])
     shift = int(bank.readout_shift[i, n])
+
+    def both(a: int, m: int, b: int, n: int, k: int) -> int:
+        return rs(a * m + b * n, k) if bank.rounds_once else ms(a, m, k) + ms(b, n, k)
+
     u = v = 0
     contributions = []
     for value in x:
         entering = shifted(value, int(bank.input_shift[i, n]))
-        u, v = (
-            clip(ms(u, r, k) + ms(v, -s, k) + entering, bits),
-            clip(ms(u, s, k) + ms(v, r, k), bits),
-        )
-        contributions.append(ms(u, p, shift) + ms(v, -q, shift))
+        u, v = clip(both(u, r, v, -s, k) + entering, bits), clip(both(u, s, v, r, k), bits)
+        contributions.append(both(u, p, v, -q, shift))
     return contributions
 
 

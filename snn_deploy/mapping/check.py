@@ -34,6 +34,10 @@ _LACKS = {
         "the target cannot run a dendrite backwards over a buffered sequence",
         "convert a causal network (bidirectional: false)",
     ),
+    "product_sums": (
+        "it rounds the sum of two products once, the target's neurons shift each product",
+        "convert with --set dendrite_sums=each",
+    ),
 }
 """By capability: what a target lacks without it, and what to do."""
 MOST_NODES_NAMED = 3

@@ -92,6 +92,8 @@ class Supports(Data):
         Whether a message may carry a number rather than be a bare spike.
     reversed_time
         Whether a dendrite may run backwards over a sequence that was buffered for it.
+    product_sums
+        Whether a neuron can add two products before it shifts and rounds their sum.
     """
 
     lif_neurons: bool
@@ -99,6 +101,7 @@ class Supports(Data):
     tables: bool
     graded_messages: bool
     reversed_time: bool
+    product_sums: bool = False
 
     @model_validator(mode="before")
     @classmethod

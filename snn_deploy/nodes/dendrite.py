@@ -54,7 +54,8 @@ class ModeBank:
         in = x << input_shift, or rs(x, -input_shift) where that is negative
 
     saturating at ``state_bits``; k is ``decay_shift``. Its contribution to the channel's drive is
-    ``ms(u', readout_real, readout_shift) + ms(v', -readout_imag, readout_shift)``.
+    ``ms(u', readout_real, readout_shift) + ms(v', -readout_imag, readout_shift)``. Where it
+    ``rounds_once``, each of these sums ``ms(a, m, k) + ms(b, n, k)`` is ``rs(a m + b n, k)``.
 
     decay_real, decay_imag, readout_real, readout_imag (H, N) of ``coefficient_bits`` signed bits;
     input_shift (H, N) -24 … 24; readout_shift (H, N) 0 … 47.
@@ -69,6 +70,7 @@ class ModeBank:
     readout_shift: Int8
     coefficient_bits: int
     state_bits: int
+    rounds_once: bool = False
 
     @property
     def modes(self) -> int:
@@ -88,7 +90,8 @@ class ModeBank:
         numbers = np.stack(parts)
         one_shift = bool((self.readout_shift == self.decay_shift).all())
         odd = bool(((numbers % 2 == 1) | (numbers == 0)).all())
-        return self.state_bits <= ODD_STATE_BITS and one_shift and odd
+        narrow = self.state_bits <= ODD_STATE_BITS and not self.rounds_once
+        return narrow and one_shift and odd
 
     def check(self, node: Node, source_bits: int) -> None:
         """Check shapes, widths, and that every mode decays."""
@@ -97,7 +100,8 @@ class ModeBank:
         require_range(node, "coefficient_bits", bits, 2, MAX_FACTOR_BITS)
         require_range(node, "state_bits", self.state_bits, 2, 48)
         require_range(node, "decay_shift", self.decay_shift, 0, MAX_SHIFT)
-        require_product(node, "compartments times coefficients", self.state_bits, bits)
+        wider = [1] if self.rounds_once else []  # a sum of two
+        require_product(node, "compartments times coefficients", self.state_bits, bits, *wider)
         for name in ("decay_real", "decay_imag", "readout_real", "readout_imag"):
             value = getattr(self, name)
             require_shape(node, name, value, shape)
@@ -121,8 +125,8 @@ class ModeBank:
         s = t.parameter("decay_imag", self.decay_imag, width)
         by = t.parameter("input_shift", self.input_shift, SHIFT_BITS)
         entering = signed_shift(per_mode(x, modes), by)
-        real = multiply_shift(u, r, k) + multiply_shift(v, -s, k) + entering
-        imag = multiply_shift(u, s, k) + multiply_shift(v, r, k)
+        real = self._products((u, r), (v, -s), k) + entering
+        imag = self._products((u, s), (v, r), k)
         next_u, next_v = saturate(real, bits, "state"), saturate(imag, bits, "state")
         t.next(u, next_u)
         t.next(v, next_v)
@@ -133,7 +137,13 @@ class ModeBank:
         real = t.parameter("readout_real", self.readout_real, width)
         imag = t.parameter("readout_imag", self.readout_imag, width)
         by = t.parameter("readout_shift", self.readout_shift, SHIFT_BITS)
-        return sum_modes(multiply_shift(u, real, by) + multiply_shift(v, -imag, by))
+        return sum_modes(self._products((u, real), (v, -imag), by))
+
+    def _products(self, a: tuple[Value, Value], b: tuple[Value, Value], by: Value) -> Value:
+        """Trace the sum of two products, shifted and rounded."""
+        if self.rounds_once:
+            return round_shift(a[0] * a[1] + b[0] * b[1], by)
+        return multiply_shift(*a, by) + multiply_shift(*b, by)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,6 +191,11 @@ class Driven(IntegerNode):
             ),
             sum=(drive, fp.limit_of(self.sum_bits)),
         )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        once = any(bank.rounds_once for bank in self.banks)
+        return (*super().needs, *(["product_sums"] if once else []))
 
     def driven(self, t: Tracer, x: Value, total: Value) -> Value:
         """Trace what is sent: the sum of contributions, and the path that skips the modes."""

@@ -23,8 +23,8 @@ def state_bound(bank: ModeBank, x: Magnitude) -> Magnitude:
     """Bound a bank's compartments, (H, N), for inputs of magnitude x (H,).
 
     ``|h| <= Σ_j |a|**j (|in| + e) = (|in| + e) / (1 - |a|)``, where e is the most that a step's
-    roundings can add: half a unit for each of four products, as a complex number sqrt(2), and half
-    a unit for an input that is shifted right.
+    roundings can add: half a unit for each of four products, as a complex number sqrt(2), or for
+    each of two sums; and half a unit for an input that is shifted right.
     """
     modulus = np.abs(bank.decay)
     return np.asarray((_entering(bank, x) + _roundings(bank)) / (1.0 - modulus))
@@ -34,9 +34,8 @@ def contribution_bound(bank: ModeBank, x: Magnitude) -> Magnitude:
     """Bound what each of a bank's modes adds to its channel's drive, (H, N)."""
     readout = np.hypot(bank.readout_real, bank.readout_imag)
     gain = readout / 2.0 ** bank.readout_shift.astype(float)
-    contribution: Magnitude = projection_bound(bank, x) * gain + (
-        gain > 0
-    )  # two roundings of half a unit
+    roundings = 0.5 if bank.rounds_once else 1.0  # half a unit each
+    contribution: Magnitude = projection_bound(bank, x) * gain + roundings * (gain > 0)
     return contribution
 
 
@@ -59,7 +58,7 @@ def _entering(bank: ModeBank, x: Magnitude) -> Magnitude:
 
 
 def _roundings(bank: ModeBank) -> Magnitude:
-    return np.where(bank.decay != 0, np.sqrt(2.0), 0.0)
+    return np.where(bank.decay != 0, np.sqrt(0.5 if bank.rounds_once else 2.0), 0.0)
 
 
 def _rotation_sum(decay: npt.NDArray[np.complex128]) -> Magnitude:

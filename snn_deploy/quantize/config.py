@@ -43,6 +43,10 @@ class QuantizationConfig(BaseModel):
         "auto",
         description="coefficients of dendrites: odd, which single precision simulates; or nearest",
     )
+    dendrite_sums: Literal["each", "once"] = Field(
+        "each",
+        description="sums of a dendrite's products: each product is rounded; or once, the sum",
+    )
     ternary_maxima: Literal["constant", "every_step"] = Field(
         "constant",
         description="maxima that ternary spikes follow: a constant chosen on calibration data, or "

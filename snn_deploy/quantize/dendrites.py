@@ -6,8 +6,10 @@ has three numbers to represent: its decay, how far its input is shifted, and its
 
 The setting ``dendrite_rounding`` says how they are rounded. To *odd* numbers, or 0: coefficients
 then have one shift, and compartments no more than ``ODD_STATE_BITS``, which is what single
-precision can hold (see ``engines/native/dendrite_kernel.py``) and simulates twice as fast; the more
-modes a channel has, the better they make good what it costs. Or to the *nearest*.
+precision can hold (see ``engines/native/src/dendrite.h``) and simulates twice as fast; the more
+modes a channel has, the better they make good what it costs. Or to the *nearest*. The setting
+``dendrite_sums`` says whether a dendrite rounds each product, or once the sum of two, which needs a
+wider word than single precision has.
 """
 
 from __future__ import annotations
@@ -105,7 +107,7 @@ def quantize_ssm(
     Raises
     ------
     ConfigError
-        If the sums cannot hold so many contributions, or coefficients that shall be odd are narrow.
+        If the sums cannot hold so many contributions, or coefficients cannot be odd that shall be.
     """
     odd = _rounds_odd(node, config)
     scaled = _scale_states(node.a, source, source_bound, config, odd)
@@ -151,7 +153,12 @@ def _rounds_odd(node: DiagonalSsm, config: QuantizationConfig) -> bool:
             f"{ODD_FROM_BITS}, not {config.readout_bits} and {config.decay_bits}; set those, or "
             "dendrite_rounding=nearest"
         )
-    chosen = config.dendrite_rounding
+    if config.dendrite_rounding == "odd" and config.dendrite_sums == "once":
+        raise ConfigError(
+            f"node '{node.name}': dendrite_rounding=odd is for single precision, which cannot hold "
+            "the sums of dendrite_sums=once; set dendrite_sums=each, or dendrite_rounding=nearest"
+        )
+    chosen, fits = config.dendrite_rounding, fits and config.dendrite_sums == "each"
     return fits and (chosen == "odd" or (chosen == "auto" and node.modes >= ODD_FROM_MODES))
 
 
@@ -172,6 +179,7 @@ def _scale_states(
         readout_shift=np.zeros(a.shape, dtype=np.int8),
         coefficient_bits=max(config.decay_bits, config.readout_bits),
         state_bits=state_bits,
+        rounds_once=config.dendrite_sums == "once",
     )
     limit = fp.limit_of(state_bits)
     roundings = state_bound(bank, np.full_like(x, 0.5))  # what is lost even to no input at all

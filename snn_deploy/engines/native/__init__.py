@@ -10,7 +10,8 @@
 ``assembly``           from a plan to that
 ``emitters``           what is done for each node: on its kernel in doubles, or on its program
 ``exactness``          the proof that doubles do it exactly
-``dendrite_layout``    the same for dendrites, in floats or doubles, and their coefficients
+``dendrite_layout``    the same for dendrites, in floats or doubles; the coefficients of their modes
+                       are in ``dendrite_coefficients``
 ``program_code``       a neuron's program as instructions, for all that has no kernel
 ``flow_state``         what is carried from chunk to chunk, in an order that all machines share
 ``closing``            what is computed once a sequence, at its end

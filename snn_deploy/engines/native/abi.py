@@ -26,7 +26,7 @@ KINDS = {
 
 _WORDS = (
     *("kind", "x", "x_pitch", "y", "y_pitch", "state", "first", "second", "third", "fourth"),
-    *("size", "half", "flag", "narrow", "stretch", "turn"),
+    *("size", "half", "flag", "once", "narrow", "stretch", "turn"),
 )
 OPERATION = np.dtype(
     [(name, np.int64) for name in _WORDS]
@@ -51,7 +51,7 @@ class DendriteTask(ctypes.Structure):
     _fields_ = [
         *((name, _pointer) for name in ("numbers", "table", "state", "work", "x", "y")),
         *((name, _int) for name in ("extent", "sums", "count")),
-        *((name, _int) for name in ("samples", "steps", "width", "backwards")),
+        *((name, _int) for name in ("samples", "steps", "width", "backwards", "once")),
         *((name, _real) for name in ("scale", "limit", "state_limit")),
     ]
 

@@ -225,6 +225,7 @@ def _dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
         "state": parts.states[node.name],
         "size": modes,
         "flag": node.reversed_time,
+        "once": node.bank.rounds_once,
         "scale": 2.0**-node.drive_shift,
         "limit": node.output.limit,
         "inner_limit": fp.limit_of(node.bank.state_bits),
@@ -332,6 +333,7 @@ def _integer_dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Field
         "state": parts.carry(node.name, words),
         "half": words,
         "flag": node.reversed_time,
+        "once": bank.rounds_once,
         "limit": node.output.limit,
         "inner_limit": fp.limit_of(bank.state_bits),
     }

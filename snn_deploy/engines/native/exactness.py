@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "DOUBLE_BITS",
     "FLOAT_MAGIC",
     "FLOAT_ROOM",
     "MAGIC",

@@ -23,11 +23,15 @@
 // 2^(shift - 1): it moves every product by an integer and a half, and the CPU rounds down. A sum that
 // is too wide for floats is held in several.
 //
+// Where a dendrite rounds *once*, the sum of two products, doubles hold that exactly, with a hair below
+// it instead of the constants, and no bias: it rounds as the magic number comes with the input, and an
+// addition more takes that off again. Floats have no room for such sums.
+//
 // A mode is *guarded* if its compartments can saturate, or if some coefficient of its readout has
 // more bits than the bias allows: it clips, and reads out with nudges (see vectors.h). Only doubles
 // do.
 //
-// ../dendrite_layout.py lays the numbers out, and proves that they are exact.
+// ../dendrite_layout.py and ../dendrite_coefficients.py lay the numbers out, and prove that they are exact.
 #pragma once
 
 #include <fenv.h>
@@ -43,7 +47,8 @@ namespace dendrite {
 // A group's numbers, in vectors: these, `count` modes, as many constants under its sums as any group
 // has, and what its inputs are multiplied by after what is added to them.
 enum { BIAS, SETTLE, SKIP, NUDGE, UNDER_SKIP, DRIVE_NUDGE, HEAD };
-// A mode's: decay, the constants under u and v, readout, its nudges.
+// A mode's: decay, the constants under u and v (once: what decides ties of both, and of the readout),
+// readout, its nudges.
 enum { REAL, IMAG, MINUS_IMAG, UNDER_U, UNDER_V, READ_U, READ_MINUS_V, NUDGE_U, NUDGE_V, MODE };
 // A group's row of the table: how many sums and inputs it has, and how many modes, the first ones,
 // are not guarded; then the number of each mode's input, and that of the sum that it adds to.
@@ -64,16 +69,20 @@ template <class V> struct Compartments {
 };
 
 // What moves a mode, and reads it out.
-template <class V> struct Coefficients {
+template <class V, bool ONCE> struct Coefficients {
   V real, imag, minus_imag, under_u, under_v, read_u, read_minus_v;
 
   // The compartments one step later.
   Compartments<V> move(Compartments<V> c, V entering, V settle) const {
-    return {fma(c.v, minus_imag, fma(c.u, real, under_u)) + entering,
-            fma(c.v, real, fma(c.u, imag, under_v)) + settle};
+    const V u = fma(c.v, minus_imag, fma(c.u, real, under_u)) + entering;
+    const V v = fma(c.v, real, fma(c.u, imag, ONCE ? under_u : under_v)) + settle;
+    return {ONCE ? u - settle : u, ONCE ? v - settle : v};
   }
   // A sum and what the compartments add to it.
-  V read(Compartments<V> c, V sum) const { return fma(c.v, read_minus_v, fma(c.u, read_u, sum)); }
+  V read(Compartments<V> c, V sum) const {
+    return ONCE ? sum + fma(c.v, read_minus_v, fma(c.u, read_u, under_v))
+                : fma(c.v, read_minus_v, fma(c.u, read_u, sum));
+  }
 };
 
 // One or two samples from one on, and some steps.
@@ -82,7 +91,7 @@ struct Tile {
 };
 
 // A group of channels.
-template <class V> class Group {
+template <class V, bool ONCE> class Group {
   using T = typename Lanes<V>::Number;
   static constexpr int N = Lanes<V>::n;
 
@@ -180,7 +189,7 @@ template <class V> class Group {
   void shift(const Tile& tile, int64_t sample, int64_t number, const T* inputs) const {
     const int64_t at = HEAD + task.count * MODE + task.sums + 2 * number;
     const V scale = constant(at), nudge = constant(at + 1), magic = splat<V>(magic_of<V>());
-    const V settled = bias - magic - magic;
+    const V settled = settle - magic;
     T* to = scratch(task.sums + number, sample);
     for (int64_t i = 0; i < tile.steps; ++i)
       store<V>(to + i * pitch(tile), fma(load<V>(inputs + i * N) + nudge, scale, magic) + settled);
@@ -205,7 +214,7 @@ template <class V> class Group {
     store<V>(to, c.u - bias);
     store<V>(to + N, c.v - bias);
   }
-  Coefficients<V> coefficients(int64_t number) const {
+  Coefficients<V, ONCE> coefficients(int64_t number) const {
     const T* of = mode(number);
     return {load<V>(of + REAL * N),    load<V>(of + IMAG * N),    load<V>(of + MINUS_IMAG * N),
             load<V>(of + UNDER_U * N), load<V>(of + UNDER_V * N), load<V>(of + READ_U * N),
@@ -215,7 +224,7 @@ template <class V> class Group {
   // Run MODES modes of SAMPLES samples. Compartments are in registers, and coefficients as far as
   // there are more; all modes add to the same sum.
   template <int MODES, int SAMPLES> void run_unguarded(const Tile& tile, int64_t first) const {
-    Coefficients<V> by[MODES];
+    Coefficients<V, ONCE> by[MODES];
     Compartments<V> held[MODES][SAMPLES];
     const T* in[MODES];
     UNROLLED for (int m = 0; m < MODES; ++m) {
@@ -242,7 +251,7 @@ template <class V> class Group {
 
   // Run a guarded mode; give how many compartments were clipped.
   int64_t run_guarded(const Tile& tile, int64_t number, int64_t sample) const {
-    const Coefficients<V> by = coefficients(number);
+    const Coefficients<V, ONCE> by = coefficients(number);
     const V nudge_u = load<V>(mode(number) + NUDGE_U * N);
     const V nudge_v = load<V>(mode(number) + NUDGE_V * N);
     const V limit = splat<V>(static_cast<T>(task.state_limit));
@@ -294,11 +303,11 @@ template <class V> class Group {
 };
 
 // The compiler knows nothing of how the CPU rounds: what it does in here, it does in here.
-template <class V> __attribute__((noinline)) int64_t run(const DendriteTask& task, int64_t part, int64_t parts) {
+template <class V, bool ONCE> __attribute__((noinline)) int64_t run(const DendriteTask& task, int64_t part, int64_t parts) {
   const int64_t groups = task.width / Lanes<V>::n, stop = groups * (part + 1) / parts;
   int64_t clipped = 0;
   for (int64_t group = groups * part / parts; group < stop; ++group)
-    clipped += Group<V>(task, group).run();
+    clipped += Group<V, ONCE>(task, group).run();
   return clipped;
 }
 
@@ -307,10 +316,11 @@ template <class V> __attribute__((noinline)) int64_t run(const DendriteTask& tas
 // Run one of as many parts of a dendrite's channels over a chunk, in floats or in doubles; give how
 // many values it clipped.
 inline int64_t run_part(const DendriteTask& task, int64_t in_floats, int64_t part, int64_t parts) {
-  if (!in_floats) return dendrite::run<Doubles>(task, part, parts);
+  if (task.once) return dendrite::run<Doubles, true>(task, part, parts);
+  if (!in_floats) return dendrite::run<Doubles, false>(task, part, parts);
   const int before = fegetround();
   fesetround(FE_DOWNWARD);
-  const int64_t clipped = dendrite::run<Floats>(task, part, parts);
+  const int64_t clipped = dendrite::run<Floats, false>(task, part, parts);
   fesetround(before);
   return clipped;
 }

@@ -52,7 +52,7 @@ struct IntegerModes {
 };
 
 // fourth: channels; first: their table; size: modes of each; second, third: shifts of decays and of
-// the drive; flag: whether time runs backwards; inner_limit: what compartments saturate at. The state
+// the drive; flag: whether time runs backwards; once: see Operation; inner_limit: what compartments saturate at. The state
 // is u and then v, (channels, modes) each.
 template <class Number> class IntegerDendrite {
   static constexpr int64_t STEPS = 64;
@@ -95,8 +95,10 @@ template <class Number> class IntegerDendrite {
       sums[i] = rounded(inputs[i] * channel->skip_mantissa, channel->skip_shift);
     }
     for (int64_t m = 0; m < op.size; m += SIDE_BY_SIDE)
-      clipped += op.flag ? run_modes<true>(modes, c, m, inputs, sums, steps)
-                         : run_modes<false>(modes, c, m, inputs, sums, steps);
+      clipped += op.flag ? op.once ? run_modes<true, true>(modes, c, m, inputs, sums, steps)
+                                   : run_modes<true, false>(modes, c, m, inputs, sums, steps)
+                 : op.once ? run_modes<false, true>(modes, c, m, inputs, sums, steps)
+                           : run_modes<false, false>(modes, c, m, inputs, sums, steps);
     for (int64_t i = 0; i < steps; ++i) {
       const int64_t free = rounded(sums[i], op.third), drive = held(free, -limit, limit);
       y[i * y_step] = Number(drive);
@@ -111,8 +113,12 @@ template <class Number> class IntegerDendrite {
     return values;
   }
 
+  template <bool ONCE> static Modes sum(const RoundShift& by, Modes a, Modes b) {
+    return ONCE ? by(a + b) : by(a) + by(b);
+  }
+
   // Run the modes from m on of a channel. Backwards, they answer before they take in.
-  template <bool BACKWARDS>
+  template <bool BACKWARDS, bool ONCE>
   int64_t run_modes(const IntegerModes* tiles, int64_t channel, int64_t m, const int64_t* inputs,
                     int64_t* sums, int64_t steps) const {
     const IntegerModes& modes = tiles[m / TILE_OF_MODES];
@@ -128,14 +134,14 @@ template <class Number> class IntegerDendrite {
     const Modes factor = one << (shift > 0 ? shift : none);
     Modes real = take(u + at, count), imag = take(v + at, count), clipped{};
     for (int64_t i = 0; i < steps; ++i) {
-      Modes heard = read(real * readout_real) + read(-imag * readout_imag);
-      const Modes free_real = decayed(real * decay_real) + decayed(-imag * decay_imag) +
+      Modes heard = sum<ONCE>(read, real * readout_real, -imag * readout_imag);
+      const Modes free_real = sum<ONCE>(decayed, real * decay_real, -imag * decay_imag) +
                               entering(factor * inputs[i]);
-      const Modes free_imag = decayed(real * decay_imag) + decayed(imag * decay_real);
+      const Modes free_imag = sum<ONCE>(decayed, real * decay_imag, imag * decay_real);
       real = clip(free_real, limits);
       imag = clip(free_imag, limits);
       clipped += (real != free_real ? one : none) + (imag != free_imag ? one : none);
-      if (!BACKWARDS) heard = read(real * readout_real) + read(-imag * readout_imag);
+      if (!BACKWARDS) heard = sum<ONCE>(read, real * readout_real, -imag * readout_imag);
       sums[i] += total(heard);
     }
     memcpy(u + at, &real, sizeof(int64_t) * count);

@@ -143,7 +143,7 @@ template <class Number, class Kept> struct Sweep {
     const DendriteTask dendrite = {
         numbers, task.tables + op.second, state_of(op, 0, 0), task.scratch.work,
         signals.rows(op.x, op.x_pitch), signals.rows(op.y, op.y_pitch), op.third, op.fourth,
-        op.size, task.samples, rows, op.y_pitch, op.flag, op.scale, op.limit, op.inner_limit};
+        op.size, task.samples, rows, op.y_pitch, op.flag, op.once, op.scale, op.limit, op.inner_limit};
     const int64_t parts = turns.shared ? PARTS : 1;
     for (int64_t part = 0; part < parts; ++part) {
       turns.await(i * PARTS + part, block);

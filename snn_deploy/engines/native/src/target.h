@@ -12,6 +12,7 @@ struct DendriteTask {  // see dendrite.h
   double* y;
   int64_t extent, sums, count;  // vectors a group; most sums of a group; modes, filled up
   int64_t samples, steps, width, backwards;  // channels, filled up to whole groups
+  int64_t once;  // whether the sum of two products is rounded, and not each: in doubles
   double scale, limit, state_limit;          // 2^-drive_shift; what drives and states saturate at
 };
 
@@ -29,6 +30,7 @@ enum Kind : int64_t {
 struct Operation {
   int64_t kind, x, x_pitch, y, y_pitch, state, first, second, third, fourth, size, half;
   int64_t flag;    // yes or no, of a kind's own
+  int64_t once;    // whether a dendrite rounds the sum of two products, and not each
   int64_t narrow;  // whether the synapses' sums, which it writes or reads, are int32
   int64_t stretch;  // those of a stretch, one after another, take turns
   int64_t turn;     // of so many steps: 1 in a loop, 0: of a tile
