@@ -285,7 +285,7 @@ def random_bank(rng: Random, width: int, modes: int, modulus: float = 0.999) -> 
         readout_shift=rng.integers(bits - 2, bits + 8, shape).astype(np.int8),
         coefficient_bits=bits,
         state_bits=int(rng.integers(8, 24, endpoint=True)),
-        rounds_once=bool(rng.random() < 0.3),
+        rounds_once=bits % 3 == 0,
     )
 
 
