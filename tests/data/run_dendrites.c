@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct task { void* arrays[6]; int64_t numbers[7]; double reals[3]; };
+struct task { void* arrays[6]; int64_t numbers[8]; double reals[3]; };
 struct target { const char* name; int64_t lanes; int64_t (*run_dendrite)(struct task*, int64_t); };
 
 int main(int count, char** arguments) {
