@@ -7,8 +7,6 @@ its readers, and is counted here.
 
 from __future__ import annotations
 
-import __future__
-
 import re
 import shlex
 import shutil
@@ -36,7 +34,18 @@ BLOCK = re.compile(
 )
 NOT_RUN = re.compile(r"\*The tests do not run this: [^*]+\.\*\n\s*\Z")
 NOT_RUN_COUNT = 20
-PROGRAMS = "snn-deploy pip python make git dask cmake cd sensor PRODUCER".split()
+PROGRAMS = {
+    "snn-deploy",
+    "pip",
+    "python",
+    "make",
+    "git",
+    "dask",
+    "cmake",
+    "cd",
+    "sensor",
+    "PRODUCER",
+}
 PLACEHOLDER = re.compile(r"[\[\]|…]|\b(?!README)[A-Z]{2,}\b")
 INLINE = re.compile(r"`(snn-deploy [a-z-]+ [^`]*)`")
 ALWAYS = {"--help", "-h", "--debug", "--quiet"}
@@ -56,7 +65,8 @@ class Block(NamedTuple):
     def commands(self) -> Iterator[tuple[str, str]]:
         """Each command, in one line and without comments, and what is shown below it."""
         text = re.sub(r" *\\\n *|\n {8,}(?=[\[-])", " ", self.text)
-        for line in re.split(r"^(?=\$ )" if text.startswith("$ ") else r"\n", text, flags=re.M):
+        start = r"(?m)^(?=\$ )" if text.startswith("$ ") else r"\n"
+        for line in re.split(start, text):
             command, _, shown = line.removeprefix("$ ").partition("\n")
             if command.strip() and not command.lstrip().startswith("#"):
                 yield re.split(r" {2,}|\s# ", command.strip())[0], shown
@@ -173,9 +183,7 @@ def test_blocks_run(
             for line, shown in block.commands:
                 run_line(line, shown, capsys)
         if block.kind == "python":
-            code = compile(
-                block.text, page.name, "exec", __future__.annotations.compiler_flag, True
-            )
+            code = compile(block.text, page.name, "exec")  # annotations as here: unread
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", SnnDeployWarning)
                 exec(code, names)
