@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.version import Version
 
 from snn_deploy.cli.main import main
 
@@ -153,7 +155,10 @@ def test_tutorials_can_be_followed(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for need in needed_by(page):
-        if importlib.util.find_spec(need) is None and shutil.which(need) is None:
+        name, _, least = need.partition(">=")
+        if importlib.util.find_spec(name) is None and shutil.which(name) is None:
+            pytest.skip(f"needs {need}")
+        if least and Version(importlib.metadata.version(name)) < Version(least):
             pytest.skip(f"needs {need}")
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(page.read_text("utf-8"))
