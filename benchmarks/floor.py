@@ -122,10 +122,6 @@ class Cost:
 
 # instructions on each vector of channels, doubles read and written for each channel
 _PER_CHANNEL = {
-    KINDS["soma"]: (
-        9,
-        4,
-    ),  # leak 2, take in, clip 2 + 2, compare, reset; state and signal, in and out
     KINDS["gate"]: (19, 3),  # two rescaled halves 2 each, row 3, look-up 4, product 4, clip 4
     KINDS["pool"]: (1, 3),
     KINDS["count"]: (2, 3),
@@ -154,6 +150,8 @@ def cost_of(operation: Any, tables: Any, spikes: float) -> Cost:
         return Cost(
             0, 0, weights * 3 / (8 * lanes_of_doubles()), weights + (4 if narrow else 8) * targets
         )
+    if kind == KINDS["add pairs"]:  # four outputs of two inputs in the time of one of one
+        return Cost(0, 0, operation["size"] * vectors, 4 * inputs + 8 * outputs)
     if kind == KINDS["add graded"]:
         return Cost(0, 0, operation["size"] * vectors, 8 * (inputs + outputs))
     if kind == KINDS["relay"]:
@@ -163,6 +161,9 @@ def cost_of(operation: Any, tables: Any, spikes: float) -> Cost:
         rescaled = 3 * (operation["second"] >= 0)
         instructions = vectors * (added + 1 + rescaled + 4)
         return Cost(0, 0, instructions, 8 * outputs * (sources + 1))
+    if kind == KINDS["compiled"]:  # each of a step's numbers is used, at least; words in and out
+        doubles = 2 + operation["size"] + 2 * operation["half"] // outputs
+        return Cost(0, 0, operation["size"] * vectors, 8 * outputs * doubles)
     instructions, doubles = _PER_CHANNEL[int(kind)]
     if kind == KINDS["gate"]:
         instructions += 8 * (operation["flag"] != 0)  # both halves are clipped, too

@@ -337,16 +337,16 @@ def _make_linear(rng: Random) -> tuple[Node, ...]:
 
 
 def _make_relay(rng: Random) -> tuple[Node, ...]:
-    """Two inputs of different exponents, brought to one by shifts, or one input."""
+    """Some inputs of different exponents, brought to one by shifts, or one input."""
     width = _width(rng)
     source = _source(rng, width)
     rescale = random_rescale(rng, width) if rng.integers(2) else None
     if rng.integers(2):
-        inputs = (Edge("input"), Edge("input"))
+        inputs = (Edge("input"),) * int(rng.integers(2, 5))
         align = rng.integers(-6, 7, width)
         aligned = tuple(int(e) for e in source.output.exponents(width) + align)
         output = Format(_output(rng, width).bits, aligned)
-        shifts = np.stack([align, align]).astype(np.int8)
+        shifts = np.stack([align] * len(inputs)).astype(np.int8)
         made = Requantize(
             name="node", inputs=inputs, output=output, channels=width, rescale=rescale, align=shifts
         )

@@ -25,6 +25,7 @@ __all__ = [
     "Magnitude",
     "bound_network",
     "bound_node",
+    "input_intervals",
     "rescaled_bound",
     "saturating",
     "shifted",
@@ -77,12 +78,16 @@ def bound_network(network: Network) -> dict[str, Bound]:
 
 def bound_node(node: Any, sources: Sequence[Magnitude], formats: Sequence[Format]) -> Bound:
     """Bound one node from its sources' largest magnitudes; ``formats`` tell which are signed."""
-    intervals = [
+    bound: Bound = node.bound(input_intervals(sources, formats))
+    return bound
+
+
+def input_intervals(sources: Sequence[Magnitude], formats: Sequence[Format]) -> list[Interval]:
+    """Give the intervals of what arrives, from its largest magnitudes."""
+    return [
         Interval(-worst if form.signed else np.zeros_like(worst), worst)
         for worst, form in zip(sources, formats, strict=True)
     ]
-    bound: Bound = node.bound(intervals)
-    return bound
 
 
 def shifted(x: Magnitude, shift: Any) -> Magnitude:

@@ -285,9 +285,9 @@ def pseudo_random(word: Value) -> Value:
     machine. (Marsaglia 2003, "Xorshift RNGs"; the shifts for 24 bits were searched for here.)
     """
     mask, (first, second, third) = (1 << _RANDOM_BITS) - 1, _XORSHIFT
-    word = word ^ ((word << first) & mask)
+    word = word ^ ((word & (mask >> first)) << first)
     word = word ^ floor_shift(word, second)
-    return word ^ ((word << third) & mask)
+    return word ^ ((word & (mask >> third)) << third)
 
 
 def floor_shift(x: Value, by: int) -> Value:

@@ -27,6 +27,7 @@ from snn_deploy.ir.windows import Windows
 __all__ = [
     "Interval",
     "ProgramBounds",
+    "bound_in_full_words",
     "bound_program",
     "bound_values",
     "convolution_interval",
@@ -64,7 +65,7 @@ def bound_program(
     program: Program, sources: Sequence[Interval], clock: Mapping[str, Interval]
 ) -> ProgramBounds:
     """Bound every value of a program for any inputs within ``sources``, one a port."""
-    start = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
+    start = _starts(program)
     values = invariant_values(program, _evaluator(program, sources, clock), start)
     reached: dict[str, Real] = {}
     limits: dict[str, int] = {}
@@ -89,8 +90,8 @@ def bound_values(
     Words may fill their widths where no step leaves those: it is found at once, and what a machine
     stores is that wide. Otherwise they are bounded as in :func:`bound_program`.
     """
-    start = {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
-    full = {name: full_word(word.bits, start[name], True) for name, word in program.words.items()}
+    start = _starts(program)
+    full = _full_words(program, start)
     evaluate = _evaluator(program, sources, clock)
     values = evaluate(full)
     if all(
@@ -99,6 +100,21 @@ def bound_values(
     ):
         return values
     return invariant_values(program, evaluate, start)
+
+
+def bound_in_full_words(
+    program: Program, sources: Sequence[Interval], clock: Mapping[str, Interval]
+) -> Mapping[int, Interval]:
+    """Give the same where it is known that no step takes a word out of its width."""
+    return _evaluator(program, sources, clock)(_full_words(program, _starts(program)))
+
+
+def _starts(program: Program) -> dict[str, Interval]:
+    return {w.name: _start(w.start, w.value, program.width) for w in program.words.values()}
+
+
+def _full_words(program: Program, start: Mapping[str, Interval]) -> dict[str, Interval]:
+    return {name: full_word(word.bits, start[name], True) for name, word in program.words.items()}
 
 
 def _widest_product(program: Program, values: Mapping[int, Interval]) -> float:

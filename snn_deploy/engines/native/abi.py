@@ -17,8 +17,8 @@ KINDS = {
         (
             *("program", "integer dendrite", "take in", "give", "count", "keep", "recall"),
             *("read past", "keep past", "pool"),
-            *("dendrite", "float dendrite", "add spikes", "add graded", "relay", "soma", "gate"),
-            *("normalize", "running sum"),
+            *("dendrite", "float dendrite", "add spikes", "add graded", "add pairs", "relay"),
+            *("gate", "normalize", "running sum", "compiled"),
         )
     )
 }
@@ -109,4 +109,5 @@ class Target(ctypes.Structure):
         ("run_dendrite", ctypes.CFUNCTYPE(_int, ctypes.POINTER(DendriteTask), _int)),
         ("run", ctypes.CFUNCTYPE(None, _pointer, _int, _int, ctypes.POINTER(Scratch))),
         ("fire", ctypes.CFUNCTYPE(None, ctypes.POINTER(FireTask), _int)),
+        ("compiled", ctypes.POINTER(ctypes.c_char_p)),
     ]

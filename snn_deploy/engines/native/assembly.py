@@ -6,10 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from snn_deploy.engines.native.abi import KINDS, OPERATION, WHOLE_BLOCK
 from snn_deploy.engines.native.emitters import KERNELS, Fields, Parts, emit
 from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
+from snn_deploy.engines.native.flow_state import packed_size, write_state
 from snn_deploy.engines.native.library import lanes_of_doubles
 from snn_deploy.engines.native.packing import SLACK, Slots, pitch_of
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
@@ -20,6 +22,7 @@ from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.loops import is_recurrent
 from snn_deploy.ir.node import Node
+from snn_deploy.ir.program_step import first_words
 from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
 
@@ -27,8 +30,9 @@ __all__ = ["assemble", "assemble_integers"]
 
 
 SPARSE = 32  # inputs whose weights are added up in the time of a number of others, as few spike
+NUMBERS_AT_ONCE = 4  # of a step that was compiled, in the time of one that is computed
 PER_SIZE = {KINDS[kind] for kind in ("program", "integer dendrite", "dendrite", "float dendrite")}
-PER_SIZE |= {KINDS["add graded"]}
+PER_SIZE |= {KINDS["add graded"], KINDS["add pairs"]}
 """Operations that do something ``size`` times for each number: modes, inputs or instructions."""
 
 CLIPPING = set(KINDS.values()) - {
@@ -97,7 +101,7 @@ class _Assembler:
             tables=self.parts.tables.whole(),
             values=self.parts.values.whole(),
             layouts=self.parts.layouts,
-            begun=tuple(filter(self._begins, self.parts.states)),
+            begun=self._beginnings(),
             in_rows=frozenset(self.parts.in_rows),
             states=self.parts.states,
             counts=self.counts,
@@ -110,9 +114,17 @@ class _Assembler:
             effort=self.effort,
         )
 
-    def _begins(self, name: str) -> bool:
-        node: Any = self.plan.network[name]
-        return any(np.any(word.start) for word in node.program.words.values())
+    def _beginnings(self) -> dict[str, npt.NDArray[Any]]:
+        begun = {}
+        for name in self.parts.states:
+            node: Any = self.plan.network[name]
+            words, in_rows = node.program.words.values(), name in self.parts.in_rows
+            if any(np.any(word.start) for word in words):
+                size = packed_size(node, in_rows)
+                packed = np.zeros(size, np.int64 if self.parts.integers else np.float64)
+                write_state(node, packed, 1, first_words(node.program, 1), in_rows, None)
+                begun[name] = packed
+        return begun
 
     def _assemble_sweep(self, sweep: Sweep) -> SweepProgram:
         self.places, self.passing_places = Slots(), Slots()
@@ -255,10 +267,13 @@ class _Assembler:
 
     def _stands_alone(self, node: Node) -> bool:
         """Tell whether a node goes through a whole block at once: dendrites, since a core then has
-        their modes in its registers, and what runs on its program.
+        their modes in its registers, and programs that are interpreted.
         """
-        kernel = type(node) in KERNELS and not self.parts.integers
-        return isinstance(node, Dendrite) or not (kernel or node.name in self.parts.closing)
+        if isinstance(node, Dendrite) or node.name in self.parts.closing:
+            return isinstance(node, Dendrite)
+        if self.parts.integers or not node.inputs:
+            return True
+        return not (type(node) in KERNELS or self.parts.compiled(node))
 
     def _passing(self, sweep: Sweep) -> frozenset[str]:
         """Name the signals of a sweep that live no longer than a tile: those that are made and read
@@ -326,6 +341,8 @@ class _Assembler:
 def _effort(fields: Fields, inputs: int) -> int:
     """Estimate what a number takes of those that an operation makes."""
     kind = fields["kind"]
+    if kind == KINDS["compiled"]:
+        return 2 + int(fields["size"]) // NUMBERS_AT_ONCE
     if kind == KINDS["add spikes"]:
         return 2 + inputs // SPARSE
     return 2 + (fields["size"] if kind in PER_SIZE else 0)

@@ -1,4 +1,4 @@
-"""What is done for each node: on its kernel in doubles, or on its program in 64-bit integers."""
+"""What is done for each node: on a kernel or a compiled step in doubles, or in 64-bit integers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native.abi import KINDS
+from snn_deploy.engines.native.compiled import CompiledStep, write_step
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout, lay_out
 from snn_deploy.engines.native.exactness import (
     MAGIC,
@@ -19,22 +20,24 @@ from snn_deploy.engines.native.exactness import (
     require_room,
     shift_and_nudge,
 )
+from snn_deploy.engines.native.library import compiled_steps, lanes_of_doubles
 from snn_deploy.engines.native.packing import SLACK, Pack, fill_up, pitch_of
 from snn_deploy.engines.native.plan import Plan
 from snn_deploy.engines.native.program_code import Port, clocks_of, encode_program, words_size
 from snn_deploy.engines.native.synapse_layout import (
     COLUMNS_IN_A_SUM,
     LARGEST_SUM,
+    in_pairs,
     narrow_synapses,
     pair,
     reads_spikes,
     tiled,
 )
-from snn_deploy.ir.bounds import Bound, Magnitude
+from snn_deploy.ir.bounds import Bound, Magnitude, input_intervals
+from snn_deploy.ir.invariants import Interval
 from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.gate import Gate
-from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.normalize import Normalize, quotient_bound
 from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
 from snn_deploy.nodes.requantize import Requantize
@@ -83,6 +86,7 @@ class Parts:
         self.layouts: dict[str, DendriteLayout] = {}
         self.state_size = 0
         self.work_size = SLACK
+        self._compiled: dict[str, tuple[int, CompiledStep] | None] = {}
 
     def take_state(self, size: int) -> int:
         """Set ``size`` numbers a sample aside."""
@@ -95,10 +99,26 @@ class Parts:
         self.states[name] = self.take_state(size)
         return self.states[name]
 
-    def carry_row(self, node: Any) -> int:
-        """Set aside a number a channel."""
+    def carry_rows(self, node: Any, words: int = 1) -> int:
+        """Set aside some numbers a channel."""
         self.in_rows.add(node.name)
-        return self.carry(node.name, pitch_of(node.width))
+        return self.carry(node.name, words * pitch_of(node.width))
+
+    def compiled(self, node: Any) -> tuple[int, CompiledStep] | None:
+        """Give a node's step, and its number in the library; None: its program is interpreted."""
+        if node.name not in self._compiled:
+            self._compiled[node.name] = None
+            try:
+                step = write_step(node.program, self._intervals(node), node.clock_bounds())
+            except NotExactError:
+                return None
+            number = compiled_steps().get(step.name)
+            self._compiled[node.name] = None if number is None else (number, step)
+        return self._compiled[node.name]
+
+    def _intervals(self, node: Any) -> list[Interval]:
+        formats = [source.output for source in self.network.sources(node)]  # type: ignore[attr-defined]
+        return input_intervals(self.largest_inputs(node), formats)
 
     def largest_inputs(self, node: Any) -> list[Magnitude]:
         """Worst cases of a node's inputs, (width,) each."""
@@ -121,7 +141,8 @@ def _weighted_sums(
 ) -> Fields:
     (largest,) = parts.largest_inputs(node)
     columns = fill_up(weight.T)
-    require_room(np.abs(weight.astype(np.float64)) @ largest)
+    sums = np.abs(weight.astype(np.float64)) @ largest
+    require_room(sums)
     if reads_spikes(parts.network, node):
         outputs, inputs = columns.shape[1], pitch_of(len(columns))
         largest_sum = parts.bounds[node.name].reached["sum"].max()
@@ -134,8 +155,11 @@ def _weighted_sums(
             "size": outputs,
             "narrow": node.name in parts.narrow,
         }
-    laid = tiled(columns)
-    return {"kind": KINDS["add graded"], "first": parts.params.add(laid), "size": len(columns)}
+    if largest.max(initial=0.0) <= LARGEST_SUM and sums.max(initial=0.0) < 2.0**31:
+        first = parts.weights.add(in_pairs(columns))
+        return {"kind": KINDS["add pairs"], "first": first, "size": -(-len(columns) // 2)}
+    first = parts.params.add(tiled(columns, lanes_of_doubles()))
+    return {"kind": KINDS["add graded"], "first": first, "size": len(columns)}
 
 
 def _rescale(parts: Parts, rescale: Rescale, largest: Magnitude, part: slice) -> int:
@@ -232,16 +256,6 @@ def _dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
     }
 
 
-def _soma(parts: Parts, node: LifSoma, sources: list[int]) -> Fields:
-    return {
-        "kind": KINDS["soma"],
-        "state": parts.carry_row(node),
-        "scale": 1.0 - node.decay / 2.0**fp.DECAY_UNITY_BITS,
-        "inner_limit": node.threshold << fp.LIF_ALIGN_BITS,
-        "limit": fp.limit_of(fp.MEMBRANE_BITS),
-    }
-
-
 def _gate(parts: Parts, node: Gate, sources: list[int]) -> Fields:
     (largest,) = parts.largest_inputs(node)
     sigmoid, value_limit = node.sigmoid, fp.limit_of(node.value_bits)
@@ -275,7 +289,7 @@ def _pool(parts: Parts, node: Accumulator, sources: list[int]) -> Fields:
     rows = "first" if node.mode == "first" else "by length" if node.use_lengths else "all"
     return {
         "kind": KINDS["pool"],
-        "state": parts.carry_row(node),
+        "state": parts.carry_rows(node),
         "first": POOL_ROWS[rows],
         "flag": node.mode in ("first", "last"),
     }
@@ -286,18 +300,46 @@ def _running_sum(parts: Parts, node: RunningSum, sources: list[int]) -> Fields:
     factor, nudge = shift_and_nudge(node.guard_bits, largest * MAX_POOLED_STEPS)
     return {
         "kind": KINDS["running sum"],
-        "state": parts.carry_row(node),
+        "state": parts.carry_rows(node),
         "scale": float(factor),
         "inner_limit": float(nudge),
         "limit": node.output.limit,
     }
 
 
+def _port_widths(parts: Parts, node: Any) -> list[int]:
+    """Give how wide what arrives is, and then the words of the sequence."""
+    widths = [source.width for source in parts.network.sources(node)]
+    return widths + [1] * len(clocks_of(node.program))
+
+
+def _compiled(
+    parts: Parts, node: Any, sources: list[int], number: int, step: CompiledStep
+) -> Fields:
+    vectors, words = pitch_of(node.width) // lanes_of_doubles(), len(node.program.words)
+    missing = pitch_of(node.width) - node.width
+    fills = np.repeat(step.fills[:, None], missing, axis=1)
+    numbers = np.hstack([step.numbers, fills]).reshape(len(step.fills), vectors, -1)
+    pitches = map(pitch_of, _port_widths(parts, node))
+    ports = zip(sources, pitches, step.ports, strict=True)
+    tables = [parts.params.add(table) for table in step.tables]
+    return {
+        "kind": KINDS["compiled"],
+        "first": parts.tables.add(*ports, tables),
+        "second": parts.params.add(numbers.swapaxes(0, 1)),
+        "third": number,
+        "fourth": node.width,
+        "size": len(step.fills),
+        "state": parts.carry_rows(node, words),
+        "half": words * pitch_of(node.width),
+        "flag": node.runs_backwards,
+    }
+
+
 def _program(parts: Parts, node: Any, sources: list[int]) -> Fields:
     if not parts.integers:
         require_room(parts.bounds[node.name].output, *parts.largest_inputs(node))
-    clocks = clocks_of(node.program)
-    widths = [source.width for source in parts.network.sources(node)] + [1] * len(clocks)
+    widths = _port_widths(parts, node)
     ports = [Port(x, pitch_of(w), w) for x, w in zip(sources, widths, strict=True)]
     code = encode_program(node.program, ports, parts.values.add)
     words = words_size(node.program)
@@ -342,8 +384,9 @@ def _integer_dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Field
 def emit(parts: Parts, node: Any, sources: list[int], in_turns: bool) -> Fields:
     """Say what is done for a node, whose sources, and then its clocks, are at some places.
 
-    Where its kernel is not exact, or it takes turns with others step by step, which dendrites of
-    floats and doubles do not, it runs in 64-bit integers: on a kernel, or its program.
+    Where its kernel is not exact, or there is none, its compiled step runs; if that is not exact,
+    either, or it takes turns with others step by step, which dendrites of floats and doubles do
+    not, it runs in 64-bit integers: on a kernel, or its program.
 
     Raises
     ------
@@ -353,14 +396,18 @@ def emit(parts: Parts, node: Any, sources: list[int], in_turns: bool) -> Fields:
     if node.name in parts.closing and type(node) is Accumulator:
         return _pool(parts, node, sources)
     kernel, in_integers = KERNELS.get(type(node)), INTEGER_KERNELS.get(type(node), _program)
-    if parts.integers or kernel is None or (type(node) is Dendrite and in_turns):
+    if parts.integers or (type(node) is Dendrite and in_turns):
         return in_integers(parts, node, sources)
     try:
-        return kernel(parts, node, sources)
+        if kernel is not None:
+            return kernel(parts, node, sources)
     except NotExactError:
         if parts.narrow & {node.name, *(edge.source for edge in node.inputs)}:
             raise  # their rows are laid out for kernels
-        return in_integers(parts, node, sources)
+    step = parts.compiled(node)
+    if step is not None:
+        return _compiled(parts, node, sources, *step)
+    return in_integers(parts, node, sources)
 
 
 KERNELS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
@@ -368,7 +415,6 @@ KERNELS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     SharedSynapses: _shared_synapses,
     Requantize: _relay,
     Dendrite: _dendrite,
-    LifSoma: _soma,
     Gate: _gate,
     Normalize: _normalize,
     RunningSum: _running_sum,

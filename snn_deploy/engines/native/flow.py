@@ -30,7 +30,6 @@ from snn_deploy.engines.native.plan import Plan
 from snn_deploy.engines.native.program import Assembly
 from snn_deploy.engines.result import IntArray
 from snn_deploy.engines.session import MESSAGES
-from snn_deploy.ir.program_step import first_words
 from snn_deploy.nodes.base import Place
 
 __all__ = ["Flow", "Workspace"]
@@ -78,9 +77,10 @@ class Flow:
         self.plan, self.program, self.samples = plan, program, last.shape[1]
         self._last = np.ascontiguousarray(last)
         self._state = aligned_zeros(program.state_size * self.samples + SLACK, program.number)
-        for name in program.begun:
-            node: Any = plan.network[name]
-            self._write(name, first_words(node.program, self.samples))
+        for name, packed in program.begun.items():
+            start = program.states[name] * self.samples
+            state = self._state[start : start + packed.size * self.samples]
+            state.reshape(self.samples, -1)[...] = packed
         self._clipped = [np.zeros(len(s.operations), np.int64) for s in program.sweeps]
         size = program.kept_size * self.samples * steps + SLACK
         self._kept = aligned(size, program.kept_number)

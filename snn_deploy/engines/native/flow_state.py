@@ -7,19 +7,21 @@ go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout
+from snn_deploy.engines.native.library import lanes_of_doubles
 from snn_deploy.engines.native.packing import fill_up, pitch_of
 from snn_deploy.engines.native.program_code import word_shapes, words_size
 from snn_deploy.engines.result import IntArray
 from snn_deploy.nodes.dendrite import Dendrite
 
-__all__ = ["read_past", "read_rows", "read_state", "write_past", "write_rows", "write_state"]
+__all__ = ["packed_size", "read_past", "read_rows", "read_state", "write_past", "write_rows"]
+__all__ += ["write_state"]
 
 Numbers = npt.NDArray[Any]  # the packed state, doubles or int64, from where the node's begins
 
@@ -29,13 +31,14 @@ def read_state(
 ) -> dict[str, IntArray]:
     """Give a node's state by the names of its program's words, (samples, …) each.
 
-    ``packed`` holds a number a channel if ``in_rows``, or compartments as the layout has them, or
-    int64 as the program does.
+    ``packed`` holds the words of vectors of channels, as numbers, if ``in_rows``, or compartments
+    as the layout has them, or int64 as the program does.
     """
     if layout is not None:
-        arrays = _read_compartments(node, packed, samples, layout)
+        arrays: Iterable[IntArray] = _read_compartments(node, packed, samples, layout)
     elif in_rows:
-        arrays = read_rows(node.width, packed, samples)[None]
+        rows = (word.reshape(samples, -1) for word in _vectors(node, packed, samples))
+        arrays = [row[:, : node.width].astype(np.int64) for row in rows]
     else:
         return {name: word.copy() for name, word in _words(node, packed, samples).items()}
     return dict(zip(node.program.words, arrays, strict=True))
@@ -53,11 +56,25 @@ def write_state(
     if layout is not None:
         _write_compartments(node, packed, samples, state, layout)
     elif in_rows:
-        (rows,) = state.values()
-        write_rows(packed, samples, rows)
+        for name, word in zip(node.program.words, _vectors(node, packed, samples), strict=True):
+            word[...] = fill_up(state[name]).reshape(word.shape)
     else:
         for name, word in _words(node, packed, samples).items():
             word[...] = state[name]
+
+
+def packed_size(node: Any, in_rows: bool) -> int:
+    """Count the numbers of a sample's state, of a node without a layout."""
+    if in_rows:
+        return len(node.program.words) * pitch_of(node.width)
+    return pitch_of(words_size(node.program))
+
+
+def _vectors(node: Any, packed: Numbers, samples: int) -> Numbers:
+    """Give a view of the words of vectors of channels, (words, samples, vectors, lanes)."""
+    lanes, words = max(lanes_of_doubles(), 1), len(node.program.words)
+    shape = samples, pitch_of(node.width) // lanes, words, lanes
+    return packed[: int(np.prod(shape))].reshape(shape).transpose(2, 0, 1, 3)
 
 
 def _words(node: Any, packed: Numbers, samples: int) -> dict[str, IntArray]:

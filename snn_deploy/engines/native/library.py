@@ -10,14 +10,14 @@ import ctypes
 import logging
 import os
 from functools import lru_cache
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 
 from snn_deploy.engines.native.abi import Target
 from snn_deploy.engines.native.build import HERE, BuildError, build, library_path
 from snn_deploy.errors import BackendUnavailableError, ConfigError
 
-__all__ = ["find_targets", "lanes_of_doubles", "load_target"]
+__all__ = ["compiled_steps", "find_targets", "lanes_of_doubles", "load_target"]
 
 TARGET, KERNELS = "SNN_DEPLOY_TARGET", "SNN_DEPLOY_KERNELS"
 ADVICE = "install snn-deploy again"
@@ -71,6 +71,13 @@ def load_target() -> Target:
 def lanes_of_doubles() -> int:
     """Give how many doubles a vector holds; 0: there are none, and all is computed in integers."""
     return int(load_target().lanes)
+
+
+@lru_cache(maxsize=1)
+def compiled_steps() -> dict[str, int]:
+    """Number the steps of programs that were compiled beforehand, by their names."""
+    named = takewhile(bool, load_target().compiled)
+    return {name.decode(): number for number, name in enumerate(named)}
 
 
 def _find_library() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,9 +63,10 @@ class Assembly:
     layouts
         By dendrite: how its modes are laid out.
     begun
-        Names of the nodes whose state does not begin with zeros.
+        By node whose state does not begin with zeros: what a sample's begins with, as it is packed.
     in_rows
-        Names of the nodes whose state is numbers, one a channel; others' is int64, or has a layout.
+        Names of the nodes whose state is numbers, vector by vector; others' is int64, or has a
+        layout.
     states, counts, pasts
         By node: where its state, the counts of its messages and its last steps are, in numbers a
         sample.
@@ -84,7 +86,7 @@ class Assembly:
     tables: npt.NDArray[np.int64]
     values: npt.NDArray[np.int64]
     layouts: Mapping[str, DendriteLayout]
-    begun: tuple[str, ...]
+    begun: Mapping[str, npt.NDArray[Any]]
     in_rows: frozenset[str]
     states: Mapping[str, int]
     counts: Mapping[str, int]

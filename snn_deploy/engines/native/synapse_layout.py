@@ -16,7 +16,7 @@ from snn_deploy.nodes.gate import Gate
 from snn_deploy.nodes.synapses import Synapses
 
 __all__ = ["COLUMNS_IN_A_SUM", "LARGEST_SUM", "narrow_pitch", "narrow_synapses", "pair"]
-__all__ += ["reads_spikes", "tiled"]
+__all__ += ["in_pairs", "reads_spikes", "tiled"]
 
 LARGEST_SUM = 2**15 - 1
 COLUMNS_IN_A_SUM = LARGEST_SUM // 127
@@ -62,9 +62,19 @@ def pair(columns: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     return np.asarray(np.concatenate(laid).view(np.int8))
 
 
-def tiled(columns: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Lay the weights of graded messages (inputs, outputs) out in tiles of (inputs, size)."""
-    outputs, lanes = columns.shape[1], lanes_of_doubles()
+def in_pairs(columns: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Lay the weights of messages of 16 bits (inputs, outputs) out, two inputs side by side."""
+    inputs, outputs = columns.shape
+    rows = np.pad(columns, [(0, inputs % 2), (0, 0)]).astype(np.int16)
+    pairs = np.ascontiguousarray(rows.reshape(-1, 2, outputs).swapaxes(1, 2)).view(np.int32)
+    return np.asarray(tiled(pairs[..., 0], 2 * lanes_of_doubles()).view(np.int8))
+
+
+def tiled(columns: npt.NDArray[Any], lanes: int) -> npt.NDArray[Any]:
+    """Lay the weights of graded messages (inputs, outputs) out in tiles of (inputs, size), of
+    vectors of so many outputs.
+    """
+    outputs = columns.shape[1]
     whole = outputs // (GRADED_VECTORS * lanes) * GRADED_VECTORS * lanes
     starts = [*range(0, whole, GRADED_VECTORS * lanes), *range(whole, outputs, lanes)]
     parts = np.split(columns, starts[1:], axis=1)

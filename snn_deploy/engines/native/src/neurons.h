@@ -1,4 +1,4 @@
-// Somas, gates, relays and running sums: loops over rows and, in a row, over vectors of channels,
+// Gates, relays and running sums: loops over rows and, in a row, over vectors of channels,
 // filled up with channels whose parameters are 0. All give how many values were clipped.
 #pragma once
 
@@ -17,24 +17,6 @@ struct Rescale {
     return fma(x + load(factor + pitch + w), load(factor + w), load(factor + 2 * pitch + w));
   }
 };
-
-// Membranes are the state, (pitch,). scale: 1 - decay / 4096; inner_limit: the threshold, aligned
-// with the membrane; limit: the membrane's.
-inline int64_t drive_soma(const Operation& op, double* membranes, const double* x, double* y, int64_t rows) {
-  const Doubles limit = splat(op.limit), kept = splat(op.scale), threshold = splat(op.inner_limit);
-  const int64_t pitch = op.y_pitch;
-  Tally<Doubles> clipped;
-  for (int64_t r = 0; r < rows; ++r, x += pitch, y += pitch)
-    for (int64_t w = 0; w < pitch; w += LANES) {  // a row's do not wait for each other
-      const Doubles leaked = truncate(load(membranes + w) * kept);
-      const Doubles free = fma(load(x + w), splat(64.0), leaked), held = clip(free, limit);
-      clipped.add(held, free);
-      const Longs fires = held > threshold;
-      store(y + w, (Doubles)(fires & (Longs)splat(1.0)));
-      store(membranes + w, (Doubles)(~fires & (Longs)held));
-    }
-  return clipped.total();
-}
 
 // A source of a sum: its rows, and what shifts it, factor and nudge (2, pitch), or null.
 struct Source {

@@ -6,6 +6,7 @@
 #include "waiting.h"
 
 #if SNN_VECTOR_BYTES
+#include "compiled.h"
 #include "dendrite.h"
 #include "neurons.h"
 #include "normalize.h"
@@ -118,12 +119,13 @@ template <class Number, class Kept> struct Sweep {
     const int64_t rows = part.steps;
     double* state = state_of(op, part.s, op.x_pitch);
     switch (op.kind) {
+      case COMPILED: return run_compiled(op, task, state_of(op, part.s, op.half), signals, rows);
       case ADD_SPIKES:
         op.narrow ? add_spikes<int32_t>(op, task, x, y, rows) : add_spikes<double>(op, task, x, y, rows);
         return 0;
-      case ADD_GRADED: add_graded(op, task, x, y, rows); return 0;
+      case ADD_GRADED: add_graded<WideRow>(op, task, task.params + op.first, x, y, rows); return 0;
+      case ADD_PAIRS: add_graded<PairedRow>(op, task, task.weights + op.first, x, y, rows); return 0;
       case RELAY: return relay(op, task, signals, y, rows);
-      case SOMA: return drive_soma(op, state, x, y, rows);
       case GATE:
         if (op.narrow) return op.flag ? gate<true, true>(op, task, x, y, rows) : gate<true, false>(op, task, x, y, rows);
         return op.flag ? gate<false, true>(op, task, x, y, rows) : gate<false, false>(op, task, x, y, rows);

@@ -93,12 +93,13 @@ inline int32_t* list_spikes(const double* row, int64_t width, int32_t* to) {
   return to;
 }
 
-// List the spikes of some rows, or what else is not 0 there: each list starts with its length.
-inline int64_t list_rows(const Operation& op, const SweepTask& task, const double* x, int64_t rows) {
+// List the spikes of some rows, or what else is not 0 there: each list ends at its first number.
+template <class List>
+inline int64_t list_rows(const Operation& op, const SweepTask& task, const double* x, int64_t rows, List list) {
   const int64_t pitch = 1 + op.x_pitch + LANES;
   for (int64_t r = 0; r < rows; ++r) {
-    int32_t* list = task.scratch.events + r * pitch;
-    list[0] = static_cast<int32_t>(list_spikes(x + r * op.x_pitch, op.x_pitch, list + 1) - list);
+    int32_t* to = task.scratch.events + r * pitch;
+    to[0] = static_cast<int32_t>(list(x + r * op.x_pitch, op.x_pitch, to + 1) - to);
   }
   return pitch;
 }
@@ -107,7 +108,7 @@ inline int64_t list_rows(const Operation& op, const SweepTask& task, const doubl
 // second: how many columns 16 bits hold the sum of; y is doubles, or int32 if narrow.
 template <class Number>
 inline void add_spikes(const Operation& op, const SweepTask& task, const double* x, double* y, int64_t rows) {
-  const int64_t pitch = list_rows(op, task, x, rows), width = op.size;
+  const int64_t pitch = list_rows(op, task, x, rows, list_spikes), width = op.size;
   for (int64_t o = 0; o < width;) {
     const int64_t left = width - o;
     const int size = left >= LARGE_TILE ? LARGE_TILE : width >= SMALL_TILE ? SMALL_TILE : SMALLEST_TILE;
@@ -124,33 +125,74 @@ inline void add_spikes(const Operation& op, const SweepTask& task, const double*
   }
 }
 
-template <int VECTORS>
-inline void weigh_row(const double* weights, const double* x, const int32_t* event, const int32_t* end, double* y) {
-  Doubles sums[VECTORS] = {};
-  for (; event < end; ++event) {
-    const Doubles value = splat(x[*event]);
-    const double* column = weights + static_cast<int64_t>(*event) * (VECTORS * LANES);
-    for (int v = 0; v < VECTORS; ++v) sums[v] = fma(value, load(column + v * LANES), sums[v]);
+// Messages of 16 bits go in pairs of inputs: a lane takes both products in one instruction.
+struct PairedRow {
+  typedef Counts Sums;
+  static constexpr int64_t LANE = 2 * LANES, BYTES = 4;  // outputs a vector, bytes an output and pair
+
+  // List the pairs that are not both 0, each with its messages, 16 bits each; give where it ends.
+  static int32_t* list(const double* row, int64_t width, int32_t* to) {
+    for (int64_t i = 0; i < width; i += 2) {
+      const int32_t both = (int32_t(row[i]) & 0xffff) | int32_t(uint32_t(int32_t(row[i + 1])) << 16);
+      to[0] = static_cast<int32_t>(i / 2);
+      to[1] = both;
+      to += both ? 2 : 0;
+    }
+    return to;
   }
-  for (int v = 0; v < VECTORS; ++v) store(y + v * LANES, sums[v]);
+  static Sums add(Sums sum, const double*, const int32_t* event, const char* weights) {
+    Halves weight;
+    memcpy(&weight, weights, sizeof weight);
+    return sum + multiply_pairs(weight, (Halves)(Counts{} + event[1]));
+  }
+  static void write(double* to, Sums sums) {
+    for (int64_t i = 0; i < LANE; ++i) to[i] = sums[i];
+  }
+  static constexpr int EVENT = 2;  // numbers an event
+};
+
+// Others one by one, in doubles.
+struct WideRow {
+  typedef Doubles Sums;
+  static constexpr int64_t LANE = LANES, BYTES = 8;
+
+  static int32_t* list(const double* row, int64_t width, int32_t* to) { return list_spikes(row, width, to); }
+  static Sums add(Sums sum, const double* x, const int32_t* event, const char* weights) {
+    return fma(splat(x[*event]), load(reinterpret_cast<const double*>(weights)), sum);
+  }
+  static void write(double* to, Sums sums) { store(to, sums); }
+  static constexpr int EVENT = 1;
+};
+
+template <class Row, int VECTORS>
+inline void weigh_row(const char* weights, const double* x, const int32_t* event, const int32_t* end, double* y) {
+  constexpr int64_t SIZE = Row::LANE * Row::BYTES;  // bytes
+  typename Row::Sums sums[VECTORS] = {};
+  for (; event < end; event += Row::EVENT) {
+    const char* column = weights + *event * (VECTORS * SIZE);
+    for (int v = 0; v < VECTORS; ++v) sums[v] = Row::add(sums[v], x, event, column + v * SIZE);
+  }
+  for (int v = 0; v < VECTORS; ++v) Row::write(y + v * Row::LANE, sums[v]);
 }
 
 // Graded messages, of which those of 0 are not sent: y = weight x. Weights lie in tiles of VECTORS,
-// in which an input's come after those of the one before; the rest in tiles of one vector.
-// size: inputs.
-inline void add_graded(const Operation& op, const SweepTask& task, const double* x, double* y, int64_t rows) {
+// in which an input's, or a pair's, come after those of the one before; the rest in tiles of one
+// vector. size: inputs, or pairs.
+template <class Row>
+inline void add_graded(const Operation& op, const SweepTask& task, const void* all, const double* x, double* y, int64_t rows) {
   constexpr int VECTORS = 8;
-  const int64_t pitch = list_rows(op, task, x, rows);
+  const int64_t pitch = list_rows(op, task, x, rows, Row::list);
   for (int64_t o = 0; o < op.y_pitch;) {
-    const bool whole = op.y_pitch - o >= VECTORS * LANES;
-    const double* weights = task.params + op.first + o * op.size;
+    const bool whole = op.y_pitch - o >= VECTORS * Row::LANE;
+    const char* weights = static_cast<const char*>(all) + o * op.size * Row::BYTES;
     for (int64_t r = 0; r < rows; ++r) {
       const int32_t *event = task.scratch.events + r * pitch, *end = event + event[0];
       const double* from = x + r * op.x_pitch;
       double* to = y + r * op.y_pitch + o;
-      whole ? weigh_row<VECTORS>(weights, from, event + 1, end, to) : weigh_row<1>(weights, from, event + 1, end, to);
+      whole ? weigh_row<Row, VECTORS>(weights, from, event + 1, end, to)
+            : weigh_row<Row, 1>(weights, from, event + 1, end, to);
     }
-    o += whole ? VECTORS * LANES : LANES;
+    o += whole ? VECTORS * Row::LANE : Row::LANE;
   }
 }
 

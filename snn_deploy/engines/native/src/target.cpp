@@ -9,9 +9,12 @@ extern const Target target;
 #define SNN_TEXT(name) #name
 #define SNN_QUOTED(name) SNN_TEXT(name)
 #if SNN_VECTOR_BYTES
-const Target target = {SNN_QUOTED(SNN_TARGET), LANES, run_dendrite, run, fire};
+#define SNN_NAME(number, name) name,
+static const char* const compiled[] = {SNN_STEPS(SNN_NAME) nullptr};
+const Target target = {SNN_QUOTED(SNN_TARGET), LANES, run_dendrite, run, fire, compiled};
 #else
-const Target target = {SNN_QUOTED(SNN_TARGET), 0, nullptr, run, fire};
+static const char* const compiled[] = {nullptr};
+const Target target = {SNN_QUOTED(SNN_TARGET), 0, nullptr, run, fire, compiled};
 #endif
 
 }  // namespace SNN_TARGET

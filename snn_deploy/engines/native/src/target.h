@@ -21,7 +21,8 @@ enum Kind : int64_t {
   INTEGER_DENDRITE,  // see integer_dendrite.h
   TAKE_IN, GIVE, COUNT, KEEP, RECALL, READ_PAST, KEEP_PAST, POOL,  // see steps.h
   DENDRITE, FLOAT_DENDRITE,
-  ADD_SPIKES, ADD_GRADED, RELAY, SOMA, GATE, NORMALIZE, RUNNING_SUM,  // see the header so named
+  ADD_SPIKES, ADD_GRADED, ADD_PAIRS, RELAY, GATE, NORMALIZE, RUNNING_SUM,  // see the header so named
+  COMPILED,  // a program, see compiled.h
 };
 
 // What is done for a node. Its signals x and y are places, see Signals; `state` is where what it
@@ -90,4 +91,5 @@ struct Target {
   // `count` sweeps, from number `first` on; threads that are given the same ones share them.
   void (*run)(const SweepTask* const*, int64_t count, int64_t first, const Scratch*);
   void (*fire)(const FireTask*, int64_t in_floats);
+  const char* const* compiled;  // names of the steps that were compiled, and NULL
 };

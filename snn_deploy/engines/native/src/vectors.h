@@ -34,6 +34,7 @@ typedef float Floats __attribute__((vector_size(SNN_VECTOR_BYTES)));
 typedef int64_t Longs __attribute__((vector_size(SNN_VECTOR_BYTES)));      // a count a double
 typedef int32_t Counts __attribute__((vector_size(SNN_VECTOR_BYTES)));     // a count a float
 typedef int32_t Integers __attribute__((vector_size(SNN_VECTOR_BYTES / 2)));  // LANES of them
+typedef int16_t Halves __attribute__((vector_size(SNN_VECTOR_BYTES)));         // two a count of Counts
 
 template <class V> struct Lanes;
 template <> struct Lanes<Doubles> { typedef double Number; typedef Longs Count; enum { n = LANES }; };
@@ -49,19 +50,22 @@ template <class V> inline void store(typename Lanes<V>::Number* to, V x) { memcp
 template <class V> inline V splat(typename Lanes<V>::Number x) { return x - V{}; }
 inline Doubles splat(double x) { return splat<Doubles>(x); }
 
-inline Doubles load_integers(const int32_t* from) {
-  Integers x;
-  memcpy(&x, from, sizeof x);
+inline Doubles to_doubles(Integers x) {
 #if SNN_VECTOR_BYTES == 64
   return _mm512_cvtepi32_pd((__m256i)x);  // gcc converts halves
 #else
   return __builtin_convertvector(x, Doubles);
 #endif
 }
+inline Doubles load_integers(const int32_t* from) {
+  Integers x;
+  memcpy(&x, from, sizeof x);
+  return to_doubles(x);
+}
 inline Integers to_integers(Doubles x) { return __builtin_convertvector(x, Integers); }
 
-// x * y + z, rounded once; the smaller and the larger one; x without its fraction; a bit for each
-// number that is not 0; floats from doubles in memory and back, which must hold them exactly.
+// x * y + z, rounded once; the smaller and the larger one; x without its fraction, and the next integer below it; a bit for each
+// number that is not 0; the sums of neighbours' products; floats from doubles in memory and back, which must hold them exactly.
 #if SNN_VECTOR_BYTES == 64
 inline Doubles fma(Doubles x, Doubles y, Doubles z) { return _mm512_fmadd_pd(x, y, z); }
 inline Doubles fnma(Doubles x, Doubles y, Doubles z) { return _mm512_fnmadd_pd(x, y, z); }
@@ -71,7 +75,9 @@ inline Doubles maximum(Doubles x, Doubles y) { return _mm512_max_pd(x, y); }
 inline Floats minimum(Floats x, Floats y) { return _mm512_min_ps(x, y); }
 inline Floats maximum(Floats x, Floats y) { return _mm512_max_ps(x, y); }
 inline Doubles truncate(Doubles x) { return _mm512_roundscale_pd(x, 0x0b); }
+inline Doubles floor_of(Doubles x) { return _mm512_roundscale_pd(x, 0x09); }
 inline unsigned nonzero_bits(Doubles x) { return _mm512_cmp_pd_mask(x, Doubles{}, _CMP_NEQ_OQ); }
+inline Counts multiply_pairs(Halves x, Halves y) { return (Counts)_mm512_madd_epi16((__m512i)x, (__m512i)y); }
 inline Floats load_floats(const double* from) {
   const __m256 low = _mm512_cvtpd_ps(load(from)), high = _mm512_cvtpd_ps(load(from + 8));
   return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
@@ -89,9 +95,11 @@ inline Doubles maximum(Doubles x, Doubles y) { return _mm256_max_pd(x, y); }
 inline Floats minimum(Floats x, Floats y) { return _mm256_min_ps(x, y); }
 inline Floats maximum(Floats x, Floats y) { return _mm256_max_ps(x, y); }
 inline Doubles truncate(Doubles x) { return _mm256_round_pd(x, 0x0b); }
+inline Doubles floor_of(Doubles x) { return _mm256_round_pd(x, 0x09); }
 inline unsigned nonzero_bits(Doubles x) {
   return _mm256_movemask_pd(_mm256_cmp_pd(x, Doubles{}, _CMP_NEQ_OQ));
 }
+inline Counts multiply_pairs(Halves x, Halves y) { return (Counts)_mm256_madd_epi16((__m256i)x, (__m256i)y); }
 inline Floats load_floats(const double* from) {
   return _mm256_set_m128(_mm256_cvtpd_ps(load(from + 4)), _mm256_cvtpd_ps(load(from)));
 }
@@ -114,7 +122,12 @@ inline Doubles maximum(Doubles x, Doubles y) { return (Doubles)vmaxq_f64((float6
 inline Floats minimum(Floats x, Floats y) { return (Floats)vminq_f32((float32x4_t)x, (float32x4_t)y); }
 inline Floats maximum(Floats x, Floats y) { return (Floats)vmaxq_f32((float32x4_t)x, (float32x4_t)y); }
 inline Doubles truncate(Doubles x) { return (Doubles)vrndq_f64((float64x2_t)x); }
+inline Doubles floor_of(Doubles x) { return (Doubles)vrndmq_f64((float64x2_t)x); }
 inline unsigned nonzero_bits(Doubles x) { return (x[0] != 0.0) | (x[1] != 0.0) << 1; }
+inline Counts multiply_pairs(Halves x, Halves y) {
+  const int16x8_t a = (int16x8_t)x, b = (int16x8_t)y;
+  return (Counts)vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b));
+}
 inline Floats load_floats(const double* from) {
   return (Floats)vcvt_high_f32_f64(vcvt_f32_f64(vld1q_f64(from)), vld1q_f64(from + 2));
 }
