@@ -22,6 +22,7 @@ from snn_deploy.engines.native.exactness import (
     require_room,
     shift_and_nudge,
 )
+from snn_deploy.engines.native.program_code import clocks_of
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.invariants import Interval
 from snn_deploy.ir.program import Program, Value
@@ -63,7 +64,8 @@ class CompiledStep:
     tables
         That it looks up in.
     ports
-        Of its inputs, and then of its clocks: whether all channels read the first number.
+        Of its inputs, and then of the clocks that it asks for: whether all channels read the
+        first number.
     """
 
     text: str
@@ -95,8 +97,7 @@ def write_step(
     Parameters
     ----------
     sources, clocks
-        Intervals (channels,) of what arrives at each port; and of the words of the sequence that
-        it asks for, by name, in order.
+        Intervals (channels,) of what arrives at each port, and of words of the sequence, by name.
     wide
         Whether all its products may need two doubles; it is so where one does.
 
@@ -159,13 +160,13 @@ class _Writer:
             np.array(self.numbers).reshape(-1, program.width),
             np.array(self.fills),
             tuple(self.tables),
-            (*ports, *(True for _ in self.clocks)),
+            (*ports, *(True for _ in clocks_of(program))),
             len(program.words),
         )
 
     def _port(self, value: Value) -> int:
         if value.operation == "clock":
-            return len(self.sources) + list(self.clocks).index(value.name)
+            return len(self.sources) + clocks_of(self.program).index(value.name)
         port, part = value.content
         if part is not None:
             raise NotExactError

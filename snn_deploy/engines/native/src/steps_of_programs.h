@@ -1,32 +1,32 @@
 // Made by tests/make_compiled.py: steps of neurons' programs, see compiled.h.
 // clang-format off
-SNN_STEP(0, "18c979e4ea6f4d9e", 6, 1, 5, 0) {  // Accumulator
-  const Doubles t0 = where(l.ports[1], l.ports[0], l.words[0]);
+SNN_STEP(0, "287f234c042f4cb3", 3, 1, 5, 0) {  // Accumulator
+  const Doubles t0 = where(l.ports[2], l.ports[0], l.words[0]);
   const Doubles t1 = rounded_product(t0, l.number(0), l.number(1));
-  const Doubles t2 = where(l.ports[2], t1, l.number(2));
-  const Doubles t3 = l.saturate(t2, l.number(3), l.number(4), l.ports[2]);
-  const Doubles t4 = where(l.ports[2], t3, Doubles{});
+  const Doubles t2 = where(l.ports[1], t1, l.number(2));
+  const Doubles t3 = l.saturate(t2, l.number(3), l.number(4), l.ports[1]);
+  const Doubles t4 = where(l.ports[1], t3, Doubles{});
   const Doubles n0 = t0;
   const Doubles n1 = t4;
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(1, "ff9888588412b7ae", 6, 1, 5, 0) {  // Accumulator
+SNN_STEP(1, "a4c399207a61dddd", 2, 1, 5, 0) {  // Accumulator
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = rounded_product(t0, l.number(0), l.number(1));
-  const Doubles t2 = where(l.ports[2], t1, l.number(2));
-  const Doubles t3 = l.saturate(t2, l.number(3), l.number(4), l.ports[2]);
-  const Doubles t4 = where(l.ports[2], t3, Doubles{});
+  const Doubles t2 = where(l.ports[1], t1, l.number(2));
+  const Doubles t3 = l.saturate(t2, l.number(3), l.number(4), l.ports[1]);
+  const Doubles t4 = where(l.ports[1], t3, Doubles{});
   const Doubles n0 = t0;
   const Doubles n1 = t4;
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(2, "bc5c20a2edf0ecd9", 6, 1, 5, 0) {  // Accumulator
+SNN_STEP(2, "c161da1a27f8712e", 2, 1, 5, 0) {  // Accumulator
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
-  const Doubles t1 = where(l.ports[2], t0, l.number(2));
-  const Doubles t2 = l.saturate(t1, l.number(3), l.number(4), l.ports[2]);
-  const Doubles t3 = where(l.ports[2], t2, Doubles{});
+  const Doubles t1 = where(l.ports[1], t0, l.number(2));
+  const Doubles t2 = l.saturate(t1, l.number(3), l.number(4), l.ports[1]);
+  const Doubles t3 = where(l.ports[1], t2, Doubles{});
   const Doubles n0 = l.ports[0];
   const Doubles n1 = t3;
   l.words[0] = n0;
@@ -1003,4 +1003,4 @@ SNN_STEP(60, "c71859ec6eab4fbb", 1, 1, 9, 0) {  // TernarySoma
   l.words[0] = n0;
   return n1;
 }
-#define SNN_STEPS(each) each(0, "18c979e4ea6f4d9e") each(1, "ff9888588412b7ae") each(2, "bc5c20a2edf0ecd9") each(3, "9ffffe174f526ff1") each(4, "33ef01c275820880") each(5, "8ec5342d162931e2") each(6, "f4387b5b4eb22799") each(7, "4cf0dbaa4d75cca3") each(8, "6b0fa7a90684f4db") each(9, "e602bc18c88a12ab") each(10, "3580517a2cd5ac94") each(11, "fbc34da591caaaf3") each(12, "a893ca20deeaa324") each(13, "eb6a5924fc75c88e") each(14, "c85133555a382431") each(15, "5def929d1a5a723a") each(16, "c374e8981a14c78d") each(17, "9c95912636e28e5f") each(18, "6c1fc407a538b489") each(19, "2794af67994add0a") each(20, "cd7c731c711cb055") each(21, "4747eafb33dc662c") each(22, "3f88b2f807e212a9") each(23, "0659076c670240a8") each(24, "3c9eb05865b73c06") each(25, "690ba2127eca048c") each(26, "426b6a049908d0c4") each(27, "8632d129f1acd8b4") each(28, "d919eb7cf3291095") each(29, "238cd91781491425") each(30, "2fe08b54bdd5b13c") each(31, "5718d1af57d5321d") each(32, "29c60077cca236c0") each(33, "7aabbfabfee1793a") each(34, "d72751f9e6b63fea") each(35, "6cc0a4e7a6dad04e") each(36, "6441632df9e45c19") each(37, "8a83d5138736dc0f") each(38, "23306790c5498c11") each(39, "1c40b5796baf5525") each(40, "b02c6649d0778e5e") each(41, "b3d4d8c829c86413") each(42, "a5c81012e3c180bf") each(43, "4063c319a96ea83f") each(44, "a264301ebb5fa8b0") each(45, "c94472b512facdf4") each(46, "aacc3d52c37013fe") each(47, "9cfa87c3939d4a48") each(48, "65ea6088f7d520a0") each(49, "092e1251289109e5") each(50, "89ab6a27c933711d") each(51, "9ac8a40ef7d5e719") each(52, "0155d6960253dcdf") each(53, "904e8d42766e104c") each(54, "82cd55bcb4aa2ef4") each(55, "92d5b10b190077a5") each(56, "f27c81fc91e3573f") each(57, "e4dd62936d2887c3") each(58, "c2a8cd9b01cd8e09") each(59, "f29b4c4b3f4c5075") each(60, "c71859ec6eab4fbb")
+#define SNN_STEPS(each) each(0, "287f234c042f4cb3") each(1, "a4c399207a61dddd") each(2, "c161da1a27f8712e") each(3, "9ffffe174f526ff1") each(4, "33ef01c275820880") each(5, "8ec5342d162931e2") each(6, "f4387b5b4eb22799") each(7, "4cf0dbaa4d75cca3") each(8, "6b0fa7a90684f4db") each(9, "e602bc18c88a12ab") each(10, "3580517a2cd5ac94") each(11, "fbc34da591caaaf3") each(12, "a893ca20deeaa324") each(13, "eb6a5924fc75c88e") each(14, "c85133555a382431") each(15, "5def929d1a5a723a") each(16, "c374e8981a14c78d") each(17, "9c95912636e28e5f") each(18, "6c1fc407a538b489") each(19, "2794af67994add0a") each(20, "cd7c731c711cb055") each(21, "4747eafb33dc662c") each(22, "3f88b2f807e212a9") each(23, "0659076c670240a8") each(24, "3c9eb05865b73c06") each(25, "690ba2127eca048c") each(26, "426b6a049908d0c4") each(27, "8632d129f1acd8b4") each(28, "d919eb7cf3291095") each(29, "238cd91781491425") each(30, "2fe08b54bdd5b13c") each(31, "5718d1af57d5321d") each(32, "29c60077cca236c0") each(33, "7aabbfabfee1793a") each(34, "d72751f9e6b63fea") each(35, "6cc0a4e7a6dad04e") each(36, "6441632df9e45c19") each(37, "8a83d5138736dc0f") each(38, "23306790c5498c11") each(39, "1c40b5796baf5525") each(40, "b02c6649d0778e5e") each(41, "b3d4d8c829c86413") each(42, "a5c81012e3c180bf") each(43, "4063c319a96ea83f") each(44, "a264301ebb5fa8b0") each(45, "c94472b512facdf4") each(46, "aacc3d52c37013fe") each(47, "9cfa87c3939d4a48") each(48, "65ea6088f7d520a0") each(49, "092e1251289109e5") each(50, "89ab6a27c933711d") each(51, "9ac8a40ef7d5e719") each(52, "0155d6960253dcdf") each(53, "904e8d42766e104c") each(54, "82cd55bcb4aa2ef4") each(55, "92d5b10b190077a5") each(56, "f27c81fc91e3573f") each(57, "e4dd62936d2887c3") each(58, "c2a8cd9b01cd8e09") each(59, "f29b4c4b3f4c5075") each(60, "c71859ec6eab4fbb")
