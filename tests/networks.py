@@ -28,7 +28,9 @@ from snn_deploy.ir.node import Node
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.affine import Affine
 from snn_deploy.nodes.base import IntegerNode, Rescale
+from snn_deploy.nodes.chip_alif import ChipAlif
 from snn_deploy.nodes.chip_cuba import ChipCuba
+from snn_deploy.nodes.chip_resonator import ChipResonator
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
@@ -412,25 +414,58 @@ def _make_chip_lif(rng: Random) -> tuple[Node, ...]:
     return _source(rng, lif.channels, (2, drive)), node
 
 
+def _words(rng: Random, width: int, low: int, high: int) -> npt.NDArray[np.int32]:
+    """Draw a word of each channel, or of all."""
+    alike = bool(rng.integers(2))
+    drawn = rng.integers(low, high, width, endpoint=True).astype(np.int32)
+    return np.full_like(drawn, drawn[0]) if alike else drawn
+
+
 def _make_chip_cuba(rng: Random) -> tuple[Node, ...]:
     width = _width(rng)
     source = _source(rng, width, (2, 18))
-
-    def words(low: int, high: int) -> npt.NDArray[np.int32]:
-        alike = bool(rng.integers(2))
-        drawn = rng.integers(low, high, width, endpoint=True).astype(np.int32)
-        return np.full_like(drawn, drawn[0]) if alike else drawn
-
     node = ChipCuba(
         name="node",
         inputs=(Edge("input"),),
-        fade=words(0, 4096),
-        decay=words(0, 4096),
-        threshold=words(0, 1 << int(rng.integers(4, 18))),
-        bias=words(-2000, 2000) * int(rng.integers(2)),
+        fade=_words(rng, width, 0, 4096),
+        decay=_words(rng, width, 0, 4096),
+        threshold=_words(rng, width, 0, 1 << int(rng.integers(4, 18))),
+        bias=_words(rng, width, -2000, 2000) * int(rng.integers(2)),
         align=int(rng.integers(4, 9)),
     )
     return source, node
+
+
+def _make_chip_alif(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    high = 1 << int(rng.integers(4, 16))
+    node = ChipAlif(
+        name="node",
+        inputs=(Edge("input"),),
+        fade=_words(rng, width, 0, 4096),
+        decay=_words(rng, width, 0, 4096),
+        threshold_decay=_words(rng, width, 0, 4096),
+        refractory_decay=_words(rng, width, 0, 4096),
+        threshold=_words(rng, width, 0, high),
+        rise=_words(rng, width, 0, high),
+        bias=_words(rng, width, -2000, 2000) * int(rng.integers(2)),
+        align=int(rng.integers(4, 9)),
+    )
+    return _source(rng, width, (2, 18)), node
+
+
+def _make_chip_resonator(rng: Random) -> tuple[Node, ...]:
+    width = _width(rng)
+    node = ChipResonator(
+        name="node",
+        inputs=(Edge("input"), Edge("input")),
+        sin=_words(rng, width, 0, 4095),
+        cos=_words(rng, width, 0, 4095),
+        threshold=_words(rng, width, 0, 1 << int(rng.integers(4, 16))),
+        phase=bool(rng.integers(2)),
+        align=int(rng.integers(4, 9)),
+    )
+    return _source(rng, width, (2, 18)), node
 
 
 def _make_sigma_delta(rng: Random) -> tuple[Node, ...]:
@@ -774,7 +809,9 @@ MAKERS: dict[type[Node], Callable[[Random], tuple[Node, ...]]] = {
     QuantizedSsm: _make_ssm,
     LifSoma: _make_lif,
     ChipLif: _make_chip_lif,
+    ChipAlif: _make_chip_alif,
     ChipCuba: _make_chip_cuba,
+    ChipResonator: _make_chip_resonator,
     RefractorySoma: _make_refractory,
     TernarySoma: _make_ternary,
     SoftResetSoma: _make_soft_reset,

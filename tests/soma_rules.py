@@ -11,7 +11,9 @@ from networks import Network, around
 
 from snn_deploy.ir.formats import Format
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
+from snn_deploy.nodes.chip_alif import ChipAlif
 from snn_deploy.nodes.chip_cuba import ChipCuba
+from snn_deploy.nodes.chip_resonator import ChipResonator
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.drawn_soma import DrawnSoma
@@ -84,9 +86,32 @@ for _kind in (
     ResonatorSoma,
     CubaSoma,
     DrawnSoma,
+    ChipCuba,
+    ChipAlif,
+    ChipResonator,
 ):
     told = "its output must be spikes, u1e0"
     SOMA_RULES[f"{_kind.__name__}: graded"] = broken(_kind, told, output=Format(8, 0))
+for _kind in (ChipAlif, ChipCuba, ChipResonator):
+    SOMA_RULES[f"{_kind.__name__}: shifted too far"] = broken(
+        _kind, "align 17 is outside 0 … 16", align=17
+    )
+    SOMA_RULES[f"{_kind.__name__}: a threshold too high"] = broken(
+        _kind, "threshold is outside 0 … ", threshold=_huge
+    )
+for _name in ("fade", "decay", "threshold_decay", "refractory_decay", "rise", "bias"):
+    SOMA_RULES[f"ChipAlif: {_name} too large"] = broken(
+        ChipAlif, f"{_name} is outside ", **{_name: _huge}
+    )
+    SOMA_RULES[f"ChipAlif: {_name} of others"] = broken(
+        ChipAlif, f"{_name} has shape (9,), not (", **{_name: WIDE}
+    )
+for _name in ("sin", "cos"):
+    SOMA_RULES[f"ChipResonator: {_name} of 1"] = broken(
+        ChipResonator,
+        f"{_name} is outside 0 … 4095",
+        **{_name: lambda node: np.full(node.width, 4096, np.int32)},
+    )
 for _name in ("fade", "pull", "leak", "rise", "drop", "threshold"):
     SOMA_RULES[f"AdaptationSoma: {_name} too large"] = broken(
         AdaptationSoma, f"{_name} exceeds ", **{_name: _huge}
@@ -223,10 +248,6 @@ SOMA_RULES |= {
     "currents for other neurons": broken(ChipCuba, "fade has shape (9,), not (", fade=WIDE),
     "biases for other neurons": broken(ChipCuba, "bias has shape (9,), not (", bias=WIDE),
     "a huge bias": broken(ChipCuba, "bias is outside ±8388607", bias=_huge),
-    "a current shifted too far": broken(ChipCuba, "align 17 is outside 0 … 16", align=17),
-    "a current's spikes of two bits": broken(
-        ChipCuba, "its output must be spikes, u1e0", output=Format(2, 0)
-    ),
     "sums too wide": broken(SigmaDelta, "state_bits 33 is outside 2 … 32", state_bits=33),
     "changes never large enough": broken(
         SigmaDelta, "threshold 1073741824 is outside 0 … ", threshold=HUGE

@@ -10,6 +10,7 @@ from typing import Any
 import lowered
 import numpy as np
 import pytest
+from networks import run_reference
 
 import snn_deploy
 from snn_deploy.cli.main import main
@@ -22,7 +23,8 @@ h5py = pytest.importorskip("h5py")
 
 FOLDER = Path(__file__).resolve().parent / "data" / "lava_dl"
 SHAPES = {"bias": [2, 6, 5], "convolution": [2, 7, 5]}
-NETWORKS = ("dense", "excitatory", "recurrent", "delays", "bias", "convolution")
+NETX = ("dense", "excitatory", "recurrent", "delays", "bias", "convolution", "resonators")
+NETWORKS = (*NETX, "adaptive")  # netx runs no ALIF: SLAYER's own quantised neurons do
 
 
 def deployed(name: str, **options: Any) -> snn_deploy.Deployment:
@@ -32,7 +34,7 @@ def deployed(name: str, **options: Any) -> snn_deploy.Deployment:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_spike_is_netx_s(name: str, backend: str) -> None:
+def test_every_spike_is_lava_dl_s(name: str, backend: str) -> None:
     deployment = deployed(name, output_steps="all")
     known = np.load(FOLDER / f"{name}.npz")
     inputs, outputs = known["inputs"], known["outputs"]
@@ -61,6 +63,19 @@ def test_messages_are_as_wide_as_their_readers_leave_them() -> None:
     weight = np.abs(network["layers.1.synapses"].weight.astype(int)).sum(axis=1).max()
     assert weight * (2 ** (first - 1) - 1) < 2**23 <= weight * (2**first - 1)
     assert second == 16
+
+
+def test_a_bias_is_one() -> None:
+    """The files' biases are not 0, and matter."""
+    for name in ("bias", "adaptive"):
+        network = deployed(name, output_steps="all").network
+        first: Any = network["layers.0"]
+        known = np.load(FOLDER / f"{name}.npz")
+        mute = network.rewrite({first.name: (replace(first, bias=first.bias * 0),)})
+        found = run_reference(mute, known["inputs"]).output
+        assert first.bias.any()
+        assert found.shape == known["outputs"].shape
+        assert not np.array_equal(found, known["outputs"])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -268,6 +283,17 @@ def neuron_of(kind: bytes, **more: Any) -> Callable[[Any], None]:
     return change
 
 
+def resonators_of(**parts: Any) -> Callable[[Any], None]:
+    def change(file: Any) -> None:
+        layer = file["layer/0"]
+        del layer["neuron"], layer["weight"]
+        write_neuron(layer, kind=b"RF_IZHIKEVICH", sinDecay=1000, cosDecay=2000)
+        for name, part in parts.items():
+            layer[f"weight/{name}"] = part
+
+    return change
+
+
 REFUSED: dict[str, tuple[dict[str, Any], Callable[[Any], None] | None, str]] = {
     "layers by other names": ({}, rename, "its layers are called 'one', not 0, 1, 2"),
     "no neuron": (
@@ -283,13 +309,44 @@ REFUSED: dict[str, tuple[dict[str, Any], Callable[[Any], None] | None, str]] = {
     ),
     "another neuron": (
         {},
-        neuron_of(b"ALIF"),
-        "layer 0, neuron: neurons of type 'ALIF' are not read, and netx runs none; CUBA, LOIHI",
+        neuron_of(b"GLIF"),
+        "layer 0, neuron: neurons of type 'GLIF' are not read, and netx runs none; CUBA, LOIHI",
     ),
-    "a resonator": (
+    "a resonator that adapts": (
         {},
-        neuron_of(b"RF"),
-        "layer 0, neuron: neurons of type 'RF' are not read; CUBA, LOIHI, SDNN are",
+        neuron_of(b"ADRF_PHASE"),
+        "'ADRF_PHASE' are not read, and netx runs them as if they did not adapt; CUBA, LOIHI",
+    ),
+    "graded ALIF": ({}, neuron_of(b"ALIF", gradedSpike=True), "graded spikes of ALIF neurons are"),
+    "scaled ALIF": (
+        {},
+        neuron_of(b"ALIF", weight_exp=2),
+        "drives that a norm scales (weight_exp) of ALIF neurons are not read",
+    ),
+    "real weights of a resonator": (
+        {},
+        neuron_of(b"RF_PHASE", sinDecay=1, cosDecay=1),
+        "layer 0: its weights are real, and its neuron's are complex",
+    ),
+    "half a weight": (
+        {},
+        resonators_of(real=np.ones((3, 2))),
+        "layer 0, weight: 'imag' is missing",
+    ),
+    "parts of other shapes": (
+        {},
+        resonators_of(real=np.ones((3, 2)), imag=np.ones((3, 1))),
+        "layer 0, weight: 'imag' has shape (3, 1), for 2 inputs",
+    ),
+    "a delay of a resonator": (
+        {"delay": 1},
+        resonators_of(real=np.ones((3, 2)), imag=np.ones((3, 2))),
+        "layer 0: delay of a layer of complex weights: not read, and netx itself drops them",
+    ),
+    "a resonator that hears itself": (
+        {"type": np.array([b"dense_rec"])},
+        resonators_of(real=np.ones((3, 2)), imag=np.ones((3, 2))),
+        "layer 0: recurrent weights of a layer of complex weights: not read",
     ),
     "another activation": (
         {},
@@ -318,7 +375,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Callable[[Any], None] | None, str]] = {
     "a group of weights": (
         {},
         lambda file: (without("weight")(file), file.create_group("layer/0/weight"))[1],
-        "complex weights are not read",
+        "layer 0: its weights are complex, and its neuron is not",
     ),
     "no shape": ({"shape": [0]}, None, "its shape is (0,)"),
     "a delay too long": ({"delay": [1, 2, 63]}, None, "delays of 1 … 63 steps; Loihi's are 0 … 62"),
@@ -363,7 +420,8 @@ def test_a_geometry_that_cannot_be(tmp_path: Path) -> None:
             "padding": [0, 0], "dilation": [1, 1], "groups": 1, **fields,
         }  # fmt: skip
         for name, value in given.items():
-            layer[name] = value
+            if value is not None:
+                layer[name] = value
         write_neuron(layer)
 
     cases = {
@@ -378,6 +436,7 @@ def test_a_geometry_that_cannot_be(tmp_path: Path) -> None:
         "larger than its frame": {"weight": np.ones((3, 2, 5, 5))},
         "'stride' has 3 numbers, for 2 axes": {"stride": [1, 1, 1]},
         "delays of a convolution are not read": {"delay": [1, 2, 3]},
+        "complex weights are read of dense layers alone": {"weight": None, "weight/real": 1},
     }
     for told, fields in cases.items():
         path = tmp_path / "made.net"
@@ -415,6 +474,26 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 def test_options_that_cannot_be(config: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         snn_deploy.convert(FOLDER / "dense.net", config=config)
+
+
+@pytest.mark.parametrize("phase", [False, True])
+def test_a_resonator_turns_and_fires(phase: bool, tmp_path: Path, backend: str) -> None:
+    """Either kind, by hand: about a quarter of a turn a step."""
+    kind = b"RF_PHASE" if phase else b"RF_IZHIKEVICH"
+
+    def change(file: Any) -> None:
+        layer = file["layer/0"]
+        del layer["neuron"], layer["weight"]
+        write_neuron(layer, threshold=90, kind=kind, sinDecay=4095, cosDecay=0)
+        layer["weight/real"], layer["weight/imag"] = [[100]], [[3]]
+
+    path = network_file(tmp_path, change, shape=[1])
+    x = np.zeros((1, 8, 1))
+    x[0, 0] = 1
+    found = snn_deploy.convert(path, output_steps="all").simulate(x, backend=backend)
+    # about (100, 3), (-3, 100), (-100, -3), (3, -100), (100, 3): the imaginary part rises through 0
+    # in step 4; above 90 in step 1 it fires, and what that leaves behind stays below 90
+    np.testing.assert_array_equal(np.flatnonzero(found.logits), [4] if phase else [1])
 
 
 def test_fractions_are_cut_off_as_netx_does_and_told(tmp_path: Path) -> None:

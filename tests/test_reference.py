@@ -39,7 +39,9 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.adaptation_soma import AdaptationSoma
 from snn_deploy.nodes.base import Rescale
+from snn_deploy.nodes.chip_alif import ChipAlif
 from snn_deploy.nodes.chip_cuba import ChipCuba
+from snn_deploy.nodes.chip_resonator import ChipResonator
 from snn_deploy.nodes.crossing_soma import CrossingSoma
 from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.dendrite import Dendrite, ModeBank
@@ -258,11 +260,17 @@ def lif(node: LifSoma, x: Sequence, valid: int, clip: Clip) -> Sequence:
     return spikes
 
 
-def chip_cuba(node: ChipCuba, x: Sequence, valid: int, clip: Clip) -> Sequence:
-    def faded(value: int, by: int) -> int:
-        kept = abs(value) * (4096 - by) // 4096
-        return kept if value >= 0 else -kept
+def part_of(value: int, factor: int) -> int:
+    """``value · factor / 4096``, towards zero."""
+    kept = abs(value) * factor // 4096
+    return kept if value >= 0 else -kept
 
+
+def faded(value: int, by: int) -> int:
+    return part_of(value, 4096 - by)
+
+
+def chip_cuba(node: ChipCuba, x: Sequence, valid: int, clip: Clip) -> Sequence:
     u, v, spikes = [0] * node.width, [0] * node.width, []
     for step in x:
         for i, drive in enumerate(step):
@@ -270,6 +278,44 @@ def chip_cuba(node: ChipCuba, x: Sequence, valid: int, clip: Clip) -> Sequence:
             v[i] = clip(faded(v[i], int(node.decay[i])) + u[i] + 64 * int(node.bias[i]), 24)
         spikes.append([int(a > 64 * int(b)) for a, b in zip(v, node.threshold, strict=True)])
         v = [0 if fired else a for a, fired in zip(v, spikes[-1], strict=True)]
+    return spikes
+
+
+def chip_alif(node: ChipAlif, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    u, v, a, r, spikes = *([0] * node.width for _ in range(4)), []
+    for step in x:
+        fired = []
+        for i, drive in enumerate(step):
+            driven = drive * 2**node.align + 64 * int(node.bias[i])
+            u[i] = clip(faded(u[i], int(node.fade[i])) + driven, 24)
+            v[i] = clip(faded(v[i], int(node.decay[i])) + u[i], 24)
+            level = 64 * int(node.threshold[i]) + faded(a[i], int(node.threshold_decay[i]))
+            refractory = faded(r[i], int(node.refractory_decay[i]))
+            fired.append(int(v[i] >= level + refractory))
+            risen = faded(a[i], int(node.threshold_decay[i])) + 64 * int(node.rise[i]) * fired[-1]
+            a[i] = clip(risen, 24)
+            r[i] = clip(refractory + 2 * level * fired[-1], 24)
+        spikes.append(fired)
+    return spikes
+
+
+def chip_resonator(node: ChipResonator, x: Sequence, valid: int, clip: Clip) -> Sequence:
+    u, v, spikes = [0] * node.width, [0] * node.width, []
+    for step in x:  # both ports read the same input
+        fired = []
+        for i, drive in enumerate(step):
+            driven = drive * 2**node.align
+            sin, cos, level = int(node.sin[i]), int(node.cos[i]), 64 * int(node.threshold[i])
+            before = v[i]
+            turned = part_of(u[i], cos) - part_of(v[i], sin) + driven
+            v[i] = clip(part_of(u[i], sin) + part_of(v[i], cos) + driven, 24)
+            u[i] = clip(turned, 24)
+            if node.phase:
+                fired.append(int(u[i] >= level and before < 0 <= v[i]))
+            else:
+                fired.append(int(v[i] >= level))
+                u[i], v[i] = (0, level - 1) if fired[-1] else (u[i], v[i])
+        spikes.append(fired)
     return spikes
 
 
@@ -575,7 +621,9 @@ PLAIN: dict[type[Node], Callable[[Any, Sequence, int, Clip], Sequence]] = {
     QuantizedSsm: ssm,
     LifSoma: lif,
     ChipLif: chip_lif,
+    ChipAlif: chip_alif,
     ChipCuba: chip_cuba,
+    ChipResonator: chip_resonator,
     RefractorySoma: refractory,
     TernarySoma: ternary,
     SoftResetSoma: soft_reset,

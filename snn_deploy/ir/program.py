@@ -336,6 +336,11 @@ class Tracer:
         modes = int(array.shape[1]) if array.ndim == 2 else None
         return Value("parameter", content=(array, bits), name=name, modes=modes)
 
+    def alike(self, name: str, content: npt.NDArray[Any], bits: int) -> Value:
+        """A stored number of each channel, (width,), or of the layer, where all have the same."""
+        same = bool((content == content[0]).all())
+        return self.parameter(name, int(content[0]) if same else content, bits)
+
     def table(self, name: str, content: npt.NDArray[Any], bits: int) -> Value:
         """A table that all channels share."""
         return Value("parameter", content=(np.asarray(content, np.int64), bits), name=name)

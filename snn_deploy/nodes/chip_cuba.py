@@ -65,20 +65,15 @@ class ChipCuba(Soma):
 
     def step(self, t: Tracer) -> Value:
         bits, unity, align = LOIHI.membrane_bits, LOIHI.decay_bits, LOIHI.align_bits
-
-        def stored(name: str, value: Int32, width: int) -> Value:
-            alike = bool((value == value[0]).all())
-            return t.parameter(name, int(value[0]) if alike else value, width)
-
         u, v = t.state("current", bits), t.state("potential", bits)
-        kept_u = stored("kept_current", UNITY - self.fade, unity)
-        kept_v = stored("kept", UNITY - self.decay, unity)
-        threshold = stored("threshold", self.threshold << align, THRESHOLD_BITS)
+        kept_u = t.alike("kept_current", UNITY - self.fade, unity)
+        kept_v = t.alike("kept", UNITY - self.decay, unity)
+        threshold = t.alike("threshold", self.threshold << align, THRESHOLD_BITS)
         current = decay_towards_zero(u, kept_u, unity) + (t.input() << self.align)
         current = saturate(current, bits, "current")
         held = decay_towards_zero(v, kept_v, unity) + current
         if self.bias.any():
-            held = held + stored("bias", self.bias << align, BIAS_BITS)
+            held = held + t.alike("bias", self.bias << align, BIAS_BITS)
         held = saturate(held, bits, "potential")
         spike = held > threshold
         t.next(u, current)

@@ -64,6 +64,7 @@ def _write(group: Any, fields: Mapping[str, Any]) -> None:
             _write(group.create_group(name), value)
         elif isinstance(value, str):
             size = (1,) if name == "type" and "vThMant" not in fields else ()
-            group.create_dataset(name, size, "S10", np.array(value.encode("ascii"), "S10"))
+            form = f"S{max(10, len(value))}"
+            group.create_dataset(name, size, form, np.array(value.encode("ascii"), form))
         else:
             group.create_dataset(name, data=np.asarray(value))

@@ -13,12 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.errors import TargetError
+from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
+from snn_deploy.nodes.chip_alif import ChipAlif
 from snn_deploy.nodes.chip_cuba import ChipCuba
+from snn_deploy.nodes.chip_resonator import ChipResonator
 from snn_deploy.nodes.lif import LOIHI, LifSoma
 from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.sigma_delta import SigmaDelta
+from snn_deploy.readers.lava_dl.neurons import (
+    ALIF,
+    ALIF_FIELDS,
+    CUBA_FIELDS,
+    RESONATOR_FIELDS,
+    RESONATORS,
+)
 
 __all__ = ["layers_of"]
 
@@ -26,7 +36,8 @@ IntArray = npt.NDArray[np.int64]
 Layer = dict[str, Any]
 
 SPIKE_EXPONENT = STATE_EXPONENT = 6
-NEURONS = (ChipCuba, LifSoma, SigmaDelta)
+NEURONS = (ChipAlif, ChipCuba, ChipResonator, LifSoma, SigmaDelta)
+SPIKING = {"refDelay": 1, "gradedSpike": False}
 
 
 def layers_of(network: Network) -> tuple[list[Layer], tuple[str, ...]]:
@@ -62,18 +73,20 @@ class _Layers:
     held: set[str] = field(default_factory=set)
 
     def add(self, soma: Any) -> None:
-        parts = self._parts(soma)
-        self.held |= {soma.name, *(node.name for node, _, _ in parts)}
-        first: Any = parts[0][0]
+        sides = [self._parts(soma, edge) for edge in soma.inputs]
+        every = [node for parts in sides for node, _, _ in parts]
+        self.held |= {soma.name, *(node.name for node in every)}
+        first = every[0]
         shared = not first.wired_alike
-        if any(node.wired_alike == shared for node, _, _ in parts):
+        if any(node.wired_alike == shared for node in every):
             raise _refused(soma, "reads a matrix of weights and kernels, too")
         if not self.layers:
             self.last = self.network.input.name
             maps = (first.windows.maps, *first.windows.size) if shared else (first.input_width,)
             self.layers.append({"type": "input", "shape": maps})
             self.frame = maps
-        layer = self._conv(soma, parts) if shared else self._dense(soma, parts)
+        made = [self._conv(soma, parts) if shared else self._dense(soma, parts) for parts in sides]
+        layer = made[0] if len(made) == 1 else _turning(soma, *made)
         if not shared and len(self.frame) > 1:
             self.layers.append({"type": "flatten", "shape": (int(np.prod(self.frame)),)})
         bias, neuron = _neuron(soma)
@@ -82,9 +95,8 @@ class _Layers:
         self.layers.append({**layer, "neuron": neuron})
         self.last, self.frame = soma.name, layer["shape"]
 
-    def _parts(self, soma: Any) -> list[tuple[Any, int, int]]:
-        """Give a neuron's synapses, each with its weights' exponent and how far it looks back."""
-        (edge,) = soma.inputs
+    def _parts(self, soma: Any, edge: Edge) -> list[tuple[Any, int, int]]:
+        """Give a port's synapses, each with its weights' exponent and how far it looks back."""
         drive: Any = self.network[edge.source]
         exponent = getattr(soma, "align", LOIHI.align_bits) - LOIHI.align_bits
         back = edge.steps_back
@@ -163,17 +175,33 @@ def _neuron(soma: Any) -> tuple[IntArray, Mapping[str, Any]]:
             raise _refused(soma, "is no neuron of netx's: relu, and states of six bits more")
         fields = {"type": "SDNN", "activation": "relu", "vThMant": soma.threshold // unit}
         return soma.bias // unit, fields
+    bias: IntArray = getattr(soma, "bias", np.zeros(1, np.int64))
     if isinstance(soma, LifSoma):
-        words: dict[str, Any] = {"iDecay": 1 << LOIHI.decay_bits, "vDecay": soma.decay}
-        words, bias = {**words, "vThMant": soma.threshold}, np.zeros(1, np.int64)
-    else:
-        words = {"iDecay": soma.fade, "vDecay": soma.decay, "vThMant": soma.threshold}
-        bias = soma.bias
-    for name, value in words.items():
-        if np.min(value) != np.max(value):
+        words = {"iDecay": 1 << LOIHI.decay_bits, "vDecay": soma.decay, "vThMant": soma.threshold}
+        return bias, {"type": "CUBA", **words, **SPIKING}
+    kind, names = _words(soma)
+    found: Layer = {}
+    for ours, name in names.items():
+        value = getattr(soma, ours)
+        alike = bool(np.all(value == value[0]))
+        if not alike and kind != ALIF:
             raise _refused(soma, f"has neurons of different {name}, where netx takes one for all")
-        words[name] = int(np.min(value))
-    return bias, {"type": "CUBA", **words, "refDelay": 1, "gradedSpike": False}
+        found[name] = int(value[0]) if alike else value
+    return bias, {"type": kind, **found, **SPIKING}
+
+
+def _words(soma: Any) -> tuple[str, Mapping[str, str]]:
+    """Give a neuron's type, and what its words are called in the file."""
+    if isinstance(soma, ChipResonator):
+        return RESONATORS[0 if soma.phase else 1], RESONATOR_FIELDS
+    return (ALIF, ALIF_FIELDS) if isinstance(soma, ChipAlif) else ("CUBA", CUBA_FIELDS)
+
+
+def _turning(soma: Any, real: Layer, imag: Layer) -> Layer:
+    """Make one layer of complex weights of the layers of either part."""
+    if any("delay" in side or side["type"] != "dense" for side in (real, imag)):
+        raise _refused(soma, "is a resonator that hears itself, kernels, or what is delayed")
+    return {**real, "weight": {"real": real["weight"], "imag": imag["weight"]}}
 
 
 def _by_map(soma: Any, bias: IntArray, shape: tuple[int, ...]) -> IntArray:

@@ -25,13 +25,21 @@ from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.nodes.weighted import Sums
 from snn_deploy.printable import shown
 from snn_deploy.readers.lava_dl.fields import Fields, IntArray
-from snn_deploy.readers.lava_dl.neurons import SIGMA_DELTA, cuba, neuron_kind, sigma_delta
+from snn_deploy.readers.lava_dl.neurons import (
+    RESONATORS,
+    SIGMA_DELTA,
+    neuron_kind,
+    neuron_of,
+    resonator,
+)
 from snn_deploy.readers.lava_dl.synapses import (
     SUM_BITS,
     dense_synapses,
     dense_synapses_of_delays,
+    exponent_of,
     message_bits,
     shared_synapses,
+    sum_of,
 )
 from snn_deploy.readers.lava_dl.weights import delays_of
 
@@ -154,7 +162,7 @@ class _Builder:
                     ),
                 )
             )
-            self._soma(name, layer, self.shape, 0)
+            self._soma(name, layer, self.shape, 0, self.nodes[-1].name)
 
     def _enter(self, layer: Fields) -> None:
         """Make the input, once it is known how wide it is."""
@@ -171,21 +179,62 @@ class _Builder:
             self.shape = (int(np.prod(self.shape)),)
 
     def _dense(self, name: str, layer: Fields) -> None:
-        shape = _shape_of(layer)
-        out = int(np.prod(shape))
-        weight = self._weights(layer, "weight")
+        out = int(np.prod(_shape_of(layer)))
+        if self._complex(layer):
+            self._turning(name, layer, out)
+            return
+        weight = self._matrix(layer, "weight", out)
+        delay = delays_of(layer, (out, weight.shape[1]))
+        parts = dense_synapses_of_delays(name, weight, delay, self.source, layer)
+        self._neuron(name, layer, (out,), parts, self._recurrent(name, layer, out))
+
+    def _matrix(self, layer: Fields, name: str, out: int) -> IntArray:
+        """Give the weights (out, in) of what came last."""
+        weight = self._weights(layer, name)
         weight = weight.reshape(out, -1) if weight.ndim == 1 and weight.size % out == 0 else weight
         if weight.ndim != 2 or len(weight) != out:
-            raise layer.refused(f"'weight' has shape {weight.shape}, for {out} neurons")
+            raise layer.refused(f"'{name}' has shape {weight.shape}, for {out} neurons")
         if self.shape is None:
             self.shape = self.options.input_shape or (weight.shape[1],)
         read = int(np.prod(self.shape))
         if weight.shape[1] != read:
-            raise layer.refused(f"'weight' has shape {weight.shape}, for {read} inputs")
+            raise layer.refused(f"'{name}' has shape {weight.shape}, for {read} inputs")
         self._enter(layer)
-        delay = delays_of(layer, (out, read))
-        parts = dense_synapses_of_delays(name, weight, delay, self.source, layer)
-        self._neuron(name, layer, (out,), parts, self._recurrent(name, layer, out))
+        return weight
+
+    def _complex(self, layer: Fields) -> bool:
+        """Tell whether weights are complex, as a resonator's are and no other neuron's."""
+        turns = neuron_kind(layer.group("neuron")) in RESONATORS
+        if turns != (layer.has("weight") and not isinstance(layer.tree["weight"], np.ndarray)):
+            told = (
+                "real, and its neuron's are complex" if turns else "complex, and its neuron is not"
+            )
+            raise layer.refused(f"its weights are {told}")
+        return turns
+
+    def _turning(self, name: str, layer: Fields, out: int) -> None:
+        """Add a layer of resonators: synapses for either part of their weights."""
+        unread = [it for it in ("delay", "bias") if layer.has(it)]
+        unread += ["recurrent weights"] if layer.text("type") == "dense_rec" else []
+        if unread:
+            raise UnsupportedNetworkError(
+                f"{layer.where}: {unread[0]} of a layer of complex weights: not read, and netx "
+                "itself drops them"
+            )
+        weight = layer.group("weight")
+        sides = []
+        for side in ("real", "imag"):
+            matrix = self._matrix(weight, side, out)
+            sides.append(dense_synapses(f"{name}.{side}", matrix, Edge(self.source), layer))
+        every = [node for parts in sides for node in parts]
+        lowest = min(map(exponent_of, every))
+        self._make_room(layer, every)
+        sources = [
+            self._drive(f"{name}.{side}.drive", parts, (), lowest)
+            for side, parts in zip(("real", "imag"), sides, strict=True)
+        ]
+        self.nodes.append(resonator(layer.group("neuron"), name, sources, (out,), lowest))
+        self.source, self.shape = name, (out,)
 
     def _recurrent(self, name: str, layer: Fields, out: int) -> list[Synapses]:
         """Give the synapses through which a layer hears itself a step later."""
@@ -264,7 +313,9 @@ class _Builder:
 
     def _weights(self, layer: Fields, name: str) -> IntArray:
         if layer.has(name) and not isinstance(layer.tree[name], np.ndarray):
-            raise UnsupportedNetworkError(f"{layer.where}: complex weights are not read")
+            raise UnsupportedNetworkError(
+                f"{layer.where}: complex weights are read of dense layers alone, as by netx"
+            )
         found = layer.integers(name)
         if layer.fraction_lost(name):
             self.notes.append(f"{layer.where}: fractions of '{name}' are cut off, as netx does")
@@ -282,26 +333,22 @@ class _Builder:
         ``late`` reads that neuron.
         """
         every = [*parts, *late]
-        exponents = [-node.output.exponent for node in every]  # type: ignore[operator]  # one each
         graded = neuron_kind(layer.group("neuron")) == SIGMA_DELTA
-        lowest, width = 0 if graded else min(exponents), int(np.prod(shape))
+        lowest = 0 if graded else min(map(exponent_of, every))
         self._make_room(layer, parts)
-        self.nodes += parts
-        if len(every) > 1 or exponents != [lowest]:
-            edges = [Edge(node.name, steps_back=int(node in late)) for node in every]
-            align = np.array([[exponent - lowest] * width for exponent in exponents], np.int8)
-            self.nodes.append(
-                Requantize(
-                    name=f"{name}.drive",
-                    inputs=tuple(edges),
-                    output=Format(SUM_BITS, -lowest),
-                    channels=width,
-                    align=align,
-                )
-            )
-        self._soma(name, layer, shape, lowest)
+        self._soma(name, layer, shape, lowest, self._drive(f"{name}.drive", parts, late, lowest))
         self._make_room(layer, late)
         self.nodes += late
+
+    def _drive(
+        self, name: str, parts: Sequence[Sums], late: Sequence[Synapses], lowest: int
+    ) -> str:
+        """Add synapses, and their sum where there is one; name what holds it."""
+        self.nodes += parts
+        if len(parts) + len(late) == 1 and exponent_of(parts[0]) == lowest:
+            return parts[0].name
+        self.nodes.append(sum_of(name, parts, late, lowest))
+        return name
 
     def _make_room(self, layer: Fields, readers: Sequence[Sums]) -> None:
         """Narrow graded messages of the last neuron, so that no sum of them can overflow."""
@@ -311,19 +358,16 @@ class _Builder:
             narrow = replace(speaker, output=replace(speaker.output, bits=bits))
             self.nodes[self.nodes.index(speaker)] = narrow
 
-    def _soma(self, name: str, layer: Fields, shape: Shape, exponent: int) -> None:
-        """Add a layer's neuron, behind what was added last."""
+    def _soma(self, name: str, layer: Fields, shape: Shape, exponent: int, source: str) -> None:
+        """Add a layer's neuron, which ``source`` drives in units of ``2**exponent``."""
         bias, width = np.zeros(1, np.int64), int(np.prod(shape))
         if layer.has("bias") and layer.text("type") != "input":
             bias = self._weights(layer, "bias").reshape(-1)
             if bias.size not in (1, shape[0], width):
                 raise layer.refused(f"'bias' has {bias.size} numbers, for {shape} neurons")
             bias = np.repeat(bias, width // shape[0]) if bias.size == shape[0] != width else bias
-        neuron, source = layer.group("neuron"), str(self.nodes[-1].name)
-        if neuron_kind(neuron) == SIGMA_DELTA:
-            self.nodes.append(sigma_delta(neuron, name, source, shape, bias))
-        else:
-            self.nodes.append(cuba(neuron, name, source, shape, exponent, bias))
+        neuron = layer.group("neuron")
+        self.nodes.append(neuron_of(neuron, name, source, shape, exponent, bias))
         self.source, self.shape = name, shape
 
 

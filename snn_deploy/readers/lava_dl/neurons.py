@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.formats import Edge, Format
+from snn_deploy.nodes.base import IntegerNode
+from snn_deploy.nodes.chip_alif import ChipAlif
 from snn_deploy.nodes.chip_cuba import ChipCuba
+from snn_deploy.nodes.chip_resonator import ChipResonator
 from snn_deploy.nodes.lif import LOIHI
 from snn_deploy.nodes.sigma_delta import SigmaDelta
 from snn_deploy.printable import shown
 from snn_deploy.readers.lava_dl.fields import Fields, IntArray
 
-__all__ = ["SIGMA_DELTA", "cuba", "neuron_kind", "sigma_delta"]
+__all__ = [
+    "ALIF",
+    "ALIF_FIELDS",
+    "CUBA_FIELDS",
+    "RESONATORS",
+    "RESONATOR_FIELDS",
+    "SIGMA_DELTA",
+    "neuron_kind",
+    "neuron_of",
+    "resonator",
+]
 
-CUBA = ("CUBA", "LOIHI")
-SIGMA_DELTA = "SDNN"
+SIGMA_DELTA, ALIF, PHASE = "SDNN", "ALIF", "RF_PHASE"
+RESONATORS = (PHASE, "RF_IZHIKEVICH")
+KNOWN = ("CUBA", "LOIHI", ALIF, SIGMA_DELTA, *RESONATORS)
+CUBA_FIELDS = {"fade": "iDecay", "decay": "vDecay", "threshold": "vThMant"}
+ALIF_FIELDS = {
+    **CUBA_FIELDS,
+    "threshold_decay": "thDecay",
+    "refractory_decay": "refDecay",
+    "rise": "vThStep",
+}
+RESONATOR_FIELDS = {"sin": "sinDecay", "cos": "cosDecay", "threshold": "vThMant"}
 SPIKE_EXPONENT = 6  # of what sigma-delta neurons send
 STATE_EXPONENT = 6  # of what they hold more
 MESSAGE_BITS = 16
 STATE_BITS = 24
 HIGHEST = 2**31 - 1
+
+Shape = tuple[int, ...]
 
 
 def neuron_kind(neuron: Fields) -> str:
@@ -34,11 +60,11 @@ def neuron_kind(neuron: Fields) -> str:
         If there is none.
     """
     kind = neuron.text("type")
-    if kind not in (*CUBA, SIGMA_DELTA):
-        known = ", ".join((*CUBA, SIGMA_DELTA))
-        why = "" if "RF" in kind else ", and netx runs none"
+    if kind not in KNOWN:
+        why = "netx runs them as if they did not adapt" if "RF" in kind else "netx runs none"
         raise UnsupportedNetworkError(
-            f"{neuron.where}: neurons of type {shown(kind)} are not read{why}; {known} are"
+            f"{neuron.where}: neurons of type {shown(kind)} are not read, and {why}; "
+            f"{', '.join(KNOWN)} are"
         )
     if kind == SIGMA_DELTA and neuron.has("activation") and neuron.text("activation") != "relu":
         told = shown(neuron.text("activation"))
@@ -48,29 +74,52 @@ def neuron_kind(neuron: Fields) -> str:
             f"{neuron.where}: a refractory delay of {neuron.number('refDelay')} steps, which no "
             "model of Loihi's neuron in Lava has; 1 is read"
         )
+    graded = neuron.has("gradedSpike") and neuron.number("gradedSpike") != 0
+    if kind == ALIF and (graded or neuron.has("weight_exp")):
+        told = "graded spikes" if graded else "drives that a norm scales (weight_exp)"
+        raise UnsupportedNetworkError(f"{neuron.where}: {told} of ALIF neurons are not read")
     return kind
 
 
-def cuba(
-    neuron: Fields, name: str, source: str, shape: tuple[int, ...], exponent: int, bias: IntArray
-) -> ChipCuba:
-    """Make Loihi's own neurons of ``shape``, whose drive counts units of ``2**exponent``."""
-    width = int(np.prod(shape))
-    fields: dict[str, Any] = {
-        ours: _of_each(neuron, theirs, shape)
-        for ours, theirs in (("fade", "iDecay"), ("decay", "vDecay"), ("threshold", "vThMant"))
+def neuron_of(
+    neuron: Fields, name: str, source: str, shape: Shape, exponent: int, bias: IntArray
+) -> IntegerNode:
+    """Make neurons of ``shape``, whose drive counts units of ``2**exponent``."""
+    kind = neuron_kind(neuron)
+    if kind in RESONATORS:
+        raise UnsupportedNetworkError(
+            f"{neuron.where}: a resonator is read behind dense complex weights alone, as by netx"
+        )
+    if kind == SIGMA_DELTA:
+        return _sigma_delta(neuron, name, source, shape, bias)
+    common: dict[str, Any] = {
+        "name": name,
+        "inputs": (Edge(source),),
+        "bias": np.broadcast_to(bias, math.prod(shape)).astype(np.int32),
+        "align": LOIHI.align_bits + exponent,
     }
-    return ChipCuba(
+    if kind == ALIF:
+        return ChipAlif(**common, **_fields(neuron, ALIF_FIELDS, shape))
+    return ChipCuba(**common, **_fields(neuron, CUBA_FIELDS, shape))
+
+
+def resonator(
+    neuron: Fields, name: str, sources: Sequence[str], shape: Shape, exponent: int
+) -> ChipResonator:
+    """Make resonators of ``shape``, driven by a real and an imaginary source, in units of
+    ``2**exponent``.
+    """
+    return ChipResonator(
         name=name,
-        inputs=(Edge(source),),
-        **fields,
-        bias=np.broadcast_to(bias, (width,)).astype(np.int32),
+        inputs=tuple(map(Edge, sources)),
+        **_fields(neuron, RESONATOR_FIELDS, shape),
+        phase=neuron.text("type") == PHASE,
         align=LOIHI.align_bits + exponent,
     )
 
 
-def sigma_delta(
-    neuron: Fields, name: str, source: str, shape: tuple[int, ...], bias: IntArray
+def _sigma_delta(
+    neuron: Fields, name: str, source: str, shape: Shape, bias: IntArray
 ) -> SigmaDelta:
     """Make sigma-delta neurons of ``shape``; they send as many bits as their readers leave them."""
     width, exponent = int(np.prod(shape)), SPIKE_EXPONENT + STATE_EXPONENT
@@ -86,7 +135,11 @@ def sigma_delta(
     )
 
 
-def _of_each(neuron: Fields, name: str, shape: tuple[int, ...]) -> IntArray:
+def _fields(neuron: Fields, names: Mapping[str, str], shape: Shape) -> dict[str, Any]:
+    return {ours: _of_each(neuron, theirs, shape) for ours, theirs in names.items()}
+
+
+def _of_each(neuron: Fields, name: str, shape: Shape) -> IntArray:
     """Give a parameter of each neuron: of all, of each map, or of each of them."""
     found, width = neuron.integers(name).reshape(-1), int(np.prod(shape))
     if found.size not in (1, shape[0], width):

@@ -10,6 +10,7 @@ from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.program_bounds import Interval
 from snn_deploy.ir.windows import Windows
+from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 from snn_deploy.nodes.weighted import Sums
@@ -20,8 +21,10 @@ __all__ = [
     "SUM_BITS",
     "dense_synapses",
     "dense_synapses_of_delays",
+    "exponent_of",
     "message_bits",
     "shared_synapses",
+    "sum_of",
 ]
 
 SUM_BITS = 24  # Loihi's accumulators
@@ -75,6 +78,29 @@ def shared_synapses(
 def _named(planes: tuple[Plane, ...]) -> list[tuple[str, Plane]]:
     names = ("",) if len(planes) == 1 else (".high", ".low")
     return list(zip(names, planes, strict=True))
+
+
+def exponent_of(node: Sums) -> int:
+    """Give what a unit of its weights stands for, as a power of 2."""
+    exponent = node.output.exponent
+    assert isinstance(exponent, int)  # one for all neurons
+    return -exponent
+
+
+def sum_of(name: str, parts: Sequence[Sums], late: Sequence[Sums], lowest: int) -> Requantize:
+    """Give the node that adds up synapses, in units of ``2**lowest``; ``late`` ones are read a step
+    back.
+    """
+    every = [*parts, *late]
+    width = every[0].width
+    align = [[exponent_of(node) - lowest] * width for node in every]
+    return Requantize(
+        name=name,
+        inputs=tuple(Edge(node.name, steps_back=int(node in late)) for node in every),
+        output=Format(SUM_BITS, -lowest),
+        channels=width,
+        align=np.array(align, np.int8),
+    )
 
 
 def message_bits(readers: Sequence[Sums], layer: Fields) -> int:

@@ -1,5 +1,8 @@
 """Writes the files of this folder: networks that SLAYER makes, and what netx answers on Lava.
 
+What netx does not run, SLAYER answers itself, with its quantised neurons; where both do, they must
+agree.
+
     uv venv -p 3.10 netx
     uv pip install --python netx lava-dl==0.6.0 lava-nc==0.10.0 setuptools torch==2.3.1
     netx/bin/python tests/data/lava_dl/make.py
@@ -29,6 +32,8 @@ from lava.proc import io
 HERE = Path(__file__).resolve().parent
 SEQUENCES, STEPS = 3, 30
 GRADED = ("sigma_delta",)
+SLAYER_ONLY = ("adaptive",)  # netx runs none of it
+BOTH = ("resonators",)
 CUBA = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03, "requires_grad": False}
 
 
@@ -37,8 +42,10 @@ def weights(block: Any, scale: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     for name in ("synapse", "input_synapse", "recurrent_synapse"):
         if hasattr(block, name):
-            synapse = getattr(block, name)
-            synapse.weight.data = torch.randn(synapse.weight.shape, generator=generator) * scale
+            whole = getattr(block, name)
+            for synapse in (whole.real, whole.imag) if hasattr(whole, "imag") else (whole,):
+                drawn = torch.randn(synapse.weight.shape, generator=generator)
+                synapse.weight.data = drawn * scale
 
 
 def dense() -> tuple[list[Any], tuple[int, ...]]:
@@ -87,6 +94,31 @@ def bias() -> tuple[list[Any], tuple[int, ...]]:
     return [first, slayer.block.cuba.Flatten(), second], (2, 6, 5)
 
 
+def resonators() -> tuple[list[Any], tuple[int, ...]]:
+    """Both of netx's kinds; it keeps these decays, as it does not keep all."""
+    first = slayer.block.rf.Dense({"threshold": 1.0, "period": 9, "decay": 0.06}, 12, 16)
+    second = slayer.block.rf_iz.Dense({"threshold": 1.5, "period": 7, "decay": 0.1}, 16, 12)
+    third = slayer.block.cuba.Dense({**CUBA, "current_decay": 1.0}, 12, 5)
+    weights(first, 0.7, 16)
+    weights(second, 0.8, 17)
+    weights(third, 0.9, 18)
+    return [first, second, third], (12,)
+
+
+def adaptive() -> tuple[list[Any], tuple[int, ...]]:
+    params = {"threshold": 1.25, "threshold_step": 0.4, "requires_grad": False}
+    params |= {"current_decay": 0.3, "voltage_decay": 0.2}
+    params |= {"threshold_decay": 0.05, "refractory_decay": 0.15}
+    normed = {**params, "norm": slayer.neuron.norm.MeanOnlyBatchNorm}
+    first = slayer.block.alif.Dense(normed, 12, 16)
+    second = slayer.block.alif.Recurrent(params, 16, 8)
+    third = slayer.block.alif.Dense({**params, "shared_param": False}, 8, 6)
+    weights(first, 0.6, 19)
+    weights(second, 0.8, 20)
+    weights(third, 1.1, 23)
+    return [first, second, third], (12,)
+
+
 def convolution() -> tuple[list[Any], tuple[int, ...]]:
     first = slayer.block.cuba.Conv(CUBA, 2, 4, (3, 2), stride=(2, 1), padding=(1, 1))
     weights(first, 0.5, 9)
@@ -114,11 +146,13 @@ NETWORKS: dict[str, Callable[[], tuple[list[Any], tuple[int, ...]]]] = {
     "bias": bias,
     "convolution": convolution,
     "sigma_delta": sigma_delta,
+    "resonators": resonators,
+    "adaptive": adaptive,
 }
 
 
-def export(name: str) -> tuple[Path, tuple[int, ...]]:
-    """Write a network's ``.net``; give its path and the shape of its input."""
+def export(name: str) -> tuple[Path, list[Any], tuple[int, ...]]:
+    """Write a network's ``.net``; give its path, its blocks and the shape of its input."""
     blocks, shape = NETWORKS[name]()
     x = torch.zeros(1, *shape, 4)
     for number, block in enumerate(blocks):
@@ -128,13 +162,25 @@ def export(name: str) -> tuple[Path, tuple[int, ...]]:
         if getattr(block, "delay", None) is not None:
             block.delay.delay.data = torch.rand(x.shape[1], generator=generator) * 9
         if getattr(getattr(block, "neuron", None), "norm", None) is not None:
-            block.neuron.norm.bias.data = torch.randn(x.shape[1], generator=generator) * 9
+            block.neuron.norm.running_mean = torch.randn(x.shape[1], generator=generator) * 9 / 64
     path = HERE / f"{name}.net"
     with h5py.File(path, "w", track_order=False) as file:
         layers = file.create_group("layer")
         for index, block in enumerate(blocks):
             block.export_hdf5(layers.create_group(f"{index}"))
-    return path, shape
+    return path, blocks, shape
+
+
+def slayer_run(blocks: list[Any], shape: tuple[int, ...], inputs: np.ndarray) -> np.ndarray:
+    """Run SLAYER's quantised network on sequences (B, L, channels); each layer is a step late."""
+    late = len(blocks)
+    x = torch.tensor(np.moveaxis(inputs, 1, -1), dtype=torch.float32)
+    x = torch.nn.functional.pad(x, (0, late)).reshape(len(inputs), *shape, -1)
+    with torch.no_grad():
+        for block in blocks:
+            x = block.eval()(x)
+    heard = x.reshape(len(inputs), -1, x.shape[-1])[..., late:]
+    return np.moveaxis(heard.numpy(), -1, 1).astype(np.int64)
 
 
 def run(path: Path, shape: tuple[int, ...], inputs: np.ndarray, bits: int) -> np.ndarray:
@@ -144,7 +190,11 @@ def run(path: Path, shape: tuple[int, ...], inputs: np.ndarray, bits: int) -> np
     found = []
     for sequence in range(sequences):
         net = netx.hdf5.Network(
-            net_config=str(path), input_shape=given, input_message_bits=bits, reset_interval=10_000
+            net_config=str(path),
+            input_shape=given,
+            input_message_bits=bits,
+            reset_interval=10_000,
+            reset_offset=1,  # a layer hears the first step one step after its synapses
         )
         late = len(net.layers)
         frames = inputs[sequence].reshape(steps, *shape)
@@ -177,14 +227,17 @@ def main() -> None:
         check(Path(sys.argv[2]))
         return
     for name in sys.argv[1:] or NETWORKS:
-        path, shape = export(name)
+        path, blocks, shape = export(name)
         rng = np.random.default_rng(len(name))
         size = (SEQUENCES, STEPS, int(np.prod(shape)))
         inputs = (rng.random(size) < 0.2).astype(np.int64)
         bits = 16 if name in GRADED else 0
         if bits:
             inputs *= rng.integers(-150, 151, size)
-        outputs = run(path, shape, inputs, bits)
+        theirs = slayer_run(blocks, shape, inputs) if name in (*SLAYER_ONLY, *BOTH) else None
+        outputs = theirs if name in SLAYER_ONLY else run(path, shape, inputs, bits)
+        if name in BOTH and not np.array_equal(theirs, outputs):
+            raise SystemExit(f"{name}: netx and SLAYER differ")
         np.savez_compressed(path.with_suffix(".npz"), inputs=inputs, outputs=outputs)
         print(name, path.stat().st_size, outputs.mean(axis=(1, 2)))
 
