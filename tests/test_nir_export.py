@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from head_networks import comparison, ending, pool
 from networks import float_network
 from nir_files import chain, write_nir
 from nir_simulator import simulate
@@ -24,14 +25,19 @@ from snn_deploy.formats.registry import get_format
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.storage import network_digest
+from snn_deploy.ir.windows import Windows
 from snn_deploy.nodes.cuba_lif import CubaLif
-from snn_deploy.nodes.float_inputs import FloatInput
+from snn_deploy.nodes.embedding import Embedding
+from snn_deploy.nodes.float_inputs import FloatInput, TokenInput
 from snn_deploy.nodes.gelu import Gelu
 from snn_deploy.nodes.linear import Linear
+from snn_deploy.nodes.positional_encoding import PositionalEncoding
 from snn_deploy.nodes.product import Product
 from snn_deploy.nodes.readout import Readout
 from snn_deploy.nodes.relu import Relu
 from snn_deploy.nodes.residual import Residual
+from snn_deploy.nodes.spatial_convolution import SpatialConvolution
+from snn_deploy.nodes.spatial_pooling import SpatialPooling
 from snn_deploy.nodes.threshold import Threshold
 
 h5py = pytest.importorskip("h5py")
@@ -145,6 +151,47 @@ def two_layers() -> Network:
     )
 
 
+def seeing() -> Network:
+    """A kernel and a pool over frames of 2 maps of 3 x 4."""
+    rng = np.random.default_rng(3)
+    kernels = Windows.over((2, 3, 4), (2, 3), padding=(1, 1))
+    pools = Windows.over((4, *kernels.outer), (2, 2), stride=(2, 2), groups=4)
+    places = pools.maps * pools.places
+    neuron = replace(recurrent()["soma"], **{  # type: ignore[call-arg, type-var]
+        name: np.resize(getattr(recurrent()["soma"], name), 4 * kernels.places)
+        for name in ("current_decay", "decay", "gain", "threshold", "reset")
+    })  # fmt: skip
+    return Network(
+        "float",
+        (
+            FloatInput(name="input", channels=2),
+            linear("frame", "input", 2, 24),
+            SpatialConvolution(
+                name="feed",
+                inputs=(Edge("frame"),),
+                windows=kernels,
+                weight=rng.normal(size=(4, 2, 2, 3)),
+                bias=rng.normal(0, 0.1, 4),
+            ),
+            replace(neuron, inputs=(Edge("feed"),)),
+            SpatialPooling(name="pool", inputs=(Edge("soma"),), windows=pools, factor=0.25),
+            replace(
+                two_layers()["decoder"], inputs=(Edge("pool"),), weight=rng.normal(size=(3, places))
+            ),  # type: ignore[call-arg, type-var]
+        ),
+    )
+
+
+def placed() -> Network:
+    """A number for each step, added: a table as long as the longest sequence."""
+    network = two_layers()
+    table = np.random.default_rng(4).normal(size=(STEPS, H))
+    feed: Any = network["feed"]
+    plain = replace(feed, name="plain")
+    positions = PositionalEncoding(name="feed", inputs=(Edge("plain"),), table=table)
+    return network.rewrite({"feed": (plain, positions)})
+
+
 GRAPHS = {
     "a state-space model": ssm,
     "a gated network": lambda: float_network(width=H, d_in=2, layers=1, drive=3.0),
@@ -153,6 +200,8 @@ GRAPHS = {
     "a level taken away, with currents": lambda: taking(0.5),
     "curves, and a sum": curved,
     "two layers": two_layers,
+    "kernels and pools": seeing,
+    "positions": placed,
 }
 """What NIR has primitives for."""
 
@@ -232,6 +281,41 @@ def test_the_bundled_example(root: Path, tmp_path: Path) -> None:
     assert np.abs(plain - chip).mean() < 0.01 * np.abs(chip).max()
     again = snn_deploy.load(tmp_path / "a.nir")
     np.testing.assert_array_equal(again.simulate(x).logits, chip)
+
+
+def test_tokens_are_read_by_thresholds(tmp_path: Path) -> None:
+    """A plain reader gives the chip's neurons the rows of a table."""
+    nir = pytest.importorskip("nir")
+    rng, network = np.random.default_rng(1), two_layers()
+    table = Embedding(name="feed", inputs=(Edge("input"),), table=rng.normal(0, 2, (7, H)))
+    network = network.rewrite(
+        {"input": (TokenInput(name="input", vocabulary=7),), "feed": (table,)}
+    )
+    tokens = rng.integers(0, 7, (8, STEPS))
+    deployment = snn_deploy.convert(network, target="cpu", calibration=tokens)
+    get_format("nir").write(deployment, tmp_path / "a.nir")
+    graph = nir.read(tmp_path / "a.nir")
+    chip = deployment.simulate(tokens, backend="reference").logits
+    plain = simulate(graph, tokens[..., None].astype(float), DT).mean(axis=1)
+    np.testing.assert_allclose(plain, chip, rtol=0, atol=0.02)
+    assert np.abs(chip).max() > 0.2
+
+
+def test_a_head_is_named(tmp_path: Path) -> None:
+    """What the host computes on the answer is left to the reader; the deployment has it again."""
+    network = ending(pool(), comparison())
+    x = np.random.default_rng(2).uniform(-1, 1, (8, 20, 1)).astype(np.float32)
+    deployment = snn_deploy.convert(network, target="cpu", calibration=x)
+    told = get_format("nir").write(deployment, tmp_path / "a.nir").notes
+    assert told[1:] == ("the head of 'decoder' is left to the reader: decoder.retrieval",)
+    with h5py.File(tmp_path / "a.nir") as file:
+        metadata = file["node/metadata"]
+        assert metadata["heads/decoder"].asstr()[()] == "decoder.retrieval"
+        assert metadata["conventions/readout"].asstr()[()] == "mean"
+        assert file["node/nodes/decoder.output/shape"][()].tolist() == [4]
+    again = snn_deploy.load(tmp_path / "a.nir").simulate(x).logits
+    np.testing.assert_array_equal(again, deployment.simulate(x).logits)
+    assert again.shape == (4, 2)  # pairs are compared
 
 
 @pytest.mark.parametrize("make", [ssm, recurrent])

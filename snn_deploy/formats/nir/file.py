@@ -56,8 +56,12 @@ class NirFormat:
             _write(file.create_group("node"), graph, h5py.string_dtype())
         with atomic_write(path) as opened:
             opened.write(content.getvalue())
-        note = "a graph rounds nothing: its answers are near the chip's; the integers are metadata"
-        return Written((path,), (note,))
+        notes = [
+            "a graph rounds nothing: its answers are near the chip's; the integers are metadata"
+        ]
+        for name, nodes in graph["metadata"].get("heads", {}).items():
+            notes.append(f"the head of '{name}' is left to the reader: {nodes}")
+        return Written((path,), tuple(notes))
 
     def recognises(self, path: Path) -> bool:
         """Tell by the ending, and by the name of a deployment's metadata in it."""

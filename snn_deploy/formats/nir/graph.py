@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from snn_deploy.formats.nir import neurons, products
-from snn_deploy.formats.nir.made import DT, Made, refused
+from snn_deploy.formats.nir.made import DT, Made, Real, refused
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
+from snn_deploy.nodes.base import Place
 
 __all__ = ["KINDS", "graph_of"]
 
@@ -41,13 +42,14 @@ def graph_of(network: Network) -> dict[str, Any]:
         made.ends.setdefault(node.name, node.name)
         done.add(node.name)
     for name, answer in network.outputs.items():
-        if answer.head:
-            raise refused(answer.source, "the host computes on its answer, which NIR cannot")
         shape = np.array([answer.source.width])
         ends = made.add(f"{name}.output", "Output", [made.ends[name]], shape=shape)
         assert ends in made.nodes
     how = {"writer": "nir", "dt": DT, "readout": made.readout}
     metadata = {"conventions": how}
+    heads = {name: [n.name for n in a.head] for name, a in network.outputs.items() if a.head}
+    if heads:
+        metadata["heads"] = {name: ", ".join(nodes) for name, nodes in heads.items()}
     return {"type": "NIRGraph", "nodes": made.nodes, "edges": made.edges, "metadata": metadata}
 
 
@@ -69,6 +71,43 @@ def _input(made: Made, node: Any, reads: list[str]) -> None:
 def _synapses(made: Made, node: Any, reads: list[str]) -> None:
     weight = node.weight * made.unit(node.inputs[0].source)
     made.add(node.name, "Linear", reads, weight=weight)
+
+
+def _kernels(made: Made, node: Any, reads: list[str]) -> None:
+    """The matrix that kernels are: NIR's own read maps, and nothing makes maps of a flat signal."""
+    count = node.width * node.input_width
+    if count > MOST_WEIGHTS:
+        raise refused(node, f"its kernels are a matrix of {count:,} numbers, over {MOST_WEIGHTS:,}")
+    unit = made.unit(node.inputs[0].source).astype(np.float32)
+    made.add(node.name, "Linear", reads, weight=node.as_matrix() * unit)
+
+
+def _table(made: Made, node: Any, reads: list[str]) -> None:
+    tokens = np.arange(node.vocabulary)[None, :, None]
+    rows, _ = node.run([tokens], Place(np.array([node.vocabulary]), node.vocabulary))
+    _rows(made, node.name, reads, rows[0] / made.unit(node.name), 0)
+
+
+def _positions(made: Made, node: Any, reads: list[str]) -> None:
+    """A clock, which adds 1 up, says which row of the table is next."""
+    one = {"weight": np.zeros((1, node.width)), "bias": np.ones(1)}
+    made.add(f"{node.name}.one", "Affine", reads, **one)
+    clock = made.add(f"{node.name}.clock", "I", [f"{node.name}.one"], r=np.full(1, 1 / DT))
+    rows = node.table / made.unit(node.name)
+    table = _rows(made, f"{node.name}.table", [clock], rows, 1)
+    made.scale(node.name, [*reads, table], np.ones(node.width))
+
+
+def _rows(made: Made, name: str, reads: list[str], rows: Real, first: int) -> str:
+    """Give the row that a number stands for, which counts from ``first``: thresholds tell which
+    ones it is above, and each of them adds what its row is more than the last.
+    """
+    rows = np.concatenate([rows, rows[-1:]])  # of one row, too, there is a threshold
+    above = np.arange(len(rows) - 1) + first + 0.5
+    made.add(f"{name}.number", "Linear", reads, weight=np.ones((len(above), 1)))
+    made.add(f"{name}.above", "Threshold", [f"{name}.number"], threshold=above)
+    more = {"weight": np.diff(rows, axis=0).T, "bias": rows[0]}
+    return made.add(name, "Affine", [f"{name}.above"], **more)
 
 
 def _requantize(made: Made, node: Any, reads: list[str]) -> None:
@@ -136,7 +175,8 @@ def _pool(made: Made, node: Any, reads: list[str]) -> None:
         raise refused(node, f"NIR has no {node.mode} over time")
 
 
-LINEAR = frozenset({"Part", "Requantize", "Synapses"})
+LINEAR = frozenset({"Part", "Requantize", "SharedSynapses", "Synapses"})
+MOST_WEIGHTS = 1 << 26
 
 KINDS: dict[str, Callable[[Made, Any, list[str]], None]] = {
     "Accumulator": _pool,
@@ -144,14 +184,17 @@ KINDS: dict[str, Callable[[Made, Any, list[str]], None]] = {
     "ChipLif": neurons.lif,
     "CubaSoma": neurons.cuba,
     "Dendrite": _dendrite,
+    "EmbeddingTable": _table,
     "Gate": products.gate,
     "Input": _input,
     "LevelSoma": neurons.level,
     "LifSoma": neurons.lif,
     "Multiply": products.multiply,
     "Part": _part,
+    "Positions": _positions,
     "Rectify": products.rectify,
     "Requantize": _requantize,
     "SelfGate": products.self_gate,
+    "SharedSynapses": _kernels,
     "Synapses": _synapses,
 }

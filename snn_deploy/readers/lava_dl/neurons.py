@@ -23,6 +23,7 @@ __all__ = [
     "ALIF",
     "ALIF_FIELDS",
     "CUBA_FIELDS",
+    "KNOWN",
     "RESONATORS",
     "RESONATOR_FIELDS",
     "SIGMA_DELTA",
