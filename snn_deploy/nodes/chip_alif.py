@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
-from snn_deploy.nodes.base import Int32, IntegerNode
+from snn_deploy.nodes.base import Int32, Soma
 from snn_deploy.nodes.lif import LOIHI
 from snn_deploy.nodes.rules import require, require_range, require_shape, within
 
@@ -21,7 +20,7 @@ FADES = ("fade", "decay", "threshold_decay", "refractory_decay")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ChipAlif(IntegerNode):
+class ChipAlif(Soma):
     """``u = sat(kept(u, fade) + (x << align) + (bias << 6))``, ``v = sat(kept(v, decay) + u)``;
     ``a = kept(a, threshold_decay)``, ``r = kept(r, refractory_decay)``,
     ``θ = (threshold << 6) + a``; ``y = v >= θ + r``; a spike adds ``rise << 6`` to a and ``2 θ`` to
@@ -33,8 +32,6 @@ class ChipAlif(IntegerNode):
     0 … 2**17 - 1; bias (H,), within as much. What is the same for all neurons, a core keeps once.
     """
 
-    spikes = True
-
     fade: Int32
     decay: Int32
     threshold_decay: Int32
@@ -43,7 +40,6 @@ class ChipAlif(IntegerNode):
     rise: Int32
     bias: Int32
     align: int = LOIHI.align_bits
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -57,9 +53,6 @@ class ChipAlif(IntegerNode):
             require_shape(self, name, value, (self.width,))
             require(within(value, low, high), self, f"{name} is outside {low} … {high}")
         require_range(self, "align", self.align, 0, MOST_ALIGN)
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         bits, unity, six = LOIHI.membrane_bits, LOIHI.decay_bits, LOIHI.align_bits

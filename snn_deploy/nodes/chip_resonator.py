@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snn_deploy.ir.formats import SPIKE, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
-from snn_deploy.nodes.base import Int32, IntegerNode
+from snn_deploy.nodes.base import Int32, Soma
 from snn_deploy.nodes.lif import LOIHI
 from snn_deploy.nodes.rules import require, require_range, require_shape, within
 
@@ -19,7 +18,7 @@ MOST_ALIGN = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ChipResonator(IntegerNode):
+class ChipResonator(Soma):
     """``u' = sat(trunc(u cos / 4096) - trunc(v sin / 4096) + (x_0 << align))``,
     ``v' = sat(trunc(u sin / 4096) + trunc(v cos / 4096) + (x_1 << align))``.
 
@@ -30,7 +29,6 @@ class ChipResonator(IntegerNode):
     0 … 2**17 - 1. What is the same for all neurons, a core keeps once. (Lava's RF and RF_IZ.)
     """
 
-    spikes = True
     ports = 2
 
     sin: Int32
@@ -38,7 +36,6 @@ class ChipResonator(IntegerNode):
     threshold: Int32
     phase: bool
     align: int = LOIHI.align_bits
-    output: Format = SPIKE
 
     @property
     def width(self) -> int:
@@ -51,9 +48,6 @@ class ChipResonator(IntegerNode):
             require_shape(self, name, value, (self.width,))
             require(within(value, 0, most), self, f"{name} is outside 0 … {most}")
         require_range(self, "align", self.align, 0, MOST_ALIGN)
-
-    def check_output(self) -> None:
-        require(self.output == SPIKE, self, f"its output must be spikes, {SPIKE}")
 
     def step(self, t: Tracer) -> Value:
         bits, unity = LOIHI.membrane_bits, LOIHI.decay_bits

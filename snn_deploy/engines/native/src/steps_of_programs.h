@@ -86,7 +86,72 @@ SNN_STEP(4, "33ef01c275820880", 1, 3, 18, 0) {  // AdaptationSoma
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(5, "8ec5342d162931e2", 1, 2, 7, 0) {  // ChipCuba
+SNN_STEP(5, "b3e9e857758e6551", 1, 4, 13, 0) {  // ChipAlif
+  const Doubles t0 = truncate(l.words[1] * l.number(0));
+  const Doubles t1 = truncate(l.words[0] * l.number(1));
+  const Doubles t2 = l.ports[0] * l.number(2);
+  const Doubles t3 = t1 + t2;
+  const Doubles t4 = l.saturate(t3, l.number(3), l.number(4));
+  const Doubles t5 = t0 + t4;
+  const Doubles t6 = l.saturate(t5, l.number(3), l.number(4));
+  const Doubles t7 = truncate(l.words[2] * l.number(5));
+  const Doubles t8 = t7 + l.number(6);
+  const Doubles t9 = truncate(l.words[3] * l.number(7));
+  const Doubles t10 = t8 + t9;
+  const Doubles t11 = t10 - l.number(8);
+  const Doubles t12 = flag(t6 > t11);
+  const Doubles t13 = where(t12, l.number(9), l.number(10));
+  const Doubles t14 = t7 + t13;
+  const Doubles t15 = l.saturate(t14, l.number(3), l.number(4));
+  const Doubles t16 = t8 * l.number(11);
+  const Doubles t17 = where(t12, t16, l.number(12));
+  const Doubles t18 = t9 + t17;
+  const Doubles t19 = l.saturate(t18, l.number(3), l.number(4));
+  const Doubles n0 = t4;
+  const Doubles n1 = t6;
+  const Doubles n2 = t15;
+  const Doubles n3 = t19;
+  const Doubles n4 = t12;
+  l.words[0] = n0;
+  l.words[1] = n1;
+  l.words[2] = n2;
+  l.words[3] = n3;
+  return n4;
+}
+SNN_STEP(6, "d1c7c692ee98112f", 1, 4, 14, 0) {  // ChipAlif
+  const Doubles t0 = truncate(l.words[1] * l.number(0));
+  const Doubles t1 = truncate(l.words[0] * l.number(1));
+  const Doubles t2 = l.ports[0] * l.number(2);
+  const Doubles t3 = t2 + l.number(3);
+  const Doubles t4 = t1 + t3;
+  const Doubles t5 = l.saturate(t4, l.number(4), l.number(5));
+  const Doubles t6 = t0 + t5;
+  const Doubles t7 = l.saturate(t6, l.number(4), l.number(5));
+  const Doubles t8 = truncate(l.words[2] * l.number(6));
+  const Doubles t9 = t8 + l.number(7);
+  const Doubles t10 = truncate(l.words[3] * l.number(8));
+  const Doubles t11 = t9 + t10;
+  const Doubles t12 = t11 - l.number(9);
+  const Doubles t13 = flag(t7 > t12);
+  const Doubles t14 = where(t13, l.number(10), l.number(11));
+  const Doubles t15 = t8 + t14;
+  const Doubles t16 = l.saturate(t15, l.number(4), l.number(5));
+  const Doubles t17 = t9 * l.number(12);
+  const Doubles t18 = where(t13, t17, l.number(13));
+  const Doubles t19 = t10 + t18;
+  const Doubles t20 = l.saturate(t19, l.number(4), l.number(5));
+  const Doubles n0 = t5;
+  const Doubles n1 = t7;
+  const Doubles n2 = t16;
+  const Doubles n3 = t20;
+  const Doubles n4 = t13;
+  l.words[0] = n0;
+  l.words[1] = n1;
+  l.words[2] = n2;
+  l.words[3] = n3;
+  return n4;
+}
+SNN_STEP(7, "8ec5342d162931e2", 1, 2, 7, 0) {  // ChipCuba
   const Doubles t0 = truncate(l.words[1] * l.number(0));
   const Doubles t1 = truncate(l.words[0] * l.number(1));
   const Doubles t2 = l.ports[0] * l.number(2);
@@ -103,7 +168,7 @@ SNN_STEP(5, "8ec5342d162931e2", 1, 2, 7, 0) {  // ChipCuba
   l.words[1] = n1;
   return n2;
 }
-SNN_STEP(6, "f4387b5b4eb22799", 1, 2, 8, 0) {  // ChipCuba
+SNN_STEP(8, "f4387b5b4eb22799", 1, 2, 8, 0) {  // ChipCuba
   const Doubles t0 = truncate(l.words[1] * l.number(0));
   const Doubles t1 = truncate(l.words[0] * l.number(1));
   const Doubles t2 = l.ports[0] * l.number(2);
@@ -121,7 +186,7 @@ SNN_STEP(6, "f4387b5b4eb22799", 1, 2, 8, 0) {  // ChipCuba
   l.words[1] = n1;
   return n2;
 }
-SNN_STEP(7, "4cf0dbaa4d75cca3", 1, 1, 6, 0) {  // ChipLif
+SNN_STEP(9, "4cf0dbaa4d75cca3", 1, 1, 6, 0) {  // ChipLif
   const Doubles t0 = truncate(l.words[0] * l.number(0));
   const Doubles t1 = l.ports[0] * l.number(1);
   const Doubles t2 = t0 + t1;
@@ -133,7 +198,55 @@ SNN_STEP(7, "4cf0dbaa4d75cca3", 1, 1, 6, 0) {  // ChipLif
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(8, "6b0fa7a90684f4db", 1, 1, 14, 0) {  // CrossingSoma
+SNN_STEP(10, "ce222ee03795c2fb", 2, 2, 11, 0) {  // ChipResonator
+  const Doubles t0 = truncate(l.words[0] * l.number(0));
+  const Doubles t1 = truncate(l.words[1] * l.number(1));
+  const Doubles t2 = t0 - t1;
+  const Doubles t3 = l.ports[0] * l.number(2);
+  const Doubles t4 = t2 + t3;
+  const Doubles t5 = l.saturate(t4, l.number(3), l.number(4));
+  const Doubles t6 = flag(t5 > l.number(5));
+  const Doubles t7 = truncate(l.words[0] * l.number(6));
+  const Doubles t8 = truncate(l.words[1] * l.number(7));
+  const Doubles t9 = t7 + t8;
+  const Doubles t10 = l.ports[1] * l.number(8);
+  const Doubles t11 = t9 + t10;
+  const Doubles t12 = l.saturate(t11, l.number(3), l.number(4));
+  const Doubles t13 = flag(t12 > l.number(9));
+  const Doubles t14 = to_doubles(to_integers(t6) & to_integers(t13));
+  const Doubles t15 = flag(l.number(10) > l.words[1]);
+  const Doubles t16 = to_doubles(to_integers(t14) & to_integers(t15));
+  const Doubles n0 = t5;
+  const Doubles n1 = t12;
+  const Doubles n2 = t16;
+  l.words[0] = n0;
+  l.words[1] = n1;
+  return n2;
+}
+SNN_STEP(11, "328fd1adaf52435d", 2, 2, 11, 0) {  // ChipResonator
+  const Doubles t0 = truncate(l.words[0] * l.number(0));
+  const Doubles t1 = truncate(l.words[1] * l.number(1));
+  const Doubles t2 = t0 + t1;
+  const Doubles t3 = l.ports[1] * l.number(2);
+  const Doubles t4 = t2 + t3;
+  const Doubles t5 = l.saturate(t4, l.number(3), l.number(4));
+  const Doubles t6 = flag(t5 > l.number(5));
+  const Doubles t7 = truncate(l.words[0] * l.number(6));
+  const Doubles t8 = truncate(l.words[1] * l.number(7));
+  const Doubles t9 = t7 - t8;
+  const Doubles t10 = l.ports[0] * l.number(8);
+  const Doubles t11 = t9 + t10;
+  const Doubles t12 = l.saturate(t11, l.number(3), l.number(4));
+  const Doubles t13 = where(t6, l.number(9), t12);
+  const Doubles t14 = where(t6, l.number(10), t5);
+  const Doubles n0 = t13;
+  const Doubles n1 = t14;
+  const Doubles n2 = t6;
+  l.words[0] = n0;
+  l.words[1] = n1;
+  return n2;
+}
+SNN_STEP(12, "6b0fa7a90684f4db", 1, 1, 14, 0) {  // CrossingSoma
   const Doubles t0 = to_doubles(to_integers(l.words[0]) & to_integers(l.number(0)));
   const Doubles t1 = where(t0, l.number(1), l.number(2));
   const Doubles t2 = l.number(3) + t1;
@@ -154,7 +267,7 @@ SNN_STEP(8, "6b0fa7a90684f4db", 1, 1, 14, 0) {  // CrossingSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(9, "e602bc18c88a12ab", 1, 1, 17, 0) {  // CrossingSoma
+SNN_STEP(13, "e602bc18c88a12ab", 1, 1, 17, 0) {  // CrossingSoma
   const Doubles t0 = to_doubles(to_integers(l.words[0]) & to_integers(l.number(0)));
   const Doubles t1 = where(t0, l.number(1), l.number(2));
   const Doubles t2 = l.number(3) + t1;
@@ -178,7 +291,7 @@ SNN_STEP(9, "e602bc18c88a12ab", 1, 1, 17, 0) {  // CrossingSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(10, "3580517a2cd5ac94", 1, 1, 8, 0) {  // CrossingSoma
+SNN_STEP(14, "3580517a2cd5ac94", 1, 1, 8, 0) {  // CrossingSoma
   const Doubles t0 = to_doubles(to_integers(l.words[0]) & to_integers(l.number(0)));
   const Doubles t1 = where(t0, l.number(1), l.number(2));
   const Doubles t2 = l.number(3) + t1;
@@ -193,7 +306,7 @@ SNN_STEP(10, "3580517a2cd5ac94", 1, 1, 8, 0) {  // CrossingSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(11, "fbc34da591caaaf3", 1, 1, 20, 0) {  // CrossingSoma
+SNN_STEP(15, "fbc34da591caaaf3", 1, 1, 20, 0) {  // CrossingSoma
   const Doubles t0 = to_doubles(to_integers(l.words[0]) & to_integers(l.number(0)));
   const Doubles t1 = where(t0, l.number(1), l.number(2));
   const Doubles t2 = l.number(3) + t1;
@@ -220,7 +333,7 @@ SNN_STEP(11, "fbc34da591caaaf3", 1, 1, 20, 0) {  // CrossingSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(12, "a893ca20deeaa324", 1, 1, 11, 0) {  // CrossingSoma
+SNN_STEP(16, "a893ca20deeaa324", 1, 1, 11, 0) {  // CrossingSoma
   const Doubles t0 = to_doubles(to_integers(l.words[0]) & to_integers(l.number(0)));
   const Doubles t1 = where(t0, l.number(1), l.number(2));
   const Doubles t2 = l.number(3) + t1;
@@ -238,7 +351,7 @@ SNN_STEP(12, "a893ca20deeaa324", 1, 1, 11, 0) {  // CrossingSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(13, "eb6a5924fc75c88e", 1, 1, 11, 0) {  // CubaSoma
+SNN_STEP(17, "eb6a5924fc75c88e", 1, 1, 11, 0) {  // CubaSoma
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(t0, l.number(2), l.number(3));
   const Doubles t2 = l.words[0] + t1;
@@ -254,7 +367,7 @@ SNN_STEP(13, "eb6a5924fc75c88e", 1, 1, 11, 0) {  // CubaSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(14, "c85133555a382431", 1, 1, 13, 0) {  // CubaSoma
+SNN_STEP(18, "c85133555a382431", 1, 1, 13, 0) {  // CubaSoma
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = wide_product(t0, l.number(2), l.number(3), l.number(4));
   const Doubles t2 = l.words[0] + t1;
@@ -270,7 +383,7 @@ SNN_STEP(14, "c85133555a382431", 1, 1, 13, 0) {  // CubaSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(15, "5def929d1a5a723a", 1, 2, 12, 0) {  // CubaSoma
+SNN_STEP(19, "5def929d1a5a723a", 1, 2, 12, 0) {  // CubaSoma
   const Doubles t0 = rounded_product(l.words[0], l.number(0), l.number(1));
   const Doubles t1 = l.words[0] - t0;
   const Doubles t2 = rounded_product(l.ports[0], l.number(2), l.number(3));
@@ -291,7 +404,7 @@ SNN_STEP(15, "5def929d1a5a723a", 1, 2, 12, 0) {  // CubaSoma
   l.words[1] = n1;
   return n2;
 }
-SNN_STEP(16, "c374e8981a14c78d", 1, 2, 15, 0) {  // CubaSoma
+SNN_STEP(20, "c374e8981a14c78d", 1, 2, 15, 0) {  // CubaSoma
   const Doubles t0 = wide_product(l.words[0], l.number(0), l.number(1), l.number(2));
   const Doubles t1 = l.words[0] - t0;
   const Doubles t2 = rounded_product(l.ports[0], l.number(3), l.number(4));
@@ -312,7 +425,7 @@ SNN_STEP(16, "c374e8981a14c78d", 1, 2, 15, 0) {  // CubaSoma
   l.words[1] = n1;
   return n2;
 }
-SNN_STEP(17, "9c95912636e28e5f", 1, 1, 10, 0) {  // CubaSoma
+SNN_STEP(21, "9c95912636e28e5f", 1, 1, 10, 0) {  // CubaSoma
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(t0, l.number(2), l.number(3));
   const Doubles t2 = l.words[0] + t1;
@@ -327,7 +440,7 @@ SNN_STEP(17, "9c95912636e28e5f", 1, 1, 10, 0) {  // CubaSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(18, "6c1fc407a538b489", 1, 1, 12, 0) {  // CubaSoma
+SNN_STEP(22, "6c1fc407a538b489", 1, 1, 12, 0) {  // CubaSoma
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = wide_product(t0, l.number(2), l.number(3), l.number(4));
   const Doubles t2 = l.words[0] + t1;
@@ -342,7 +455,7 @@ SNN_STEP(18, "6c1fc407a538b489", 1, 1, 12, 0) {  // CubaSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(19, "2794af67994add0a", 1, 2, 13, 0) {  // CubaSoma
+SNN_STEP(23, "2794af67994add0a", 1, 2, 13, 0) {  // CubaSoma
   const Doubles t0 = rounded_product(l.words[0], l.number(0), l.number(1));
   const Doubles t1 = l.words[0] - t0;
   const Doubles t2 = rounded_product(l.ports[0], l.number(2), l.number(3));
@@ -364,7 +477,7 @@ SNN_STEP(19, "2794af67994add0a", 1, 2, 13, 0) {  // CubaSoma
   l.words[1] = n1;
   return n2;
 }
-SNN_STEP(20, "cd7c731c711cb055", 1, 2, 16, 0) {  // CubaSoma
+SNN_STEP(24, "cd7c731c711cb055", 1, 2, 16, 0) {  // CubaSoma
   const Doubles t0 = wide_product(l.words[0], l.number(0), l.number(1), l.number(2));
   const Doubles t1 = l.words[0] - t0;
   const Doubles t2 = rounded_product(l.ports[0], l.number(3), l.number(4));
@@ -386,7 +499,7 @@ SNN_STEP(20, "cd7c731c711cb055", 1, 2, 16, 0) {  // CubaSoma
   l.words[1] = n1;
   return n2;
 }
-SNN_STEP(21, "4747eafb33dc662c", 1, 1, 6, 0) {  // DrawnSoma
+SNN_STEP(25, "4747eafb33dc662c", 1, 1, 6, 0) {  // DrawnSoma
   const Doubles t0 = to_doubles(to_integers(l.words[0]) & to_integers(l.number(0)));
   const Doubles t1 = t0 * l.number(1);
   const Doubles t2 = to_doubles(to_integers(l.words[0]) ^ to_integers(t1));
@@ -402,18 +515,18 @@ SNN_STEP(21, "4747eafb33dc662c", 1, 1, 6, 0) {  // DrawnSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(22, "3f88b2f807e212a9", 1, 0, 1, 0) {  // LevelSoma
+SNN_STEP(26, "3f88b2f807e212a9", 1, 0, 1, 0) {  // LevelSoma
   const Doubles t0 = flag(l.ports[0] > l.number(0));
   const Doubles n0 = t0;
   return n0;
 }
-SNN_STEP(23, "0659076c670240a8", 2, 0, 4, 0) {  // Multiply
+SNN_STEP(27, "0659076c670240a8", 2, 0, 4, 0) {  // Multiply
   const Doubles t0 = rounded_product((l.ports[0] * l.ports[1]), l.number(0), l.number(1));
   const Doubles t1 = l.saturate(t0, l.number(2), l.number(3));
   const Doubles n0 = t1;
   return n0;
 }
-SNN_STEP(24, "3c9eb05865b73c06", 2, 0, 6, 1) {  // Positions
+SNN_STEP(28, "3c9eb05865b73c06", 2, 0, 6, 1) {  // Positions
   const Doubles t0 = l.ports[1] * l.number(0);
   const Doubles t1 = t0 + l.number(1);
   const Doubles t2 = look_up(l.tables[0], clip(t1, l.number(2), l.number(3)));
@@ -422,7 +535,7 @@ SNN_STEP(24, "3c9eb05865b73c06", 2, 0, 6, 1) {  // Positions
   const Doubles n0 = t4;
   return n0;
 }
-SNN_STEP(25, "690ba2127eca048c", 2, 0, 8, 1) {  // Positions
+SNN_STEP(29, "690ba2127eca048c", 2, 0, 8, 1) {  // Positions
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = l.ports[1] * l.number(2);
   const Doubles t2 = t1 + l.number(3);
@@ -432,7 +545,7 @@ SNN_STEP(25, "690ba2127eca048c", 2, 0, 8, 1) {  // Positions
   const Doubles n0 = t5;
   return n0;
 }
-SNN_STEP(26, "426b6a049908d0c4", 1, 0, 6, 0) {  // Rectify
+SNN_STEP(30, "426b6a049908d0c4", 1, 0, 6, 0) {  // Rectify
   const Doubles t0 = flag(l.ports[0] > l.number(0));
   const Doubles t1 = where(t0, l.ports[0], l.number(1));
   const Doubles t2 = rounded_product(t1, l.number(2), l.number(3));
@@ -440,7 +553,7 @@ SNN_STEP(26, "426b6a049908d0c4", 1, 0, 6, 0) {  // Rectify
   const Doubles n0 = t3;
   return n0;
 }
-SNN_STEP(27, "8632d129f1acd8b4", 1, 2, 10, 0) {  // RefractorySoma
+SNN_STEP(31, "8632d129f1acd8b4", 1, 2, 10, 0) {  // RefractorySoma
   const Doubles t0 = rounded_product(l.words[0], l.number(0), l.number(1));
   const Doubles t1 = l.ports[0] * l.number(2);
   const Doubles t2 = t0 + t1;
@@ -458,7 +571,7 @@ SNN_STEP(27, "8632d129f1acd8b4", 1, 2, 10, 0) {  // RefractorySoma
   l.words[1] = n1;
   return n2;
 }
-SNN_STEP(28, "d919eb7cf3291095", 1, 2, 12, 0) {  // RefractorySoma
+SNN_STEP(32, "d919eb7cf3291095", 1, 2, 12, 0) {  // RefractorySoma
   const Doubles t0 = wide_product(l.words[0], l.number(0), l.number(1), l.number(2));
   const Doubles t1 = l.ports[0] * l.number(3);
   const Doubles t2 = t0 + t1;
@@ -476,26 +589,26 @@ SNN_STEP(28, "d919eb7cf3291095", 1, 2, 12, 0) {  // RefractorySoma
   l.words[1] = n1;
   return n2;
 }
-SNN_STEP(29, "238cd91781491425", 1, 0, 2, 0) {  // Requantize
+SNN_STEP(33, "238cd91781491425", 1, 0, 2, 0) {  // Requantize
   const Doubles t0 = l.saturate(l.ports[0], l.number(0), l.number(1));
   const Doubles n0 = t0;
   return n0;
 }
-SNN_STEP(30, "2fe08b54bdd5b13c", 1, 0, 5, 0) {  // Requantize
+SNN_STEP(34, "2fe08b54bdd5b13c", 1, 0, 5, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = t0 + l.number(2);
   const Doubles t2 = l.saturate(t1, l.number(3), l.number(4));
   const Doubles n0 = t2;
   return n0;
 }
-SNN_STEP(31, "5718d1af57d5321d", 1, 0, 6, 0) {  // Requantize
+SNN_STEP(35, "5718d1af57d5321d", 1, 0, 6, 0) {  // Requantize
   const Doubles t0 = wide_product(l.ports[0], l.number(0), l.number(1), l.number(2));
   const Doubles t1 = t0 + l.number(3);
   const Doubles t2 = l.saturate(t1, l.number(4), l.number(5));
   const Doubles n0 = t2;
   return n0;
 }
-SNN_STEP(32, "29c60077cca236c0", 2, 0, 9, 0) {  // Requantize
+SNN_STEP(36, "29c60077cca236c0", 2, 0, 9, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -505,7 +618,7 @@ SNN_STEP(32, "29c60077cca236c0", 2, 0, 9, 0) {  // Requantize
   const Doubles n0 = t5;
   return n0;
 }
-SNN_STEP(33, "7aabbfabfee1793a", 2, 0, 10, 0) {  // Requantize
+SNN_STEP(37, "7aabbfabfee1793a", 2, 0, 10, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -515,7 +628,7 @@ SNN_STEP(33, "7aabbfabfee1793a", 2, 0, 10, 0) {  // Requantize
   const Doubles n0 = t5;
   return n0;
 }
-SNN_STEP(34, "d72751f9e6b63fea", 3, 0, 8, 0) {  // Requantize
+SNN_STEP(38, "d72751f9e6b63fea", 3, 0, 8, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -525,7 +638,7 @@ SNN_STEP(34, "d72751f9e6b63fea", 3, 0, 8, 0) {  // Requantize
   const Doubles n0 = t5;
   return n0;
 }
-SNN_STEP(35, "6cc0a4e7a6dad04e", 4, 0, 10, 0) {  // Requantize
+SNN_STEP(39, "6cc0a4e7a6dad04e", 4, 0, 10, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -537,7 +650,7 @@ SNN_STEP(35, "6cc0a4e7a6dad04e", 4, 0, 10, 0) {  // Requantize
   const Doubles n0 = t7;
   return n0;
 }
-SNN_STEP(36, "6441632df9e45c19", 2, 0, 6, 0) {  // Requantize
+SNN_STEP(40, "6441632df9e45c19", 2, 0, 6, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -545,7 +658,7 @@ SNN_STEP(36, "6441632df9e45c19", 2, 0, 6, 0) {  // Requantize
   const Doubles n0 = t3;
   return n0;
 }
-SNN_STEP(37, "8a83d5138736dc0f", 4, 0, 13, 0) {  // Requantize
+SNN_STEP(41, "8a83d5138736dc0f", 4, 0, 13, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -559,7 +672,7 @@ SNN_STEP(37, "8a83d5138736dc0f", 4, 0, 13, 0) {  // Requantize
   const Doubles n0 = t9;
   return n0;
 }
-SNN_STEP(38, "23306790c5498c11", 4, 0, 14, 0) {  // Requantize
+SNN_STEP(42, "23306790c5498c11", 4, 0, 14, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -573,7 +686,7 @@ SNN_STEP(38, "23306790c5498c11", 4, 0, 14, 0) {  // Requantize
   const Doubles n0 = t9;
   return n0;
 }
-SNN_STEP(39, "1c40b5796baf5525", 3, 0, 11, 0) {  // Requantize
+SNN_STEP(43, "1c40b5796baf5525", 3, 0, 11, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -585,7 +698,7 @@ SNN_STEP(39, "1c40b5796baf5525", 3, 0, 11, 0) {  // Requantize
   const Doubles n0 = t7;
   return n0;
 }
-SNN_STEP(40, "b02c6649d0778e5e", 3, 0, 12, 0) {  // Requantize
+SNN_STEP(44, "b02c6649d0778e5e", 3, 0, 12, 0) {  // Requantize
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.ports[1], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -597,7 +710,7 @@ SNN_STEP(40, "b02c6649d0778e5e", 3, 0, 12, 0) {  // Requantize
   const Doubles n0 = t7;
   return n0;
 }
-SNN_STEP(41, "b3d4d8c829c86413", 1, 3, 17, 0) {  // ResonatorSoma
+SNN_STEP(45, "b3d4d8c829c86413", 1, 3, 17, 0) {  // ResonatorSoma
   const Doubles t0 = rounded_product(l.words[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.words[1], l.number(2), l.number(3));
   const Doubles t2 = t0 - t1;
@@ -622,7 +735,7 @@ SNN_STEP(41, "b3d4d8c829c86413", 1, 3, 17, 0) {  // ResonatorSoma
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(42, "a5c81012e3c180bf", 1, 3, 22, 0) {  // ResonatorSoma
+SNN_STEP(46, "a5c81012e3c180bf", 1, 3, 22, 0) {  // ResonatorSoma
   const Doubles t0 = wide_product(l.words[0], l.number(0), l.number(1), l.number(2));
   const Doubles t1 = wide_product(l.words[1], l.number(3), l.number(4), l.number(5));
   const Doubles t2 = t0 - t1;
@@ -647,7 +760,7 @@ SNN_STEP(42, "a5c81012e3c180bf", 1, 3, 22, 0) {  // ResonatorSoma
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(43, "4063c319a96ea83f", 1, 3, 25, 0) {  // ResonatorSoma
+SNN_STEP(47, "4063c319a96ea83f", 1, 3, 25, 0) {  // ResonatorSoma
   const Doubles t0 = rounded_product(l.words[0], l.number(0), l.number(1));
   const Doubles t1 = rounded_product(l.words[0], l.number(2), l.number(3));
   const Doubles t2 = t0 + t1;
@@ -680,7 +793,7 @@ SNN_STEP(43, "4063c319a96ea83f", 1, 3, 25, 0) {  // ResonatorSoma
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(44, "a264301ebb5fa8b0", 1, 3, 34, 0) {  // ResonatorSoma
+SNN_STEP(48, "a264301ebb5fa8b0", 1, 3, 34, 0) {  // ResonatorSoma
   const Doubles t0 = wide_product(l.words[0], l.number(0), l.number(1), l.number(2));
   const Doubles t1 = wide_product(l.words[0], l.number(3), l.number(4), l.number(5));
   const Doubles t2 = t0 + t1;
@@ -713,7 +826,7 @@ SNN_STEP(44, "a264301ebb5fa8b0", 1, 3, 34, 0) {  // ResonatorSoma
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(45, "c94472b512facdf4", 1, 1, 4, 0) {  // RunningSum
+SNN_STEP(49, "c94472b512facdf4", 1, 1, 4, 0) {  // RunningSum
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = rounded_product(t0, l.number(0), l.number(1));
   const Doubles t2 = l.saturate(t1, l.number(2), l.number(3));
@@ -722,7 +835,7 @@ SNN_STEP(45, "c94472b512facdf4", 1, 1, 4, 0) {  // RunningSum
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(46, "aacc3d52c37013fe", 1, 0, 9, 1) {  // SelfGate
+SNN_STEP(50, "aacc3d52c37013fe", 1, 0, 9, 1) {  // SelfGate
   const Doubles t0 = rounded_product(l.ports[0], l.number(0), l.number(1));
   const Doubles t1 = t0 + l.number(2);
   const Doubles t2 = clip(t1, l.number(3), l.number(4));
@@ -732,7 +845,7 @@ SNN_STEP(46, "aacc3d52c37013fe", 1, 0, 9, 1) {  // SelfGate
   const Doubles n0 = t5;
   return n0;
 }
-SNN_STEP(47, "9cfa87c3939d4a48", 1, 3, 16, 0) {  // SigmaDelta
+SNN_STEP(51, "9cfa87c3939d4a48", 1, 3, 16, 0) {  // SigmaDelta
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = l.saturate(t0, l.number(0), l.number(1));
   const Doubles t2 = t1 + l.number(2);
@@ -759,7 +872,7 @@ SNN_STEP(47, "9cfa87c3939d4a48", 1, 3, 16, 0) {  // SigmaDelta
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(48, "65ea6088f7d520a0", 1, 3, 15, 0) {  // SigmaDelta
+SNN_STEP(52, "65ea6088f7d520a0", 1, 3, 15, 0) {  // SigmaDelta
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = l.saturate(t0, l.number(0), l.number(1));
   const Doubles t2 = clip(t1, l.number(2), l.number(3));
@@ -784,7 +897,7 @@ SNN_STEP(48, "65ea6088f7d520a0", 1, 3, 15, 0) {  // SigmaDelta
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(49, "092e1251289109e5", 1, 3, 14, 0) {  // SigmaDelta
+SNN_STEP(53, "092e1251289109e5", 1, 3, 14, 0) {  // SigmaDelta
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = l.saturate(t0, l.number(0), l.number(1));
   const Doubles t2 = t1 + l.number(2);
@@ -810,7 +923,7 @@ SNN_STEP(49, "092e1251289109e5", 1, 3, 14, 0) {  // SigmaDelta
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(50, "89ab6a27c933711d", 1, 3, 11, 0) {  // SigmaDelta
+SNN_STEP(54, "89ab6a27c933711d", 1, 3, 11, 0) {  // SigmaDelta
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = l.saturate(t0, l.number(0), l.number(1));
   const Doubles t2 = t1 - l.words[1];
@@ -834,7 +947,7 @@ SNN_STEP(50, "89ab6a27c933711d", 1, 3, 11, 0) {  // SigmaDelta
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(51, "9ac8a40ef7d5e719", 1, 3, 13, 0) {  // SigmaDelta
+SNN_STEP(55, "9ac8a40ef7d5e719", 1, 3, 13, 0) {  // SigmaDelta
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = l.saturate(t0, l.number(0), l.number(1));
   const Doubles t2 = t1 - l.words[1];
@@ -858,7 +971,7 @@ SNN_STEP(51, "9ac8a40ef7d5e719", 1, 3, 13, 0) {  // SigmaDelta
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(52, "0155d6960253dcdf", 1, 3, 10, 0) {  // SigmaDelta
+SNN_STEP(56, "0155d6960253dcdf", 1, 3, 10, 0) {  // SigmaDelta
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = l.saturate(t0, l.number(0), l.number(1));
   const Doubles t2 = t1 - l.words[1];
@@ -880,7 +993,7 @@ SNN_STEP(52, "0155d6960253dcdf", 1, 3, 10, 0) {  // SigmaDelta
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(53, "904e8d42766e104c", 1, 3, 12, 0) {  // SigmaDelta
+SNN_STEP(57, "904e8d42766e104c", 1, 3, 12, 0) {  // SigmaDelta
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = l.saturate(t0, l.number(0), l.number(1));
   const Doubles t2 = clip(t1, l.number(2), l.number(3));
@@ -903,7 +1016,7 @@ SNN_STEP(53, "904e8d42766e104c", 1, 3, 12, 0) {  // SigmaDelta
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(54, "82cd55bcb4aa2ef4", 1, 3, 15, 0) {  // SigmaDelta
+SNN_STEP(58, "82cd55bcb4aa2ef4", 1, 3, 15, 0) {  // SigmaDelta
   const Doubles t0 = l.words[0] + l.ports[0];
   const Doubles t1 = l.saturate(t0, l.number(0), l.number(1));
   const Doubles t2 = t1 + l.number(2);
@@ -930,7 +1043,7 @@ SNN_STEP(54, "82cd55bcb4aa2ef4", 1, 3, 15, 0) {  // SigmaDelta
   l.words[2] = n2;
   return n3;
 }
-SNN_STEP(55, "92d5b10b190077a5", 1, 0, 2, 0) {  // SignSoma
+SNN_STEP(59, "92d5b10b190077a5", 1, 0, 2, 0) {  // SignSoma
   const Doubles t0 = flag(l.ports[0] > l.number(0));
   const Doubles t1 = -l.ports[0];
   const Doubles t2 = flag(t1 > l.number(1));
@@ -938,12 +1051,12 @@ SNN_STEP(55, "92d5b10b190077a5", 1, 0, 2, 0) {  // SignSoma
   const Doubles n0 = t3;
   return n0;
 }
-SNN_STEP(56, "f27c81fc91e3573f", 2, 0, 1, 0) {  // Silence
+SNN_STEP(60, "f27c81fc91e3573f", 2, 0, 1, 0) {  // Silence
   const Doubles t0 = where(l.ports[1], l.ports[0], l.number(0));
   const Doubles n0 = t0;
   return n0;
 }
-SNN_STEP(57, "e4dd62936d2887c3", 1, 1, 7, 0) {  // SoftResetSoma
+SNN_STEP(61, "e4dd62936d2887c3", 1, 1, 7, 0) {  // SoftResetSoma
   const Doubles t0 = l.ports[0] * l.number(0);
   const Doubles t1 = l.words[0] + l.number(1);
   const Doubles t2 = t1 - l.number(2);
@@ -957,7 +1070,7 @@ SNN_STEP(57, "e4dd62936d2887c3", 1, 1, 7, 0) {  // SoftResetSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(58, "c2a8cd9b01cd8e09", 1, 1, 8, 0) {  // SoftResetSoma
+SNN_STEP(62, "c2a8cd9b01cd8e09", 1, 1, 8, 0) {  // SoftResetSoma
   const Doubles t0 = l.ports[0] * l.number(0);
   const Doubles t1 = l.words[0] + l.number(1);
   const Doubles t2 = t1 - l.number(2);
@@ -971,7 +1084,7 @@ SNN_STEP(58, "c2a8cd9b01cd8e09", 1, 1, 8, 0) {  // SoftResetSoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(59, "f29b4c4b3f4c5075", 1, 1, 8, 0) {  // TernarySoma
+SNN_STEP(63, "f29b4c4b3f4c5075", 1, 1, 8, 0) {  // TernarySoma
   const Doubles t0 = rounded_product(l.words[0], l.number(0), l.number(1));
   const Doubles t1 = l.ports[0] * l.number(2);
   const Doubles t2 = t0 + t1;
@@ -987,7 +1100,7 @@ SNN_STEP(59, "f29b4c4b3f4c5075", 1, 1, 8, 0) {  // TernarySoma
   l.words[0] = n0;
   return n1;
 }
-SNN_STEP(60, "c71859ec6eab4fbb", 1, 1, 9, 0) {  // TernarySoma
+SNN_STEP(64, "c71859ec6eab4fbb", 1, 1, 9, 0) {  // TernarySoma
   const Doubles t0 = wide_product(l.words[0], l.number(0), l.number(1), l.number(2));
   const Doubles t1 = l.ports[0] * l.number(3);
   const Doubles t2 = t0 + t1;
@@ -1003,4 +1116,4 @@ SNN_STEP(60, "c71859ec6eab4fbb", 1, 1, 9, 0) {  // TernarySoma
   l.words[0] = n0;
   return n1;
 }
-#define SNN_STEPS(each) each(0, "287f234c042f4cb3") each(1, "a4c399207a61dddd") each(2, "c161da1a27f8712e") each(3, "9ffffe174f526ff1") each(4, "33ef01c275820880") each(5, "8ec5342d162931e2") each(6, "f4387b5b4eb22799") each(7, "4cf0dbaa4d75cca3") each(8, "6b0fa7a90684f4db") each(9, "e602bc18c88a12ab") each(10, "3580517a2cd5ac94") each(11, "fbc34da591caaaf3") each(12, "a893ca20deeaa324") each(13, "eb6a5924fc75c88e") each(14, "c85133555a382431") each(15, "5def929d1a5a723a") each(16, "c374e8981a14c78d") each(17, "9c95912636e28e5f") each(18, "6c1fc407a538b489") each(19, "2794af67994add0a") each(20, "cd7c731c711cb055") each(21, "4747eafb33dc662c") each(22, "3f88b2f807e212a9") each(23, "0659076c670240a8") each(24, "3c9eb05865b73c06") each(25, "690ba2127eca048c") each(26, "426b6a049908d0c4") each(27, "8632d129f1acd8b4") each(28, "d919eb7cf3291095") each(29, "238cd91781491425") each(30, "2fe08b54bdd5b13c") each(31, "5718d1af57d5321d") each(32, "29c60077cca236c0") each(33, "7aabbfabfee1793a") each(34, "d72751f9e6b63fea") each(35, "6cc0a4e7a6dad04e") each(36, "6441632df9e45c19") each(37, "8a83d5138736dc0f") each(38, "23306790c5498c11") each(39, "1c40b5796baf5525") each(40, "b02c6649d0778e5e") each(41, "b3d4d8c829c86413") each(42, "a5c81012e3c180bf") each(43, "4063c319a96ea83f") each(44, "a264301ebb5fa8b0") each(45, "c94472b512facdf4") each(46, "aacc3d52c37013fe") each(47, "9cfa87c3939d4a48") each(48, "65ea6088f7d520a0") each(49, "092e1251289109e5") each(50, "89ab6a27c933711d") each(51, "9ac8a40ef7d5e719") each(52, "0155d6960253dcdf") each(53, "904e8d42766e104c") each(54, "82cd55bcb4aa2ef4") each(55, "92d5b10b190077a5") each(56, "f27c81fc91e3573f") each(57, "e4dd62936d2887c3") each(58, "c2a8cd9b01cd8e09") each(59, "f29b4c4b3f4c5075") each(60, "c71859ec6eab4fbb")
+#define SNN_STEPS(each) each(0, "287f234c042f4cb3") each(1, "a4c399207a61dddd") each(2, "c161da1a27f8712e") each(3, "9ffffe174f526ff1") each(4, "33ef01c275820880") each(5, "b3e9e857758e6551") each(6, "d1c7c692ee98112f") each(7, "8ec5342d162931e2") each(8, "f4387b5b4eb22799") each(9, "4cf0dbaa4d75cca3") each(10, "ce222ee03795c2fb") each(11, "328fd1adaf52435d") each(12, "6b0fa7a90684f4db") each(13, "e602bc18c88a12ab") each(14, "3580517a2cd5ac94") each(15, "fbc34da591caaaf3") each(16, "a893ca20deeaa324") each(17, "eb6a5924fc75c88e") each(18, "c85133555a382431") each(19, "5def929d1a5a723a") each(20, "c374e8981a14c78d") each(21, "9c95912636e28e5f") each(22, "6c1fc407a538b489") each(23, "2794af67994add0a") each(24, "cd7c731c711cb055") each(25, "4747eafb33dc662c") each(26, "3f88b2f807e212a9") each(27, "0659076c670240a8") each(28, "3c9eb05865b73c06") each(29, "690ba2127eca048c") each(30, "426b6a049908d0c4") each(31, "8632d129f1acd8b4") each(32, "d919eb7cf3291095") each(33, "238cd91781491425") each(34, "2fe08b54bdd5b13c") each(35, "5718d1af57d5321d") each(36, "29c60077cca236c0") each(37, "7aabbfabfee1793a") each(38, "d72751f9e6b63fea") each(39, "6cc0a4e7a6dad04e") each(40, "6441632df9e45c19") each(41, "8a83d5138736dc0f") each(42, "23306790c5498c11") each(43, "1c40b5796baf5525") each(44, "b02c6649d0778e5e") each(45, "b3d4d8c829c86413") each(46, "a5c81012e3c180bf") each(47, "4063c319a96ea83f") each(48, "a264301ebb5fa8b0") each(49, "c94472b512facdf4") each(50, "aacc3d52c37013fe") each(51, "9cfa87c3939d4a48") each(52, "65ea6088f7d520a0") each(53, "092e1251289109e5") each(54, "89ab6a27c933711d") each(55, "9ac8a40ef7d5e719") each(56, "0155d6960253dcdf") each(57, "904e8d42766e104c") each(58, "82cd55bcb4aa2ef4") each(59, "92d5b10b190077a5") each(60, "f27c81fc91e3573f") each(61, "e4dd62936d2887c3") each(62, "c2a8cd9b01cd8e09") each(63, "f29b4c4b3f4c5075") each(64, "c71859ec6eab4fbb")
