@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.native.abi import KINDS, OPERATION, WHOLE_BLOCK
-from snn_deploy.engines.native.emitters import KERNELS, Fields, Parts, emit
+from snn_deploy.engines.native.emitters import KERNELS, Fields, emit
 from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
 from snn_deploy.engines.native.flow_state import packed_size, write_state
 from snn_deploy.engines.native.library import lanes_of_doubles
 from snn_deploy.engines.native.packing import SLACK, Slots, pitch_of
+from snn_deploy.engines.native.parts import Parts
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.program import Assembly, Heard, SweepProgram
 from snn_deploy.engines.native.program_code import clocks_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native.abi import KINDS
-from snn_deploy.engines.native.compiled import CompiledStep, write_step
-from snn_deploy.engines.native.dendrite_layout import DendriteLayout, lay_out
+from snn_deploy.engines.native.compiled import CompiledStep
+from snn_deploy.engines.native.dendrite_layout import lay_out
 from snn_deploy.engines.native.exactness import (
     MAGIC,
     NotExactError,
@@ -20,21 +20,19 @@ from snn_deploy.engines.native.exactness import (
     require_room,
     shift_and_nudge,
 )
-from snn_deploy.engines.native.library import compiled_steps, lanes_of_doubles
-from snn_deploy.engines.native.packing import SLACK, Pack, fill_up, pitch_of
-from snn_deploy.engines.native.plan import Plan
+from snn_deploy.engines.native.library import lanes_of_doubles
+from snn_deploy.engines.native.packing import SLACK, fill_up, pitch_of
+from snn_deploy.engines.native.parts import Parts
 from snn_deploy.engines.native.program_code import Port, clocks_of, encode_program, words_size
 from snn_deploy.engines.native.synapse_layout import (
     COLUMNS_IN_A_SUM,
     LARGEST_SUM,
     in_pairs,
-    narrow_synapses,
     pair,
     reads_spikes,
     tiled,
 )
-from snn_deploy.ir.bounds import Bound, Magnitude, input_intervals
-from snn_deploy.ir.invariants import Interval
+from snn_deploy.ir.bounds import Magnitude
 from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.gate import Gate
@@ -45,7 +43,7 @@ from snn_deploy.nodes.rules import MAX_SHIFT
 from snn_deploy.nodes.shared_synapses import SharedSynapses
 from snn_deploy.nodes.synapses import Synapses
 
-__all__ = ["KERNELS", "Fields", "Parts", "emit"]
+__all__ = ["KERNELS", "Fields", "emit"]
 
 MOST_UNROLLED = 2**23
 """Weights of a matrix that shared ones are laid out as."""
@@ -61,68 +59,6 @@ LARGEST_LEFT_SHIFT = fp.QUOTIENT_FRACTION - (fp.ROOT_BITS - 2) - 1  # of a produ
 ROOT_NUDGE = 2.0 ** -(fp.ROOT_BITS + LARGEST_LEFT_SHIFT)  # times the root, under half a quotient
 MOST_SOURCES = 64  # of a relay
 TILE_OF_MODES = 4  # modes, as in src/integer_dendrite.h
-
-
-class Parts:
-    """Collects what the operations of a network refer to."""
-
-    def __init__(
-        self, plan: Plan, bounds: dict[str, Bound], open_to: Collection[str], integers: bool
-    ) -> None:
-        self.network = plan.network
-        self.closing = frozenset(node.name for node in plan.closing)
-        self.bounds = bounds
-        self.integers = integers
-        self.narrow: frozenset[str] = frozenset()
-        if not integers:
-            self.narrow = narrow_synapses(self.network) - frozenset(open_to)
-        self.params = Pack(np.float64)
-        self.floats = Pack(np.float32)
-        self.weights = Pack(np.int8)
-        self.tables = Pack(np.int64)
-        self.values = Pack(np.int64)
-        self.states: dict[str, int] = {}
-        self.in_rows: set[str] = set()
-        self.layouts: dict[str, DendriteLayout] = {}
-        self.state_size = 0
-        self.work_size = SLACK
-        self._compiled: dict[str, tuple[int, CompiledStep] | None] = {}
-
-    def take_state(self, size: int) -> int:
-        """Set ``size`` numbers a sample aside."""
-        start = self.state_size
-        self.state_size += size
-        return start
-
-    def carry(self, name: str, size: int) -> int:
-        """Set aside what a node carries from step to step."""
-        self.states[name] = self.take_state(size)
-        return self.states[name]
-
-    def carry_rows(self, node: Any, words: int = 1) -> int:
-        """Set aside some numbers a channel."""
-        self.in_rows.add(node.name)
-        return self.carry(node.name, words * pitch_of(node.width))
-
-    def compiled(self, node: Any) -> tuple[int, CompiledStep] | None:
-        """Give a node's step, and its number in the library; None: its program is interpreted."""
-        if node.name not in self._compiled:
-            self._compiled[node.name] = None
-            try:
-                step = write_step(node.program, self._intervals(node), node.clock_bounds())
-            except NotExactError:
-                return None
-            number = compiled_steps().get(step.name)
-            self._compiled[node.name] = None if number is None else (number, step)
-        return self._compiled[node.name]
-
-    def _intervals(self, node: Any) -> list[Interval]:
-        formats = [source.output for source in self.network.sources(node)]  # type: ignore[attr-defined]
-        return input_intervals(self.largest_inputs(node), formats)
-
-    def largest_inputs(self, node: Any) -> list[Magnitude]:
-        """Worst cases of a node's inputs, (width,) each."""
-        return [self.bounds[edge.source].output for edge in node.inputs]
 
 
 def _synapses(parts: Parts, node: Synapses, sources: list[int]) -> Fields:
