@@ -192,9 +192,12 @@ def test_what_onnxruntime_quantised(what: str, per_channel: bool, tmp_path: Path
         weight_type=tools.QuantType.QInt8,
     )
     x = draws.normal(size=(50, *shape)).astype(np.float32)
-    (expected,) = runtime.InferenceSession(path).run(None, {"x": x})
+    # as the file says: fused, sums of 8-bit products saturate at 16 bits on CPUs without VNNI
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    (expected,) = runtime.InferenceSession(path, options).run(None, {"x": x})
     given = computed(snn_deploy.load_float_network(path), x)
-    assert np.abs(given - expected).max() < 0.15 * np.abs(expected).max()
+    assert np.abs(given - expected).max() < 0.1 * np.abs(expected).max()
 
 
 def test_qonnx_quantises_weights() -> None:

@@ -245,13 +245,13 @@ send t5
     "drawn": (
         DrawnSoma(name="soma", draw=0, first=LEVELS, shift=SHIFTS),
         """\
-t0 = shift_left(random, 5)
-t1 = and(t0, 16777215)
+t0 = and(random, 524287)
+t1 = shift_left(t0, 5)
 t2 = xor(random, t1)
 t3 = decay(t2, 1, 9)
 t4 = xor(t2, t3)
-t5 = shift_left(t4, 11)
-t6 = and(t5, 16777215)
+t5 = and(t4, 8191)
+t6 = shift_left(t5, 11)
 t7 = xor(t4, t6)
 t8 = decay(t7, 1, shift)
 t9 = greater(x0, t8)
