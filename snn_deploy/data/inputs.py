@@ -218,7 +218,7 @@ def _check_signal(array: npt.NDArray[Any], where: str) -> None:
             f"{where}: dtype {array.dtype}; this network takes float32, scaled as in training"
         )
     finite = np.isfinite(array)
-    if not np.logical_and.reduce(finite, axis=None):
+    if np.count_nonzero(finite) != finite.size:
         position = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise DataError(
             f"{where}: {int((~finite).sum())} values are NaN or infinite, the first at "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ class Format:
         if not 1 <= self.bits <= 48:
             raise ConfigError(f"a number format has 1 to 48 bits, not {self.bits}")
 
-    @property
+    @cached_property
     def limit(self) -> int:
         """The largest mantissa."""
         return fixedpoint.limit_of(self.bits, self.signed)
@@ -46,19 +47,19 @@ class Format:
 
     def decode(self, mantissa: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Give the numbers that mantissas (…, width) stand for."""
-        return np.ldexp(
-            np.asarray(mantissa, dtype=np.float64), -np.asarray(self.exponent, dtype=np.int32)
-        )
+        return np.ldexp(np.asarray(mantissa, dtype=np.float64), -self._shift)
 
     def encode(self, value: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], int]:
         """Round numbers (…, width) half up to mantissas; also count those out of range."""
-        scaled = np.ldexp(
-            np.asarray(value, dtype=np.float64), np.asarray(self.exponent, dtype=np.int32)
-        )
+        scaled = np.ldexp(np.asarray(value, dtype=np.float64), self._shift)
         rounded, limit = np.floor(scaled + 0.5), float(self.limit)
         # clipped first: beyond int64 the cast would be undefined
         clipped = rounded.clip(-limit if self.signed else 0.0, limit)
         return clipped.astype(np.int64), int(np.count_nonzero(clipped != rounded))
+
+    @cached_property
+    def _shift(self) -> npt.NDArray[np.int32]:
+        return np.asarray(self.exponent, dtype=np.int32)
 
     def __str__(self) -> str:
         sign = "s" if self.signed else "u"

@@ -81,7 +81,7 @@ class Network:
         answers = (self._completed(a) for a in cast("tuple[Answer, ...]", self.answers))
         return {answer.source.name: answer for answer in answers}
 
-    @property
+    @cached_property
     def input(self) -> Node:
         """The one node that the outside world feeds; refuses a network that has several."""
         if len(self.inputs) != 1:
