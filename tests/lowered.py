@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -303,3 +305,16 @@ def simulate(
     x = random.integers(0 if binary else -60, top + 1, (sequences, steps, made.input.width))
     lengths = np.full(sequences, steps)
     return run_whole(ReferenceEngine(), made, Run(x.astype(np.int64), lengths, **run))  # type: ignore[arg-type]
+
+
+def renamed(network: Network, rename: Callable[[str], str]) -> Network:
+    """The same network with other names."""
+    nodes = tuple(
+        dataclasses.replace(
+            node,
+            name=rename(node.name),
+            inputs=tuple(Edge(rename(edge.source), edge.delay) for edge in node.inputs),
+        )
+        for node in network
+    )
+    return dataclasses.replace(network, nodes=nodes)

@@ -55,7 +55,7 @@ def test_each_figure_says_how_it_is_known(
     found = compare_deployments(several, data_for(several[0][1].network), built=[built])
     shown = rows(found)
     sizes = data_sizes(Source(several[0][1].network))
-    weights = f"{sizes['weights (flash)'] / 1024:.1f}K of 2.0M"
+    weights = f"{sizes['weights (flash)'] / 1024:.1f} KiB of 2.0 MiB"
     assert shown["weights in flash"] == [weights, "–", "–"]
     assert shown["clock"] == ["480 MHz", "90 MHz", "–"]
     assert shown["block RAMs"] == ["–", "7 of 56", "–"]

@@ -13,7 +13,6 @@ import shutil
 import struct
 import subprocess
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import ConfigError, OutputError
 from snn_deploy.io.deployment_file import Provenance
-from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.profile import is_bundled, load_profile
 from snn_deploy.page import charts
@@ -197,18 +195,6 @@ def test_infinity_is_no_json_number(page: PageData) -> None:
 # --- names that want to be more than names -----------------------------------------------------
 
 
-def renamed(network: Network, rename: Callable[[str], str]) -> Network:
-    nodes = tuple(
-        dataclasses.replace(
-            node,
-            name=rename(node.name),
-            inputs=tuple(Edge(rename(edge.source), edge.delay) for edge in node.inputs),
-        )
-        for node in network
-    )
-    return dataclasses.replace(network, nodes=nodes)
-
-
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page on which every text that comes from a file is hostile."""
@@ -220,7 +206,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
         else f"{HOSTILE[i // 2 % len(HOSTILE)]}.{i}"
         for i, name in enumerate(network.names)
     }
-    network = renamed(network, names.__getitem__)
+    network = lowered.renamed(network, names.__getitem__)
     visible = HOSTILE[1]
     profile = tmp_path_factory.mktemp("profile") / "hostile.toml"
     quoted = json.dumps("".join(HOSTILE[:6]))

@@ -296,5 +296,5 @@ def test_quantities_as_people_read_them(value: float, told: str) -> None:
 def test_ranges_share_a_prefix() -> None:
     assert quantity_range(Range(2.06e-4, 3.62e-4, 2.84e-3), "J") == "206 – 362 – 2840 µJ"
     assert quantity_range(Range(1e-3, 1e-3, 1e-3), "s") == "1 ms"
-    assert kibibytes(2048) == "2.0K"
-    assert kibibytes(3 << 20) == "3.0M"
+    assert kibibytes(2048) == "2.0 KiB"
+    assert kibibytes(3 << 20) == "3.0 MiB"

@@ -15,7 +15,7 @@ from snn_deploy.page.table import Column, Table
 from snn_deploy.reports.compare import Candidate, Comparison
 from snn_deploy.reports.compare_table import basis_lines, comparison_rows
 from snn_deploy.reports.energy import Range
-from snn_deploy.reports.quantities import percent, quantity, quantity_range
+from snn_deploy.reports.quantities import kibibytes, percent, quantity, quantity_range
 
 __all__ = ["ComparisonPage", "render_comparison_page"]
 
@@ -99,7 +99,7 @@ def _amounts(
         if value is None:
             rows.append(Row(candidate.name, Markup(""), "–"))
             continue
-        told = quantity(value.typical, unit)
+        told = _written(value.typical, unit)
         bounds = quantity_range(value, unit) if value.low < value.high else ""
         bar = range_bar(value, unit, candidate.name, top)
         if not bounds:  # it is known exactly
@@ -107,12 +107,26 @@ def _amounts(
                 [("usual", value.typical)], None, top or 1.0, f"{candidate.name}: {told}"
             )
         rows.append(Row(candidate.name, render(bar), told, bounds))
-    marks = [(at, quantity(at, unit) if at else "0") for at in ticks(top, 4)]
+    scale = _scale(top, unit)
+    marks = [
+        (at * scale, _written(at * scale, unit) if at else "0") for at in ticks(top / scale, 4)
+    ]
     ranges = any(row.detail for row in rows)
     words = (
         "A line is the typical value, a band runs from the low to the high end." if ranges else ""
     )
     return _Chart(title, words, tuple(rows), render(value_axis(marks, top)))
+
+
+def _written(value: float, unit: str) -> str:
+    return kibibytes(round(value)) if unit == "B" else quantity(value, unit)
+
+
+def _scale(top: float, unit: str) -> int:
+    """Give the unit in which marks are round: KiB or MiB of bytes."""
+    if unit != "B":
+        return 1
+    return 1024 if top < 1024 * 1000 else 1024**2
 
 
 def _exactly(value: float) -> Range:

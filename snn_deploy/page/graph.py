@@ -17,24 +17,30 @@ from snn_deploy.reports.report import layer_of
 
 __all__ = ["draw_network"]
 
-_WIDTH, _HEIGHT = 118, 40  # pixels of a box
+_HEIGHT = 40  # pixels of a box
 _ACROSS, _DOWN = 34, 12  # between boxes: beside each other, of one row one below the other
 _BETWEEN = 30  # between rows, where edges run
 _LEFT = 96  # for the names of the layers
-_LONGEST = 17  # characters that fit into a box
+_LONGEST = 24  # characters in a box
+_CHARACTER, _MARGIN = 6.7, 8  # pixels
 
 
 @dataclass(frozen=True)
 class _Box:
-    """A process's upper left corner, and the row of layers that it is in."""
+    """A process's upper left corner, the width of all boxes, and its row of layers."""
 
     x: float
     y: float
+    width: float
     row: int
 
     @property
     def middle(self) -> float:
-        return self.x + _WIDTH / 2
+        return self.x + self.width / 2
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width
 
     @property
     def bottom(self) -> float:
@@ -51,7 +57,7 @@ def draw_network(network: Network) -> Element:
     for node in network:
         rows.setdefault(layer_of(node.name), []).append(node)
     boxes, bands, bottom = _lay_out(network, rows)
-    right = max(box.x for box in boxes.values()) + _WIDTH
+    right = max(box.right for box in boxes.values())
     edges = list(_edges(network, boxes, bands, right))
     skips = sum(1 for _, skipping in edges if skipping)
     width = right + 10 + 6 * skips
@@ -90,6 +96,8 @@ def _lay_out(
 ) -> tuple[dict[str, _Box], list[tuple[float, float]], float]:
     """Place the boxes; also give each row's top and bottom, and the drawing's."""
     boxes: dict[str, _Box] = {}
+    longest = max(len(text) for node in network for text in _words(node))
+    width = round(max(16, longest) * _CHARACTER) + 2 * _MARGIN
     bands = []
     top = 4.0
     for row, nodes in enumerate(rows.values()):
@@ -101,8 +109,8 @@ def _lay_out(
             column[node.name] = max(before, default=-1) + 1
             lane = lanes.get(column[node.name], 0)
             lanes[column[node.name]] = lane + 1
-            x = _LEFT + column[node.name] * (_WIDTH + _ACROSS)
-            boxes[node.name] = _Box(x, top + lane * (_HEIGHT + _DOWN), row)
+            x = _LEFT + column[node.name] * (width + _ACROSS)
+            boxes[node.name] = _Box(x, top + lane * (_HEIGHT + _DOWN), width, row)
         bottom = top + max(lanes.values()) * (_HEIGHT + _DOWN) - _DOWN
         bands.append((top, bottom))
         top = bottom + _BETWEEN
@@ -135,14 +143,14 @@ def _line(
 ) -> str:
     """Give the way of an edge; ``aside`` of the boxes' middles, so that two kinds never overlap."""
     if start.row == end.row:
-        if start.y == end.y and end.x > start.x + _WIDTH + _ACROSS:  # past the boxes between
+        if start.y == end.y and end.x > start.right + _ACROSS:  # past the boxes between
             under = start.bottom + _DOWN / 2
             down = f"M{start.middle + aside:g},{start.bottom:g}V{under:g}"
             return f"{down}H{end.middle + aside:g}V{end.bottom + 1:g}"
         if start.y == end.y:
-            return f"M{start.x + _WIDTH:g},{start.centre:g}H{end.x - 1:g}"
+            return f"M{start.right:g},{start.centre:g}H{end.x - 1:g}"
         turn = end.x - _ACROSS / 2
-        return f"M{start.x + _WIDTH:g},{start.centre:g}H{turn:g}V{end.centre:g}H{end.x - 1:g}"
+        return f"M{start.right:g},{start.centre:g}H{turn:g}V{end.centre:g}H{end.x - 1:g}"
     leave = bands[start.row][1] + (_BETWEEN + aside) / 2
     arrive = end.y - _BETWEEN / 2
     down = f"M{start.middle + aside:g},{start.bottom:g}V{leave:g}"
@@ -154,15 +162,21 @@ def _line(
 def _draw_box(node: Node, box: _Box) -> Element:
     signal: Any = getattr(node, "output", "float")
     is_neuron = node.spikes or node.modes is not None
-    name = node.name.removeprefix(f"{layer_of(node.name)}.")
+    name, kind = _words(node)
     return element(
         "g",
         element("title", f"{node.name}: {node.kind}, {node.width} channels, {signal}"),
-        element("rect", x=box.x, y=box.y, width=_WIDTH, height=_HEIGHT, rx=3),
-        element("text", _shortened(name, _LONGEST), class_="name", x=box.x + 8, y=box.y + 16),
-        element("text", f"{node.kind} {node.width}", class_="kind", x=box.x + 8, y=box.y + 31),
+        element("rect", x=box.x, y=box.y, width=box.width, height=_HEIGHT, rx=3),
+        element("text", name, class_="name", x=box.x + _MARGIN, y=box.y + 16),
+        element("text", kind, class_="kind", x=box.x + _MARGIN, y=box.y + 31),
         class_="box neuron" if is_neuron else "box",
     )
+
+
+def _words(node: Node) -> tuple[str, str]:
+    """Give the two lines in a box: the name within its layer, and the kind with its width."""
+    name = node.name.removeprefix(f"{layer_of(node.name)}.")
+    return _shortened(name, _LONGEST), _shortened(f"{node.kind} {node.width}", _LONGEST)
 
 
 def _shortened(text: str, most: int) -> str:

@@ -76,11 +76,13 @@ def accuracy_table(compared: AccuracyComparison) -> Table:
         Column("accuracy", "share"),
         Column("same prediction as integer", "share"),
     )
-    rows = (
-        ("surrogate float, as trained", compared.surrogate_accuracy, compared.surrogate_agreement),
+    surrogate = compared.surrogate_accuracy, compared.surrogate_agreement
+    rows: tuple[tuple[Cell, ...], ...] = (
         ("exact-LIF float", compared.exact_accuracy, compared.agreement),
         ("integer, as deployed", compared.integer_accuracy, None),
     )
+    if any(figure is not None for figure in surrogate):
+        rows = (("surrogate float, as trained", *surrogate), *rows)
     return Table("accuracy", f"{compared.sequences:,} sequences", columns, rows)
 
 

@@ -95,7 +95,7 @@ def _fit(page: PageData) -> Fact:
     size = (
         f"{total.neurons:,} neurons",
         f"{total.compartments:,} dendrite compartments",
-        f"{total.synapses:,} synapses, {_memory(total.memory.bytes)} in all",
+        f"{total.synapses:,} synapses, {kibibytes(total.memory.bytes)} in all",
     )
     if report.placement is None or profile.cores is None:
         return Fact("Fits", "yes", "the target sets no limit on cores", size)
@@ -110,11 +110,6 @@ def _fit(page: PageData) -> Fact:
     if full is not None:
         details.append(f"the fullest uses {fraction(full)} of its memory")
     return Fact("Cores", f"{len(placement.cores):,}", of, tuple(details))
-
-
-def _memory(size: int) -> str:
-    written = kibibytes(size)
-    return f"{written[:-1]} {written[-1]}iB"
 
 
 def _fullest(page: PageData) -> float | None:

@@ -44,8 +44,8 @@ def percent(share: float | None) -> str:
 
 
 def kibibytes(size: int) -> str:
-    """Bytes as KiB or MiB."""
-    return f"{size / 1024:.1f}K" if size < 1024 * 1000 else f"{size / 1024**2:.1f}M"
+    """``97.9 KiB``, from a thousand of them on MiB."""
+    return f"{size / 1024:.1f} KiB" if size < 1024 * 1000 else f"{size / 1024**2:.1f} MiB"
 
 
 def quantity(value: float, unit: str) -> str:
