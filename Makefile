@@ -110,6 +110,8 @@ $(CORE)/$(STAMP): EXTRAS :=
 $(TEST)/$(STAMP): EXTRAS := dev,lava,cluster
 $(DOCS)/$(STAMP): EXTRAS := docs
 $(ZOO)/$(STAMP): EXTRAS := zoo
+# a tenth of what torch for GPUs takes, and as fast on networks so small
+$(ZOO)/$(STAMP): export UV_TORCH_BACKEND ?= cpu
 $(FULL)/$(STAMP): EXTRAS := dev,lava,cluster,netx,torch,onnx,nir
 
 %/$(STAMP): pyproject.toml scripts/make-environment

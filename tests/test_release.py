@@ -76,6 +76,22 @@ def test_files_must_be_whole(release: Any, tmp_path: Path) -> None:
     ]
 
 
+def test_a_busy_machine_fails_no_release(
+    release: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = iter([9.0, 4.0, 8.0, 7.0, 6.0])
+    monkeypatch.setattr(release, "start_out", lambda program, folder: next(took))
+    assert release.first_answer([], tmp_path) == 4.0
+    with pytest.raises(SystemExit, match=r"took 8\.0, 7\.0, 6\.0 s .* never under 5\.0"):
+        release.first_answer([], tmp_path)
+
+
+def test_a_command_that_fails_is_shown(release: Any) -> None:
+    release.run("sh", "-c", "echo seen")
+    with pytest.raises(SystemExit, match=r"(?s)why.*failed: sh -c"):
+        release.run("sh", "-c", "echo why >&2; exit 3")
+
+
 def test_the_zoos_weights_are_packed_beside_the_wheel(
     release: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

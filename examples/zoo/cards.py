@@ -192,7 +192,10 @@ def _loihi(facts: Facts) -> tuple[str, ...]:
     loihi = facts["loihi2"]
     step, sequence = (_range(loihi["time"][key], "s") for key in ("step_s", "sequence_s"))
     dynamic, static = (_range(loihi["energy"][key], "J") for key in ("dynamic_j", "static_j"))
-    name = f"Loihi 2, {loihi['cores']} cores (fits into {loihi['least_cores']})"
+    spread, held = f"{loihi['cores']:,}", f"{loihi['least_cores']:,}"
+    name = f"Loihi 2, {spread} {'core' if spread == '1' else 'cores'}"
+    if spread != held:
+        name = f"Loihi 2, spread over {spread} cores for speed ({held} would hold it)"
     return name, step, sequence, f"{dynamic} dynamic, {static} static"
 
 

@@ -26,6 +26,11 @@ _MAKING = (
     "the wheel, never into it. The table of networks is `examples/zoo/entries.py`; a task is a",
     "file in `examples/zoo/tasks/`.",
 )
+_INSTALLING = (
+    "With uv, PyTorch comes without its several gigabytes for GPUs, which networks so small gain",
+    "nothing by (`UV_TORCH_BACKEND`, `cpu` where it is not set); pip takes what its index has, so",
+    "without uv set `PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu`.",
+)
 _LIMITS = (
     "These are examples, not records: one seed each, no search for sizes or rates, no fine-tuning",
     "for the integers ([`finetune`](training.md) does that). `snn_deploy/training` trained them,",
@@ -70,6 +75,8 @@ def write_pages(facts: Mapping[str, Facts], docs: Path) -> None:
 def _page(measured: list[tuple[Entry, Facts]]) -> Iterator[str]:
     yield from (_TITLE, "", paragraph(*_INTRODUCTION), "", "    make zoo", "", paragraph(*_MAKING))
     yield from (
+        "",
+        paragraph(*_INSTALLING),
         "",
         paragraph(*_LIMITS),
         "",
