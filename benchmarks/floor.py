@@ -123,12 +123,11 @@ class Cost:
 # instructions on each vector of channels, doubles read and written for each channel
 _PER_CHANNEL = {
     KINDS["gate"]: (19, 3),  # two rescaled halves 2 each, row 3, look-up 4, product 4, clip 4
-    KINDS["pool"]: (1, 3),
-    KINDS["count"]: (2, 3),
+    KINDS["pool"]: (1, 1),
+    KINDS["count"]: (2, 1),
     KINDS["keep"]: (1, 1.5),
     KINDS["recall"]: (1, 1.5),
     KINDS["take in"]: (1, 2),
-    KINDS["running sum"]: (9, 2),
     KINDS["normalize"]: (12, 3),  # sums 3, scaling 4, rounding 1, clip 4
 }
 
@@ -161,9 +160,8 @@ def cost_of(operation: Any, tables: Any, spikes: float) -> Cost:
         rescaled = 3 * (operation["second"] >= 0)
         instructions = vectors * (added + 1 + rescaled + 4)
         return Cost(0, 0, instructions, 8 * outputs * (sources + 1))
-    if kind == KINDS["compiled"]:  # each of a step's numbers is used, at least; words in and out
-        doubles = 2 + operation["size"] + 2 * operation["half"] // outputs
-        return Cost(0, 0, operation["size"] * vectors, 8 * outputs * doubles)
+    if kind == KINDS["compiled"]:  # each of a step's numbers is used, at least
+        return Cost(0, 0, operation["size"] * vectors, 8 * outputs * 2)
     instructions, doubles = _PER_CHANNEL[int(kind)]
     if kind == KINDS["gate"]:
         instructions += 8 * (operation["flag"] != 0)  # both halves are clipped, too

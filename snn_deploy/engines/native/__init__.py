@@ -4,15 +4,20 @@
 ``engine``             NativeEngine: whole batches, also of networks that read time backwards
 ``stream``             NativeSession: chunks of a stream through a causal network, state carried
 ``session``            what both stand on: sweeps over chunks of time, on all cores
+``plan``               a network taken apart: what the host, the sweeps and the end compute
 ``flow``               a few sequences on their way
 ``threads``            how many cores are used, and work for all of them
 ``program``            any network as a list of operations, which the library carries out
 ``assembly``           from a plan to that
-``emitters``           what is done for each node: on its kernel in doubles, or on its program
+``parts``              what that list refers to: numbers, tables, states
+``emitters``           what is done for each node: on a kernel or a compiled step in doubles, or in
+                       64-bit integers
+``compiled``           a neuron's program as C++, which is compiled with the library
 ``exactness``          the proof that doubles do it exactly
 ``dendrite_layout``    the same for dendrites, in floats or doubles; the coefficients of their modes
                        are in ``dendrite_coefficients``
-``program_code``       a neuron's program as instructions, for all that has no kernel
+``synapse_layout``     the same for synapses' weights
+``program_code``       a neuron's program as instructions, for all that is not compiled
 ``flow_state``         what is carried from chunk to chunk, in an order that all machines share
 ``closing``            what is computed once a sequence, at its end
 ``library``            the compiled code, of ``src/``: found, or built (``build``), and loaded

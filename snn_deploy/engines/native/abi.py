@@ -18,7 +18,7 @@ KINDS = {
             *("program", "integer dendrite", "take in", "give", "count", "keep", "recall"),
             *("read past", "keep past", "pool"),
             *("dendrite", "float dendrite", "add spikes", "add graded", "add pairs", "relay"),
-            *("gate", "normalize", "running sum", "compiled"),
+            *("gate", "normalize", "compiled"),
         )
     )
 }

@@ -66,6 +66,8 @@ class CompiledStep:
     ports
         Of its inputs, and then of the clocks that it asks for: whether all channels read the
         first number.
+    words
+        How many the program carries from step to step.
     """
 
     text: str

@@ -37,7 +37,7 @@ from snn_deploy.nodes.base import Rescale
 from snn_deploy.nodes.dendrite import Dendrite
 from snn_deploy.nodes.gate import Gate
 from snn_deploy.nodes.normalize import Normalize, quotient_bound
-from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator, RunningSum
+from snn_deploy.nodes.pooling import MAX_POOLED_STEPS, Accumulator
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.rules import MAX_SHIFT
 from snn_deploy.nodes.shared_synapses import SharedSynapses
@@ -231,18 +231,6 @@ def _pool(parts: Parts, node: Accumulator, sources: list[int]) -> Fields:
     }
 
 
-def _running_sum(parts: Parts, node: RunningSum, sources: list[int]) -> Fields:
-    (largest,) = parts.largest_inputs(node)
-    factor, nudge = shift_and_nudge(node.guard_bits, largest * MAX_POOLED_STEPS)
-    return {
-        "kind": KINDS["running sum"],
-        "state": parts.carry_rows(node),
-        "scale": float(factor),
-        "inner_limit": float(nudge),
-        "limit": node.output.limit,
-    }
-
-
 def _port_widths(parts: Parts, node: Any) -> list[int]:
     """Give how wide what arrives is, and then the words of the sequence."""
     widths = [source.width for source in parts.network.sources(node)]
@@ -353,7 +341,6 @@ KERNELS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     Dendrite: _dendrite,
     Gate: _gate,
     Normalize: _normalize,
-    RunningSum: _running_sum,
 }
 INTEGER_KERNELS: dict[type, Callable[[Parts, Any, list[int]], Fields]] = {
     Dendrite: _integer_dendrite,

@@ -49,8 +49,8 @@ template <int PORTS_, int WORDS_, int NUMBERS_, int TABLES_> struct Given {
 
 // A step's number, name, and how many ports, words, numbers and tables it has; its body follows.
 template <int> struct Step;
-#define SNN_STEP(number, name, ...)                                                         \
-  template <> struct Step<number> { typedef Given<__VA_ARGS__> Lanes; };                   \
+#define SNN_STEP(number, name, ...)                                      \
+  template <> struct Step<number> { typedef Given<__VA_ARGS__> Lanes; }; \
   static inline __attribute__((always_inline)) Doubles take(Step<number>, Given<__VA_ARGS__>& l)
 #include "steps_of_programs.h"
 #undef SNN_STEP
@@ -74,13 +74,14 @@ inline int64_t run_step(const Operation& op, const SweepTask& task, double* stat
   for (int64_t first = 0; first < pitch; first += CHANNELS)
     for (int64_t step = 0; step < rows; ++step) {
       const int64_t r = op.flag ? rows - 1 - step : step;
+      const double* rows_of[L::PORTS];
+      for (int i = 0; i < L::PORTS; ++i)
+        rows_of[i] = signals.rows(port[3 * i], port[3 * i + 1]) + r * port[3 * i + 1];
       for (int64_t w = first; w < pitch && w < first + CHANNELS; w += LANES) {
         double* words = state + w * L::WORDS;
         lanes.numbers = task.params + op.second + w * L::NUMBERS;
-        for (int i = 0; i < L::PORTS; ++i) {
-          const double* x = signals.rows(port[3 * i], port[3 * i + 1]) + r * port[3 * i + 1];
-          lanes.ports[i] = port[3 * i + 2] ? splat(*x) : load(x + w);
-        }
+        for (int i = 0; i < L::PORTS; ++i)
+          lanes.ports[i] = port[3 * i + 2] ? splat(*rows_of[i]) : load(rows_of[i] + w);
         for (int i = 0; i < L::WORDS; ++i) lanes.words[i] = load(words + i * LANES);
         store(y + r * pitch + w, take(S(), lanes));
         for (int i = 0; i < L::WORDS; ++i) store(words + i * LANES, lanes.words[i]);

@@ -303,7 +303,8 @@ template <class V, bool ONCE> class Group {
 };
 
 // The compiler knows nothing of how the CPU rounds: what it does in here, it does in here.
-template <class V, bool ONCE> __attribute__((noinline)) int64_t run(const DendriteTask& task, int64_t part, int64_t parts) {
+template <class V, bool ONCE>
+__attribute__((noinline)) int64_t run(const DendriteTask& task, int64_t part, int64_t parts) {
   const int64_t groups = task.width / Lanes<V>::n, stop = groups * (part + 1) / parts;
   int64_t clipped = 0;
   for (int64_t group = groups * part / parts; group < stop; ++group)

@@ -52,8 +52,8 @@ struct IntegerModes {
 };
 
 // fourth: channels; first: their table; size: modes of each; second, third: shifts of decays and of
-// the drive; flag: whether time runs backwards; once: see Operation; inner_limit: what compartments saturate at. The state
-// is u and then v, (channels, modes) each.
+// the drive; flag: whether time runs backwards; once: see Operation; inner_limit: what compartments
+// saturate at. The state is u and then v, (channels, modes) each.
 template <class Number> class IntegerDendrite {
   static constexpr int64_t STEPS = 64;
 

@@ -1,5 +1,5 @@
-// Gates, relays and running sums: loops over rows and, in a row, over vectors of channels,
-// filled up with channels whose parameters are 0. All give how many values were clipped.
+// Gates and relays: loops over rows and, in a row, over vectors of channels, filled up with channels
+// whose parameters are 0. Both give how many values were clipped.
 #pragma once
 
 #include "signals.h"
@@ -111,25 +111,6 @@ inline int64_t gate(const Operation& op, const SweepTask& task, const double* x,
       clipped.add(held, free);
       store(y + w, held);
     }
-  }
-  return clipped.total();
-}
-
-// sat(signed_shift(Σ x)) of the rows so far; the sums are the state. scale and inner_limit: the
-// factor and nudge of the shift.
-inline int64_t running_sum(const Operation& op, double* sums, const double* x, double* y, int64_t rows) {
-  const Doubles magic = splat(MAGIC), limit = splat(op.limit), factor = splat(op.scale), nudge = splat(op.inner_limit);
-  Tally<Doubles> clipped;
-  for (int64_t w = 0; w < op.y_pitch; w += LANES) {
-    Doubles total = load(sums + w);
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t at = r * op.y_pitch + w;
-      total += load(x + at);
-      const Doubles free = fma(total + nudge, factor, magic) - magic, held = clip(free, limit);
-      clipped.add(held, free);
-      store(y + at, held);
-    }
-    store(sums + w, total);
   }
   return clipped.total();
 }

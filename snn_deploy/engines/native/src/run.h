@@ -117,7 +117,6 @@ template <class Number, class Kept> struct Sweep {
 #if SNN_VECTOR_BYTES
   int64_t compute(const Operation& op, Part part, const Signals<double>& signals, double* x, double* y) const {
     const int64_t rows = part.steps;
-    double* state = state_of(op, part.s, op.x_pitch);
     switch (op.kind) {
       case COMPILED: return run_compiled(op, task, state_of(op, part.s, op.half), signals, rows);
       case ADD_SPIKES:
@@ -130,7 +129,6 @@ template <class Number, class Kept> struct Sweep {
         if (op.narrow) return op.flag ? gate<true, true>(op, task, x, y, rows) : gate<true, false>(op, task, x, y, rows);
         return op.flag ? gate<false, true>(op, task, x, y, rows) : gate<false, false>(op, task, x, y, rows);
       case NORMALIZE: return normalize(op, task, x, y, rows);
-      case RUNNING_SUM: return running_sum(op, state, x, y, rows);
     }
     return 0;
   }

@@ -93,7 +93,8 @@ inline int32_t* list_spikes(const double* row, int64_t width, int32_t* to) {
   return to;
 }
 
-// List the spikes of some rows, or what else is not 0 there: each list ends at its first number.
+// List the spikes of some rows, or what else is not 0 there. A list's first number is how many numbers
+// it has, itself included.
 template <class List>
 inline int64_t list_rows(const Operation& op, const SweepTask& task, const double* x, int64_t rows, List list) {
   const int64_t pitch = 1 + op.x_pitch + LANES;
@@ -179,7 +180,8 @@ inline void weigh_row(const char* weights, const double* x, const int32_t* event
 // in which an input's, or a pair's, come after those of the one before; the rest in tiles of one
 // vector. size: inputs, or pairs.
 template <class Row>
-inline void add_graded(const Operation& op, const SweepTask& task, const void* all, const double* x, double* y, int64_t rows) {
+inline void add_graded(const Operation& op, const SweepTask& task, const void* all, const double* x, double* y,
+                       int64_t rows) {
   constexpr int VECTORS = 8;
   const int64_t pitch = list_rows(op, task, x, rows, Row::list);
   for (int64_t o = 0; o < op.y_pitch;) {

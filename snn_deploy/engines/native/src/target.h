@@ -12,8 +12,8 @@ struct DendriteTask {  // see dendrite.h
   double* y;
   int64_t extent, sums, count;  // vectors a group; most sums of a group; modes, filled up
   int64_t samples, steps, width, backwards;  // channels, filled up to whole groups
-  int64_t once;  // whether the sum of two products is rounded, and not each: in doubles
-  double scale, limit, state_limit;          // 2^-drive_shift; what drives and states saturate at
+  int64_t once;                     // whether the sum of two products is rounded, and not each: in doubles
+  double scale, limit, state_limit;  // 2^-drive_shift; what drives and states saturate at
 };
 
 enum Kind : int64_t {
@@ -21,7 +21,7 @@ enum Kind : int64_t {
   INTEGER_DENDRITE,  // see integer_dendrite.h
   TAKE_IN, GIVE, COUNT, KEEP, RECALL, READ_PAST, KEEP_PAST, POOL,  // see steps.h
   DENDRITE, FLOAT_DENDRITE,
-  ADD_SPIKES, ADD_GRADED, ADD_PAIRS, RELAY, GATE, NORMALIZE, RUNNING_SUM,  // see the header so named
+  ADD_SPIKES, ADD_GRADED, ADD_PAIRS, RELAY, GATE, NORMALIZE,  // see the header so named
   COMPILED,  // a program, see compiled.h
 };
 
