@@ -55,6 +55,8 @@ def main() -> None:
     refuse_for([told for wheel in wheels for told in check_files(wheel, source, version)])
     (here,) = (wheel for wheel in wheels if wheel.stem.endswith(platform.machine()))
     tried = [] if given.no_try else [number for number in VERSIONS if try_out(number, here)]
+    if tried:
+        try_out(tried[0], source)
     print(f"{source.name} and {', '.join(wheel.name for wheel in wheels)} are fit for a release.")
     print(f"Tried on {platform.machine()} with Python {', '.join(tried) or '– none'}.")
     if missing := [number for number in VERSIONS if number not in tried]:
@@ -132,8 +134,8 @@ def pack_zoo(folder: Path, archive: Path) -> Path | None:
     return archive
 
 
-def try_out(number: str, wheel: Path) -> bool:
-    """Install the wheel into a fresh environment of a Python, and run there the demo, and what a
+def try_out(number: str, package: Path) -> bool:
+    """Install a wheel or the sdist into a fresh environment of a Python, and run there the demo, and what a
     new user does; False where there is no such Python.
     """
     find = ["sh", str(ROOT / "scripts" / "find-python"), f"python{number}"]
@@ -141,11 +143,11 @@ def try_out(number: str, wheel: Path) -> bool:
     if found.returncode:
         return False
     with tempfile.TemporaryDirectory() as folder:
-        print(f"trying {wheel.name} with {found.stdout.strip()}", flush=True)
+        print(f"trying {package.name} with {found.stdout.strip()}", flush=True)
         run(found.stdout.strip(), "-m", "venv", folder)
         # -I: neither PYTHONPATH nor the working directory may stand in for what is in the wheel
         inner = [str(Path(folder) / "bin" / "python"), "-I", "-m"]
-        run(*inner, "pip", "install", "--quiet", str(wheel))
+        run(*inner, "pip", "install", "--quiet", str(package))
         run(*inner, "snn_deploy", "demo", cwd=folder)
         seconds = first_answer([*inner, "snn_deploy"], Path(folder))
         print(f"Python {number}: the first answer took {seconds:.1f} s of a processor", flush=True)

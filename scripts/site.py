@@ -13,6 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#)([^)#\s]*)(#[^)\s]*)?\)")
+MARKUP = re.compile(r"(?::\w+:)?`{1,2}~?([^`]+)`{1,2}")
 PAGES = {"SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md"}
 """Files beside docs/ that are pages, too."""
 
@@ -49,6 +50,8 @@ def _led(found: re.Match[str], folder: Path, up: str) -> str:
     if not target or file.is_relative_to(ROOT / "docs") or not file.exists():
         return found[0]
     name = file.relative_to(ROOT).as_posix()
+    if text.strip("`/") == name:
+        return text
     return f"[{text}]({up}{PAGES[name]}{anchor})" if name in PAGES else f"{text} (`{name}`)"
 
 
@@ -98,4 +101,5 @@ def _described(name: str, thing: Any) -> list[str]:
             signature = f"{name}{inspect.signature(thing)}\n\n"
         except ValueError:  # of a builtin
             signature = ""
-    return ["```text", f"{signature}{inspect.getdoc(thing) or ''}".rstrip(), "```"]
+    told = MARKUP.sub(r"`\1`", inspect.getdoc(thing) or "")
+    return ["```{ .text .wrapped }", f"{signature}{told}".rstrip(), "```"]
