@@ -206,8 +206,8 @@ def reciprocal(length: int, mantissa_bits: int, headroom_bits: int, guard_bits: 
     return pre_shift, mantissa, shift
 
 
-def mean_from_sum(total: npt.ArrayLike, divisor: Reciprocal) -> IntArray:
-    """Divide ``total`` as :func:`reciprocal` planned it."""
+def mean_from_sum(total: npt.ArrayLike, divisor: Reciprocal | IntArray) -> IntArray:
+    """Divide ``total`` as :func:`reciprocal` planned it, or (3, …) plans, one for each number."""
     pre_shift, mantissa, shift = divisor
     return multiply_shift(round_shift(total, pre_shift), mantissa, shift)
 

@@ -84,10 +84,8 @@ def close(
     closing = Closing({}, speaks, steps)
     for node in nodes:
         if isinstance(node, Accumulator):
-            pooled = [
-                _pool(node, h, int(s) + 1) for h, s in zip(held[node.name], speaks, strict=True)
-            ]
-            answer, clipped = fp.saturate(np.stack(pooled), node.output.bits)
+            pooled = _pool(node, held[node.name], speaks + 1)
+            answer, clipped = fp.saturate(pooled, node.output.bits)
             spoken = Spoken(_silence(nodes)[node.name][0], answer)
         else:
             sources = [closing.spoken[edge.source].answer[:, None] for edge in node.inputs]
@@ -112,13 +110,14 @@ def _step(program: Program) -> ProgramStep:
     return ProgramStep(program, 1)
 
 
-def _pool(node: Accumulator, held: IntArray, steps: int) -> IntArray:
-    """Give what an accumulator says after ``steps`` valid steps, before saturation.
+def _pool(node: Accumulator, held: IntArray, steps: IntArray) -> IntArray:
+    """Give what an accumulator says after ``steps`` (B,) valid steps, before saturation.
 
-    ``held`` is the sum over them, or the first or last of them, as the node's mode says.
+    ``held`` (B, width) is the sum over them, or the first or last, as the node's mode says.
     """
     if node.mode == "mean":
-        return fp.mean_from_sum(held, node.divisor(steps))
+        divisors = np.array([node.divisor(count) for count in steps.tolist()])
+        return fp.mean_from_sum(held, divisors.T[..., None])
     return fp.signed_shift(held, node.guard_bits)
 
 
