@@ -135,8 +135,8 @@ def pack_zoo(folder: Path, archive: Path) -> Path | None:
 
 
 def try_out(number: str, package: Path) -> bool:
-    """Install a wheel or the sdist into a fresh environment of a Python, and run there the demo, and what a
-    new user does; False where there is no such Python.
+    """Install a wheel or the sdist into a fresh environment of a Python, and do there what a new
+    user does, and the demo; False where there is no such Python.
     """
     find = ["sh", str(ROOT / "scripts" / "find-python"), f"python{number}"]
     found = subprocess.run(find, check=False, capture_output=True, text=True)

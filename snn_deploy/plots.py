@@ -52,7 +52,8 @@ def plot_raster(
         raise DataError(f"no sequence {sequence}; there are {len(signal)}")
     steps, neurons = np.nonzero(signal[sequence])
     axes = axes or _axes(4.0)
-    axes.scatter(steps, neurons, s=4, marker="|", linewidths=1)
+    thick = min(4.0, 200 / signal.shape[2])  # points; a figure of its own has about 250
+    axes.hlines(neurons, steps - 0.5, steps + 0.5, linewidth=thick)
     axes.set(
         xlabel="step",
         ylabel="neuron",
@@ -77,7 +78,7 @@ def plot_ranges(signals: Sequence[Signal], axes: Axes | None = None) -> Axes:
     usual = np.log2(np.array([s.usual or 0 for s in shown], float) + 1)
     axes.plot(usual, places, "k|", markersize=7, label="99% of values")
     axes.set(yticks=places, yticklabels=[f"{s.node} {s.quantity}" for s in shown], xlabel="bits")
-    axes.legend(loc="lower right", fontsize="small")
+    _legend_beside(axes)
     return axes
 
 
@@ -91,7 +92,7 @@ def plot_errors(compared: AccuracyComparison, axes: Axes | None = None) -> Axes:
     known = [(p, level) for p, level in here if level is not None]
     axes.plot([level for _, level in known], [p for p, _ in known], "k|", label="added here")
     axes.set(yticks=places, yticklabels=[e.node for e in shown], xlabel="signal to noise, dB")
-    axes.legend(loc="lower right", fontsize="small")
+    _legend_beside(axes)
     return axes
 
 
@@ -122,7 +123,7 @@ def plot_energy(report: Report, axes: Axes | None = None) -> Axes:
     axes.errorbar(start, places, xerr=[below, above], fmt="none", ecolor="k", linewidth=1)
     axes.set(yticks=places, yticklabels=[layer.name for layer in report.layers])
     axes.set_xlabel("dynamic energy of a sequence, µJ")
-    axes.legend(loc="lower right", fontsize="x-small")
+    _legend_beside(axes)
     return axes
 
 
@@ -154,6 +155,11 @@ def plot_placement(report: Report, chip: int = 0, axes: Axes | None = None) -> A
     axes.invert_yaxis()
     axes.set_axis_off()
     return axes
+
+
+def _legend_beside(axes: Axes) -> None:
+    """Draw the legend where it hides no bar."""
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
 
 
 def _axes(height: float) -> Axes:

@@ -48,7 +48,11 @@ def _taken(network: Network) -> str:
     widths = (
         f"{n.width} ({name})" if several else f"{n.width}" for name, n in network.inputs.items()
     )
-    return f"{' and '.join(widths)} values a step"
+    return _a_step(" and ".join(widths))
+
+
+def _a_step(values: str) -> str:
+    return f"{values} value{'' if values == '1' else 's'} a step"
 
 
 def _given(network: Network) -> str:
@@ -69,7 +73,7 @@ def deployment_summary(deployment: Deployment) -> str:
     return (
         f"Deployment of {origin.checkpoint} for {origin.profile}\n"
         f"  {size}\n"
-        f"  takes {network.input_width} values a step, answers with {width}\n"
+        f"  takes {_a_step(str(network.input_width))}, answers with {width}\n"
         "  .simulate(inputs), .verify(inputs, against=checkpoint), .report(inputs), .save(path)"
     )
 

@@ -211,7 +211,7 @@ def test_charts_name_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_spike_is_drawn(pyplot: Any) -> None:
     axes = simulation("layers.0.lif").plot_raster(sequence=2)
     spikes = simulation("layers.0.lif").trace["layers.0.lif"][2]
-    assert len(axes.collections[0].get_offsets()) == np.count_nonzero(spikes)
+    assert len(axes.collections[0].get_segments()) == np.count_nonzero(spikes)
     assert axes.get_title() == "layers.0.lif, sequence 2"
     axes.figure.savefig("/dev/null", format="png")
 

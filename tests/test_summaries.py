@@ -37,7 +37,7 @@ def shown() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "lines", "told"),
     [
-        ("network", 1, r"lowered: 16 nodes, 2 spiking layers of 128 neurons; takes 1 values"),
+        ("network", 1, r"lowered: 16 nodes, 2 spiking layers of 128 neurons; takes 1 value a step"),
         ("float network", 1, r"float: \d+ nodes, 2 spiking layers of 128 neurons"),
         ("deployment", 4, r"Deployment of seqdigits_uni\.ckpt for loihi2\n  16 processes"),
         ("simulation", 5, r"of 4 sequences\n  answer 4 × 10\n  layers\.0: [\d.]+ spikes a neuron"),
