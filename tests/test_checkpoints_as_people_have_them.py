@@ -344,6 +344,14 @@ def test_the_command_takes_the_same_options(
     path = write_zip(tmp_path / "y.pth", content)
     assert command("inspect", path, "--prefix", "b") == 0
     assert "prefix       b." in capsys.readouterr().out
+    assert command("convert", path, "--prefix", "b", "-o", tmp_path / "y.safetensors") == 0
+    said = "reader checkpoint, container zip, family spikingssm, prefix b.; 36 tensors, 982 numbers"
+    assert f"read as: {said}\n" in capsys.readouterr().out
+    assert command("inspect", tmp_path / "y.safetensors") == 0
+    # a file's table is by name
+    assert "container zip, family spikingssm, prefix b., reader checkpoint; 36 tensors" in (
+        capsys.readouterr().out
+    )
     assert command("inspect", path, "--ignore-key", "a.*", "--ignore-key", "loss.*") == 0
     assert command("inspect", path, "--prefix", "b", "--weights", "ema") == 2
     assert "holds no averaged weights" in capsys.readouterr().err

@@ -12,6 +12,7 @@ import pytest
 from zoo import Variant, zoo_variants
 
 from snn_deploy.checkpoint import read_checkpoint
+from snn_deploy.cli.main import main
 from snn_deploy.converters.registry import to_float_network
 from snn_deploy.engines.floating import FloatResult, run_float
 from snn_deploy.errors import SnnDeployWarning
@@ -75,8 +76,16 @@ def test_zoo_with_more_padding(variant: Variant, tmp_path: Path) -> None:
     assert_close(result.logits, oracle["logits_padx_bptt_f64"])
 
 
-def test_zoo_averaged_weights(shared: Path, tmp_path: Path) -> None:
+def test_zoo_averaged_weights(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     variant = Variant("ema_opt")
+    for weights, told in (("raw", "the trained weights, not the averages"), ("ema", "weights ema")):
+        words = ["convert", str(variant.folder / "ema_opt.ckpt"), "--weights", weights]
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "-o", str(tmp_path / "n.safetensors")])
+        assert ended.value.code == 0
+        assert told in capsys.readouterr().out
     network = convert(variant, tmp_path, weights="ema")
 
     result = run_float(network, variant.arrays("test")["inputs"])

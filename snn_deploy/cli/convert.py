@@ -19,6 +19,7 @@ from snn_deploy.cli.options import (
     parse_pairs,
     target_option,
 )
+from snn_deploy.printable import one_line
 
 if TYPE_CHECKING:
     from snn_deploy.deployment import Deployment
@@ -147,6 +148,7 @@ def convert(asked: ConvertRequest) -> None:
     deployment.save(out)
     seconds = time.perf_counter() - started
     echo(f"{out}: {_summary(deployment)}, {out.stat().st_size:,} bytes, {seconds:.1f} s")
+    echo(f"read as: {one_line(deployment.origin.read_as)}")
     if asked.wants_report:
         _report(asked, deployment)
 

@@ -56,7 +56,7 @@ def _deployment(path: str) -> tuple[Any, dict[str, str]]:
         "deployment": path,
         "target": f"{origin.profile} (version {origin.profile_version})",
         "checkpoint": f"{origin.checkpoint}, SHA-256 {origin.checkpoint_sha256[:16]}…",
-        "read as": ", ".join(f"{key}={value}" for key, value in origin.source.items()),
+        "read as": origin.read_as,
         "calibration": _calibration(origin.calibration),
         "rounding": str(dendrite_rounding(deployment.network)),
         "settings": ", ".join(f"{key}={value}" for key, value in origin.settings.items()),

@@ -79,6 +79,13 @@ class Provenance:
     profile_data: dict[str, Any] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def read_as(self) -> str:
+        """How it was read, in a line: what the reader chose, and what it noted."""
+        chosen = [f"{name} {told}" for name, told in self.source.items() if name != "notes"]
+        notes = self.source.get("notes")
+        return "; ".join([", ".join(chosen), *map(str, notes if isinstance(notes, list) else ())])
+
 
 def write_deployment(path: str | os.PathLike[str], network: Network, origin: Provenance) -> None:
     """Write a lowered network; the same network gives the same bytes.

@@ -20,12 +20,9 @@ from snn_deploy.mapping.profile import Profile
 __all__ = ["Violation", "check_target", "find_notices", "find_violations", "grouped"]
 
 SUCH_AS = "choose a target that can, such as loihi2"
-NO_PROGRAM = (
-    "it has no programmable neurons and no graded spikes, so a complex dendrite cannot run there"
-)
 _LACKS = {
     "programmable_neurons": (
-        NO_PROGRAM,
+        "it runs as a neuron program, and the target has no programmable neurons",
         SUCH_AS,
     ),
     "lif_neurons": ("the target has no such neuron", SUCH_AS),

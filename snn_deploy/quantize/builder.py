@@ -101,7 +101,8 @@ class Builder:
             raise ConfigError(
                 f"node '{name}': channel {int(np.abs(value).argmax())} needs a gain of "
                 f"{largest:.3g}, over the {fp.limit_of(bits)} that {bits} bits hold; set a larger "
-                "gain_bits, or a smaller residual_bits"
+                "weight_bits or a smaller residual_bits, or, where the target's coefficients are "
+                "wider, a larger gain_bits"
             )
 
     def gain(
