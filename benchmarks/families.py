@@ -23,6 +23,7 @@ from snn_deploy.data.inputs import check_data
 from snn_deploy.engines.host import Host
 from snn_deploy.engines.lava.availability import check_available
 from snn_deploy.engines.lava.segments import cut_network
+from snn_deploy.engines.native import threads
 from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
 from snn_deploy.engines.session import run_whole
@@ -73,6 +74,11 @@ class Trained:
     def sample_steps(self) -> int:
         return int(self.inputs.shape[0] * self.inputs.shape[1])
 
+    def alone(self) -> Trained:
+        """Give it with the first of its sequences."""
+        run = Run(self.run.inputs[:1], self.run.lengths[:1])
+        return replace(self, inputs=self.inputs[:1], run=run)
+
 
 def trained(batch: int, names: tuple[str, ...] = ()) -> Iterator[Trained]:
     """Give the networks of all checkpoints that are there, or of those named."""
@@ -88,41 +94,49 @@ def against_lava(batch: int, rounds: int, names: tuple[str, ...] = ()) -> list[R
     for one in trained(batch, names):
         works = {"native": native(one.network, one.run)}
         timing = take_turns(works, rounds, time.process_time)["native"]
-        rows.append(_row(one, timing.best / one.sample_steps, "lava", lava_step(one)))
+        seconds, others = timing.best / one.sample_steps, lava_step(one)
+        rows.append(
+            {
+                "what": one.name,
+                "sequences": len(one.inputs),
+                "native_us_per_sample_step": seconds * 1e6,
+                "lava_us_per_sample_step": others * 1e6,
+                "native_is_faster": others / seconds,
+            }
+        )
     return rows
 
 
 def against_torch(batch: int, rounds: int, names: tuple[str, ...] = ()) -> list[Row]:
-    """A step of a batch as torch's recurrence in float32, beside the native engine."""
+    """A step of a batch, and of one sequence alone, as a sensor gives it: torch's recurrence in
+    float32, beside the native engine, each on one core.
+    """
     import torch
     from recurrences import Recurrence
 
-    torch.set_num_threads(1)  # more of them wait for each other, which counts
+    available = threads.thread_count()
+    threads.use_threads(1)  # more of them wait for each other, which counts
+    torch.set_num_threads(1)
     rows = []
     for one in trained(batch, names):
-        peer = Recurrence(one.float_network)
-        inputs = torch.as_tensor(one.inputs)
+        peer, row = Recurrence(one.float_network), {"what": one.name}
         tokens = one.float_network.input.reads_tokens
-        inputs = inputs.long() if tokens else inputs.to(torch.float32)
-        lengths = torch.as_tensor(one.run.lengths)
-        works = {
-            "native": native(one.network, one.run),
-            "torch": lambda peer=peer, x=inputs, n=lengths: peer(x, n),
-        }
-        times = take_turns(works, rounds, time.process_time)
-        seconds = {name: timing.best / one.sample_steps for name, timing in times.items()}
-        rows.append(_row(one, seconds["native"], "torch", seconds["torch"]))
+        for some in (one, one.alone()):
+            inputs = torch.as_tensor(some.inputs)
+            inputs = inputs.long() if tokens else inputs.to(torch.float32)
+            lengths = torch.as_tensor(some.run.lengths)
+            works = {
+                "native": native(some.network, some.run),
+                "torch": lambda peer=peer, x=inputs, n=lengths: peer(x, n),
+            }
+            times = take_turns(works, rounds, time.process_time)
+            own, others = (times[name].best / some.sample_steps for name in works)
+            label = f"of {len(some.inputs)}"
+            row |= {f"native_us,_{label}": own * 1e6, f"torch_us,_{label}": others * 1e6}
+            row[f"faster,_{label}"] = others / own
+        rows.append(row)
+    threads.use_threads(available)
     return rows
-
-
-def _row(one: Trained, seconds: float, peer: str, others: float) -> Row:
-    return {
-        "what": one.name,
-        "sequences": len(one.inputs),
-        "native_us_per_sample_step": seconds * 1e6,
-        f"{peer}_us_per_sample_step": others * 1e6,
-        "native_is_faster": others / seconds,
-    }
 
 
 def lava_step(one: Trained) -> float:

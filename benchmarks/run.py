@@ -123,7 +123,7 @@ def run_family_lava(sizes: Sizes, rates: floor.Rates) -> list[Row]:
 
 
 def run_family_torch(sizes: Sizes, rates: floor.Rates) -> list[Row]:
-    """A step of a batch in the native engine, and one in torch's recurrence, float32."""
+    """A step of a batch's sequence, and of one alone, beside torch's in float32; one core each."""
     try:
         return families.against_torch(sizes.batch, sizes.rounds, sizes.names)
     except ImportError:
