@@ -247,7 +247,7 @@ SOMA_RULES |= {
     ),
     "currents for other neurons": broken(ChipCuba, "fade has shape (9,), not (", fade=WIDE),
     "biases for other neurons": broken(ChipCuba, "bias has shape (9,), not (", bias=WIDE),
-    "a huge bias": broken(ChipCuba, "bias is outside ±8388607", bias=_huge),
+    "a huge bias": broken(ChipCuba, "bias exceeds 24 bits", bias=_huge),
     "sums too wide": broken(SigmaDelta, "state_bits 33 is outside 2 … 32", state_bits=33),
     "changes never large enough": broken(
         SigmaDelta, "threshold 1073741824 is outside 0 … ", threshold=HUGE

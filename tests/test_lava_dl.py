@@ -381,7 +381,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Callable[[Any], None] | None, str]] = {
     "a delay too long": ({"delay": [1, 2, 63]}, None, "delays of 1 … 63 steps; Loihi's are 0 … 62"),
     "delays of others": ({"delay": [1, 2, 3, 4]}, None, "delays of shape (4,) for 3 × 2 synapses"),
     "biases of others": ({"bias": [1, 2]}, None, "'bias' has 2 numbers, for (3,) neurons"),
-    "a huge bias": ({"bias": [1e9]}, None, "bias is outside ±8388607"),
+    "a huge bias": ({"bias": [1e9]}, None, "bias exceeds 24 bits"),
     "a link elsewhere": (
         {},
         lambda file: file.__setitem__("layer/0/x", h5py.ExternalLink("other.net", "/layer")),

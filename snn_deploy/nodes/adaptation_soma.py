@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate, select, signed_shift
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, Soma
-from snn_deploy.nodes.rules import MAX_SHIFT, require_range, require_shifts, require_words
+from snn_deploy.nodes.rules import MAX_SHIFT, require_between, require_range, require_words
 
 __all__ = ["AdaptationSoma"]
 
@@ -48,8 +48,8 @@ class AdaptationSoma(Soma):
         require_words(self, FACTORS, self.width, self.coefficient_bits)
         require_words(self, LEVELS, self.width, self.state_bits)
         for name in FACTORS:
-            require_shifts(self, f"{name}_shift", getattr(self, f"{name}_shift"), (self.width,))
-        require_shifts(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
+            require_between(self, f"{name}_shift", getattr(self, f"{name}_shift"), (self.width,))
+        require_between(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
 
     def step(self, t: Tracer) -> Value:
         bits = self.state_bits

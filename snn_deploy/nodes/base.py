@@ -21,9 +21,9 @@ from snn_deploy.nodes.rules import (
     MAX_FACTOR_BITS,
     fits,
     require,
+    require_between,
     require_range,
     require_shape,
-    require_shifts,
 )
 
 if TYPE_CHECKING:
@@ -295,5 +295,5 @@ def check_rescale(node: Node, rescale: Rescale, width: int) -> None:
     require_range(node, "bits", rescale.bits, 2, MAX_FACTOR_BITS)
     require_shape(node, "mantissa", rescale.mantissa, (width,))
     require_shape(node, "bias", rescale.bias, (width,))
-    require_shifts(node, "shift", rescale.shift, (width,))
+    require_between(node, "shift", rescale.shift, (width,))
     require(fits(rescale.mantissa, rescale.bits), node, f"a gain exceeds {rescale.bits} bits")

@@ -8,7 +8,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
 from snn_deploy.nodes.base import Int32, Soma
 from snn_deploy.nodes.lif import LOIHI
-from snn_deploy.nodes.rules import require, require_range, require_shape, within
+from snn_deploy.nodes.rules import require_between, require_range
 
 __all__ = ["ChipAlif"]
 
@@ -49,9 +49,7 @@ class ChipAlif(Soma):
         limits = dict.fromkeys(FADES, (0, UNITY))
         limits |= dict.fromkeys(("threshold", "rise"), (0, MOST_THRESHOLD))
         for name, (low, high) in {**limits, "bias": (-MOST_BIAS, MOST_BIAS)}.items():
-            value = getattr(self, name)
-            require_shape(self, name, value, (self.width,))
-            require(within(value, low, high), self, f"{name} is outside {low} … {high}")
+            require_between(self, name, getattr(self, name), (self.width,), low, high)
         require_range(self, "align", self.align, 0, MOST_ALIGN)
 
     def step(self, t: Tracer) -> Value:

@@ -9,7 +9,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
 from snn_deploy.nodes.base import Int32, Soma
 from snn_deploy.nodes.lif import LOIHI, LifRegisters
-from snn_deploy.nodes.rules import require, require_range, require_shape, within
+from snn_deploy.nodes.rules import require_between, require_range, require_words
 
 __all__ = ["ChipCuba"]
 
@@ -55,12 +55,8 @@ class ChipCuba(Soma):
     def check(self, network: Network) -> None:
         limits = {"fade": UNITY, "decay": UNITY, "threshold": (1 << THRESHOLD_BITS) - 1}
         for name, most in limits.items():
-            value = getattr(self, name)
-            require_shape(self, name, value, (self.width,))
-            require(within(value, 0, most), self, f"{name} is outside 0 … {most}")
-        require_shape(self, "bias", self.bias, (self.width,))
-        most = (1 << (BIAS_BITS - 1)) - 1
-        require(within(self.bias, -most, most), self, f"bias is outside ±{most}")
+            require_between(self, name, getattr(self, name), (self.width,), 0, most)
+        require_words(self, ["bias"], self.width, BIAS_BITS)
         require_range(self, "align", self.align, 0, MOST_ALIGN)
 
     def step(self, t: Tracer) -> Value:

@@ -8,7 +8,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
 from snn_deploy.nodes.base import Int32, Soma
 from snn_deploy.nodes.lif import LOIHI
-from snn_deploy.nodes.rules import require, require_range, require_shape, within
+from snn_deploy.nodes.rules import require_between, require_range
 
 __all__ = ["ChipResonator"]
 
@@ -44,9 +44,7 @@ class ChipResonator(Soma):
     def check(self, network: Network) -> None:
         limits = {"sin": MOST_DECAY, "cos": MOST_DECAY, "threshold": MOST_THRESHOLD}
         for name, most in limits.items():
-            value = getattr(self, name)
-            require_shape(self, name, value, (self.width,))
-            require(within(value, 0, most), self, f"{name} is outside 0 … {most}")
+            require_between(self, name, getattr(self, name), (self.width,), 0, most)
         require_range(self, "align", self.align, 0, MOST_ALIGN)
 
     def step(self, t: Tracer) -> Value:

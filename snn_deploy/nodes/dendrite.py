@@ -32,10 +32,10 @@ from snn_deploy.nodes.rules import (
     MAX_SHIFT,
     fits,
     require,
+    require_between,
     require_product,
     require_range,
     require_shape,
-    require_shifts,
 )
 
 __all__ = ["ODD_STATE_BITS", "Dendrite", "Driven", "ModeBank"]
@@ -106,9 +106,9 @@ class ModeBank:
             value = getattr(self, name)
             require_shape(node, name, value, shape)
             require(fits(value, bits), node, f"{name} exceeds {bits} bits")
-        require_shifts(node, "input_shift", self.input_shift, shape, -24, 24)
+        require_between(node, "input_shift", self.input_shift, shape, -24, 24)
         require_product(node, "inputs shifted by up to 24", source_bits, 24)
-        require_shifts(node, "readout_shift", self.readout_shift, shape)
+        require_between(node, "readout_shift", self.readout_shift, shape)
         modulus = np.hypot(self.decay_real, self.decay_imag)
         decays = bool(np.all(modulus < 2.0**self.decay_shift))
         require(decays, node, "a decay is not inside the unit circle")
@@ -166,7 +166,7 @@ class Driven(IntegerNode):
 
     def check(self, network: Network) -> None:
         (form,) = self.source_formats(network)
-        require_shifts(self, "skip_shift", self.skip_shift, (self.width,))
+        require_between(self, "skip_shift", self.skip_shift, (self.width,))
         require_range(self, "drive_shift", self.drive_shift, 0, MAX_SHIFT)
         require_range(self, "sum_bits", self.sum_bits, 2, 48)
         for bank in self.banks:

@@ -9,7 +9,7 @@ import numpy as np
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, pseudo_random
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, Soma
-from snn_deploy.nodes.rules import require, require_range, require_shape, require_shifts, within
+from snn_deploy.nodes.rules import require, require_between, require_range, require_shape, within
 
 __all__ = ["DRAW_BITS", "DrawnSoma", "first_words"]
 
@@ -49,7 +49,7 @@ class DrawnSoma(Soma):
         require_shape(self, "first", self.first, (self.width,))
         inside = within(self.first, 1, (1 << DRAW_BITS) - 1)
         require(inside, self, f"a first word is outside 1 … {(1 << DRAW_BITS) - 1}")
-        require_shifts(self, "shift", self.shift, (self.width,), 0, DRAW_BITS)
+        require_between(self, "shift", self.shift, (self.width,), 0, DRAW_BITS)
         (form,) = self.source_formats(network)
         together = form.exponents(self.width) + self.shift
         require(within(together, DRAW_BITS, DRAW_BITS), self, "its shift is not that of its input")

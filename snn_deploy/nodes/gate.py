@@ -32,9 +32,9 @@ from snn_deploy.nodes.rules import (
     MAX_SHIFT,
     fits,
     require,
+    require_between,
     require_range,
     require_shape,
-    require_shifts,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class SigmoidGate:
     def check(self, node: Node) -> None:
         """Check the table and the shifts."""
         check_table(node, self.table, self.table_bits)
-        require_shifts(node, "out_shift", self.out_shift, (node.width,))
+        require_between(node, "out_shift", self.out_shift, (node.width,))
         require_range(node, "index_shift", self.index_shift, 0, MAX_SHIFT)
 
     def step(self, t: Tracer, value: Value, gate: Value) -> Value:

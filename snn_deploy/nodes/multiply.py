@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, multiply_shift, saturate
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, IntegerNode
-from snn_deploy.nodes.rules import require_product, require_shifts
+from snn_deploy.nodes.rules import require_between, require_product
 
 __all__ = ["Multiply"]
 
@@ -30,7 +30,7 @@ class Multiply(IntegerNode):
         yield "coefficient_bits", "gate_bits", narrower  # the multiplier takes it as its factor
 
     def check(self, network: Network) -> None:
-        require_shifts(self, "shift", self.shift, (self.width,))
+        require_between(self, "shift", self.shift, (self.width,))
         forms = self.source_formats(network)
         require_product(self, "a product", *(form.bits for form in forms))
 

@@ -39,8 +39,8 @@ from snn_deploy.nodes.rules import (
     MAX_MESSAGE_BITS,
     MAX_SHIFT,
     require,
+    require_between,
     require_range,
-    require_shifts,
 )
 
 __all__ = ["Normalize", "quotient_bound"]
@@ -89,7 +89,7 @@ class Normalize(IntegerNode):
 
     def check(self, network: Network) -> None:
         check_rescale(self, self.rescale, self.width)
-        require_shifts(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
+        require_between(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
         (form,) = self.source_formats(network)
         exponents = form.exponents(self.width) + self.align
         told = f"align brings its channels to exponents {exponents.min()} … {exponents.max()}"

@@ -18,10 +18,10 @@ from snn_deploy.nodes.embedding_table import Table, largest_entries
 from snn_deploy.nodes.rules import (
     MAX_FACTOR_BITS,
     MAX_SHIFT,
+    require_between,
     require_entries,
     require_one_exponent,
     require_shape,
-    require_shifts,
 )
 
 __all__ = ["Positions"]
@@ -50,7 +50,7 @@ class Positions(Channels, IntegerNode):
         require_shape(self, "its table", self.table, (len(self.table), self.width))
         exponents = form.exponents(self.width)
         if self.align is not None:
-            require_shifts(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
+            require_between(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
             exponents = exponents + self.align
         require_one_exponent(self, [exponents, self.output.exponents(self.width)])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, saturate, select, signed_shift
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, IntegerNode
-from snn_deploy.nodes.rules import MAX_SHIFT, require_one_exponent, require_shifts
+from snn_deploy.nodes.rules import MAX_SHIFT, require_between, require_one_exponent
 
 __all__ = ["Rectify"]
 
@@ -26,7 +26,7 @@ class Rectify(IntegerNode):
         return int(self.align.shape[0])
 
     def check(self, network: Network) -> None:
-        require_shifts(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
+        require_between(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
         (form,) = self.source_formats(network)
         aligned = form.exponents(self.width) + self.align
         require_one_exponent(self, [aligned, self.output.exponents(self.width)])

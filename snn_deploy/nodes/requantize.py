@@ -9,7 +9,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, saturate, signed_shift
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, IntegerNode, Rescale, check_rescale, rescaled
-from snn_deploy.nodes.rules import MAX_SHIFT, require_one_exponent, require_shifts
+from snn_deploy.nodes.rules import MAX_SHIFT, require_between, require_one_exponent
 
 __all__ = ["Requantize"]
 
@@ -40,7 +40,7 @@ class Requantize(Channels, IntegerNode):
         exponents = [form.exponents(self.width) for form in self.source_formats(network)]
         if self.align is not None:
             shape = (len(exponents), self.width)
-            require_shifts(self, "align", self.align, shape, -MAX_SHIFT, 24)
+            require_between(self, "align", self.align, shape, -MAX_SHIFT, 24)
             exponents = [e + shift for e, shift in zip(exponents, self.align, strict=True)]
         if self.rescale is None:
             exponents.append(self.output.exponents(self.width))

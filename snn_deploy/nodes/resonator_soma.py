@@ -11,9 +11,9 @@ from snn_deploy.nodes.rules import (
     MAX_SHIFT,
     fits,
     require,
+    require_between,
     require_range,
     require_shape,
-    require_shifts,
     require_words,
 )
 
@@ -64,7 +64,7 @@ class ResonatorSoma(Soma):
             require_range(self, "shift of a pole", shift, 0, MAX_SHIFT)
         require_words(self, ("gain",), self.width, bits)
         require_words(self, LEVELS, self.width, self.state_bits)
-        require_shifts(self, "gain_shift", self.gain_shift, (self.width,))
+        require_between(self, "gain_shift", self.gain_shift, (self.width,))
 
     def step(self, t: Tracer) -> Value:
         bits, wide = self.state_bits, self.coefficient_bits

@@ -22,12 +22,12 @@ __all__ = [
     "fits",
     "require",
     "require_array",
+    "require_between",
     "require_entries",
     "require_one_exponent",
     "require_product",
     "require_range",
     "require_shape",
-    "require_shifts",
     "require_words",
     "within",
 ]
@@ -89,10 +89,10 @@ def require_array(node: Node, what: str, value: Any, shape: tuple[int | None, ..
     require(bool(np.isfinite(value).all()), node, f"{what} holds NaN or infinity")
 
 
-def require_shifts(
+def require_between(
     node: Node, what: str, value: Any, shape: tuple[int, ...], low: int = 0, high: int = MAX_SHIFT
 ) -> None:
-    """Refuse shifts of another shape, or outside ``low`` … ``high``."""
+    """Refuse whole numbers of another shape, or outside ``low`` … ``high``: by default shifts."""
     require_shape(node, what, value, shape)
     require(within(value, low, high), node, f"{what} is outside {low} … {high}")
 

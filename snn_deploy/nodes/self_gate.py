@@ -17,7 +17,7 @@ from snn_deploy.ir.program import (
 )
 from snn_deploy.nodes.base import SHIFT_BITS, Int8, Int32, IntegerNode
 from snn_deploy.nodes.gate import check_table
-from snn_deploy.nodes.rules import MAX_SHIFT, require_shifts
+from snn_deploy.nodes.rules import MAX_SHIFT, require_between
 
 __all__ = ["SelfGate"]
 
@@ -45,8 +45,8 @@ class SelfGate(IntegerNode):
 
     def check(self, network: Network) -> None:
         check_table(self, self.table, self.table_bits)
-        require_shifts(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
-        require_shifts(self, "out_shift", self.out_shift, (self.width,))
+        require_between(self, "align", self.align, (self.width,), -MAX_SHIFT, 24)
+        require_between(self, "out_shift", self.out_shift, (self.width,))
 
     def step(self, t: Tracer) -> Value:
         x, size = t.input(), len(self.table)
