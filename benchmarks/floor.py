@@ -149,6 +149,9 @@ def cost_of(operation: Any, tables: Any, spikes: float) -> Cost:
         return Cost(
             0, 0, weights * 3 / (8 * lanes_of_doubles()), weights + (4 if narrow else 8) * targets
         )
+    if kind == KINDS["add wide spikes"]:  # a weight is four bytes, and is added
+        weights = spikes * inputs * outputs
+        return Cost(0, 0, weights / (2 * lanes_of_doubles()), 4 * weights + 8 * outputs)
     if kind == KINDS["add pairs"]:  # four outputs of two inputs in the time of one of one
         return Cost(0, 0, operation["size"] * vectors, 4 * inputs + 8 * outputs)
     if kind == KINDS["add graded"]:

@@ -25,11 +25,11 @@ from snn_deploy.nodes.synapses import Synapses
 WORD = Format(24, 0)
 
 
-def check(network: Network, inputs: np.ndarray, traced: bool) -> None:
+def check(network: Network, inputs: np.ndarray, traced: bool | tuple[str, ...]) -> None:
     """Compare with the reference; only what is not traced lives in tiles."""
     verify_network(network)
     assert not assemble(plan_network(network), frozenset(network.names)).integers
-    trace = network.names if traced else ()
+    trace = traced if isinstance(traced, tuple) else network.names if traced else ()
     run = Run(inputs, np.full(len(inputs), inputs.shape[1]), trace=trace)
     expected, given = (
         run_whole(ReferenceEngine(), network, run),
@@ -67,6 +67,50 @@ def test_spikes_reach_targets_of_every_number(width: int, targets: int, traced: 
     inputs[0, ::4], inputs[0, 1::4], inputs[1, :5] = 0, 1, 0
     inputs[1, 3, -1] = 1
     check(Network("lowered", tuple(spiking(width, weight)), "all"), inputs, traced)
+
+
+@pytest.mark.parametrize("traced", ["nothing", "sum", "word"])
+@pytest.mark.parametrize("limit", [1, 127])
+@pytest.mark.parametrize(
+    ("spikes", "shifts"), [(True, [14, 7, 0]), (True, [24, 0]), (False, [9, 0])]
+)
+@pytest.mark.parametrize("targets", [1, 33, 150])
+def test_words_of_a_weight_are_one_weight(
+    targets: int, spikes: bool, shifts: list[int], limit: int, traced: str
+) -> None:
+    """Whole weights within 32 bits and beyond, of spikes and of graded messages; a word that is
+    asked for is summed by itself.
+    """
+    rng = np.random.default_rng(targets)
+    width = 9
+    matrices = rng.integers(-limit, limit + 1, (len(shifts), targets, width)).astype(np.int8)
+    matrices[:, :, 0] = limit
+    source = "lif" if spikes else "input"
+    words = [
+        Synapses(
+            name=f"word{i}",
+            inputs=(Edge(source, delay=1),),
+            output=Format(24, -shift),
+            weight=matrix,
+            weight_bits=8,
+        )
+        for i, (shift, matrix) in enumerate(zip(shifts, matrices, strict=True))
+    ]
+    align = np.repeat(np.array(shifts, np.int8)[:, None], targets, axis=1)
+    total = Requantize(
+        name="total",
+        inputs=tuple(Edge(word.name) for word in words),
+        output=Format(32, 0),
+        channels=targets,
+        align=align,
+    )
+    before = spiking(width, matrices[0])[: 2 if spikes else 1]
+    network = Network("lowered", (*before, *words, total), "all")
+    names = {"nothing": (), "sum": ("total",), "word": ("word0",)}[traced]
+    watched = frozenset({"total", *names})
+    (sweep,) = assemble(plan_network(network), watched).sweeps
+    assert (("word1", 0) in sweep.slots) == (traced == "word")
+    check(network, (rng.random((3, 40, width)) < 0.3).astype(np.int64) * rng.integers(-7, 8), names)
 
 
 def test_a_pair_of_columns_is_a_lane() -> None:

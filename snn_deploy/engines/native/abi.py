@@ -17,8 +17,8 @@ KINDS = {
         (
             *("program", "integer dendrite", "take in", "give", "count", "keep", "recall"),
             *("read past", "keep past", "pool"),
-            *("dendrite", "float dendrite", "add spikes", "add graded", "add pairs", "relay"),
-            *("gate", "normalize", "compiled"),
+            *("dendrite", "float dendrite", "add spikes", "add graded", "add pairs"),
+            *("add wide spikes", "relay", "gate", "normalize", "compiled"),
         )
     )
 }

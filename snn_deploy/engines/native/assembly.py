@@ -19,6 +19,7 @@ from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.program import Assembly, Heard, SweepProgram
 from snn_deploy.engines.native.program_code import clocks_of
 from snn_deploy.engines.native.synapse_layout import narrow_pitch
+from snn_deploy.engines.native.wide_weights import join_words
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.loops import is_recurrent
@@ -50,7 +51,7 @@ def assemble(plan: Plan, watched: frozenset[str]) -> Assembly:
     """
     if lanes_of_doubles():
         try:
-            return _Assembler(plan, watched, integers=False).assemble()
+            return _Assembler(join_words(plan, watched), watched, integers=False).assemble()
         except NotExactError:
             pass
     return assemble_integers(plan, watched)
@@ -344,7 +345,7 @@ def _effort(fields: Fields, inputs: int) -> int:
     kind = fields["kind"]
     if kind == KINDS["compiled"]:
         return 2 + int(fields["size"]) // NUMBERS_AT_ONCE
-    if kind == KINDS["add spikes"]:
+    if kind in (KINDS["add spikes"], KINDS["add wide spikes"]):
         return 2 + inputs // SPARSE
     return 2 + (fields["size"] if kind in PER_SIZE else 0)
 

@@ -73,13 +73,18 @@ def _shared_synapses(parts: Parts, node: SharedSynapses, sources: list[int]) -> 
 
 
 def _weighted_sums(
-    parts: Parts, node: Synapses | SharedSynapses, weight: npt.NDArray[np.int8]
+    parts: Parts, node: Synapses | SharedSynapses, weight: npt.NDArray[Any]
 ) -> Fields:
     (largest,) = parts.largest_inputs(node)
     columns = fill_up(weight.T)
     sums = np.abs(weight.astype(np.float64)) @ largest
     require_room(sums)
-    if reads_spikes(parts.network, node):
+    bytes_each, spikes = weight.itemsize, reads_spikes(parts.network, node)
+    if spikes and bytes_each > 1 and sums.max(initial=0.0) < 2.0**31:
+        laid = tiled(columns.astype(np.int32), 2 * lanes_of_doubles()).view(np.int8)
+        first = parts.weights.add(laid)
+        return {"kind": KINDS["add wide spikes"], "first": first, "size": len(columns)}
+    if spikes and bytes_each == 1:
         outputs, inputs = columns.shape[1], pitch_of(len(columns))
         largest_sum = parts.bounds[node.name].reached["sum"].max()
         require_integer_bits(int(largest_sum).bit_length() + 1)
@@ -91,7 +96,11 @@ def _weighted_sums(
             "size": outputs,
             "narrow": node.name in parts.narrow,
         }
-    if largest.max(initial=0.0) <= LARGEST_SUM and sums.max(initial=0.0) < 2.0**31:
+    if (
+        bytes_each == 1
+        and largest.max(initial=0.0) <= LARGEST_SUM
+        and sums.max(initial=0.0) < 2.0**31
+    ):
         first = parts.weights.add(in_pairs(columns))
         return {"kind": KINDS["add pairs"], "first": first, "size": -(-len(columns) // 2)}
     first = parts.params.add(tiled(columns, lanes_of_doubles()))

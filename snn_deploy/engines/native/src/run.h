@@ -124,6 +124,7 @@ template <class Number, class Kept> struct Sweep {
         return 0;
       case ADD_GRADED: add_graded<WideRow>(op, task, task.params + op.first, x, y, rows); return 0;
       case ADD_PAIRS: add_graded<PairedRow>(op, task, task.weights + op.first, x, y, rows); return 0;
+      case ADD_WIDE_SPIKES: add_graded<SpikeRow>(op, task, task.weights + op.first, x, y, rows); return 0;
       case RELAY: return relay(op, task, signals, y, rows);
       case GATE:
         if (op.narrow) return op.flag ? gate<true, true>(op, task, x, y, rows) : gate<true, false>(op, task, x, y, rows);

@@ -152,6 +152,21 @@ struct PairedRow {
   static constexpr int EVENT = 2;  // numbers an event
 };
 
+// Spikes, by weights of 32 bits.
+struct SpikeRow {
+  typedef Counts Sums;
+  static constexpr int64_t LANE = 2 * LANES, BYTES = 4;
+
+  static int32_t* list(const double* row, int64_t width, int32_t* to) { return list_spikes(row, width, to); }
+  static Sums add(Sums sum, const double*, const int32_t*, const char* weights) {
+    Sums weight;
+    memcpy(&weight, weights, sizeof weight);
+    return sum + weight;
+  }
+  static void write(double* to, Sums sums) { PairedRow::write(to, sums); }
+  static constexpr int EVENT = 1;
+};
+
 // Others one by one, in doubles.
 struct WideRow {
   typedef Doubles Sums;

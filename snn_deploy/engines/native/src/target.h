@@ -21,7 +21,7 @@ enum Kind : int64_t {
   INTEGER_DENDRITE,  // see integer_dendrite.h
   TAKE_IN, GIVE, COUNT, KEEP, RECALL, READ_PAST, KEEP_PAST, POOL,  // see steps.h
   DENDRITE, FLOAT_DENDRITE,
-  ADD_SPIKES, ADD_GRADED, ADD_PAIRS, RELAY, GATE, NORMALIZE,  // see the header so named
+  ADD_SPIKES, ADD_GRADED, ADD_PAIRS, ADD_WIDE_SPIKES, RELAY, GATE, NORMALIZE,  // see the header so named
   COMPILED,  // a program, see compiled.h
 };
 
