@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy.typing as npt
 from snn_deploy.data.data_file import Binning, DataFile, find_arrays
 from snn_deploy.errors import DataError, SnnDeployWarning
 
-__all__ = ["bin_events", "binned", "in_parts"]
+__all__ = ["Events", "bin_events", "binned", "events_in", "in_parts", "orchard_events"]
 
 Array = npt.NDArray[Any]
 
@@ -46,6 +47,17 @@ def in_parts(held: Mapping[str, Any]) -> dict[str, Any]:
     return parts
 
 
+@dataclass(frozen=True)
+class Events:
+    """Of each sequence: when its events were, and on which of the network's channels; ``names`` are
+    of the arrays that they were in.
+    """
+
+    times: list[Array]
+    channels: list[npt.NDArray[np.int64]]
+    names: frozenset[str]
+
+
 def binned(held: Mapping[str, Any], file: DataFile, width: int) -> dict[str, Array]:
     """Give inputs (B, L, width) and their lengths, and what else the file holds of it.
 
@@ -64,6 +76,19 @@ def binned(held: Mapping[str, Any], file: DataFile, width: int) -> dict[str, Arr
         If there are no events, they do not fit together or the network, or L would be too large.
     """
     assert file.binning is not None  # else they are not events
+    events = events_in(held, file, width)
+    inputs, lengths = bin_events(events.times, events.channels, width, file.binning, str(file))
+    others = {name: value for name, value in held.items() if name not in events.names}
+    plain = {name: value for name, value in others.items() if isinstance(value, np.ndarray)}
+    wanted = DataFile(file.path, "inputs", file.labels_key, "", file.targets_key)
+    plain = {name.rpartition("/")[2]: value for name, value in plain.items()} | {"inputs": inputs}
+    roles = find_arrays(wanted, plain)
+    return {"lengths": lengths} | {role: plain[name] for role, (name,) in roles.items()}
+
+
+def events_in(held: Mapping[str, Any], file: DataFile, width: int) -> Events:
+    """Find the events among a file's arrays, and check them; as :func:`binned`."""
+    assert file.binning is not None
     found = {role: _named(held, names) for role, names in _USUAL.items()}
     for role in ("times", "channels"):
         if found[role] is None:
@@ -77,20 +102,31 @@ def binned(held: Mapping[str, Any], file: DataFile, width: int) -> dict[str, Arr
     sizes = {role: [len(row) for row in value] for role, value in rows.items()}
     if len({tuple(each) for each in sizes.values()}) != 1:
         raise DataError(f"{file}: {', '.join(sizes)} of events are not equally many")
+    _check_times(rows["times"], str(file))
     channels = _channels(rows, width, file.binning.camera, str(file))
-    inputs, lengths = bin_events(rows["times"], channels, width, file.binning, str(file))
-    used = {name for name in found.values() if name is not None}
-    others = {name: value for name, value in held.items() if name not in used}
-    plain = {name: value for name, value in others.items() if isinstance(value, np.ndarray)}
-    wanted = DataFile(file.path, "inputs", file.labels_key, "", file.targets_key)
-    plain = {name.rpartition("/")[2]: value for name, value in plain.items()} | {"inputs": inputs}
-    roles = find_arrays(wanted, plain)
-    return {"lengths": lengths} | {role: plain[name] for role, (name,) in roles.items()}
+    return Events(rows["times"], channels, frozenset(filter(None, found.values())))
+
+
+def orchard_events(content: bytes, where: str) -> dict[str, Array]:
+    """Read events of 40 bits, as N-MNIST and N-Caltech101 have them in ``.bin``.
+
+    Each is a column, a row, and a polarity before 23 bits of microseconds, the highest first. A row
+    of 240, which no such camera has, says that 2^13 µs have passed.
+    """
+    if len(content) % 5:
+        raise DataError(
+            f"{where}: {len(content):,} bytes, no whole number of events of 40 bits, as the .bin "
+            "files of N-MNIST and N-Caltech101 are; save other events as .npz with t, x, y and p"
+        )
+    x, y, high, middle, low = np.frombuffer(content, np.uint8).reshape(-1, 5).T.astype(np.int64)
+    passed = y == 240
+    times = ((high & 127) << 16 | middle << 8 | low) + (np.cumsum(passed) << 13)
+    return {name: v[~passed] for name, v in {"t": times, "x": x, "y": y, "p": high >> 7}.items()}
 
 
 def _channels(
     rows: Mapping[str, list[Array]], width: int, camera: tuple[int, int] | None, where: str
-) -> list[Array]:
+) -> list[npt.NDArray[np.int64]]:
     """Number the network's channels: a camera's row by row, and one polarity after the other."""
     signs = rows.get("polarities")
     plane = width if signs is None else width // 2
@@ -111,10 +147,11 @@ def _channels(
     elif camera:
         raise DataError(f"{where}: events of a camera have rows, 'y', and there are none")
     _check(channels, plane, where)
+    numbered = [_whole(x, where) for x in channels]
     if signs is None:
-        return channels
-    pairs = zip(channels, signs, strict=True)
-    return [_whole(x, where) + plane * (_whole(p, where) > 0) for x, p in pairs]
+        return numbered
+    pairs = zip(numbered, signs, strict=True)
+    return [x + plane * (_whole(p, where) > 0) for x, p in pairs]
 
 
 def bin_events(
@@ -125,7 +162,7 @@ def bin_events(
     Parameters
     ----------
     times, channels
-        Of each sequence: when each event was, from 0 on, and on which channel, 0 … width - 1.
+        As of :class:`Events`: from 0 on, and 0 … width - 1.
     binning
         How long a step is, in the unit of the times; and how many steps there are, if that is told:
         later events are left out, with a warning.
@@ -135,8 +172,7 @@ def bin_events(
     inputs, lengths
         (B, L, width) counts; (B,) steps up to each sequence's last event, at least 1.
     """
-    _check(channels, width, where)
-    steps = [_steps(row, binning.step, where) for row in times]
+    steps = [_steps(row, binning.step) for row in times]
     lengths = np.array([int(row.max(initial=0)) + 1 for row in steps])
     longest = binning.steps or int(lengths.max(initial=1))
     late = sum(int((row >= longest).sum()) for row in steps)
@@ -151,7 +187,7 @@ def bin_events(
         raise DataError(
             f"{where}: {len(steps):,} sequences of {longest:,} steps and {width:,} channels take "
             f"over {MOST_BYTES >> 30} GiB: give a longer --bin (in the unit of the events' times), "
-            "or times that count from 0"
+            "times that count from 0, or fewer sequences"
         )
     inputs = np.zeros((len(steps), longest, width), np.float32)
     for place, row, on in zip(inputs, steps, channels, strict=True):
@@ -185,10 +221,15 @@ def _rows(value: Any, offsets: Any, where: str) -> list[Array]:
     return [value[a:b] for a, b in pairwise(ends)]
 
 
-def _steps(times: Array, step: float, where: str) -> npt.NDArray[np.int64]:
+def _check_times(rows: Iterable[Array], where: str) -> None:
+    for row in rows:
+        numbers = np.asarray(row, np.float64)
+        if not (np.isfinite(numbers) & (numbers >= 0)).all():
+            raise DataError(f"{where}: an event is before 0, or at no time at all")
+
+
+def _steps(times: Array, step: float) -> npt.NDArray[np.int64]:
     numbers = np.asarray(times, np.float64)
-    if not (np.isfinite(numbers) & (numbers >= 0)).all():
-        raise DataError(f"{where}: an event is before 0, or at no time at all")
     # a double may fall short of a step's beginning by its last bit
     place: npt.NDArray[np.float64] = np.minimum(numbers / step * (1 + 1e-12), 2.0**40)
     return np.floor(place).astype(np.int64)

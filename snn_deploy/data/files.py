@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,19 @@ import numpy.typing as npt
 
 from snn_deploy.checkpoint import read_torch
 from snn_deploy.data.data_file import ARRAYS, DataFile, find_arrays
-from snn_deploy.data.events import binned, in_parts
+from snn_deploy.data.events import (
+    MOST_BYTES,
+    Events,
+    bin_events,
+    binned,
+    events_in,
+    in_parts,
+    orchard_events,
+)
+from snn_deploy.data.folders import class_folders
 from snn_deploy.data.forms import side_by_side
 from snn_deploy.data.tables import read_table
-from snn_deploy.errors import CheckpointError, DataError
+from snn_deploy.errors import CheckpointError, DataError, SnnDeployWarning
 from snn_deploy.io.array_file import ArrayFile
 from snn_deploy.io.arrays import MalformedArrayError, open_archive
 from snn_deploy.io.hdf5 import read_hdf5
@@ -32,6 +43,7 @@ _UNNAMED = ARRAYS[:3]
 _TABLES = (".csv", ".tsv", ".txt")
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _TORCH = (".pt", ".pth")
+_MAX_BIN_BYTES = 256 << 20
 _MAX_HDF5_BYTES = 2 << 30
 _MAX_TORCH_BYTES = 4 << 30
 
@@ -51,11 +63,13 @@ def read_arrays(file: DataFile, ports: Sequence[str] = (), width: int = 1) -> Ar
     """
     kind = Path(file).suffix.lower()
     try:
+        if file.binning is not None:
+            if Path(file).is_dir():
+                return _binned_folder(file, width)
+            return binned(_event_arrays(file), file, width)
         if kind in _TABLES:
             return read_table(file)
         with _opened(file, kind) as (names, read):
-            if file.binning is not None:
-                return binned(in_parts({name: read(name) for name in names}), file, width)
             found = find_arrays(file, names, ports)
             return {
                 role: side_by_side([_array(read(name), name, file) for name in parts], str(file))
@@ -69,6 +83,51 @@ def read_arrays(file: DataFile, ports: Sequence[str] = (), width: int = 1) -> Ar
         raise DataError(f"{file}: not a readable .npz of plain arrays ({error})") from error
 
 
+def _event_arrays(file: DataFile) -> dict[str, Any]:
+    """Read all arrays of a file of events; fields of records are arrays."""
+    kind = Path(file).suffix.lower()
+    if kind in _TABLES:
+        raise DataError(f"{file}: text holds no events; save them as .npz with t, x, and y and p")
+    with _opened(file, kind) as (names, read):
+        return in_parts({name: read(name) for name in names})
+
+
+def _binned_folder(file: DataFile, width: int) -> Arrays:
+    """Read a folder of recordings: labels are the names of its folders."""
+    assert file.binning is not None
+    if file.labels_key or file.targets_key or file.lengths_key:
+        raise DataError(
+            f"{file}: labels of a folder of recordings are its folders' names, and nothing else is "
+            "in it; leave --labels-key and its like out"
+        )
+    folders = class_folders(file)
+    times, channels, labels, size = [], [], [], 0
+    for path, label in folders.in_turn():
+        part = replace(file, path=str(path))
+        try:
+            events: Events = events_in(_event_arrays(part), part, width)
+        except (OSError, MalformedArrayError) as error:
+            raise DataError(f"{path}: not a readable recording ({error})") from error
+        times += events.times
+        channels += events.channels
+        labels += [label] * len(events.times)
+        size += sum(row.nbytes for row in (*events.times, *events.channels))
+        if size > MOST_BYTES:
+            raise DataError(
+                f"{file}: events up to {path} take over {MOST_BYTES >> 30} GiB: make a folder of "
+                "fewer recordings"
+            )
+    inputs, lengths = bin_events(times, channels, width, file.binning, str(file))
+    if file.labels_key == "":
+        return {"inputs": inputs, "lengths": lengths}
+    warnings.warn(
+        f"labels are the names of folders, {folders}; see that training numbered them so",
+        SnnDeployWarning,
+        stacklevel=4,
+    )
+    return {"inputs": inputs, "lengths": lengths, "labels": np.array(labels)}
+
+
 @contextmanager
 def _opened(file: DataFile, kind: str) -> Iterator[tuple[list[str], Callable[[str], Any]]]:
     """Open a container: the names of its arrays, and what reads one."""
@@ -78,6 +137,8 @@ def _opened(file: DataFile, kind: str) -> Iterator[tuple[list[str], Callable[[st
         held = _tree(file)
     elif kind == ".npy" and file.binning is not None:
         held = {"events": ArrayFile(Path(file), records=True)[:]}
+    elif kind == ".bin" and file.binning is not None:
+        held = orchard_events(read_regular(file, _MAX_BIN_BYTES), str(file))
     else:
         _check_recognisable(file)
         with open_archive(file) as archive:

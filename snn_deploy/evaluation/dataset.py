@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.data.data_file import ARRAYS, DataFile, Layout, data_file
+from snn_deploy.data.folders import class_folders
 from snn_deploy.data.inputs import Data, check_data, load_data, rows_of
 from snn_deploy.errors import DataError
 from snn_deploy.io.array_file import ArrayFile
@@ -113,7 +114,10 @@ def open_dataset(path: str | os.PathLike[str], network: Network) -> Dataset:
     arrays = {name: _opened(folder / f"{name}.npy") for name in ARRAYS[1:]}
     stamps = {array.path: array.stamp for array in (inputs, *arrays.values()) if array is not None}
     if inputs is None:
-        raise DataError(f"{source}: no inputs.npy in it; name DATA.npz, an .npy or such a folder")
+        raise DataError(
+            f"{source}: no inputs.npy in it; name DATA.npz, an .npy or such a folder; recordings "
+            "of events, in a folder for each class, are read with --bin STEP"
+        )
     if network.pairs and len(inputs) % 2:
         raise DataError(f"{first}: {len(inputs)} sequences, but this network compares pairs")
     answers = len(inputs) // (2 if network.pairs else 1)
@@ -152,7 +156,10 @@ def check_unchanged(stamps: Mapping[Path, Stamp]) -> None:
 
 def _whole(named: DataFile, network: Network) -> Dataset:
     file = Path(named)
-    stamps = {file: _stamp(file)} if file.exists() else {}  # if not, it is refused below
+    files = [file]
+    if file.is_dir():
+        files = [path for path, _ in class_folders(named).in_turn()]
+    stamps = {each: _stamp(each) for each in files if each.exists()}  # if not, it is refused below
     data = load_data(named, network)
     held = (data.inputs, data.labels, data.lengths, data.pairs)
     return Dataset(file, *held, stamps=stamps, targets=data.targets)

@@ -322,6 +322,16 @@ def _read_events(path: Path) -> None:
     load_data(DataFile(str(path), binning=Binning(0.5, 8)), _plain())
 
 
+def _recordings(folder: Path) -> list[bytes]:
+    """Events of 40 bits: column, row, polarity and microseconds."""
+    return [bytes([2, 1, 128, 0, 9, 0, 240, 0, 0, 0, 1, 0, 0, 4, 1]), bytes([1, 1, 0, 16, 0])]
+
+
+def _read_recording(path: Path) -> None:
+    file = DataFile(str(path), binning=Binning(1000.0, 8, (3, 2)))
+    load_data(file, float_network(d_in=12, layers=0))
+
+
 def _datasets(folder: Path) -> list[bytes]:
     x = _inputs(_plain(), 3)
     return [_npz(inputs=x), _npz(inputs=x, labels=np.array([1, 0]), lengths=np.array([3, 2]))]
@@ -497,6 +507,7 @@ FORMATS: dict[str, Format] = {
     "data": Format(_datasets, change_npz, _read_data, ".npz"),
     "table": Format(_tables, mutate_text, _read_table, ".csv"),
     "events": Format(_event_files, change_npz, _read_events, ".npz"),
+    "recording": Format(_recordings, mutate_bytes, _read_recording, ".bin"),
     "array": Format(_npys, mutate_bytes, _read_npy, ".npy"),
 }
 
