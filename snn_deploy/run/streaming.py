@@ -263,9 +263,10 @@ class Stream:
     def _encoded(self, inputs: npt.NDArray[Any]) -> Ports:
         mantissas, beyond = encode(self.network, inputs)
         clipped = sum(beyond.values())
-        if clipped and not any(self._clipped.values()):
-            warn_of_clipped(self.network, clipped, inputs.size, stacklevel=4)
-        self._clipped = {name: count + beyond[name] for name, count in self._clipped.items()}
+        if clipped:
+            if not any(self._clipped.values()):
+                warn_of_clipped(self.network, clipped, inputs.size, stacklevel=4)
+            self._clipped = {name: n + beyond[name] for name, n in self._clipped.items()}
         return mantissas
 
 
