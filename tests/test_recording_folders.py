@@ -171,7 +171,10 @@ def test_recordings_that_are_too_many(tmp_path: Path, monkeypatch: pytest.Monkey
         load_data(file, FOUR)
 
 
-def test_commands_take_folders_of_recordings(tmp_path: Path) -> None:
+def test_commands_take_folders_of_recordings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where evaluate writes its results
     network = float_network(d_in=4, classes=2)
     file = recordings(tmp_path / "data")
     with pytest.warns(SnnDeployWarning, match="2 classes"):
