@@ -37,6 +37,11 @@ class Case:
         with np.load(self.folder / f"{name}.npz") as file:
             return dict(file)
 
+    def inputs(self) -> npt.NDArray[Any]:
+        """Give the test sequences, (B, L, …); the folder of a neuron alone has time first."""
+        given = self.arrays("test")["inputs"]
+        return given.swapaxes(0, 1) if self.folder.name == "neuron_only" else given
+
     def checkpoint(self) -> Checkpoint:
         (path,) = (p for p in self.folder.iterdir() if p.suffix in (".ckpt", ".pth"))
         checkpoint = read_checkpoint(path)
@@ -54,8 +59,9 @@ def deployed(case: Case) -> Deployment:
     """Convert a checkpoint for ``loihi2``, calibrated on its training data or, failing that, test
     data; maxima stay those of every step.
     """
-    data = "train" if (case.folder / "train.npz").exists() else "test"
-    calibration = check_data(case.network(), inputs=case.arrays(data)["inputs"][:64])
+    trained = (case.folder / "train.npz").exists()
+    inputs = case.arrays("train")["inputs"] if trained else case.inputs()
+    calibration = check_data(case.network(), inputs=inputs[:64])
     settings = {"ternary_maxima": "every_step"}
     return convert(case.checkpoint(), target="loihi2", calibration=calibration, settings=settings)
 

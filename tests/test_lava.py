@@ -51,7 +51,8 @@ from snn_deploy.run.simulation import encode_inputs
 TRAINED = [
     *cases("relatives/longspike", "uni"),
     *cases("relatives/pspike", "causal_two_branch_diag"),
-    *cases("relatives/silif", "ref_SSC_RF", "ref_SSC_SiLIF"),
+    *cases("relatives/prf"),
+    *cases("relatives/silif"),
     *cases("stan_rhodes", "binary_s4d", "drf", "gsu", "prf", "spike_ssm"),
 ]
 
@@ -190,7 +191,7 @@ class TestKindsOfNode:
     @pytest.mark.parametrize("case", TRAINED)
     def test_trained_networks_of_every_family(self, case: Case) -> None:
         network = deployed(case).network
-        data = check_data(network, inputs=case.arrays("test")["inputs"][:2, :20].astype(float))
+        data = check_data(network, inputs=case.inputs()[:2, :20].astype(float))
         run = Run(encode_inputs(network, data), data.lengths, trace=network.names)
         result = assert_equal(network, run)
         assert any(sent.any() for sent in result.messages.values())
