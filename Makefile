@@ -75,7 +75,7 @@ kernels: $(CORE)/$(STAMP)
 
 docs: $(DOCS)/$(STAMP)
 	$(DOCS)/bin/python -m mkdocs build --strict
-	@echo 'open build/site/index.html'
+	@echo 'open build/site/index.html; its search needs a server: python -m http.server -d build/site'
 
 zoo: $(ZOO)/$(STAMP)
 	OPENBLAS_NUM_THREADS=1 $(ZOO)/bin/python -m snn_deploy.examples.zoo --docs docs $(ARGS)

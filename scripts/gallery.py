@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ Report pages of the bundled example, sequential digits, on {SEQUENCES} test sequ
 PAGES: dict[str, tuple[str, str, dict[str, Any], bool]] = {
     "loihi2": ("Loihi 2", "loihi2", {}, True),
     "four-bits": ("Loihi 2, synapses of four bits", "loihi2", {"weight_bits": 4}, True),
-    "cortex-m4": ("a Cortex-M4, as exported C99", "cortex_m4", {}, False),
-    "algorithm": ("arithmetic alone, as papers count energy", "algorithm_45nm", {}, False),
+    "cortex-m4": ("A Cortex-M4, as exported C99", "cortex_m4", {}, False),
+    "algorithm": ("Arithmetic alone, as papers count energy", "algorithm_45nm", {}, False),
 }
 """Name -> what it shows, target, settings, and whether it is compared with the float network."""
 
@@ -44,7 +45,11 @@ def gallery() -> Iterator[tuple[str, str]]:
         yield name, page.html()
 
 
-def gallery_page() -> str:
-    """Give the page that links to them."""
-    lines = [f"- [{shown}](gallery/{name}.html)" for name, (shown, *_) in PAGES.items()]
-    return INTRODUCTION + "\n".join(lines) + "\n"
+def gallery_page(pages: dict[str, str]) -> str:
+    """Give the page that links to them, with what each says first."""
+    parts = []
+    for name, (shown, *_) in PAGES.items():
+        verdict = re.search(r'<p class="verdict">(.*?)</p>', pages[name], re.DOTALL)
+        said = f"> {verdict[1]}\n" if verdict else ""
+        parts.append(f"## [{shown}](gallery/{name}.html)\n\n{said}")
+    return INTRODUCTION + "\n".join(parts)

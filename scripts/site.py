@@ -25,9 +25,10 @@ def on_files(files: Any, config: Any) -> Any:
     sys.path.insert(0, str(Path(__file__).parent))  # hooks are loaded from their file alone
     from gallery import gallery, gallery_page
 
+    pages = dict(gallery())
     made = {
-        "gallery.md": gallery_page(),
-        **{f"gallery/{name}.html": html for name, html in gallery()},
+        "gallery.md": gallery_page(pages),
+        **{f"gallery/{name}.html": html for name, html in pages.items()},
         "reference/commands.md": commands_page(),
         "reference/python.md": python_page(),
         **{page: root_page(name) for name, page in PAGES.items()},
