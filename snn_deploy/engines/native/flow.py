@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from ctypes import addressof, byref
 from typing import Any
@@ -81,7 +80,8 @@ class Flow:
             start = program.states[name] * self.samples
             state = self._state[start : start + packed.size * self.samples]
             state.reshape(self.samples, -1)[...] = packed
-        self._clipped = [np.zeros(len(s.operations), np.int64) for s in program.sweeps]
+        self.clipped = [np.zeros(len(s.operations), np.int64) for s in program.sweeps]
+        """By sweep: how many values each operation clipped."""
         size = program.kept_size * self.samples * steps + SLACK
         self._kept = aligned(size, program.kept_number)
         self._ports = [
@@ -98,7 +98,7 @@ class Flow:
         """Give what a sweep's chunks have in common."""
         task = SweepTask.from_buffer_copy(self.program.tasks[number])
         task.state, task.kept, task.last = map(address, (self._state, self._kept, self._last))
-        task.clipped, task.ports = address(self._clipped[number]), addressof(self._ports[number])
+        task.clipped, task.ports = address(self.clipped[number]), addressof(self._ports[number])
         task.samples, task.length = self.samples, steps
         return task
 
@@ -198,12 +198,3 @@ class Flow:
     def _form(self, name: str) -> tuple[bool, DendriteLayout | None]:
         """Tell how a node's state is packed."""
         return name in self.program.in_rows, self.program.layouts.get(name)
-
-    @property
-    def saturated(self) -> Counter[str]:
-        """How many values were clipped, by node."""
-        total: Counter[str] = Counter()
-        for sweep, clipped in zip(self.program.sweeps, self._clipped, strict=True):
-            for number, owner in sweep.clipping:
-                total[owner] += int(clipped[number])
-        return total

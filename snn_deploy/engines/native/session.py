@@ -152,8 +152,10 @@ class SweepRunner:
     def saturated(self) -> Counter[str]:
         """Count the values clipped so far in the nodes of the sweeps."""
         total: Counter[str] = Counter()
-        for flow in self._flows:
-            total.update(flow.saturated)
+        for number, sweep in enumerate(self._program.sweeps):
+            clipped = np.sum([flow.clipped[number] for flow in self._flows], axis=0)
+            for operation, owner in sweep.clipping:
+                total[owner] += int(clipped[operation])
         return total
 
 
