@@ -11,6 +11,7 @@ import pytest
 
 import snn_deploy
 from snn_deploy import examples
+from snn_deploy.cli.main import main
 from snn_deploy.deployment import Deployment
 from snn_deploy.errors import SnnDeployWarning
 
@@ -58,6 +59,38 @@ def test_data_as_in_training_says_nothing(deployment: Deployment, inputs: Any) -
 def test_data_of_another_distribution(deployment: Deployment, inputs: Any, change: Any) -> None:
     with pytest.warns(SnnDeployWarning, match="distributed otherwise than those of calibration"):
         deployment.simulate(change(inputs).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "simulate D --data X",
+        "simulate D --data X --limit 8",
+        "evaluate D --data X -o E",
+        "evaluate D --data X -o E --workers 1",
+        "report D --data X",
+        "report D --data X --html H",
+        "verify D --data X",
+        "compare D D --data X",
+    ],
+)
+def test_every_command_tells_it(
+    deployment: Deployment,
+    inputs: Any,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    deployment.save("D")
+    for name, data, told in (("X", -inputs, 1), ("Y", inputs, 0)):
+        np.savez(f"{name}.npz", inputs=data)
+        with pytest.raises(SystemExit) as ended:
+            main(words.replace("X", f"{name}.npz").split())
+        assert ended.value.code == 0
+        warned = capsys.readouterr().err
+        assert warned.count("distributed otherwise than those of calibration") == told
 
 
 def test_longer_sequences(deployment: Deployment, inputs: Any) -> None:

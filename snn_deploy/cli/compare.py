@@ -89,6 +89,7 @@ def compare(asked: CompareRequest) -> None:
 
 def _run(asked: CompareRequest) -> Comparison:
     from snn_deploy.api import load_float_network
+    from snn_deploy.data.familiar import warn_if_unfamiliar
     from snn_deploy.data.inputs import load_data
     from snn_deploy.deployment import load
     from snn_deploy.reports.compare import compare_deployments
@@ -96,6 +97,8 @@ def _run(asked: CompareRequest) -> Comparison:
     deployments = [load(path) for path in asked.deployment_files]
     first = deployments[0].network
     data = load_data(asked.data_path, first).first(asked.limit)
+    for deployment in deployments:
+        warn_if_unfamiliar(deployment.origin.calibration, data)
     source = None
     if asked.against is not None:
         steps = first.answer.requested

@@ -76,6 +76,7 @@ class ReportRequest:
 @gathered(ReportRequest)
 def report(asked: ReportRequest) -> None:
     """Run DATA and account for what the deployed network does and costs on its chip."""
+    from snn_deploy.data.familiar import warn_if_unfamiliar
     from snn_deploy.data.inputs import load_data
     from snn_deploy.deployment import load
     from snn_deploy.reports.table import render_report
@@ -83,6 +84,7 @@ def report(asked: ReportRequest) -> None:
     asked.check()
     deployment = load(asked.deployment_file).with_profile_settings(asked.settings)
     data = load_data(asked.data_path, deployment.network).first(asked.limit)
+    warn_if_unfamiliar(deployment.origin.calibration, data)
     page = _gather(asked, deployment, data) if asked.html_path else None
     if page is not None:
         outcome = page.report

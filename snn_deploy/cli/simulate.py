@@ -33,6 +33,7 @@ from snn_deploy.cli.tracing import TraceRequest, trace_options
 if TYPE_CHECKING:
     from snn_deploy.compare.regression import Regression
     from snn_deploy.data.recordings import Recording
+    from snn_deploy.deployment import Deployment
     from snn_deploy.ir.network import Network
     from snn_deploy.run.simulation import Simulation
     from snn_deploy.run.streaming import Stream
@@ -138,11 +139,16 @@ def _stream(asked: SimulateRequest) -> None:
 
 
 def _simulate(asked: SimulateRequest) -> None:
+    from snn_deploy.data.familiar import warn_if_unfamiliar
     from snn_deploy.evaluation.dataset import open_dataset
     from snn_deploy.run.simulation import simulate as run
 
-    network = _read_float(asked) if asked.backend in FLOAT_BACKENDS else _read_deployed(asked)
+    is_float = asked.backend in FLOAT_BACKENDS
+    deployment = None if is_float else _read_deployed(asked)
+    network = _read_float(asked) if deployment is None else deployment.network
     data = open_dataset(asked.data_path, network).first(network, asked.limit)
+    if deployment is not None:
+        warn_if_unfamiliar(deployment.origin.calibration, data)
     steps = data.inputs.shape[1]
     with (
         asked.trace.writer(network, len(data), 0, steps) as writer,
@@ -211,12 +217,12 @@ def _check_deployment(path: str) -> None:
         )
 
 
-def _read_deployed(asked: SimulateRequest) -> Network:
+def _read_deployed(asked: SimulateRequest) -> Deployment:
     from snn_deploy.deployment import load
 
     _refuse_checkpoint_options()
     _check_deployment(asked.network_file)
-    return load(asked.network_file).network
+    return load(asked.network_file)
 
 
 def _read_float(asked: SimulateRequest) -> Network:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snn_deploy.data.data_file import data_file
+from snn_deploy.data.familiar import warn_if_unfamiliar
 from snn_deploy.deployment import load
 from snn_deploy.evaluation.dataset import Dataset, open_dataset
 from snn_deploy.evaluation.journal import open_journal
@@ -137,9 +138,11 @@ def evaluate(
     if isinstance(workers, Cluster):
         workers.check()
     stamp = Stamp.of(deployment) if Path(deployment).exists() else None
-    network = load(deployment).network
-    dataset = open_dataset(data, network)
-    dataset.shard(network, 0, 1)  # refuse unusable data before anything is started
+    loaded = load(deployment)
+    network, dataset = loaded.network, open_dataset(data, loaded.network)
+    # refuse unusable data, or warn of it, before anything is started
+    first = dataset.shard(network, 0, min(shard_size, len(dataset)))
+    warn_if_unfamiliar(loaded.origin.calibration, first)
     with doing(f"computing the digest of {data}"):
         data_digest = dataset.digest()
     identity = {
