@@ -127,6 +127,7 @@ def test_a_loader_of_batches(labelled: bool) -> None:
         (Batches([]), "a loader of 0 batches"),
         (Batches([X[:2], X[2:, :3]]), "a loader of 2 batches whose sequences have different"),
         ([[1.0], [2.0, 3.0]], "inputs are no array"),
+        ((X, LABELS), "inputs with labels are a table {'inputs': …, 'labels': …}, or a loader"),
     ],
 )
 def test_what_is_no_data(given: Any, told: str) -> None:

@@ -42,7 +42,8 @@ def as_array(value: Any, what: str) -> Array:
         array = np.asarray(value)
     except ValueError as error:  # lists of different lengths
         raise DataError(
-            f"{what} are no array ({error}); pad sequences as in training, and give lengths"
+            f"{what} are no array ({error}); pad sequences as in training, and give lengths; "
+            "inputs with labels are a table {'inputs': …, 'labels': …}, or a loader of batches"
         ) from error
     if array.dtype == object and array.ndim == 0:
         raise DataError(

@@ -44,10 +44,12 @@ class Comparison:
         """Give the share of comparisons (…, out) that errors of weights (…, out, in) change."""
         found = np.zeros(errors.shape[:-1])
         for row in range(errors.shape[-2]):
-            right = self.sums[:, row]
-            wrong = errors[..., row, :] @ self.inputs.T + right
+            right = np.ascontiguousarray(self.sums[:, row])  # read once an attempt
+            wrong = errors[..., row, :] @ self.inputs.T
+            wrong += right
             for level in self.levels[:, row]:
-                found[..., row] += ((wrong >= level) != (right >= level)).mean(axis=-1)
+                changed = (wrong >= level) != (right >= level)
+                found[..., row] += np.count_nonzero(changed, axis=-1) / len(right)
         return found
 
 
