@@ -30,7 +30,8 @@ CHUNK_ROWS = 4096  # steps of all samples, as long as their inputs are
 CHUNK_BYTES = 2**24  # at the most
 BLOCK_CACHE = 2**18  # bytes of a block's signals: what stays in a core's cache
 MIN_STEPS, MAX_STEPS = 64, 256  # of a block
-TILE_SAMPLES = 4
+TILE_SAMPLES, FEW_SAMPLES = 8, 4  # at most and at least, as a batch has them
+NEAR_CACHE = 2**19  # bytes of signals of the shortest blocks, beyond which a tile has few samples
 WORTH_SHARING = 2**21  # numbers to compute: some 0.3 ms; to wake a thread takes a fourth of it
 BLOCKS_A_CORE = 4  # at least, so that no core waits long for the last ones
 
@@ -65,9 +66,10 @@ class SweepRunner:
         if lengths is not None:
             self._last[0] = lengths - 1
         self._cores = thread_count()
-        self._tiles = _split(samples, self._cores)
-        most = max(tile.stop - tile.start for tile in self._tiles)
         self._program = program = assemble(plan, frozenset(watched))
+        near = NEAR_CACHE // (8 * program.row_size * MIN_STEPS)
+        self._tiles = _split(samples, self._cores, min(max(near, FEW_SAMPLES), TILE_SAMPLES))
+        most = max(tile.stop - tile.start for tile in self._tiles)
         self._flows = [Flow(plan, program, self._last[:, t], steps or 0) for t in self._tiles]
         fitting = BLOCK_CACHE // (8 * program.row_size * most)
         self.block_steps = min(max(fitting, MIN_STEPS), MAX_STEPS, steps or MAX_STEPS)
@@ -159,9 +161,9 @@ class SweepRunner:
         return total
 
 
-def _split(samples: int, cores: int) -> list[slice]:
+def _split(samples: int, cores: int, most: int) -> list[slice]:
     """Cut a batch into tiles: as many for each core, of even size since samples go in pairs."""
-    count = cores * -(-samples // (cores * TILE_SAMPLES))
+    count = cores * -(-samples // (cores * most))
     bounds = [min(-(-samples * tile // count) + 1 & ~1, samples) for tile in range(count)]
     tiles = [slice(a, b) for a, b in pairwise([*bounds, samples])]
     return [tile for tile in tiles if tile.stop > tile.start]
