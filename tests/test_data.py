@@ -197,6 +197,7 @@ WRONG: dict[str, tuple[Network, dict[str, Any], str]] = {
         {"inputs": X[..., :1]},
         "inputs: shape (3, 4, 1); this network takes (sequences, steps, 2) floats",
     ),
+    "one sequence": (REAL, {"inputs": X[0]}, "floats; it looks like one sequence: give it an axis"),
     "a number": (REAL, {"inputs": 3.0}, "inputs: shape (); this network takes"),
     "complex numbers": (REAL, {"inputs": X.astype(complex)}, "inputs: dtype complex128; this"),
     "objects": (REAL, {"inputs": X.astype(object)}, "inputs: dtype object; this network"),

@@ -66,6 +66,7 @@ def test_data_of_another_distribution(deployment: Deployment, inputs: Any, chang
     [
         "simulate D --data X",
         "simulate D --data X --limit 8",
+        "simulate D --data X --chunk 16",
         "evaluate D --data X -o E",
         "evaluate D --data X -o E --workers 1",
         "report D --data X",

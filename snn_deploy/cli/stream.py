@@ -71,12 +71,21 @@ class StreamRequest:
 
 def simulate_stream(asked: SimulateRequest, engine: Engine) -> tuple[Stream, Recording]:
     """Run all of a recording, and write what is asked for while it runs."""
+    import numpy as np
+
+    from snn_deploy.data.familiar import warn_if_unfamiliar
+    from snn_deploy.data.inputs import Data
     from snn_deploy.data.recordings import open_recording
     from snn_deploy.deployment import load
     from snn_deploy.io.npz import write_npz
 
     deployment, request, output = load(asked.network_file), asked.stream, asked.output
     recording = open_recording(asked.data_path, deployment.network, asked.limit)
+    inputs = recording.inputs
+    if isinstance(inputs, np.ndarray):  # what stays on disk is not read twice
+        lengths = np.full(recording.samples, recording.steps)
+        data = Data(inputs[recording.rows], None, lengths)
+        warn_if_unfamiliar(deployment.origin.calibration, data)
     names = asked.trace.nodes(deployment.network)
     if request.resume:
         stream = deployment.resume(request.resume, trace=names, backend=engine)

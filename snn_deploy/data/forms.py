@@ -135,6 +135,8 @@ def as_signal(array: Array, width: int, layout: Layout, where: str) -> Array:
 
 
 def _hint(array: Array, width: int, layout: Layout) -> str:
+    if (array.ndim == 1 and width == 1) or (array.ndim == 2 and array.shape[1] == width):
+        return "; it looks like one sequence: give it an axis before its steps, inputs[None]"
     if layout == "bld" and array.ndim == 3 and array.shape[1] == width:
         return (
             f"; it looks like (sequences, {width}, steps): say --layout bdl if it is, or transpose "
