@@ -65,8 +65,9 @@ _FORM_OPTIONS: tuple[Decorator, ...] = (
         "binning",
         type=BinningType(),
         metavar=BinningType.name,
-        help="The data are events (times and channels, or pixels): how long a step is, in the unit "
-        "of their times, how many steps there are, and how large a camera is.",
+        help="The data are events (times and channels, or pixels), in a file or in a folder for "
+        "each class: how long a step is, in the unit of their times, how many steps there are, "
+        "and how large a camera is.",
     ),
 )
 
