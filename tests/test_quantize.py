@@ -521,7 +521,8 @@ def quantized(network: Network, **chosen: Any) -> Network:
 
 def test_gains_that_do_not_fit() -> None:
     told = r"node 'layers\.0\.mix': channel \d+ needs a gain of [\d.e+]+, over the 7 that 4 bits"
-    with pytest.raises(ConfigError, match=told):
+    advice = r" hold; set a larger weight_bits or a smaller residual_bits, or, where the target's"
+    with pytest.raises(ConfigError, match=told + advice):
         quantized(float_network(), gain_bits=4, gate_bits=24)
 
 
