@@ -44,7 +44,8 @@ from snn_deploy.nodes.inputs import Input
 from snn_deploy.nodes.layer_norm import LayerNorm
 from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
-from snn_deploy.nodes.lif import ChipLif, LifRegisters, LifSoma
+from snn_deploy.nodes.lif import ChipLif, LifSoma
+from snn_deploy.nodes.lif_registers import LifRegisters
 from snn_deploy.nodes.linear import Linear
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.normalize import Normalize

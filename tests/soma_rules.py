@@ -19,7 +19,8 @@ from snn_deploy.nodes.cuba_soma import CubaSoma
 from snn_deploy.nodes.drawn_soma import DrawnSoma
 from snn_deploy.nodes.layer_sign import LayerSign
 from snn_deploy.nodes.level_soma import LevelSoma
-from snn_deploy.nodes.lif import ChipLif, LifRegisters
+from snn_deploy.nodes.lif import ChipLif
+from snn_deploy.nodes.lif_registers import LifRegisters
 from snn_deploy.nodes.multiply import Multiply
 from snn_deploy.nodes.rectify import Rectify
 from snn_deploy.nodes.refractory_soma import RefractorySoma

@@ -22,7 +22,8 @@ from snn_deploy.ir.storage import network_from_document, network_to_document
 from snn_deploy.ir.verifier import verify_network
 from snn_deploy.mapping.check import check_target
 from snn_deploy.mapping.profile import load_profile
-from snn_deploy.nodes.lif import LOIHI, ChipLif, LifRegisters, LifSoma
+from snn_deploy.nodes.lif import ChipLif, LifSoma
+from snn_deploy.nodes.lif_registers import LOIHI, LifRegisters
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig

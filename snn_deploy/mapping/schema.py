@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from snn_deploy.nodes.lif import LOIHI, LifRegisters
+from snn_deploy.nodes.lif_registers import LOIHI, LifRegisters
 
 __all__ = [
     "LARGEST",

@@ -28,7 +28,7 @@ from snn_deploy.nodes.rules import (
 
 if TYPE_CHECKING:
     from snn_deploy.ir.network import Network
-    from snn_deploy.nodes.lif import LifRegisters
+    from snn_deploy.nodes.lif_registers import LifRegisters
     from snn_deploy.nodes.weighted import RescaledSums
 
 __all__ = [

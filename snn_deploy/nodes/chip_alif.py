@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
 from snn_deploy.nodes.base import Int32, Soma
-from snn_deploy.nodes.lif import LOIHI
+from snn_deploy.nodes.lif_registers import LOIHI
 from snn_deploy.nodes.rules import require_between, require_range
 
 __all__ = ["ChipAlif"]

@@ -72,7 +72,8 @@ class Lif(SpikingNode):
         return step
 
     def quantize(self, builder: Builder) -> None:
-        from snn_deploy.nodes.lif import LOIHI, ChipLif, LifSoma
+        from snn_deploy.nodes.lif import ChipLif, LifSoma
+        from snn_deploy.nodes.lif_registers import LOIHI
 
         registers = builder.lif
         decay = fp.round_half_up(np.asarray((1.0 - self.decay) * 2.0**registers.decay_bits))

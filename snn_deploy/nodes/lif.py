@@ -5,50 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from snn_deploy import fixedpoint as fp
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Channels
 from snn_deploy.ir.program import Tracer, Value, decay_towards_zero, saturate, select
 from snn_deploy.nodes.base import Soma
+from snn_deploy.nodes.lif_registers import LOIHI, LifRegisters
 from snn_deploy.nodes.rules import MAX_FACTOR_BITS, require, require_product, require_range
 
-__all__ = ["LOIHI", "ChipLif", "LifRegisters", "LifSoma"]
-
-
-@dataclass(frozen=True)
-class LifRegisters:
-    """Widths of a chip's own LIF, in bits.
-
-    Parameters
-    ----------
-    decay_bits
-        Decays are fractions of ``2**decay_bits``.
-    align_bits
-        How far drives and thresholds are shifted to the left.
-    membrane_bits
-        The membrane, signed.
-    threshold_bits
-        A threshold, unsigned, before it is shifted.
-    """
-
-    decay_bits: int = fp.DECAY_UNITY_BITS
-    align_bits: int = fp.LIF_ALIGN_BITS
-    membrane_bits: int = fp.MEMBRANE_BITS
-    threshold_bits: int = fp.THRESHOLD_BITS
-
-    @property
-    def drive_bits(self) -> int:
-        """The widest drive: shifted, it fits the membrane."""
-        return self.membrane_bits - self.align_bits
-
-    def __str__(self) -> str:
-        return (
-            f"decays of {self.decay_bits} bits, a shift by {self.align_bits}, membranes of "
-            f"{self.membrane_bits} and thresholds of {self.threshold_bits}"
-        )
-
-
-LOIHI = LifRegisters()
+__all__ = ["ChipLif", "LifSoma"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from snn_deploy.errors import NetworkError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.verifier import verify_network
-from snn_deploy.nodes.lif import LOIHI, LifRegisters
+from snn_deploy.nodes.lif_registers import LOIHI, LifRegisters
 from snn_deploy.passes.balance_delays import BalanceDelays
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.diagonalise_ssm import DiagonaliseSsm

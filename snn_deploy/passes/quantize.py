@@ -12,7 +12,7 @@ from snn_deploy.engines.result import Ports, no_progress
 from snn_deploy.errors import UnsupportedNetworkError
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.stability import unstable_nodes
-from snn_deploy.nodes.lif import LOIHI, LifRegisters
+from snn_deploy.nodes.lif_registers import LOIHI, LifRegisters
 from snn_deploy.passes.base import Pass
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.layers import check_quantizable, quantize_network

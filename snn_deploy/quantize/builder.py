@@ -13,7 +13,7 @@ from snn_deploy.ir.bounds import Magnitude, bound_node
 from snn_deploy.ir.formats import Format
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.base import IntegerNode, Rescale
-from snn_deploy.nodes.lif import LOIHI, LifRegisters
+from snn_deploy.nodes.lif_registers import LOIHI, LifRegisters
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.dendrites import MAX_SHIFT
 from snn_deploy.quantize.formats import choose_exponent

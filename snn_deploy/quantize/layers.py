@@ -7,7 +7,7 @@ from dataclasses import replace
 from snn_deploy.errors import ConfigError
 from snn_deploy.ir.network import Network
 from snn_deploy.nodes.float_node import no_integer_form
-from snn_deploy.nodes.lif import LOIHI, LifRegisters
+from snn_deploy.nodes.lif_registers import LOIHI, LifRegisters
 from snn_deploy.quantize.builder import Builder
 from snn_deploy.quantize.config import QuantizationConfig
 from snn_deploy.quantize.formats import plan_formats

@@ -15,7 +15,7 @@ from snn_deploy.ir.network import Network
 from snn_deploy.mapping.check import find_notices, find_violations, grouped
 from snn_deploy.mapping.placement import place_network
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.nodes.lif import LifRegisters
+from snn_deploy.nodes.lif_registers import LifRegisters
 from snn_deploy.passes.pipeline import compile_network
 from snn_deploy.passes.quantize import Calibration
 from snn_deploy.quantize.config import QuantizationConfig

@@ -23,7 +23,7 @@ from snn_deploy.data.inputs import Data
 from snn_deploy.engines.registry import Engine, get_engine
 from snn_deploy.ir.formats import SPIKE
 from snn_deploy.ir.network import Network
-from snn_deploy.nodes.lif import LOIHI, LifRegisters
+from snn_deploy.nodes.lif_registers import LOIHI, LifRegisters
 from snn_deploy.passes.base import Pass
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize

@@ -25,7 +25,7 @@ from snn_deploy.errors import ConfigError, DataError, TargetError
 from snn_deploy.ir.network import Network
 from snn_deploy.mapping.cost import cost_network
 from snn_deploy.mapping.profile import Profile
-from snn_deploy.nodes.lif import LOIHI
+from snn_deploy.nodes.lif_registers import LOIHI
 from snn_deploy.passes.fix_maxima import FixMaxima
 from snn_deploy.passes.pipeline import prepare_network, run_pipeline
 from snn_deploy.passes.quantize import Calibration, Quantize

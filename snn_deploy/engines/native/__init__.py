@@ -16,7 +16,8 @@
 ``exactness``          the proof that doubles do it exactly
 ``dendrite_layout``    the same for dendrites, in floats or doubles; the coefficients of their modes
                        are in ``dendrite_coefficients``
-``synapse_layout``     the same for synapses' weights
+``synapse_layout``     the same for synapses' weights; ``wide_weights`` joins those that a chip
+                       has in several words
 ``program_code``       a neuron's program as instructions, for all that is not compiled
 ``flow_state``         what is carried from chunk to chunk, in an order that all machines share
 ``closing``            what is computed once a sequence, at its end

@@ -18,7 +18,8 @@ from snn_deploy.ir.network import Network
 from snn_deploy.nodes.chip_alif import ChipAlif
 from snn_deploy.nodes.chip_cuba import ChipCuba
 from snn_deploy.nodes.chip_resonator import ChipResonator
-from snn_deploy.nodes.lif import LOIHI, LifSoma
+from snn_deploy.nodes.lif import LifSoma
+from snn_deploy.nodes.lif_registers import LOIHI
 from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.sigma_delta import SigmaDelta

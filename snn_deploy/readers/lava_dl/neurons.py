@@ -14,7 +14,7 @@ from snn_deploy.nodes.base import IntegerNode
 from snn_deploy.nodes.chip_alif import ChipAlif
 from snn_deploy.nodes.chip_cuba import ChipCuba
 from snn_deploy.nodes.chip_resonator import ChipResonator
-from snn_deploy.nodes.lif import LOIHI
+from snn_deploy.nodes.lif_registers import LOIHI
 from snn_deploy.nodes.sigma_delta import SigmaDelta
 from snn_deploy.printable import shown
 from snn_deploy.readers.lava_dl.fields import Fields, IntArray
