@@ -55,6 +55,11 @@ class Deployment:
 
         return deployment_summary(self)
 
+    def _repr_html_(self) -> str:
+        from snn_deploy.page.notebook import network_html
+
+        return network_html(self.network, repr(self))
+
     @property
     def profile(self) -> Profile:
         """The hardware profile that it was compiled for, with what the user set of it."""

@@ -25,6 +25,7 @@ __all__ = [
     "evaluation_summary",
     "network_summary",
     "report_summary",
+    "report_text",
     "simulation_summary",
     "stream_summary",
     "verification_summary",
@@ -122,6 +123,16 @@ def _accuracy_lines(accuracy: AccuracyComparison) -> list[str]:
 
 
 def report_summary(report: Report) -> str:
+    """Say how much is sent, and what a sequence costs: space, time, energy."""
+    from snn_deploy.reports.table import report_lines
+
+    profile, activity = report.profile, report.activity
+    lines = [f"Report of {activity.sequences} sequences on {profile.name} {profile.version}"]
+    lines += report_lines(report)
+    return "\n  ".join([*lines, "print(report) has all of it, .to_pandas() a row a layer"])
+
+
+def report_text(report: Report) -> str:
     """Give the report as the command prints it."""
     from snn_deploy.reports.table import render_report
 

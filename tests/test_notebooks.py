@@ -84,8 +84,9 @@ def test_reports_show_their_tables_and_charts() -> None:
 
 def test_the_text_of_a_report_shows_nothing_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    told = repr(report())
+    told = str(report())
     assert "layers.0" in told
+    assert len(repr(report()).splitlines()) <= 12
     assert "\x1b" not in told
 
 
@@ -101,6 +102,19 @@ def test_verifications_show_every_signal() -> None:
     assert "agree on" in shown.said
     without = deployment().verify(DATA)
     assert "values equal" in Reading(without._repr_html_()).said
+
+
+def test_networks_show_their_nodes_and_simulations_their_spikes() -> None:
+    shown = Reading(deployment()._repr_html_())
+    assert all(word in shown.said for word in ("Deployment of", "layers.1.lif", "LifSoma"))
+    for network in (NETWORK, deployment().network):
+        shown = Reading(network._repr_html_())
+        assert [tag for tag, _ in shown.tags].count("tr") == len(network) + 1
+        assert all(node.name in shown.said for node in network)
+    shown = Reading(simulation()._repr_html_())
+    assert [tag for tag, _ in shown.tags].count("tr") == len(simulation().spike_counts) + 1
+    mean = simulation().spike_counts["layers.1"].sum(axis=1).mean()
+    assert f"{mean:.1f}" in shown.said
 
 
 def test_comparisons_show_a_page_and_a_table() -> None:

@@ -46,7 +46,11 @@ def shown() -> dict[str, Any]:
             5,
             r"passed\n  native = reference: .* equal .*\n  integer and float agree",
         ),
-        ("report", 60, r"loihi2 .* 4 sequences of 64 steps"),
+        (
+            "report",
+            12,
+            r"Report of 4 sequences on loihi2 .*\n  [\d.k]+ synaptic operations a sequence",
+        ),
         ("stream", 1, r"2 sequences side by side, 7 steps so far"),
     ],
 )

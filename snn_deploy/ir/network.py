@@ -47,6 +47,11 @@ class Network:
 
         return network_summary(self)
 
+    def _repr_html_(self) -> str:
+        from snn_deploy.page.notebook import network_html
+
+        return network_html(self, repr(self))
+
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
 

@@ -13,14 +13,17 @@ from markupsafe import escape
 from snn_deploy.page.energy import energy_section
 from snn_deploy.page.frame import fill_page
 from snn_deploy.page.sections import chip_section
-from snn_deploy.page.table import Table
+from snn_deploy.page.table import Column, Table
 from snn_deploy.page.tables import layers_table
 
 if TYPE_CHECKING:
     from snn_deploy.compare.verification import Verification
+    from snn_deploy.ir.network import Network
     from snn_deploy.reports.report import Report
+    from snn_deploy.run.simulation import Simulation
 
-__all__ = ["brief_report", "framed", "plain_table", "verification_html"]
+__all__ = ["brief_report", "framed", "network_html", "plain_table", "simulation_html"]
+__all__ += ["verification_html"]
 
 
 def framed(page: str, height: int = 640) -> str:
@@ -58,6 +61,29 @@ def verification_html(verification: Verification) -> str:
     if verification.accuracy is None:
         return told
     return told + plain_table(errors_table(verification.accuracy))
+
+
+def network_html(network: Network, told: str) -> str:
+    """Give what is told of a network, and its nodes in a table."""
+    texts = (Column(title, "text") for title in ("reads", "sends"))
+    columns = (Column("node", "name"), Column("kind", "text"), Column("width"), *texts)
+    rows = tuple(
+        (n.name, n.kind, n.width, ", ".join(map(str, n.inputs)), str(getattr(n, "output", "")))
+        for n in network
+    )
+    return f"<pre>{escape(told)}</pre>" + plain_table(Table("nodes", "Nodes", columns, rows))
+
+
+def simulation_html(simulation: Simulation) -> str:
+    """Give what was answered in words, and each layer's spikes in a table."""
+    counts = Column("spikes a sequence", "number"), Column("silent neurons")
+    columns = (Column("layer", "name"), Column("neurons"), *counts)
+    rows = tuple(
+        (name, c.shape[1], float(c.sum(axis=1).mean()), int((c.sum(axis=0) == 0).sum()))
+        for name, c in simulation.spike_counts.items()
+    )
+    told = f"<pre>{escape(repr(simulation))}</pre>"
+    return told + plain_table(Table("spikes", "Spikes", columns, rows))
 
 
 def plain_table(table: Table) -> str:

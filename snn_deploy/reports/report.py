@@ -152,6 +152,11 @@ class Report:
 
         return report_summary(self)
 
+    def __str__(self) -> str:
+        from snn_deploy.summaries import report_text
+
+        return report_text(self)
+
     def _repr_html_(self) -> str:
         from snn_deploy.page.notebook import brief_report, framed
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from snn_deploy.run.answers import Answers
 
-__all__ = ["render_profile", "render_profiles", "render_report"]
+__all__ = ["render_profile", "render_profiles", "render_report", "report_lines"]
 
 
 def render_report(report: Report, console: Console) -> None:
@@ -54,10 +54,32 @@ def render_report(report: Report, console: Console) -> None:
 
 
 def _print_scores(answers: Answers, console: Console) -> None:
-    if answers.accuracy is not None:
-        console.print(f"accuracy {percent(answers.accuracy)}")
-    if answers.regression is not None:
-        console.print(str(answers.regression))
+    for score in _scores(answers):
+        console.print(score)
+
+
+def _scores(answers: Answers) -> list[str]:
+    accuracy = [] if answers.accuracy is None else [f"accuracy {percent(answers.accuracy)}"]
+    return accuracy + ([] if answers.regression is None else [str(answers.regression)])
+
+
+def report_lines(report: Report) -> list[str]:
+    """Give what matters most of a report, a line each: scores, activity, place, time, energy."""
+    total, each = report.total, 1.0 / report.activity.sequences
+    operations = (total.events.effective_acs + total.events.effective_macs) * each
+    lines = [] if report.answers is None else _scores(report.answers)
+    told = f"{count(operations)} synaptic operations a sequence"
+    if total.activation_sparsity is not None:
+        told += f", activation sparsity {fraction(total.activation_sparsity)}"
+    lines += [told, f"memory {kibibytes(total.memory.bytes)}"]
+    if report.placement is not None:
+        lines += [f"{name} {value}" for name, value in _placement_rows(report.placement)]
+    if report.timing is not None:
+        lines.append(f"time a sequence {quantity_range(report.timing.sequence_s, 's')}")
+    if report.total.energy:
+        energy = report.total_j or report.dynamic_j
+        lines.append(f"energy a sequence {quantity_range(energy, 'J')}")
+    return lines + [f"{name} {value}".strip() for name, value in _health_rows(report)]
 
 
 def render_profiles(profiles: Sequence[Profile], console: Console) -> None:

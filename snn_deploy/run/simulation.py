@@ -77,6 +77,11 @@ class Simulation(Answers):
 
         return simulation_summary(self)
 
+    def _repr_html_(self) -> str:
+        from snn_deploy.page.notebook import simulation_html
+
+        return simulation_html(self)
+
     def to_pandas(self) -> pd.DataFrame:
         """Give a row a sequence: what was answered, what is right, and spikes by layer."""
         from snn_deploy.frames import simulation_frame
