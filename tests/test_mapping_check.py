@@ -37,7 +37,10 @@ def test_loihi1_cannot_run_dendrites_and_says_why(target: str) -> None:
         check_target(lowered.network(), load_profile(target))
     first, *lines = str(caught.value).splitlines()
     assert first == f"target '{target}' cannot run this network:"
-    assert "'layers.0.ssm': Dendrite: it runs as a neuron program, and the target" in lines[0]
+    assert "'layers.0.ssm', 'encoder', 'layers.0.glu' and " in lines[0]
+    assert " (Dendrite, Requantize, Gate" in lines[0]
+    assert "): it runs as a neuron program, and the target" in lines[0]
+    assert sum("no programmable neurons" in line for line in lines) == 1
     assert "has no programmable neurons; choose a target that can" in lines[0]
     assert any("sends numbers, the target only bare spikes" in line for line in lines)
 

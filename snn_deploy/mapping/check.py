@@ -54,12 +54,15 @@ class Violation:
         What the node asks for against what the target has.
     advice
         What to change.
+    kind
+        Of the node, where no node of its kind can do what is asked for.
     """
 
     rule: str
     node: str
     problem: str
     advice: str
+    kind: str = ""
 
 
 def check_target(network: Network, profile: Profile) -> tuple[str, ...]:
@@ -126,11 +129,13 @@ def find_notices(network: Network, profile: Profile) -> tuple[str, ...]:
 
 def grouped(violations: tuple[Violation, ...]) -> Iterator[str]:
     """One line for each problem, naming the nodes that share it."""
-    shared: dict[tuple[str, str, str], list[str]] = {}
+    shared: dict[tuple[str, str, str], list[Violation]] = {}
     for v in violations:
-        shared.setdefault((v.rule, v.problem, v.advice), []).append(v.node)
-    for (rule, problem, advice), names in shared.items():
-        yield f"{rule}: {_name_some(names)}: {problem}; {advice}"
+        shared.setdefault((v.rule, v.problem, v.advice), []).append(v)
+    for (rule, problem, advice), group in shared.items():
+        kinds = ", ".join(dict.fromkeys(v.kind for v in group if v.kind))
+        named = _name_some([v.node for v in group]) + (f" ({kinds})" if kinds else "")
+        yield f"{rule}: {named}: {problem}; {advice}"
 
 
 def _name_some(names: list[str]) -> str:
@@ -143,7 +148,7 @@ def _check_kind(node: Any, profile: Profile) -> Iterator[Violation]:
     for capability in node.needs:
         if not getattr(profile.supports, capability):
             told, advice = _LACKS[capability]
-            yield Violation(f"supports.{capability}", node.name, f"{node.kind}: {told}", advice)
+            yield Violation(f"supports.{capability}", node.name, told, advice, node.kind)
             return
     made_for, there = node.lif_registers, profile.lif.registers
     if made_for is not None and made_for != there:
