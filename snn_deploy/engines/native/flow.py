@@ -45,7 +45,7 @@ class Workspace:
     """
 
     def __init__(self, program: Assembly, samples: int, block: int) -> None:
-        self.tile = max(TILE_CACHE // (8 * program.passing_size), MIN_TILE)
+        self.tile = min(max(TILE_CACHE // (8 * program.passing_size), MIN_TILE), block)
         rows = samples * block
         passing = program.row_size * rows
         # an operation may read a vector that starts before the end
