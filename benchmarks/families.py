@@ -1,7 +1,7 @@
 """Every family's trained networks: the native engine beside Lava's simulator, and beside torch.
 
-The native engine and torch are timed by what they use of the cores, all together, so that others on
-the machine do not count. Lava's processes mostly wait for each other: they are timed by the clock.
+Beside torch, both are timed by what they use of a core, so that others on the machine do not count.
+Lava's processes mostly wait for each other: beside it, both are timed by the clock, on all cores.
 """
 
 from __future__ import annotations
@@ -15,27 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engines import Row, native
+from engines import Row, lava_step, native
 from timing import take_turns
 
 from snn_deploy import convert
 from snn_deploy.data.inputs import check_data
-from snn_deploy.engines.host import Host
 from snn_deploy.engines.lava.availability import check_available
-from snn_deploy.engines.lava.segments import cut_network
 from snn_deploy.engines.native import threads
-from snn_deploy.engines.registry import get_engine
 from snn_deploy.engines.result import Run
-from snn_deploy.engines.session import run_whole
 from snn_deploy.errors import SnnDeployWarning
 from snn_deploy.ir.network import Network
 from snn_deploy.run.simulation import encode_inputs
 
 sys.path.append(str(Path(__file__).parent.parent / "docs"))  # where the checkpoints are listed
 from make_families import DIGITS, OTHERS, SHARED, Case
-
-LAVA_STEPS = 64  # of one sequence
-WINDOW = 16  # steps in a row, of which Lava's fastest count
 
 
 @dataclass(frozen=True)
@@ -93,8 +86,8 @@ def against_lava(batch: int, rounds: int, names: tuple[str, ...] = ()) -> list[R
     rows = []
     for one in trained(batch, names):
         works = {"native": native(one.network, one.run)}
-        timing = take_turns(works, rounds, time.process_time)["native"]
-        seconds, others = timing.best / one.sample_steps, lava_step(one)
+        timing = take_turns(works, rounds)["native"]
+        seconds, others = timing.best / one.sample_steps, lava_step(one.network, one.run)
         rows.append(
             {
                 "what": one.name,
@@ -137,28 +130,3 @@ def against_torch(batch: int, rounds: int, names: tuple[str, ...] = ()) -> list[
         rows.append(row)
     threads.use_threads(available)
     return rows
-
-
-def lava_step(one: Trained) -> float:
-    """Give the seconds that Lava takes for a step of one sequence, its fastest in a row, without
-    what starting it takes; where time runs both ways, as many times as it goes over the sequence.
-    """
-    chip, steps = Host(one.network).chip, min(LAVA_STEPS, one.inputs.shape[1])
-    segments = cut_network(chip)
-    every = sum(steps + segment.delay for segment in segments)
-    moments, done = [], 0.0
-
-    def note(share: float) -> None:
-        nonlocal done
-        done += share * every
-        moments.append((time.perf_counter(), done))
-
-    run = Run(one.run.inputs[:1, :steps], np.minimum(one.run.lengths[:1], steps))
-    run_whole(get_engine("lava"), one.network, replace(run, progress=note))
-    fastest = min(
-        (later - now) / (after - before)
-        for now, before in moments
-        for later, after in moments
-        if after - before >= WINDOW
-    )
-    return len(segments) * fastest

@@ -56,8 +56,6 @@ class Sizes:
         Random networks compared with torch.
     batches
         Sequences at once, on the example.
-    lava_sequences
-        Sequences that Lava runs; each takes seconds.
     lengths
         Steps of long streams.
     names
@@ -69,13 +67,12 @@ class Sizes:
     rounds: int = 5
     shapes: tuple[Shape, ...] = (MNIST, CIFAR)
     batches: tuple[int, ...] = (360, 64, 1)
-    lava_sequences: int = 4
     lengths: tuple[int, ...] = (10_000, 1_000_000)
     names: tuple[str, ...] = ()
 
 
 SHORT_ROUNDS = 20  # times as many, of works that take less than a millisecond
-QUICK = Sizes(batch=16, steps=256, rounds=2, lava_sequences=1, lengths=(10_000, 100_000))
+QUICK = Sizes(batch=16, steps=256, rounds=2, lengths=(10_000, 100_000))
 
 
 def run_torch(sizes: Sizes, rates: floor.Rates) -> list[Row]:
@@ -108,7 +105,7 @@ def run_torch(sizes: Sizes, rates: floor.Rates) -> list[Row]:
 
 def run_engines(sizes: Sizes, rates: floor.Rates) -> list[Row]:
     """The bundled example on every engine."""
-    rows = engines.against_engines(sizes.batches, sizes.lava_sequences, sizes.rounds)
+    rows = engines.against_engines(sizes.batches, sizes.rounds)
     slowest = rows[-1]["us_per_sample_step"]
     return [r | {"times_the_last": slowest / r["us_per_sample_step"]} for r in rows]
 
