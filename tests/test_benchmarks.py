@@ -35,7 +35,7 @@ def test_every_section_gives_its_figures(benchmarks: Any, tmp_path: Path) -> Non
     from workloads import Shape
 
     shapes = (Shape(8, 4), Shape(12, 4, bidirectional=True))
-    sizes = benchmarks.Sizes(3, 32, 1, shapes, (2, 1), 0, (500,), names=("prf",))
+    sizes = benchmarks.Sizes(3, 32, 1, shapes, (2, 1), (500,), names=("prf",))
     figures, tables = tmp_path / "figures.json", tmp_path / "tables.md"
     begin, end = benchmarks.MARKS
     kept = "### start\n\nOf a section that is not run.\n"
