@@ -117,7 +117,7 @@ def saturate(x: npt.ArrayLike, bits: int, signed: bool = True) -> tuple[IntArray
     value = np.asarray(x, dtype=np.int64)
     high = limit_of(bits, signed)
     low = -high if signed else 0
-    clipped = np.clip(value, low, high)
+    clipped = value.clip(low, high)
     return clipped, int(np.count_nonzero(clipped != value))
 
 

@@ -77,9 +77,12 @@ class ProgramStep:
         shape = (*ports[0].shape[:-1], self.program.width)
         for word in self.program.words.values():
             following = results[id(word.following)]
-            self.words[word.name] = np.broadcast_to(following, self.words[word.name].shape)
-        sent = np.zeros((), np.int64) if silent else results[id(self.program.output)]
-        return np.array(np.broadcast_to(sent, shape), dtype=np.int64)
+            if following.shape != self.words[word.name].shape:
+                following = np.broadcast_to(following, self.words[word.name].shape)
+            self.words[word.name] = following
+        sent = np.empty(shape, dtype=np.int64)
+        sent[...] = 0 if silent else results[id(self.program.output)]
+        return sent
 
     def _evaluate(
         self, value: Value, results: dict[int, IntArray], ports: Sequence[IntArray], clock: Clock

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from snn_deploy.engines.native.abi import address
 from snn_deploy.engines.native.library import lanes_of_doubles
 
 __all__ = ["SLACK", "Pack", "Slots", "aligned", "aligned_zeros", "fill_up", "pitch_of"]
@@ -30,17 +31,19 @@ def fill_up(array: npt.ArrayLike) -> npt.NDArray[Any]:
 
 def aligned(size: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
     """Make room at the start of a cache line; a misaligned vector costs two accesses."""
-    itemsize = np.dtype(dtype).itemsize
-    raw = np.empty(size * itemsize + CACHE_LINE, dtype=np.uint8)
-    start = -raw.ctypes.data % CACHE_LINE
-    return raw[start : start + size * itemsize].view(dtype)
+    return _from_cache_line(np.empty, size, np.dtype(dtype))
 
 
 def aligned_zeros(size: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
     """Make zeros at the start of a cache line."""
-    array = aligned(size, dtype)
-    array[...] = 0
-    return array
+    return _from_cache_line(np.zeros, size, np.dtype(dtype))
+
+
+def _from_cache_line(make: Any, size: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    length = size * dtype.itemsize
+    raw: npt.NDArray[np.uint8] = make(length + CACHE_LINE, np.uint8)
+    start = -address(raw) % CACHE_LINE
+    return raw[start : start + length].view(dtype)
 
 
 class Pack:

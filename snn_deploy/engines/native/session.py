@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +15,7 @@ from snn_deploy.engines.native.assembly import assemble
 from snn_deploy.engines.native.closing import Closing, close
 from snn_deploy.engines.native.flow import Flow, Workspace
 from snn_deploy.engines.native.library import load_target
-from snn_deploy.engines.native.plan import Plan
+from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.threads import run_together, thread_count
 from snn_deploy.engines.result import IntArray
 from snn_deploy.ir.sweeps import Sweep
@@ -173,9 +173,15 @@ def batch_samples(plan: Plan, steps: int) -> int:
     """Give how many samples to take at once, so that states and stored sequences fit in memory: as
     many as make whole tiles on all cores.
     """
-    states: int = sum(2 * node.width * node.bank.modes for node in plan.network.of_kind(Dendrite))
-    stored = [name for sweep in plan.sweeps for name in sweep.keeps]
-    sequences: int = sum(plan.network[name].width * steps for name in stored)
+    states, stored = _held(plan)
     whole = thread_count() * TILE_SAMPLES
-    fitting = BATCH_BYTES // (8 * states + 4 * sequences + 1)  # sequences are of 32 bits
+    fitting = BATCH_BYTES // (8 * states + 4 * stored * steps + 1)  # sequences are of 32 bits
     return max(fitting - fitting % whole, whole)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _held(plan: Plan) -> tuple[int, int]:
+    """Count a sample's numbers in dendrites, and those of a step that are kept between sweeps."""
+    states: int = sum(2 * node.width * node.bank.modes for node in plan.network.of_kind(Dendrite))
+    kept = (plan.network[name].width for sweep in plan.sweeps for name in sweep.keeps)
+    return states, sum(kept)
