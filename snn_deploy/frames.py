@@ -48,8 +48,7 @@ def report_frame(report: Report) -> pd.DataFrame:
                 "layer": layer.name,
                 **{key: getattr(layer, key) for key in (*plain, *more, "always_firing_neurons")},
                 "memory_bytes": layer.memory.bytes,
-                "synaptic_operations": (layer.events.effective_acs + layer.events.effective_macs)
-                * each,
+                "synaptic_operations": layer.events.effective * each,
                 "energy_low_j": energy.low,
                 "energy_typical_j": energy.typical,
                 "energy_high_j": energy.high,

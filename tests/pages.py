@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import html.parser
+import shutil
+import subprocess
+from pathlib import Path
 
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HOSTILE = (
     "<script>document.title='in'</script>",
     '"><img src=x onerror="document.title=1">',
@@ -14,6 +18,10 @@ HOSTILE = (
     "{{ 7 * 7 }}{% raw %}",
     "]]>&lt;b&gt;\x00\x1b[31m\ud800",
     "=HYPERLINK(1)",
+)
+QUIETLY = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync --dump-dom"
 )
 VOID = frozenset(("meta", "link", "img", "br"))
 
@@ -62,3 +70,15 @@ def links(text: str) -> dict[str, str]:
             assert head.startswith("data:")
             found[attributes["download"] or ""] = base64.b64decode(encoded).decode()
     return found
+
+
+def browse(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Open a page in a browser of its own, which prints what the page has become."""
+    profile = f"--user-data-dir={file.parent / 'profile'}"
+    return subprocess.run(
+        [str(CHROMIUM), *QUIETLY.split(), *options, profile, file.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )

@@ -5,21 +5,19 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import lowered
 import pytest
 from click.testing import CliRunner
+from pages import CHROMIUM, browse
 
 from snn_deploy import examples, page
 from snn_deploy.cli.main import commands
 from snn_deploy.page.graph import draw_network
 from snn_deploy.page.svg import render
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
@@ -53,18 +51,7 @@ def laid_out(pages: list[str], folder: Path) -> list[Any]:
     )
     file = folder / "frames.html"
     file.write_text(f"<!doctype html><body>{frames}<script>{MEASURE}</script>", encoding="utf-8")
-    options = (
-        "--headless --hide-scrollbars --no-sandbox --disable-gpu --disable-quic --no-first-run "
-        "--disable-background-networking --disable-component-update --disable-sync "
-        f"--user-data-dir={folder / 'profile'} --virtual-time-budget=10000 --dump-dom"
-    )
-    done = subprocess.run(
-        [str(CHROMIUM), *options.split(), file.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = browse(file, "--hide-scrollbars", "--virtual-time-budget=10000")
     found = re.search(r"<body>(\[.*\])</body>", done.stdout, re.DOTALL)
     assert found is not None, done.stdout[:500]
     return list(json.loads(found[1]))

@@ -9,9 +9,7 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import struct
-import subprocess
 import zlib
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import networks
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from pages import HOSTILE, Reading, links
+from pages import CHROMIUM, HOSTILE, Reading, browse, links
 
 from snn_deploy.api import Deployment
 from snn_deploy.cli.main import commands
@@ -496,26 +494,12 @@ def test_report_command_refuses_before_it_runs(files: tuple[str, str], tmp_path:
     assert "does not exist" in str(done.exception)
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_browser_has_nothing_to_complain_of(hostile: str, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     file.write_text(hostile, encoding="utf-8")
-    options = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-        "--disable-background-networking --disable-component-update --disable-sync "
-        f"--enable-logging=stderr --v=0 --user-data-dir={tmp_path / 'profile'} --dump-dom"
-    )
-    done = subprocess.run(
-        [str(CHROMIUM), *options.split(), file.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = browse(file, "--enable-logging=stderr", "--v=0")
     assert "CONSOLE" not in done.stderr
     reading = Reading(re.sub("<!DOCTYPE[^>]*>", "", done.stdout, flags=re.IGNORECASE))
     assert "Theme: system" in reading.said  # the page's own script has run

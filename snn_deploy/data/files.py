@@ -24,7 +24,7 @@ from snn_deploy.data.events import (
     in_parts,
     orchard_events,
 )
-from snn_deploy.data.folders import class_folders
+from snn_deploy.data.folders import HDF5, class_folders
 from snn_deploy.data.forms import side_by_side
 from snn_deploy.data.tables import read_table
 from snn_deploy.errors import CheckpointError, DataError, SnnDeployWarning
@@ -41,7 +41,6 @@ _NEEDED = "data is an .npz with an array 'inputs'"
 _REASONS: dict[type, str] = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}
 _UNNAMED = ARRAYS[:3]
 _TABLES = (".csv", ".tsv", ".txt")
-_HDF5 = (".h5", ".hdf5", ".hdf")
 _TORCH = (".pt", ".pth")
 _MAX_BIN_BYTES = 256 << 20
 _MAX_HDF5_BYTES = 2 << 30
@@ -133,7 +132,7 @@ def _opened(file: DataFile, kind: str) -> Iterator[tuple[list[str], Callable[[st
     """Open a container: the names of its arrays, and what reads one."""
     if kind in _TORCH:
         held = _tensors(file)
-    elif kind in _HDF5:
+    elif kind in HDF5:
         held = _tree(file)
     elif kind == ".npy" and file.binning is not None:
         held = {"events": ArrayFile(Path(file), records=True)[:]}

@@ -10,9 +10,10 @@ from snn_deploy.data.data_file import DataFile
 from snn_deploy.errors import DataError
 from snn_deploy.printable import some_of
 
-__all__ = ["RECORDINGS", "ClassFolders", "class_folders"]
+__all__ = ["HDF5", "RECORDINGS", "ClassFolders", "class_folders"]
 
-RECORDINGS = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".bin")
+HDF5 = (".h5", ".hdf5", ".hdf")
+RECORDINGS = (".npy", ".npz", *HDF5, ".bin")
 """The kinds of files that hold a recording."""
 MOST_TOLD = 40
 

@@ -68,7 +68,6 @@ def layers_table(report: Report) -> Table:
 
 def _layer_row(layer: LayerReport, report: Report) -> tuple[Cell, ...]:
     sequences, events = report.activity.sequences, layer.events
-    effective = events.effective_acs + events.effective_macs
     return (
         layer.name,
         layer.neurons,
@@ -78,8 +77,8 @@ def _layer_row(layer: LayerReport, report: Report) -> tuple[Cell, ...]:
         layer.cores,
         layer.spike_rate,
         layer.activation_sparsity,
-        effective / sequences,
-        effective / events.dense if events.dense else None,
+        events.effective / sequences,
+        events.effective / events.dense if events.dense else None,
         layer.dynamic_j.typical / sequences if report.total.energy else None,
     )
 

@@ -169,7 +169,7 @@ def _wilson(hits: int, trials: int, z: float = 1.96) -> tuple[float, float]:
 def _sparsity(page: PageData) -> Fact:
     total = page.report.total
     events = total.events
-    done = (events.effective_acs + events.effective_macs) / events.dense if events.dense else None
+    done = events.effective / events.dense if events.dense else None
     details = (
         f"{fraction(done)} of dense synaptic operations happen",
         f"{fraction(total.activation_sparsity)} of all messages unsent",

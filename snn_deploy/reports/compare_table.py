@@ -120,7 +120,7 @@ def _cost_rows() -> tuple[tuple[str, Cell], ...]:
     return (
         ("memory", lambda c: kibibytes(c.report.total.memory.bytes)),
         ("spike rate", lambda c: fraction(c.report.total.spike_rate)),
-        ("synops", lambda c: count(_synops(c) / c.report.activity.sequences)),
+        ("synops", lambda c: count(c.report.total.events.effective / c.report.activity.sequences)),
         ("fits into cores", lambda c: _placed(c, "least_cores")),
         ("placed on cores", _cores),
         ("chips", lambda c: _placed(c, "chips")),
@@ -155,11 +155,6 @@ def _percent(share: float | None) -> str:
 def _lowering(candidate: Candidate) -> str:
     placement = candidate.report.placement
     return NOTHING if placement is None else f"a neuron per {placement.lowering}"
-
-
-def _synops(candidate: Candidate) -> int:
-    events = candidate.report.total.events
-    return events.effective_acs + events.effective_macs
 
 
 def _placed(candidate: Candidate, figure: str) -> str:

@@ -66,6 +66,11 @@ class Events:
     hops_north_south: int = 0
     hops_chips: int = 0
 
+    @property
+    def effective(self) -> int:
+        """Synaptic operations that happened, whatever sent the messages."""
+        return self.effective_acs + self.effective_macs
+
     def __add__(self, other: Events) -> Events:
         return Events(*map(add, vars(self).values(), vars(other).values()))
 

@@ -65,10 +65,9 @@ def _scores(answers: Answers) -> list[str]:
 
 def report_lines(report: Report) -> list[str]:
     """Give what matters most of a report, a line each: scores, activity, place, time, energy."""
-    total, each = report.total, 1.0 / report.activity.sequences
-    operations = (total.events.effective_acs + total.events.effective_macs) * each
+    total, sequences = report.total, report.activity.sequences
     lines = [] if report.answers is None else _scores(report.answers)
-    told = f"{count(operations)} synaptic operations a sequence"
+    told = f"{count(total.events.effective / sequences)} synaptic operations a sequence"
     if total.activation_sparsity is not None:
         told += f", activation sparsity {fraction(total.activation_sparsity)}"
     lines += [told, f"memory {kibibytes(total.memory.bytes)}"]
@@ -162,18 +161,14 @@ def _activity_table(report: Report) -> Figures:
         ("layer", "rate", "sparsity", "synops", "of dense", "updates"),
         lambda layer: fraction(layer.spike_rate),
         lambda layer: fraction(layer.activation_sparsity),
-        lambda layer: count(_effective(layer) / sequences),
+        lambda layer: count(layer.events.effective / sequences),
         lambda layer: fraction(
-            _effective(layer) / layer.events.dense if layer.events.dense else None
+            layer.events.effective / layer.events.dense if layer.events.dense else None
         ),
         lambda layer: count(
             (layer.events.neuron_updates + layer.events.compartment_updates) / sequences
         ),
     )
-
-
-def _effective(layer: LayerReport) -> int:
-    return layer.events.effective_acs + layer.events.effective_macs
 
 
 def _energy_table(report: Report) -> Figures | None:

@@ -79,12 +79,13 @@ def _weighted_sums(
     columns = fill_up(weight.T)
     sums = np.abs(weight.astype(np.float64)) @ largest
     require_room(sums)
-    bytes_each, spikes = weight.itemsize, reads_spikes(parts.network, node)
-    if spikes and bytes_each > 1 and sums.max(initial=0.0) < 2.0**31:
+    is_word, spikes = weight.itemsize == 1, reads_spikes(parts.network, node)
+    in_32_bits = sums.max(initial=0.0) < 2.0**31
+    if spikes and in_32_bits and not is_word:
         laid = tiled(columns.astype(np.int32), 2 * lanes_of_doubles()).view(np.int8)
         first = parts.weights.add(laid)
         return {"kind": KINDS["add wide spikes"], "first": first, "size": len(columns)}
-    if spikes and bytes_each == 1:
+    if spikes and is_word:
         outputs, inputs = columns.shape[1], pitch_of(len(columns))
         largest_sum = parts.bounds[node.name].reached["sum"].max()
         require_integer_bits(int(largest_sum).bit_length() + 1)
@@ -96,11 +97,7 @@ def _weighted_sums(
             "size": outputs,
             "narrow": node.name in parts.narrow,
         }
-    if (
-        bytes_each == 1
-        and largest.max(initial=0.0) <= LARGEST_SUM
-        and sums.max(initial=0.0) < 2.0**31
-    ):
+    if is_word and in_32_bits and largest.max(initial=0.0) <= LARGEST_SUM:
         first = parts.weights.add(in_pairs(columns))
         return {"kind": KINDS["add pairs"], "first": first, "size": -(-len(columns) // 2)}
     first = parts.params.add(tiled(columns, lanes_of_doubles()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import Sweep, plan_sweeps
 from snn_deploy.nodes.pooling import Accumulator
 
-__all__ = ["REMEMBERED", "Plan", "plan_network"]
+__all__ = ["REMEMBERED", "Plan", "plan_network", "stepwise"]
 
 REMEMBERED = 8  # networks whose plans are kept: mostly one is run again and again
 
@@ -66,16 +66,22 @@ def plan_network(network: Network) -> Plan:
     network = host.chip
     closing = _closing_nodes(network)
     late = {node.name for node in closing}
-    body = tuple(node for node in network if isinstance(node, Accumulator) or node.name not in late)
+    body = stepwise(network, late)
     return Plan(
         host=host,
         network=network,
-        sweeps=plan_sweeps(replace(network, nodes=body)),
+        sweeps=plan_sweeps(body),
         closing=closing,
         reach=past_steps(edge for node in body for edge in node.inputs),
         counted=tuple(name for name in senders(network) if name not in late),
         counted_late=tuple(name for name in senders(network) if name in late),
     )
+
+
+def stepwise(network: Network, late: Collection[str]) -> Network:
+    """Give what runs step by step: all but the nodes that are ``late``, of which pools gather."""
+    kept = (node for node in network if isinstance(node, Accumulator) or node.name not in late)
+    return replace(network, nodes=tuple(kept))
 
 
 def _closing_nodes(network: Network) -> tuple[Node, ...]:

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from snn_deploy.engines.native.plan import Plan
+from snn_deploy.engines.native.plan import Plan, stepwise
 from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.node import Node
 from snn_deploy.ir.sweeps import plan_sweeps
-from snn_deploy.nodes.pooling import Accumulator
 from snn_deploy.nodes.requantize import Requantize
 from snn_deploy.nodes.synapses import Synapses
 
@@ -42,8 +41,7 @@ def join_words(plan: Plan, watched: frozenset[str]) -> Plan:
         return plan
     nodes = tuple(new for node in plan.network for new in joined.get(node.name, (node,)))
     network = replace(plan.network, nodes=nodes)
-    body = tuple(node for node in nodes if isinstance(node, Accumulator) or node.name not in late)
-    return replace(plan, network=network, sweeps=plan_sweeps(replace(network, nodes=body)))
+    return replace(plan, network=network, sweeps=plan_sweeps(stepwise(network, late)))
 
 
 def _are_words(plan: Plan, node: Requantize, words: tuple[Node, ...]) -> bool:
