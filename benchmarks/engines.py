@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from floor import Rates, cost_of
+from floor import Rates, cost_of, modes_work
 from timing import take_turns
 from workloads import (
     Shape,
@@ -115,28 +115,30 @@ def native(network: Network, run: Run) -> Callable[[], object]:
 
 
 def against_floor(
-    shapes: Iterable[Shape], batch: int, steps: int, rates: Rates, rounds: int
+    shapes: Iterable[Shape], batch: int, steps: int, cores: int, rounds: int
 ) -> list[Row]:
-    """The dendrites of one direction, all cores: nanoseconds a mode and step beside the floor."""
-    works, sizes, floors = {}, {}, {}
+    """The dendrites of one direction on some cores: nanoseconds a mode and step, and those of the
+    floor, in turns.
+    """
+    works, sizes = {}, {}
     for shape in shapes:
         network = dendrites_alone(shape)
         program = assemble(plan_network(network), frozenset())
         floats = {layout.numbers.dtype.type for layout in program.layouts.values()} == {np.float32}
         numbers = "floats" if floats else "doubles"
         name = f"{shape.channels} channels × {shape.modes} modes, in {numbers}"
-        works[name] = native(network, random_inputs(network, batch, steps))
         sizes[name] = batch * steps * modes_of(network)
-        floors[name] = rates.float_mode if floats else rates.mode
+        works[name] = _on(cores, native(network, random_inputs(network, batch, steps)))
+        works[f"floor, {name}"] = modes_work(sizes[name], cores, floats)
     times = take_turns(works, rounds)
     return [
         {
-            "what": f"dendrites, {name}",
-            "ns_per_mode_and_step": times[name].best * 1e9 / sizes[name],
-            "floor_ns": floors[name],
-            "times_the_floor": times[name].best * 1e9 / sizes[name] / floors[name],
+            "what": f"dendrites, {name}, cores: {cores}",
+            "ns_per_mode_and_step": times[name].best * 1e9 / size,
+            "floor_ns": times[f"floor, {name}"].best * 1e9 / size,
+            "times_the_floor": times[name].best / times[f"floor, {name}"].best,
         }
-        for name in works
+        for name, size in sizes.items()
     ]
 
 
@@ -252,17 +254,20 @@ def _spike_rate(network: Network, run: Run) -> float:
 def _by_threads(shape: Shape, batch: int, steps: int, rounds: int) -> list[Row]:
     network = lowered(shape)
     work = native(network, random_inputs(network, batch, steps))
+    counts = range(1, threads.thread_count() + 1)
+    times = take_turns({f"threads {n}": _on(n, work) for n in counts}, rounds)
+    return [row(name, time, batch * steps) for name, time in times.items()]
+
+
+def _on(cores: int, work: Callable[[], object]) -> Callable[[], None]:
+    """Let the engine use so many cores in a work."""
     available = threads.thread_count()
 
-    def on(count: int) -> Callable[[], None]:
-        def limited() -> None:
-            threads.use_threads(count)
-            try:
-                work()
-            finally:
-                threads.use_threads(available)
+    def limited() -> None:
+        threads.use_threads(cores)
+        try:
+            work()
+        finally:
+            threads.use_threads(available)
 
-        return limited
-
-    times = take_turns({f"threads {n}": on(n) for n in range(1, available + 1)}, rounds)
-    return [row(name, time, batch * steps) for name, time in times.items()]
+    return limited

@@ -18,9 +18,10 @@ import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,25 @@ def measure_rates(threads: int, rounds: int = 200) -> Rates:
         _best("additions", threads, ROUNDS, rounds) / 8,
         _best("copies", threads, 50, rounds) / (8 * CACHED),
     )
+
+
+def modes_work(modes: int, threads: int, floats: bool) -> Callable[[], object]:
+    """Give what takes the least time of so many modes and steps, shared by some threads: to take
+    turns with what takes more, since how fast a CPU is changes from minute to minute.
+    """
+    name, dtype = ("modes_in_floats", np.float32) if floats else ("modes_in_doubles", np.float64)
+    values = [np.full(CACHED, 0.5, dtype) for _ in range(threads)]
+    at_once = 1.5 * lanes_of_doubles() * (2 if floats else 1)
+    kernel, repeats = getattr(_kernels(), name), ctypes.c_int64(round(modes / threads / at_once))
+    at = (row.ctypes.data_as(ctypes.c_void_p) for row in values)  # each keeps its row
+    return partial(run_all, [partial(kernel, place, repeats) for place in at])
+
+
+def run_all(works: Sequence[Callable[[], object]]) -> None:
+    """Call all of ``works``, side by side."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        for done in [pool.submit(work) for work in works]:
+            done.result()
 
 
 def _best(

@@ -129,8 +129,14 @@ def run_family_torch(sizes: Sizes, rates: floor.Rates) -> list[Row]:
 
 
 def run_floor(sizes: Sizes, rates: floor.Rates) -> list[Row]:
-    """Dendrites on all cores, and every kind of node on one, beside their floors."""
-    rows = engines.against_floor(sizes.shapes, sizes.batch, sizes.steps, rates, sizes.rounds)
+    """Dendrites on one core and on all, and every kind of node on one, beside their floors."""
+    rows = [
+        row
+        for cores in sorted({1, thread_count()})
+        for row in engines.against_floor(
+            sizes.shapes, sizes.batch, sizes.steps, cores, sizes.rounds
+        )
+    ]
     one = floor.measure_rates(1)
     for shape in sizes.shapes:
         parts = engines.by_node(shape, 64, one, SHORT_ROUNDS * sizes.rounds)

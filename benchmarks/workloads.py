@@ -12,7 +12,7 @@ import numpy.typing as npt
 import snn_deploy
 from snn_deploy import examples
 from snn_deploy.engines.result import Run
-from snn_deploy.ir.formats import Edge
+from snn_deploy.ir.formats import Edge, Format
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
 from snn_deploy.nodes.dendrite import Dendrite
@@ -126,10 +126,15 @@ def lowered(shape: Shape) -> Network:
 
 @cache
 def dendrites_alone(shape: Shape) -> Network:
-    """Only the dendrites of a one-layer network's first direction, fed by its encoder."""
+    """Only the dendrites of a one-layer network's first direction, fed by its encoder, and a pool
+    that gathers their drives: an answer at every step would cost as much as some modes.
+    """
     network = lowered(replace(shape, layers=1, bidirectional=False))
     last = network.names.index("layers.0.ssm")
-    return Network("lowered", network.nodes[: last + 1], answers=1)
+    pool = replace(
+        network["decoder.pool"], inputs=(Edge("layers.0.ssm"),), output=Format(18, 14), guard_bits=0
+    )
+    return Network("lowered", (*network.nodes[: last + 1], pool), answers=1)
 
 
 @cache

@@ -50,7 +50,7 @@ def test_every_section_gives_its_figures(benchmarks: Any, tmp_path: Path) -> Non
     assert len(steps) > 10
     assert min(steps) > 0
     text = tables.read_text()
-    assert "| dendrites, 8 channels × 4 modes, in doubles " in text
+    assert "| dendrites, 8 channels × 4 modes, in doubles, cores: 1 " in text
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text

@@ -74,9 +74,14 @@ template <class V, bool ONCE> struct Coefficients {
 
   // The compartments one step later.
   Compartments<V> move(Compartments<V> c, V entering, V settle) const {
-    const V u = fma(c.v, minus_imag, fma(c.u, real, under_u)) + entering;
+    const V u = less_imag(c.v, fma(c.u, real, under_u)) + entering;
     const V v = fma(c.v, real, fma(c.u, imag, ONCE ? under_u : under_v)) + settle;
     return {ONCE ? u - settle : u, ONCE ? v - settle : v};
+  }
+  // Floats have no nudge in it: their coefficient is -imag, which takes no register of its own.
+  V less_imag(V v, V from) const {
+    if constexpr (Lanes<V>::n > LANES) return fnma(v, imag, from);
+    else return fma(v, minus_imag, from);
   }
   // A sum and what the compartments add to it.
   V read(Compartments<V> c, V sum) const {

@@ -70,6 +70,7 @@ inline Integers to_integers(Doubles x) { return __builtin_convertvector(x, Integ
 inline Doubles fma(Doubles x, Doubles y, Doubles z) { return _mm512_fmadd_pd(x, y, z); }
 inline Doubles fnma(Doubles x, Doubles y, Doubles z) { return _mm512_fnmadd_pd(x, y, z); }
 inline Floats fma(Floats x, Floats y, Floats z) { return _mm512_fmadd_ps(x, y, z); }
+inline Floats fnma(Floats x, Floats y, Floats z) { return _mm512_fnmadd_ps(x, y, z); }
 inline Doubles minimum(Doubles x, Doubles y) { return _mm512_min_pd(x, y); }
 inline Doubles maximum(Doubles x, Doubles y) { return _mm512_max_pd(x, y); }
 inline Floats minimum(Floats x, Floats y) { return _mm512_min_ps(x, y); }
@@ -90,6 +91,7 @@ inline void store_doubles(double* to, Floats x) {
 inline Doubles fma(Doubles x, Doubles y, Doubles z) { return _mm256_fmadd_pd(x, y, z); }
 inline Doubles fnma(Doubles x, Doubles y, Doubles z) { return _mm256_fnmadd_pd(x, y, z); }
 inline Floats fma(Floats x, Floats y, Floats z) { return _mm256_fmadd_ps(x, y, z); }
+inline Floats fnma(Floats x, Floats y, Floats z) { return _mm256_fnmadd_ps(x, y, z); }
 inline Doubles minimum(Doubles x, Doubles y) { return _mm256_min_pd(x, y); }
 inline Doubles maximum(Doubles x, Doubles y) { return _mm256_max_pd(x, y); }
 inline Floats minimum(Floats x, Floats y) { return _mm256_min_ps(x, y); }
@@ -116,6 +118,9 @@ inline Doubles fnma(Doubles x, Doubles y, Doubles z) {
 }
 inline Floats fma(Floats x, Floats y, Floats z) {
   return (Floats)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
+}
+inline Floats fnma(Floats x, Floats y, Floats z) {
+  return (Floats)vfmsq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
 }
 inline Doubles minimum(Doubles x, Doubles y) { return (Doubles)vminq_f64((float64x2_t)x, (float64x2_t)y); }
 inline Doubles maximum(Doubles x, Doubles y) { return (Doubles)vmaxq_f64((float64x2_t)x, (float64x2_t)y); }
