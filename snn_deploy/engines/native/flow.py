@@ -140,6 +140,13 @@ class Flow:
             self._turns[number][:] = 0
             task.turns = address(self._turns[number])
 
+    def prepare_again(self, number: int, start: int) -> bool:
+        """Let a sweep's task stand for a chunk that is where the one before it was; give whether
+        that is all there is to it: words of the sequence are others at each step.
+        """
+        self.tasks[number].start = start
+        return not self.program.sweeps[number].clocked
+
     def _entering(self, what: tuple[str, str | None], start: int, inputs: IntArray) -> IntArray:
         """Give what comes in: the network's input, or a word of the sequence."""
         name, word = what

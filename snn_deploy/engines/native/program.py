@@ -47,6 +47,11 @@ class SweepProgram:
     backwards: bool
     clipping: tuple[tuple[int, str], ...]
 
+    @cached_property
+    def clocked(self) -> bool:
+        """Whether words of the sequence come in."""
+        return any(word is not None for _, word in self.entering)
+
 
 @dataclass(frozen=True)
 class Assembly:

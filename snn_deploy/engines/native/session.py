@@ -85,6 +85,7 @@ class SweepRunner:
         ]
         self._run = load_target().run
         self._prepared: dict[tuple[int, int], list[Callable[[], None]]] = {}
+        self._given: tuple[int, IntArray | None, Mapping[str, IntArray]] = -1, None, {}
 
     def advance(
         self, sweep: Sweep, start: int, inputs: IntArray, watched: Mapping[str, IntArray]
@@ -98,12 +99,18 @@ class SweepRunner:
         start, inputs
             The chunk's first step, and the network's input in it, (samples, steps, width).
         watched
-            By name, where the output of a watched node is written; the same shape.
+            By name, where the output of a watched node is written; the same shape. What is given
+            a second time, at once, holds another chunk: of a stream's single steps, where it is
+            would take longer to tell than to compute.
         """
         number = self.plan.sweeps.index(sweep)
         team, block = self._share_out(inputs.shape[1])
+        given = self._given
+        again = team == 1 and number == given[0] and inputs is given[1] and watched is given[2]
         for tile, flow in zip(self._tiles, self._flows, strict=True):
-            flow.prepare(number, start, inputs[tile], watched, tile, block, team > 1)
+            if not (again and flow.prepare_again(number, start)):
+                flow.prepare(number, start, inputs[tile], watched, tile, block, team > 1)
+        self._given = number, inputs, watched
         run_together(self._works(number, team))
 
     def _works(self, number: int, team: int) -> Sequence[Callable[[], None]]:

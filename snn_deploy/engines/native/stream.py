@@ -44,6 +44,8 @@ class NativeSession:
         self._watched = self._traced | ({network.output.name} if self._recent_steps else set())
         self._host = HostStream(self.plan.host, watch.samples)
         self._runner = SweepRunner(self.plan, watch.samples, watch.lengths, None, self._watched)
+        # where single steps come in, and what is watched of them
+        self._one: tuple[IntArray, dict[str, IntArray]] | None = None
         # by the host, and before this session went on
         self._saturated_besides: Counter[str] = Counter()
 
@@ -59,23 +61,46 @@ class NativeSession:
         network, runner, first = self._network, self._runner, self.steps
         check_mantissas(network, chunk, self._watch.samples, first)
         self._check_length(first + chunk.shape[1])
-        watched = {
-            name: np.empty((*chunk.shape[:2], network[name].width), dtype=np.int64)
-            for name in self._watched
-        }
-        for start in range(0, chunk.shape[1], runner.chunk_steps):
-            part = slice(start, start + runner.chunk_steps)
-            views = {name: signal[:, part] for name, signal in watched.items()}
-            at_host = self._host.advance(first + start, chunk[:, part])
-            at_host.write(views)
-            if at_host.saturated:
-                self._saturated_besides.update(at_host.saturated)
-            runner.advance(self.plan.sweeps[0], first + start, at_host.entering, views)
+        if chunk.shape[1] == 1:
+            watched = self._take_step(chunk)
+        else:
+            watched = self._room(chunk.shape[1])
+            for start in range(0, chunk.shape[1], runner.chunk_steps):
+                part = slice(start, start + runner.chunk_steps)
+                views = {name: signal[:, part] for name, signal in watched.items()}
+                entering = self._enter(first + start, chunk[:, part], views)
+                runner.advance(self.plan.sweeps[0], first + start, entering, views)
         self.steps += chunk.shape[1]
         if self._recent_steps:
             joined = np.concatenate([self._recent, watched[network.output.name]], axis=1)
             self._recent = joined[:, max(joined.shape[1] - self._recent_steps, 0) :].copy()
         return self._watch.give(first, {name: watched[name] for name in self._traced})
+
+    def _take_step(self, chunk: IntArray) -> dict[str, IntArray]:
+        """Take a single step in, always at the same place, and give copies of what is watched."""
+        if self._one is None:
+            inner = self.plan.network.input.width
+            self._one = np.empty((self._watch.samples, 1, inner), np.int64), self._room(1)
+        entering, views = self._one
+        entering[...] = self._enter(self.steps, chunk, views)
+        self._runner.advance(self.plan.sweeps[0], self.steps, entering, views)
+        return {name: signal.copy() for name, signal in views.items()}
+
+    def _room(self, steps: int) -> dict[str, IntArray]:
+        """Make room for the watched signals of some steps."""
+        samples = self._watch.samples
+        return {
+            name: np.empty((samples, steps, self._network[name].width), dtype=np.int64)
+            for name in self._watched
+        }
+
+    def _enter(self, first: int, chunk: IntArray, views: Mapping[str, IntArray]) -> IntArray:
+        """Let the host compute some steps; give what enters the chip."""
+        at_host = self._host.advance(first, chunk)
+        at_host.write(views)
+        if at_host.saturated:
+            self._saturated_besides.update(at_host.saturated)
+        return at_host.entering
 
     def _check_length(self, steps: int) -> None:
         if steps < MAX_POOLED_STEPS:
