@@ -107,7 +107,10 @@ def dot(x: npt.ArrayLike, matrix: npt.NDArray[np.integer[Any]]) -> IntArray:
     value = np.asarray(x, dtype=np.int64)
     largest = max(int(value.max(initial=0)), -int(value.min(initial=0)))
     weight = matrix.astype(np.float64)
-    if largest * np.abs(weight).sum(axis=0).max(initial=0.0) < 2.0**53:
+    heaviest = len(matrix) * 2.0 ** (8 * matrix.itemsize)  # whatever the weights are
+    if largest * heaviest >= 2.0**53:
+        heaviest = np.abs(weight).sum(axis=0).max(initial=0.0)
+    if largest * heaviest < 2.0**53:
         return np.asarray((value.astype(np.float64) @ weight).astype(np.int64))
     return np.asarray(value @ matrix.astype(np.int64))
 

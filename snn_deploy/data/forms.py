@@ -36,6 +36,8 @@ def as_array(value: Any, what: str) -> Array:
     DataError
         If it is none, or holds no numbers.
     """
+    if type(value) is np.ndarray and value.dtype.kind != "O":  # of a stream's step, mostly
+        return value
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         value = tensor_numbers(value, what)
     try:

@@ -47,10 +47,11 @@ def run_together(works: Sequence[Callable[[], object]]) -> None:
     done, any of them does it all.
     """
     first, *rest = works
-    others = []
-    if rest:  # threads do not go along into a forked process
-        helpers = _helpers(len(rest), os.getpid())
-        others = [helpers.submit(work) for work in rest]
+    if not rest:
+        first()
+        return
+    helpers = _helpers(len(rest), os.getpid())  # threads do not go along into a forked process
+    others = [helpers.submit(work) for work in rest]
     try:
         first()
     finally:
