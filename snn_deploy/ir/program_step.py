@@ -63,6 +63,12 @@ class ProgramStep:
         self._values = tuple(value for value in program if id(value) not in self.constants)
         self.words = first_words(program, batch)
 
+    def anew(self) -> ProgramStep:
+        """Give a step that knows what this one knew beforehand, of a program without state."""
+        step = ProgramStep.__new__(ProgramStep)
+        step.__dict__ = {**self.__dict__, "clipped": 0}
+        return step
+
     def __call__(self, ports: Sequence[IntArray], clock: Clock) -> IntArray:
         """Take one step: what arrived at each port, (…, channels), gives what is sent."""
         results = dict(self.constants)

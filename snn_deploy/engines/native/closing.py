@@ -6,7 +6,6 @@ every step but one. Computing both answers once is what makes the readout cost n
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -101,12 +100,12 @@ def close(
 
 def _run(node: Any, sources: list[IntArray]) -> tuple[IntArray, int]:
     """Run a node that has no state on (B, 1, width) each; once a sequence, numpy will do."""
-    return run_program(node.program, sources, {}, step=copy(_step(node.program)))
+    return run_program(node.program, sources, {}, step=_step(node.program).anew())
 
 
 @lru_cache(maxsize=8 * REMEMBERED)
 def _step(program: Program) -> ProgramStep:
-    """Compute what a program without state knows beforehand; whoever runs it copies it."""
+    """Compute what a program without state knows beforehand."""
     return ProgramStep(program, 1)
 
 

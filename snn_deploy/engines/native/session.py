@@ -162,9 +162,9 @@ class SweepRunner:
         """Count the values clipped so far in the nodes of the sweeps."""
         total: Counter[str] = Counter()
         for number, sweep in enumerate(self._program.sweeps):
-            clipped = np.sum([flow.clipped[number] for flow in self._flows], axis=0)
-            for operation, owner in sweep.clipping:
-                total[owner] += int(clipped[operation])
+            for clipped in (flow.clipped[number].tolist() for flow in self._flows):
+                for operation, owner in sweep.clipping:
+                    total[owner] += clipped[operation]
         return total
 
 
