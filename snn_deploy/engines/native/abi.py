@@ -42,7 +42,7 @@ _pointer, _int, _real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 def address(array: npt.NDArray[Any]) -> int:
     """Give where an array's numbers are; whoever passes it on keeps the array."""
     try:  # of what is whole and can be written: in a third of the time
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # numpy's arrays are buffers
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError):
         place: int = array.__array_interface__["data"][0]
         return place

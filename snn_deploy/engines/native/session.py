@@ -99,9 +99,10 @@ class SweepRunner:
         start, inputs
             The chunk's first step, and the network's input in it, (samples, steps, width).
         watched
-            By name, where the output of a watched node is written; the same shape. What is given
-            a second time, at once, holds another chunk: of a stream's single steps, where it is
-            would take longer to tell than to compute.
+            By name, where the output of a watched node is written; the same shape.
+
+        The same two objects as before are another chunk at the same place (then int64, and whole):
+        to tell the library where a single step is would take as long as to compute it.
         """
         number = self.plan.sweeps.index(sweep)
         team, block = self._share_out(inputs.shape[1])
