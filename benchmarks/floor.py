@@ -95,10 +95,10 @@ def modes_work(modes: int, threads: int, floats: bool) -> Callable[[], object]:
     at_once = 1.5 * lanes_of_doubles() * (2 if floats else 1)
     kernel, repeats = getattr(_kernels(), name), ctypes.c_int64(round(modes / threads / at_once))
     at = (row.ctypes.data_as(ctypes.c_void_p) for row in values)  # each keeps its row
-    return partial(run_all, [partial(kernel, place, repeats) for place in at])
+    return partial(_run_all, [partial(kernel, place, repeats) for place in at])
 
 
-def run_all(works: Sequence[Callable[[], object]]) -> None:
+def _run_all(works: Sequence[Callable[[], object]]) -> None:
     """Call all of ``works``, side by side."""
     with ThreadPoolExecutor(len(works)) as pool:
         for done in [pool.submit(work) for work in works]:

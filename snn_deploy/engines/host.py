@@ -15,6 +15,7 @@ import numpy as np
 from snn_deploy.engines.reference import run_node
 from snn_deploy.engines.result import IntArray
 from snn_deploy.errors import ConfigError, DataError
+from snn_deploy.ir.formats import extremes
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.network import Network
 from snn_deploy.ir.node import Node
@@ -169,12 +170,9 @@ def check_range(node: Node, inputs: IntArray) -> None:
     DataError
         Naming the mantissa, the node and its format.
     """
-    if not inputs.size:
-        return
     form = node.output  # type: ignore[attr-defined]  # lowered stage
     limit = form.limit
-    # of a stream's one step, in a third of the time of max and min
-    highest, lowest = inputs.item(inputs.argmax()), inputs.item(inputs.argmin())
+    lowest, highest = extremes(inputs)
     if highest > limit or lowest < (-limit if form.signed else 0):
         raise DataError(
             f"an input mantissa of magnitude {max(highest, -lowest)} exceeds "
