@@ -13,7 +13,7 @@ __all__ = ["guarded"]
 
 PAGE = mmap.PAGESIZE
 UNTOUCHABLE = 0  # PROT_NONE
-GARBAGE = 0xAB  # in every byte: whoever reads what nobody wrote gets this
+GARBAGE = 0xFF  # in every byte: whoever reads what nobody wrote gets -1, and NaN
 
 
 def guarded(size: int, dtype: npt.DTypeLike = np.float64, at_end: bool = True) -> npt.NDArray[Any]:

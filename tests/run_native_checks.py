@@ -52,11 +52,18 @@ def check_network(seed: int) -> None:
     assert expected.saturated == given.saturated, seed
 
 
+def zeros(room: Any, size: int, dtype: Any = np.float64) -> Any:
+    array = room(size, dtype)
+    array[:] = 0
+    return array
+
+
 def main(seeds: int, where: str = "") -> None:
     room: Any = packing.aligned_zeros
     if where:
         room = partial(guarded, at_end=where == "end")
         packing.aligned = flow.aligned = room  # type: ignore[attr-defined]
+        packing.aligned_zeros = flow.aligned_zeros = partial(zeros, room)  # type: ignore[attr-defined]
     for seed in range(seeds):
         check_dendrite(seed, room)
         check_network(seed)

@@ -69,6 +69,9 @@ inline int64_t relay(const Operation& op, const SweepTask& task, const Signals<d
   return add_up<0>(op, sources, op.size, rescale, y, rows);
 }
 
+// Numbers as they are, and 0 for what is none: bits of something else.
+inline Doubles only_numbers(Doubles x) { return (Doubles)((x - x == Doubles{}) & (Longs)x); }
+
 // A value times the table's row of an argument. first, second: the rescales of x's halves, `half`
 // wide; third: 2^-out_shift (pitch,), and the nudge of all products, a vector; fourth: the table,
 // `size` numbers; scale: 2^-index_shift; inner_limit: what the halves saturate at, if flag.
@@ -91,10 +94,10 @@ inline int64_t gate(const Operation& op, const SweepTask& task, const double* x,
   Tally<Doubles> clipped;
   for (int64_t r = 0; r < rows; ++r, x += step, y += pitch) {
     for (int64_t w = 0; w < pitch; w += LANES) {
-      // the last vector may read on into what follows: its parameters are 0 there
+      // the last vector may read on into what follows, be it a sum in int32: its parameters are 0 there
       const int32_t* narrow = reinterpret_cast<const int32_t*>(x);
       Doubles value = NARROW ? load_integers(narrow + w) : load(x + w);
-      Doubles argument = NARROW ? load_integers(narrow + half + w) : load(x + half + w);
+      Doubles argument = NARROW ? load_integers(narrow + half + w) : only_numbers(load(x + half + w));
       value = value_gain.raised(value, w);
       argument = argument_gain.raised(argument, w);
       if (CLIPS) {
