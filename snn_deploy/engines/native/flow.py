@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ctypes import addressof, byref
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,18 @@ from snn_deploy.engines.native.flow_state import (
     write_state,
 )
 from snn_deploy.engines.native.packing import SLACK, aligned, aligned_zeros
-from snn_deploy.engines.native.plan import Plan
+from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.program import Assembly
 from snn_deploy.engines.result import IntArray
 from snn_deploy.engines.session import MESSAGES
 from snn_deploy.nodes.base import Place
 
-__all__ = ["Flow", "Workspace"]
+__all__ = ["Flow", "Workspace", "Workspaces"]
 
 ENDLESS = 2**48  # steps of a sequence whose end nobody knows yet
 TILE_CACHE = 2**17  # bytes of a tile's signals: what stays in a core's own cache
 MIN_TILE = 4  # steps
+WORTH_KEEPING = 2**20  # bytes of signals at most: larger ones are soon paid for
 NOWHERE = np.zeros((0, 0, 0), dtype=np.int64)  # where a signal goes that nobody wants
 
 
@@ -50,12 +52,44 @@ class Workspace:
         passing = program.row_size * rows
         # an operation may read a vector that starts before the end
         size = passing + program.passing_size * self.tile + SLACK
-        self.signals = aligned_zeros(size, program.number)
-        self.work = aligned_zeros(program.work_size)
+        self.signals = aligned(size, program.number)
+        self.work = aligned(program.work_size)
         self.values = program.values.copy()
-        self.events = aligned_zeros(self.tile * (1 + program.widest + SLACK), np.int32)
+        self.events = aligned(self.tile * (1 + program.widest + SLACK), np.int32)
         arrays = self.work, self.values, self.events, self.signals
         self.scratch = byref(Scratch(*map(address, arrays), rows, passing, self.tile))
+
+
+class Workspaces:
+    """Those of a run, a core each. When it is over the next one of its shape takes them: to get new
+    memory from the system takes about as long as a short sequence.
+    """
+
+    def __init__(self, program: Assembly, samples: int, block: int) -> None:
+        self._shape = program, samples, block
+        self._spare = _spare_workspaces(*self._shape)
+        self._own: list[Workspace] = []
+
+    def take(self, count: int) -> list[Workspace]:
+        """Give the first ``count``."""
+        while len(self._own) < count:
+            self._own.append(self._take_one())
+        return self._own[:count]
+
+    def _take_one(self) -> Workspace:
+        try:
+            return self._spare.pop()
+        except IndexError:  # there is none, or another thread was faster
+            return Workspace(*self._shape)
+
+    def __del__(self) -> None:
+        self._spare += [own for own in self._own if own.signals.nbytes <= WORTH_KEEPING]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _spare_workspaces(program: Assembly, samples: int, block: int) -> list[Workspace]:
+    """Keep those that no run has now."""
+    return []
 
 
 class Flow:

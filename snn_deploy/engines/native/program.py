@@ -53,7 +53,7 @@ class SweepProgram:
         return any(word is not None for _, word in self.entering)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Assembly:
     """A plan as the library takes it.
 

@@ -13,7 +13,7 @@ import numpy as np
 from snn_deploy.engines.native.abi import SweepTask
 from snn_deploy.engines.native.assembly import assemble
 from snn_deploy.engines.native.closing import Closing, close
-from snn_deploy.engines.native.flow import Flow, Workspace
+from snn_deploy.engines.native.flow import Flow, Workspaces
 from snn_deploy.engines.native.library import load_target
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.threads import run_together, thread_count
@@ -76,8 +76,7 @@ class SweepRunner:
         entering = 8 * samples * plan.network.input.width
         fitting = min(max(CHUNK_ROWS // samples, CHUNK_STEPS), CHUNK_BYTES // entering)
         self.chunk_steps = max(fitting, self.block_steps)
-        self._make_workspace = partial(Workspace, program, most, self.block_steps)
-        self._workspaces = [self._make_workspace()]
+        self._workspaces = Workspaces(program, most, self.block_steps)
         tasks = ctypes.POINTER(SweepTask) * len(self._flows)
         self._tasks = [
             tasks(*(ctypes.pointer(flow.tasks[number]) for flow in self._flows))
@@ -117,13 +116,11 @@ class SweepRunner:
     def _works(self, number: int, team: int) -> Sequence[Callable[[], None]]:
         """Give what each core of a team does: it begins elsewhere, and then helps the others."""
         if (number, team) not in self._prepared:
-            while len(self._workspaces) < team:
-                self._workspaces.append(self._make_workspace())
             tasks = self._tasks[number]
             firsts = [core * len(tasks) // team for core in range(team)]
             self._prepared[number, team] = [
                 partial(self._run, tasks, len(tasks), first, workspace.scratch)
-                for first, workspace in zip(firsts, self._workspaces, strict=False)
+                for first, workspace in zip(firsts, self._workspaces.take(team), strict=True)
             ]
         return self._prepared[number, team]
 
