@@ -65,6 +65,7 @@ MEMBRANE_BITS = 24  # width of Loihi's membrane register
 DRIVE_BITS = 18  # of a soma's input: shifted left, it fits the membrane's register
 THRESHOLD_BITS = 17  # of a threshold, before it is shifted
 ROOT_BITS = 16  # width of an inverse square root's mantissa
+WORTH_DOUBLES = 2**13  # products of a matrix, of which numpy takes some microseconds in integers
 QUOTIENT_FRACTION = 22  # fractional bits of a normalised value, whose magnitude is 1 at the most
 
 
@@ -102,9 +103,12 @@ def multiply_shift(x: npt.ArrayLike, mantissa: npt.ArrayLike, shift: npt.ArrayLi
 def dot(x: npt.ArrayLike, matrix: npt.NDArray[np.integer[Any]]) -> IntArray:
     """Give the exact product of x (…, n) and a matrix (n, m).
 
-    Through doubles where no partial sum can reach 2**53, below which they hold every integer.
+    Through doubles where no partial sum can reach 2**53, below which they hold every integer, and
+    where there are so many products that to prove it pays.
     """
     value = np.asarray(x, dtype=np.int64)
+    if value.size * matrix.shape[1] < WORTH_DOUBLES:
+        return np.asarray(value @ matrix.astype(np.int64))
     largest = max(int(value.max(initial=0)), -int(value.min(initial=0)))
     weight = matrix.astype(np.float64)
     heaviest = len(matrix) * 2.0 ** (8 * matrix.itemsize)  # whatever the weights are
