@@ -2,9 +2,10 @@
 
 A script, since what it looks for ends the process:
 
-    python run_native_checks.py SEEDS [end | start]
+    python run_native_checks.py SEEDS [end | start | shared]
 
-With a word, all arrays end at a page that must not be touched, or begin after one.
+With ``end`` all arrays end at a page that must not be touched, with ``start`` they begin after one;
+with ``shared`` three threads share every network, in blocks of four steps.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edge_dendrites import edge_dendrite, edge_run
 from guarded_memory import guarded
 from random_networks import random_network, random_run
 
-from snn_deploy.engines.native import NativeEngine, flow, packing
+from snn_deploy.engines.native import NativeEngine, flow, packing, session, threads
 from snn_deploy.engines.native.exactness import NotExactError
 from snn_deploy.engines.native.library import load_target
 from snn_deploy.engines.reference import ReferenceEngine
@@ -60,7 +61,11 @@ def zeros(room: Any, size: int, dtype: Any = np.float64) -> Any:
 
 def main(seeds: int, where: str = "") -> None:
     room: Any = packing.aligned_zeros
-    if where:
+    if where == "shared":
+        threads.use_threads(3)
+        session.WORTH_SHARING = 0
+        session.MIN_STEPS = session.MAX_STEPS = 4
+    elif where:
         room = partial(guarded, at_end=where == "end")
         packing.aligned = flow.aligned = room  # type: ignore[attr-defined]
         packing.aligned_zeros = flow.aligned_zeros = partial(zeros, room)  # type: ignore[attr-defined]

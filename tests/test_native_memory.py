@@ -81,14 +81,14 @@ def test_what_touches_it_ends() -> None:
 
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+OF_THREADS = ("-fsanitize=thread", "-g", "-O1")
 
 
-@lru_cache(maxsize=1)
-def find_sanitizers() -> str:
+@lru_cache
+def find_sanitizers(*names: str) -> str:
     """Name what must be loaded before Python; nothing where this machine has no sanitizers."""
     if shutil.which("g++") is None:
         return ""
-    names = "libasan.so", "libubsan.so"
     asked = [["g++", f"-print-file-name={name}"] for name in names]
     found = [subprocess.check_output(command, text=True).strip() for command in asked]
     return " ".join(found) if all(Path(name).is_absolute() for name in found) else ""
@@ -96,10 +96,13 @@ def find_sanitizers() -> str:
 
 @pytest.fixture(scope="module")
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not find_sanitizers():
+    return build_with(tmp_path_factory.mktemp("sanitized"), SANITIZERS, "libasan.so", "libubsan.so")
+
+
+def build_with(folder: Path, options: tuple[str, ...], *names: str) -> Path:
+    if not find_sanitizers(*names):
         pytest.skip("g++ and its sanitizers are not installed")
-    path = tmp_path_factory.mktemp("sanitized") / "kernels.so"
-    return build.build(path, compiler=["g++"], options=SANITIZERS)
+    return build.build(folder / "kernels.so", compiler=["g++"], options=options)
 
 
 @pytest.mark.slow
@@ -108,11 +111,24 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_sanitizers_find_nothing(target: str, sanitized: Path) -> None:
     variables = {
         "ASAN_OPTIONS": "detect_leaks=0",  # of Python's own
-        "LD_PRELOAD": find_sanitizers(),
+        "LD_PRELOAD": find_sanitizers("libasan.so", "libubsan.so"),
         library.KERNELS: str(sanitized),
     }
     done = run_checks(target, "12", **variables)
     assert done.stdout.strip() == "equal", done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
+def test_threads_wait_for_each_other(tmp_path: Path) -> None:
+    """No number is written by a thread while another one reads it, whichever comes first."""
+    made = build_with(tmp_path, OF_THREADS, "libtsan.so")
+    variables = {"LD_PRELOAD": find_sanitizers("libtsan.so"), library.KERNELS: str(made)}
+    done = run_checks(next(iter(library.find_targets())), "20", "shared", **variables)
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("this system loads programs where the sanitizer cannot be")
+    assert done.stdout.strip() == "equal", done.stderr
+    assert done.returncode == 0  # which is another one where it has found something
 
 
 def cross_build(folder: Path) -> tuple[Path, Path]:
