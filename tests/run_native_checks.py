@@ -2,10 +2,11 @@
 
 A script, since what it looks for ends the process:
 
-    python run_native_checks.py SEEDS [end | start | shared]
+    python run_native_checks.py SEEDS [end | start | shared | elsewhere LANES COMMAND …]
 
 With ``end`` all arrays end at a page that must not be touched, with ``start`` they begin after one;
-with ``shared`` three threads share every network, in blocks of four steps.
+with ``shared`` three threads share every network, in blocks of four steps; with ``elsewhere`` a
+command does the library's work, see ``another_cpu.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from another_cpu import run_elsewhere
 from dendrite_tasks import prepare
 from edge_dendrites import edge_dendrite, edge_run
 from guarded_memory import guarded
@@ -28,12 +30,10 @@ from snn_deploy.engines.reference import ReferenceEngine
 from snn_deploy.engines.session import run_whole
 
 
-def check_dendrite(seed: int, room: Any) -> None:
+def check_kernel(network: Any, run: Any, seed: int, room: Any) -> None:
     """Run a dendrite on the kernel alone, whose arrays have nothing to spare."""
-    network = edge_dendrite(seed)
-    if network is None or not load_target().run_dendrite:
+    if not load_target().run_dendrite:
         return
-    run = edge_run(network, seed)
     try:
         prepared = prepare(network, run.inputs, room)
     except NotExactError:
@@ -44,9 +44,7 @@ def check_dendrite(seed: int, room: Any) -> None:
     assert clipped == expected.saturated["dendrite"], seed
 
 
-def check_network(seed: int) -> None:
-    network = random_network(seed)
-    run = random_run(network, seed)
+def check_network(network: Any, run: Any, seed: int) -> None:
     expected, given = (run_whole(e, network, run) for e in (ReferenceEngine(), NativeEngine()))
     for name in network.names:
         assert np.array_equal(expected.trace[name], given.trace[name]), (seed, name)
@@ -59,19 +57,27 @@ def zeros(room: Any, size: int, dtype: Any = np.float64) -> Any:
     return array
 
 
-def main(seeds: int, where: str = "") -> None:
+def main(seeds: int, where: str = "", *more: str) -> None:
     room: Any = packing.aligned_zeros
     if where == "shared":
         threads.use_threads(3)
         session.WORTH_SHARING = 0
         session.MIN_STEPS = session.MAX_STEPS = 4
+    elif where == "elsewhere":
+        run_elsewhere(more[1:], lanes=int(more[0]))
     elif where:
         room = partial(guarded, at_end=where == "end")
         packing.aligned = flow.aligned = room  # type: ignore[attr-defined]
         packing.aligned_zeros = flow.aligned_zeros = partial(zeros, room)  # type: ignore[attr-defined]
     for seed in range(seeds):
-        check_dendrite(seed, room)
-        check_network(seed)
+        dendrite = edge_dendrite(seed)
+        if dendrite is not None:
+            run = edge_run(dendrite, seed)
+            check_network(dendrite, run, seed)
+            if where != "elsewhere":
+                check_kernel(dendrite, run, seed, room)
+        network = random_network(seed)
+        check_network(network, random_run(network, seed), seed)
     print("equal")
 
 

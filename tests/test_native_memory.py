@@ -8,29 +8,14 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from dendrite_tasks import Prepared, prepare
-from edge_dendrites import edge_dendrite, edge_run
 
-from snn_deploy.engines.native import (
-    build,
-    dendrite_coefficients,
-    dendrite_layout,
-    library,
-    packing,
-)
-from snn_deploy.engines.native.abi import DendriteTask
-from snn_deploy.engines.native.exactness import NotExactError
-from snn_deploy.engines.reference import ReferenceEngine
-from snn_deploy.engines.session import run_whole
+from snn_deploy.engines.native import build, library
 
 TESTS = Path(__file__).parent
 SECONDS = 900
 TARGETS = sorted({*build.X86, *build.ARM})
-NEON_LANES = 2
 
 
 def run_checks(target: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -131,56 +116,20 @@ def test_threads_wait_for_each_other(tmp_path: Path) -> None:
     assert done.returncode == 0  # which is another one where it has found something
 
 
-def cross_build(folder: Path) -> tuple[Path, Path]:
-    """Build the library, and what runs dendrites on it, for AArch64."""
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
+def test_another_cpu_gives_the_same_bits(tmp_path: Path) -> None:
+    """Networks and dendrites on AArch64, whose vectors are half as wide as AVX2's."""
     for tool in ("qemu-aarch64", "clang", "aarch64-linux-gnu-gcc"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    compiler = ["clang", "--target=aarch64-linux-gnu"]  # gcc's C++ for it is a package of its own
-    made = build.build(folder / "kernels.so", compiler, "aarch64", options=["-nostdinc++"])
-    runner, source = folder / "run_dendrites", TESTS / "data" / "run_dendrites.c"
-    subprocess.run(["aarch64-linux-gnu-gcc", "-O1", source, "-o", runner, "-ldl"], check=True)
-    return made, runner
-
-
-def written(prepared: Prepared) -> bytes:
-    arrays = list(prepared.arrays.values())
-    sizes = [array.nbytes for array in arrays] + [int(prepared.in_floats)]
-    numbers = bytes(prepared.task)[DendriteTask.extent.offset :]
-    return np.array(sizes, np.int64).tobytes() + numbers + b"".join(a.tobytes() for a in arrays)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(SECONDS)
-def test_another_cpu_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dendrites on AArch64, whose vectors are half as wide, and which rounds downwards, too."""
-    made, runner = cross_build(tmp_path)
-    for module in (dendrite_coefficients, dendrite_layout, packing):
-        monkeypatch.setattr(module, "lanes_of_doubles", lambda: NEON_LANES)
-    expected: list[Any] = []
-    there: list[Prepared] = []
-    for seed in range(60):
-        network = edge_dendrite(seed)
-        if network is None:
-            continue
-        run = edge_run(network, seed)
-        try:
-            there.append(prepare(network, run.inputs))
-        except NotExactError:
-            continue
-        expected.append(run_whole(ReferenceEngine(), network, run))
-    command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", runner, made]
-    done = subprocess.run(
-        command, input=b"".join(map(written, there)), capture_output=True, check=True
-    )
-    assert done.stderr.strip() == b"neon"
-    assert {prepared.in_floats for prepared in there} == {True, False}
-    answers = memoryview(done.stdout)
-    for prepared, result in zip(there, expected, strict=True):
-        size = prepared.arrays["y"].nbytes
-        clipped, drive = np.frombuffer(answers[:8], np.int64), answers[8 : 8 + size]
-        prepared.arrays["y"][...] = np.frombuffer(drive, np.float64)
-        answers = answers[8 + size :]
-        np.testing.assert_array_equal(prepared.drive, result.trace["dendrite"])
-        assert clipped == result.saturated["dendrite"]
-    assert not answers
+    # gcc's C++ for it is a package of its own
+    compiler = ["clang", "--target=aarch64-linux-gnu", "-nostdinc++"]
+    made = build.build(tmp_path / "kernels.so", compiler, "aarch64")
+    runner, source = tmp_path / "run_sweeps", TESTS / "data" / "run_sweeps.cpp"
+    options = ["-O1", "-std=c++17", f"-I{build.SOURCES}", "-ldl"]
+    subprocess.run([*compiler, source, "-o", runner, *options], check=True)
+    command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", str(runner), str(made)]
+    done = run_checks(library.load_target().name.decode(), "40", "elsewhere", "2", *command)
+    assert done.stderr.strip() == "neon"
+    assert done.stdout.strip() == "equal"
