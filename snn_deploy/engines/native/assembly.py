@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from snn_deploy.engines.native.abi import KINDS, OPERATION, WHOLE_BLOCK
 from snn_deploy.engines.native.emitters import KERNELS, Fields, emit
-from snn_deploy.engines.native.exactness import NotExactError, require_integer_bits
+from snn_deploy.engines.native.exactness import INTEGER_ROOM, NotExactError, require_room
 from snn_deploy.engines.native.flow_state import packed_size, write_state
 from snn_deploy.engines.native.library import lanes_of_doubles
 from snn_deploy.engines.native.packing import SLACK, Slots, pitch_of
@@ -144,7 +144,7 @@ class _Assembler:
         for group in sweep.groups:
             self._assemble_group(sweep, group)
             for node in group:
-                for heard in last_uses[node.name]:
+                for heard in sorted(last_uses[node.name]):
                     self._give_back(heard)
                 for name in self._clocks(node):
                     self._give_back((name, 0))
@@ -188,7 +188,7 @@ class _Assembler:
                 self._read_past(heard)
         for node in group if in_turns else ():
             self._compute(sweep, node)
-        for name in {heard[0] for heard in self.past} & {node.name for node in group}:
+        for name in sorted({heard[0] for heard in self.past} & {node.name for node in group}):
             fields = {
                 "kind": KINDS["keep past"],
                 "state": self.pasts[name],
@@ -323,7 +323,7 @@ class _Assembler:
 
     def _keep(self, node: Node) -> None:
         if not self.parts.integers:
-            require_integer_bits(node.output.bits)  # type: ignore[attr-defined]  # lowered stage
+            require_room(node.output.limit, room=INTEGER_ROOM)  # type: ignore[attr-defined]  # lowered stage
         self.kept[node.name] = self.kept_size
         self.kept_size += self.pitches[node.name]
         self._emit(node.name, {"kind": KINDS["keep"], "first": self.kept[node.name]}, x=node.name)

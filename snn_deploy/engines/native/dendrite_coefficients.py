@@ -20,7 +20,7 @@ from snn_deploy.engines.native.exactness import (
 from snn_deploy.engines.native.library import lanes_of_doubles
 
 __all__ = ["TILE_MODES", "Coefficients", "Modes", "by_group", "double_coefficients"]
-__all__ += ["float_coefficients", "offset_of", "once_coefficients", "require_room_in_floats"]
+__all__ += ["float_coefficients", "offset_of", "once_coefficients"]
 
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -101,7 +101,7 @@ def float_coefficients(modes: Modes, worst: Reals, begun: Reals) -> Coefficients
     under_u = offset_of(real, bias) + offset_of(minus_imag, bias)
     under_v = offset_of(imag, bias) + offset_of(real, bias)
     product = (np.abs(real) + np.abs(imag)) * (modes.limit + bias) + 2.0
-    require_room_in_floats(product + np.maximum(np.abs(under_u), np.abs(under_v)))
+    require_room(product + np.maximum(np.abs(under_u), np.abs(under_v)), room=FLOAT_ROOM)
     read = exact[2:] * _SIGNS
     offset = offset_of(read, bias)
     worst = by_group(worst + np.abs(offset).sum(axis=0), 2 * lanes_of_doubles())
@@ -122,7 +122,7 @@ def _share_out(worst: Reals, begun: Reals) -> Integers:
     """
     groups, _, lanes = worst.shape
     tiles = worst.reshape(groups, -1, TILE_MODES, lanes).sum(axis=2)
-    require_room_in_floats(tiles)
+    require_room(tiles, room=FLOAT_ROOM)
     numbers = np.zeros(tiles.shape[:2], dtype=np.int64)
     for g in range(groups):
         held, number = begun[g], 0
@@ -137,18 +137,6 @@ def _share_out(worst: Reals, begun: Reals) -> Integers:
 def offset_of(coefficient: Reals, bias: float | Reals) -> Reals:
     """Give what a product has too much because the compartment is biased: all but the half."""
     return np.where(coefficient == 0.0, 0.0, bias * coefficient - 0.5)
-
-
-def require_room_in_floats(magnitude: Reals) -> None:
-    """Require that floats hold integers of this magnitude, and what decides their ties.
-
-    Raises
-    ------
-    NotExactError
-        If they do not.
-    """
-    if not np.all(magnitude < FLOAT_ROOM):
-        raise NotExactError
 
 
 def _fraction_bits(modes: Modes) -> Integers:
@@ -225,8 +213,7 @@ def once_coefficients(modes: Modes, saturates: bool) -> tuple[Integers, Coeffici
     order: Integers = np.argsort(modes.entry, axis=1, kind="stable")
     modes = modes.taken(order)
     sums = modes.limit * np.abs(modes.mantissas).reshape(2, 2, *modes.entry.shape).sum(axis=1)
-    if not np.all(sums < 2.0 ** (DOUBLE_BITS - 3)):
-        raise NotExactError
+    require_room(sums, room=2.0 ** (DOUBLE_BITS - 3))
     exact, hair = modes.mantissas * 2.0**-modes.shifts, 2.0 ** -(modes.shifts + 2.0)
     require_room((sums[1] * 2.0 ** -modes.shifts[2] + 1.0).sum(axis=1))
     rows = [exact[0], exact[1], -exact[1], hair[0], hair[2], exact[2], -exact[3]]

@@ -18,10 +18,10 @@ from snn_deploy.engines.native.dendrite_coefficients import (
     float_coefficients,
     offset_of,
     once_coefficients,
-    require_room_in_floats,
 )
 from snn_deploy.engines.native.exactness import (
     FLOAT_MAGIC,
+    FLOAT_ROOM,
     MAGIC,
     NotExactError,
     factor_and_nudge,
@@ -124,15 +124,17 @@ def _lay_out_floats(
     order: Integers = np.argsort(modes.entry, axis=1, kind="stable")
     modes, worst = modes.taken(order), np.take_along_axis(worst, order, axis=1)
     begun = largest * np.abs(skip.factor) + np.abs(skip.offset) + 1.0
-    require_room_in_floats(begun)
+    require_room(begun, room=FLOAT_ROOM)
     found = float_coefficients(modes, worst, begun)
-    require_room_in_floats(modes.entry * largest[:, None] + found.bias)
+    require_room(modes.entry * largest[:, None] + found.bias, room=FLOAT_ROOM)
     drive_nudge = 2.0 ** (node.drive_shift - 1) if node.drive_shift > 0 else 0.0
     scales = np.where(modes.entry > 0.0, modes.entry, 1.0)
     entry_nudges = np.where(scales < 1.0, 0.5 / scales, 0.0)
     # what is added must not cost what it is added to a bit
     nudged = largest + np.maximum(entry_nudges.max(axis=1), skip.nudge)
-    require_room_in_floats(np.maximum(nudged, bound.reached["sum"].max() + drive_nudge) / 4.0)
+    require_room(
+        np.maximum(nudged, bound.reached["sum"].max() + drive_nudge) / 4.0, room=FLOAT_ROOM
+    )
     return _assemble(node, modes.entry, entry_nudges, found, skip, drive_nudge, order)
 
 

@@ -13,10 +13,10 @@ from snn_deploy.engines.native.abi import KINDS
 from snn_deploy.engines.native.compiled import CompiledStep
 from snn_deploy.engines.native.dendrite_layout import lay_out
 from snn_deploy.engines.native.exactness import (
+    INTEGER_ROOM,
     MAGIC,
     NotExactError,
     factor_and_nudge,
-    require_integer_bits,
     require_room,
     shift_and_nudge,
 )
@@ -88,7 +88,7 @@ def _weighted_sums(
     if spikes and is_word:
         outputs, inputs = columns.shape[1], pitch_of(len(columns))
         largest_sum = parts.bounds[node.name].reached["sum"].max()
-        require_integer_bits(int(largest_sum).bit_length() + 1)
+        require_room(largest_sum, room=INTEGER_ROOM)
         columns = np.pad(columns, [(0, inputs - len(columns)), (0, 0)])
         return {
             "kind": KINDS["add spikes"],

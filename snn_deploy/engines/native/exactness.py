@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,10 +9,10 @@ __all__ = [
     "DOUBLE_BITS",
     "FLOAT_MAGIC",
     "FLOAT_ROOM",
+    "INTEGER_ROOM",
     "MAGIC",
     "NotExactError",
     "factor_and_nudge",
-    "require_integer_bits",
     "require_room",
     "shift_and_nudge",
 ]
@@ -22,19 +20,19 @@ __all__ = [
 Reals = npt.NDArray[np.float64]
 
 DOUBLE_BITS = 52  # of a fraction: a double holds any multiple of 2**-f below 2**(52 - f) exactly
-INTEGER_BITS = 32
 MAGIC = 1.5 * 2.0**52  # the middle of the doubles that are 1 apart: room for ±2**51
 FLOAT_MAGIC = 1.5 * 2.0**23  # of the floats: room for ±2**22
 ROOM = 2.0**50  # doubles around MAGIC are 1 apart for twice as far
 FLOAT_ROOM = 2.0**22  # and floats around FLOAT_MAGIC for as far as this
+INTEGER_ROOM = 2.0**31  # of sums, and of sequences that are kept, in 32 bits
 
 
 class NotExactError(Exception):
     """Some number may need more bits than a double has."""
 
 
-def require_room(*largest: npt.ArrayLike) -> None:
-    """Require that integers of these magnitudes stay far from the end of the doubles' integers.
+def require_room(*largest: npt.ArrayLike, room: float = ROOM) -> None:
+    """Require that integers of these magnitudes stay below the ``room`` that they have.
 
     Raises
     ------
@@ -42,20 +40,8 @@ def require_room(*largest: npt.ArrayLike) -> None:
         If one does not.
     """
     for magnitude in largest:
-        if not np.all(np.asarray(magnitude) < ROOM):
+        if not np.all(np.asarray(magnitude) < room):
             raise NotExactError
-
-
-def require_integer_bits(bits: int) -> None:
-    """Require that a signed format fits the 32 bits in which sequences are kept.
-
-    Raises
-    ------
-    NotExactError
-        If it does not.
-    """
-    if bits > INTEGER_BITS:
-        raise NotExactError
 
 
 def factor_and_nudge(
@@ -73,8 +59,7 @@ def factor_and_nudge(
     """
     m = np.asarray(mantissa, dtype=np.float64)
     bits = int(np.abs(m).max(initial=1)).bit_length() + 1
-    if not np.all(np.asarray(largest) < 2.0 ** (DOUBLE_BITS - bits)):
-        raise NotExactError
+    require_room(largest, room=2.0 ** (DOUBLE_BITS - bits))
     factor = m * 2.0 ** -np.asarray(shift, dtype=np.float64)
     require_room(np.asarray(largest) * np.abs(factor))
     return factor, np.where(m < 0, -(2.0**-bits), 2.0**-bits)
@@ -89,9 +74,4 @@ def shift_and_nudge(shift: npt.ArrayLike, largest: npt.ArrayLike) -> tuple[Reals
         As :func:`factor_and_nudge`.
     """
     k = np.asarray(shift, dtype=np.float64)
-    nudge_bits = int(max(k.max(initial=0.0), 0.0)) + 2
-    if not np.all(np.asarray(largest) < 2.0 ** (DOUBLE_BITS - nudge_bits)):
-        raise NotExactError
-    factor: Any = 2.0**k
-    require_room(np.asarray(largest) * factor)
-    return factor, np.full(k.shape, 2.0**-nudge_bits)
+    return factor_and_nudge(2.0 ** np.maximum(k, 0.0), np.maximum(-k, 0.0), largest)

@@ -7,7 +7,7 @@
 
 namespace SNN_TARGET {
 
-// As in normalize's docstring in fixedpoint.py; fast_nodes.py proves that these fit.
+// As in normalize's docstring in fixedpoint.py; emitters.py proves that these fit.
 constexpr int ROOT_BITS = 16, LARGEST_LEFT_SHIFT = 7;  // of a product with a root
 constexpr double ROOT_NUDGE = 1.0 / (1 << (ROOT_BITS + LARGEST_LEFT_SHIFT)), SQUARE_NUDGE = 0.25;
 constexpr int64_t ROOT_LIMIT = (1 << (ROOT_BITS - 1)) - 1;
