@@ -13,10 +13,13 @@ from typing import IO, Any
 import numpy as np
 
 from snn_deploy.engines.native import session, threads
-from snn_deploy.engines.native.abi import Port, SweepTask
+from snn_deploy.engines.native.abi import KINDS, Port, SweepTask
 from snn_deploy.engines.native.flow import Flow, Workspace
 
-__all__ = ["run_elsewhere"]
+__all__ = ["kinds_that_ran", "run_elsewhere"]
+
+kinds_that_ran: set[str] = set()
+"""Of operations, there."""
 
 
 def run_elsewhere(command: Sequence[str], lanes: int) -> None:
@@ -46,6 +49,8 @@ def run_elsewhere(command: Sequence[str], lanes: int) -> None:
 def _run(there: IO[bytes], back: IO[bytes], flow: Flow, number: int, workspace: Workspace) -> None:
     program, task = flow.program, SweepTask.from_buffer_copy(flow.tasks[number])
     sweep, task.scratch = program.sweeps[number], workspace.scratch._obj
+    names = list(KINDS)
+    kinds_that_ran.update(names[kind] for kind in sweep.operations["kind"])
     signals = [np.array(signal, order="C") for signal in flow._signals]
     ports = (Port * len(signals))()
     for port, signal in zip(ports, signals, strict=True):

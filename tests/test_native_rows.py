@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from spiking_networks import spiking, wide_weights
 
 from snn_deploy.engines.native import NativeEngine, flow
 from snn_deploy.engines.native.assembly import assemble
@@ -18,11 +19,7 @@ from snn_deploy.ir.verifier import verify_network
 from snn_deploy.nodes.base import IntegerNode, Rescale
 from snn_deploy.nodes.gate import Gate, SigmoidGate
 from snn_deploy.nodes.inputs import Input
-from snn_deploy.nodes.lif import LifSoma
 from snn_deploy.nodes.requantize import Requantize
-from snn_deploy.nodes.synapses import Synapses
-
-WORD = Format(24, 0)
 
 
 def check(network: Network, inputs: np.ndarray, traced: bool | tuple[str, ...]) -> None:
@@ -39,21 +36,6 @@ def check(network: Network, inputs: np.ndarray, traced: bool | tuple[str, ...]) 
     for name in trace:
         np.testing.assert_array_equal(given.trace[name], expected.trace[name], err_msg=name)
     assert given.saturated == expected.saturated
-
-
-def spiking(width: int, weight: np.ndarray) -> list[IntegerNode]:
-    """An input whose ones are spikes, and synapses that they reach."""
-    return [
-        Input(name="input", output=Format(4, 0), channels=width),
-        LifSoma(name="lif", inputs=(Edge("input"),), channels=width, threshold=0, decay=4095),
-        Synapses(
-            name="synapses",
-            inputs=(Edge("lif", delay=1),),
-            output=WORD,
-            weight=weight.astype(np.int8),
-            weight_bits=8,
-        ),
-    ]
 
 
 @pytest.mark.parametrize("traced", [True, False])
@@ -83,29 +65,7 @@ def test_words_of_a_weight_are_one_weight(
     """
     rng = np.random.default_rng(targets)
     width = 9
-    matrices = rng.integers(-limit, limit + 1, (len(shifts), targets, width)).astype(np.int8)
-    matrices[:, :, 0] = limit
-    source = "lif" if spikes else "input"
-    words = [
-        Synapses(
-            name=f"word{i}",
-            inputs=(Edge(source, delay=1),),
-            output=Format(24, -shift),
-            weight=matrix,
-            weight_bits=8,
-        )
-        for i, (shift, matrix) in enumerate(zip(shifts, matrices, strict=True))
-    ]
-    align = np.repeat(np.array(shifts, np.int8)[:, None], targets, axis=1)
-    total = Requantize(
-        name="total",
-        inputs=tuple(Edge(word.name) for word in words),
-        output=Format(32, 0),
-        channels=targets,
-        align=align,
-    )
-    before = spiking(width, matrices[0])[: 2 if spikes else 1]
-    network = Network("lowered", (*before, *words, total), "all")
+    network = wide_weights(rng, width, targets, spikes, shifts, limit)
     names = {"nothing": (), "sum": ("total",), "word": ("word0",)}[traced]
     watched = frozenset({"total", *names})
     (sweep,) = assemble(plan_network(network), watched).sweeps

@@ -80,7 +80,7 @@ def _weighted_sums(
     sums = np.abs(weight.astype(np.float64)) @ largest
     require_room(sums)
     is_word, spikes = weight.itemsize == 1, reads_spikes(parts.network, node)
-    in_32_bits = sums.max(initial=0.0) < 2.0**31
+    in_32_bits = sums.max(initial=0.0) < INTEGER_ROOM
     if spikes and in_32_bits and not is_word:
         laid = tiled(columns.astype(np.int32), 2 * lanes_of_doubles()).view(np.int8)
         first = parts.weights.add(laid)
