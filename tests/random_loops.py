@@ -9,11 +9,11 @@ import numpy as np
 from random_networks import Limits, random_network
 
 from snn_deploy.errors import NetworkError
-from snn_deploy.ir.bounds import WIDEST, bound_network
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.host import chip_part
 from snn_deploy.ir.loops import groups, is_recurrent
 from snn_deploy.ir.network import Network
+from snn_deploy.ir.verifier import check_accumulators
 from snn_deploy.nodes.requantize import Requantize
 
 __all__ = ["looped"]
@@ -51,7 +51,9 @@ def looped(seed: int, limits: Limits | None = None) -> Network | None:
             nodes[place] = replace(node, align=align)
         nodes[place] = replace(nodes[place], inputs=tuple(edges))
     network = replace(network, nodes=tuple(nodes))
-    products = [b.reached.get("product", np.zeros(1)) for b in bound_network(network).values()]
-    wide = any(product.max() > WIDEST for product in products)
+    try:
+        check_accumulators(network)
+    except NetworkError:
+        return None
     backwards = any(n.runs_backwards for g in groups(network) if is_recurrent(g) for n in g)
-    return None if wide or backwards else network
+    return None if backwards else network

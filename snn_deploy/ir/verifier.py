@@ -23,7 +23,7 @@ from snn_deploy.nodes.float_node import FloatNode
 from snn_deploy.nodes.registry import legal_kinds
 from snn_deploy.nodes.rules import require, within
 
-__all__ = ["verify_network"]
+__all__ = ["check_accumulators", "verify_network"]
 
 
 MAX_EXPONENT = 1000  # beyond it a float64 cannot hold what one unit stands for
@@ -48,7 +48,7 @@ def verify_network(network: Network) -> None:
         node.check(network)  # type: ignore[attr-defined]  # integer stage
     _check_host(network)
     _check_loops(network)
-    _check_accumulators(network)
+    check_accumulators(network)
     if network.stage == "lowered":
         _check_timing(network)
 
@@ -166,7 +166,7 @@ _UNCLIPPED = {
 """What no node clips, as its bound names it, and what holds it."""
 
 
-def _check_accumulators(network: Network) -> None:
+def check_accumulators(network: Network) -> None:
     """Prove that nothing unclipped can leave its width, whatever the input."""
     for name, bound in bound_network(network).items():
         for quantity, (told, holder) in _UNCLIPPED.items():
