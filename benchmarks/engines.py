@@ -28,6 +28,7 @@ from snn_deploy.engines.lava.segments import cut_network
 from snn_deploy.engines.native import NativeEngine, flow, threads
 from snn_deploy.engines.native.abi import KINDS, SweepTask
 from snn_deploy.engines.native.assembly import assemble
+from snn_deploy.engines.native.carried import Compartments
 from snn_deploy.engines.native.flow import Flow, Workspace
 from snn_deploy.engines.native.library import load_target
 from snn_deploy.engines.native.packing import Slots
@@ -124,7 +125,8 @@ def against_floor(
     for shape in shapes:
         network = dendrites_alone(shape)
         program = assemble(plan_network(network), frozenset())
-        floats = {layout.numbers.dtype.type for layout in program.layouts.values()} == {np.float32}
+        layouts = [c.form.layout for c in program.carried if isinstance(c.form, Compartments)]
+        floats = {layout.numbers.dtype.type for layout in layouts} == {np.float32}
         numbers = "floats" if floats else "doubles"
         name = f"{shape.channels} channels × {shape.modes} modes, in {numbers}"
         sizes[name] = batch * steps * modes_of(network)

@@ -25,6 +25,7 @@ from snn_deploy.engines.native import (
     threads,
 )
 from snn_deploy.engines.native.assembly import assemble
+from snn_deploy.engines.native.carried import Compartments
 from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.library import TARGET, find_targets
 from snn_deploy.engines.native.packing import Slots
@@ -64,7 +65,9 @@ def check(network: Network, inputs: np.ndarray) -> None:
 def layout_of(network: Network) -> DendriteLayout:
     """Give the layout that the fast program chose for the dendrite called so."""
     program = assemble(plan_network(network), frozenset())
-    return program.layouts["dendrite"]
+    (form,) = (c.form for c in program.carried if c.owner == "dendrite")
+    assert isinstance(form, Compartments)
+    return form.layout
 
 
 def test_every_small_product_rounds_half_up() -> None:

@@ -19,7 +19,7 @@
 ``synapse_layout``     the same for synapses' weights; ``wide_weights`` joins those that a chip
                        has in several words
 ``program_code``       a neuron's program as instructions, for all that is not compiled
-``flow_state``         what is carried from chunk to chunk, in an order that all machines share
+``carried``            what is carried from chunk to chunk: its forms, and an order that all share
 ``closing``            what is computed once a sequence, at its end
 ``library``            the compiled code, of ``src/``: found, or built (``build``), and loaded
 ``abi``                what passes between it and Python

@@ -6,12 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from snn_deploy.engines.native.abi import KINDS, OPERATION, WHOLE_BLOCK
+from snn_deploy.engines.native.carried import Past, Rows
 from snn_deploy.engines.native.emitters import KERNELS, Fields, emit
 from snn_deploy.engines.native.exactness import INTEGER_ROOM, NotExactError, require_room
-from snn_deploy.engines.native.flow_state import packed_size, write_state
 from snn_deploy.engines.native.library import lanes_of_doubles
 from snn_deploy.engines.native.packing import SLACK, Slots, pitch_of
 from snn_deploy.engines.native.parts import Parts
@@ -20,11 +19,11 @@ from snn_deploy.engines.native.program import Assembly, Heard, SweepProgram
 from snn_deploy.engines.native.program_code import clocks_of
 from snn_deploy.engines.native.synapse_layout import narrow_pitch
 from snn_deploy.engines.native.wide_weights import join_words
+from snn_deploy.engines.session import MESSAGES
 from snn_deploy.ir.bounds import bound_network
 from snn_deploy.ir.formats import Edge
 from snn_deploy.ir.loops import is_recurrent
 from snn_deploy.ir.node import Node
-from snn_deploy.ir.program_step import first_words
 from snn_deploy.ir.sweeps import Sweep
 from snn_deploy.nodes.dendrite import Dendrite
 
@@ -75,7 +74,6 @@ class _Assembler:
             node.name: (narrow_pitch if node.name in self.parts.narrow else pitch_of)(node.width)
             for node in plan.network
         }
-        self.counts: dict[str, int] = {}
         self.pasts: dict[str, int] = {}
         self.stretch = 0
         self.effort = 0
@@ -102,12 +100,7 @@ class _Assembler:
             weights=self.parts.weights.whole(),
             tables=self.parts.tables.whole(),
             values=self.parts.values.whole(),
-            layouts=self.parts.layouts,
-            begun=self._beginnings(),
-            in_rows=frozenset(self.parts.in_rows),
-            states=self.parts.states,
-            counts=self.counts,
-            pasts=self.pasts,
+            carried=tuple(self.parts.carried),
             row_size=self.row_size,
             passing_size=self.passing_size,
             kept_size=self.kept_size,
@@ -115,18 +108,6 @@ class _Assembler:
             work_size=self.parts.work_size,
             effort=self.effort,
         )
-
-    def _beginnings(self) -> dict[str, npt.NDArray[Any]]:
-        begun = {}
-        for name in self.parts.states:
-            node: Any = self.plan.network[name]
-            words, in_rows = node.program.words.values(), name in self.parts.in_rows
-            if any(np.any(word.start) for word in words):
-                size = packed_size(node, in_rows)
-                packed = np.zeros(size, np.int64 if self.parts.integers else np.float64)
-                write_state(node, packed, 1, first_words(node.program, 1), in_rows, None)
-                begun[name] = packed
-        return begun
 
     def _assemble_sweep(self, sweep: Sweep) -> SweepProgram:
         self.places, self.passing_places = Slots(), Slots()
@@ -225,10 +206,8 @@ class _Assembler:
             self._emit(node.name, {"kind": KINDS["give"], "first": len(self.leaving)}, x=node.name)
             self.leaving.append(node.name)
         if node.name in self.plan.counted:
-            self.counts[node.name] = self.parts.take_state(self.pitches[node.name])
-            self._emit(
-                node.name, {"kind": KINDS["count"], "state": self.counts[node.name]}, x=node.name
-            )
+            place = self.parts.carry(node.name, Rows(node.width, (MESSAGES,)))
+            self._emit(node.name, {"kind": KINDS["count"], "state": place}, x=node.name)
         if node.name in sweep.keeps:
             self._keep(node)
 
@@ -253,9 +232,9 @@ class _Assembler:
         """Hear a node of this sweep as it was some steps before."""
         name, back = heard
         reach = self.plan.reach[name]
-        size = reach * self.pitches[name]
+        form = Past(self.plan.network[name].width, reach)
         if name not in self.pasts:
-            self.pasts[name] = self.parts.take_state(size)
+            self.pasts[name] = self.parts.carry(name, form)
         if (name, 0) not in self.slots:
             self._place((name, 0))
         self._place(heard)
@@ -265,7 +244,7 @@ class _Assembler:
             "first": reach,
             "size": back,
         }
-        self._emit(name, fields | {"half": size}, x=name, y=heard)
+        self._emit(name, fields | {"half": form.size}, x=name, y=heard)
 
     def _stands_alone(self, node: Node) -> bool:
         """Tell whether a node goes through a whole block at once: dendrites, since a core then has

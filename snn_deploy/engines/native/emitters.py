@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from snn_deploy import fixedpoint as fp
 from snn_deploy.engines.native.abi import KINDS
+from snn_deploy.engines.native.carried import Compartments, Rows, Words
 from snn_deploy.engines.native.compiled import CompiledStep
 from snn_deploy.engines.native.dendrite_layout import lay_out
 from snn_deploy.engines.native.exactness import (
@@ -174,21 +175,18 @@ def _normalize(parts: Parts, node: Normalize, sources: list[int]) -> Fields:
 
 
 def _dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
-    bound, width = parts.bounds[node.name], pitch_of(node.width)
+    bound = parts.bounds[node.name]
     (largest,) = parts.largest_inputs(node)
     layout = lay_out(node, largest, bound)
     floats, modes = layout.numbers.dtype == np.float32, layout.order.shape[1]
     parts.work_size = max(parts.work_size, layout.work_size)
-    numbers = width * (2 * modes + 1)
-    parts.carry(node.name, numbers // 2 if floats else numbers)
-    parts.layouts[node.name] = layout
     return {
         "kind": KINDS["float dendrite" if floats else "dendrite"],
         "first": (parts.floats if floats else parts.params).add(layout.numbers),
         "second": parts.tables.add(layout.table),
         "third": layout.extent,
         "fourth": layout.sums,
-        "state": parts.states[node.name],
+        "state": parts.carry(node.name, Compartments(layout, node.width, node.bank.modes)),
         "size": modes,
         "flag": node.reversed_time,
         "once": node.bank.rounds_once,
@@ -231,7 +229,7 @@ def _pool(parts: Parts, node: Accumulator, sources: list[int]) -> Fields:
     rows = "first" if node.mode == "first" else "by length" if node.use_lengths else "all"
     return {
         "kind": KINDS["pool"],
-        "state": parts.carry_rows(node),
+        "state": parts.carry(node.name, Rows(node.width, tuple(node.program.words))),
         "first": POOL_ROWS[rows],
         "flag": node.mode in ("first", "last"),
     }
@@ -246,7 +244,8 @@ def _port_widths(parts: Parts, node: Any) -> list[int]:
 def _compiled(
     parts: Parts, node: Any, sources: list[int], number: int, step: CompiledStep
 ) -> Fields:
-    vectors, words = pitch_of(node.width) // lanes_of_doubles(), len(node.program.words)
+    vectors = pitch_of(node.width) // lanes_of_doubles()
+    form = Rows(node.width, tuple(node.program.words))
     missing = pitch_of(node.width) - node.width
     fills = np.repeat(step.fills[:, None], missing, axis=1)
     numbers = np.hstack([step.numbers, fills]).reshape(len(step.fills), vectors, -1)
@@ -260,8 +259,8 @@ def _compiled(
         "third": number,
         "fourth": node.width,
         "size": len(step.fills),
-        "state": parts.carry_rows(node, words),
-        "half": words * pitch_of(node.width),
+        "state": parts.carry(node.name, form, begins=node.program),
+        "half": form.size,
         "flag": node.runs_backwards,
     }
 
@@ -272,15 +271,15 @@ def _program(parts: Parts, node: Any, sources: list[int]) -> Fields:
     widths = _port_widths(parts, node)
     ports = [Port(x, pitch_of(w), w) for x, w in zip(sources, widths, strict=True)]
     code = encode_program(node.program, ports, parts.values.add)
-    words = words_size(node.program)
+    form = Words(node.program)
     return {
         "kind": KINDS["program"],
         "first": parts.tables.add(code.instructions),
         "size": len(code.instructions),
         "second": code.words_at,
-        "third": words,
-        "state": parts.carry(node.name, pitch_of(words)),
-        "half": pitch_of(words),
+        "third": words_size(node.program),
+        "state": parts.carry(node.name, form, begins=node.program),
+        "half": form.size,
         "flag": node.runs_backwards,
     }
 
@@ -288,7 +287,7 @@ def _program(parts: Parts, node: Any, sources: list[int]) -> Fields:
 def _integer_dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Fields:
     if not parts.integers:
         require_room(parts.bounds[node.name].output, *parts.largest_inputs(node))
-    bank, words = node.bank, pitch_of(words_size(node.program))
+    bank, form = node.bank, Words(node.program)
     mantissas = [bank.decay_real, bank.decay_imag, bank.readout_real, bank.readout_imag]
     rows = np.stack([*mantissas, bank.input_shift, bank.readout_shift], axis=1, dtype=np.int64)
     rows = np.pad(rows, [(0, 0), (0, 0), (0, -bank.modes % TILE_OF_MODES)])
@@ -302,8 +301,8 @@ def _integer_dendrite(parts: Parts, node: Dendrite, sources: list[int]) -> Field
         "third": node.drive_shift,
         "fourth": node.width,
         "size": bank.modes,
-        "state": parts.carry(node.name, words),
-        "half": words,
+        "state": parts.carry(node.name, form),
+        "half": form.size,
         "flag": node.reversed_time,
         "once": bank.rounds_once,
         "limit": node.output.limit,

@@ -16,15 +16,7 @@ from snn_deploy.engines.native.abi import (
     address,
     turns_size,
 )
-from snn_deploy.engines.native.dendrite_layout import DendriteLayout
-from snn_deploy.engines.native.flow_state import (
-    read_past,
-    read_rows,
-    read_state,
-    write_past,
-    write_rows,
-    write_state,
-)
+from snn_deploy.engines.native.carried import Carried
 from snn_deploy.engines.native.packing import SLACK, aligned, aligned_zeros
 from snn_deploy.engines.native.plan import REMEMBERED, Plan
 from snn_deploy.engines.native.program import Assembly
@@ -110,10 +102,9 @@ class Flow:
         self.plan, self.program, self.samples = plan, program, last.shape[1]
         self._last = np.ascontiguousarray(last)
         self._state = aligned_zeros(program.state_size * self.samples + SLACK, program.number)
-        for name, packed in program.begun.items():
-            start = program.states[name] * self.samples
-            state = self._state[start : start + packed.size * self.samples]
-            state.reshape(self.samples, -1)[...] = packed
+        for carried in program.carried:
+            if carried.start is not None:
+                self._write(carried, carried.start)
         self.clipped = [np.zeros(len(s.operations), np.int64) for s in program.sweeps]
         """By sweep: how many values each operation clipped."""
         size = program.kept_size * self.samples * steps + SLACK
@@ -193,49 +184,32 @@ class Flow:
         whole = signal.strides[2] == signal.itemsize and signal.dtype == np.int64
         return signal if whole else np.ascontiguousarray(signal, dtype=np.int64)
 
-    def _rows(self, place: int, name: str) -> IntArray:
-        return read_rows(
-            self.plan.network[name].width, self._state[place * self.samples :], self.samples
-        )
+    def _read(self, carried: Carried) -> dict[str, IntArray]:
+        return carried.form.read(self._state[carried.place * self.samples :], self.samples)
 
     def held(self, pool: str) -> IntArray:
         """What a pool has gathered, (samples, width)."""
-        return self._rows(self.program.states[pool], pool)
+        (carried,) = (c for c in self.program.carried if c.owner == pool)
+        (word,) = self._read(carried).values()
+        return word
 
     @property
     def messages(self) -> dict[str, IntArray]:
         """How many messages each counted node has sent, (samples, width)."""
-        return {name: self._rows(place, name) for name, place in self.program.counts.items()}
+        carried = (c for c in self.program.carried if MESSAGES in c.form.names)
+        return {c.owner: self._read(c)[MESSAGES] for c in carried}
 
     def state(self) -> dict[str, IntArray]:
         """Copy what is carried from chunk to chunk: by ``node/what``, (samples, …) each."""
-        carried = {f"{name}/{MESSAGES}": count for name, count in self.messages.items()}
-        for name, place in self.program.states.items():
-            packed = self._state[place * self.samples :]
-            node, form = self.plan.network[name], self._form(name)
-            state = read_state(node, packed, self.samples, *form)
-            carried |= {f"{name}/{what}": array for what, array in state.items()}
-        for name, place in self.program.pasts.items():
-            width, packed = self.plan.network[name].width, self._state[place * self.samples :]
-            past = read_past(width, self.plan.reach[name], packed, self.samples)
-            carried[f"{name}/past"] = past
-        return carried
+        carried = ((c.owner, self._read(c)) for c in self.program.carried)
+        return {f"{name}/{what}": word for name, read in carried for what, word in read.items()}
 
     def restore(self, state: Mapping[str, IntArray]) -> None:
         """Go on from what :meth:`state` gave."""
-        for name, place in self.program.counts.items():
-            packed = self._state[place * self.samples :]
-            write_rows(packed, self.samples, state[f"{name}/{MESSAGES}"])
-        for name in self.program.states:
-            node: Any = self.plan.network[name]
-            self._write(name, {what: state[f"{name}/{what}"] for what in node.program.words})
-        for name, place in self.program.pasts.items():
-            write_past(self._state[place * self.samples :], state[f"{name}/past"])
+        for carried in self.program.carried:
+            words = {what: state[f"{carried.owner}/{what}"] for what in carried.form.names}
+            self._write(carried, words)
 
-    def _write(self, name: str, state: Mapping[str, IntArray]) -> None:
-        packed = self._state[self.program.states[name] * self.samples :]
-        write_state(self.plan.network[name], packed, self.samples, state, *self._form(name))
-
-    def _form(self, name: str) -> tuple[bool, DendriteLayout | None]:
-        """Tell how a node's state is packed."""
-        return name in self.program.in_rows, self.program.layouts.get(name)
+    def _write(self, carried: Carried, words: Mapping[str, IntArray]) -> None:
+        packed = self._state[carried.place * self.samples :]
+        carried.form.write(packed, self.samples, words)

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from snn_deploy.engines.native.carried import Carried, Form
 from snn_deploy.engines.native.compiled import CompiledStep, write_step
-from snn_deploy.engines.native.dendrite_layout import DendriteLayout
 from snn_deploy.engines.native.exactness import NotExactError
 from snn_deploy.engines.native.library import compiled_steps
-from snn_deploy.engines.native.packing import SLACK, Pack, pitch_of
+from snn_deploy.engines.native.packing import SLACK, Pack
 from snn_deploy.engines.native.plan import Plan
 from snn_deploy.engines.native.synapse_layout import narrow_synapses
 from snn_deploy.ir.bounds import Bound, Magnitude, input_intervals
 from snn_deploy.ir.invariants import Interval
+from snn_deploy.ir.program import Program
+from snn_deploy.ir.program_step import first_words
 
 __all__ = ["Parts"]
 
@@ -38,28 +40,22 @@ class Parts:
         self.weights = Pack(np.int8)
         self.tables = Pack(np.int64)
         self.values = Pack(np.int64)
-        self.states: dict[str, int] = {}
-        self.in_rows: set[str] = set()
-        self.layouts: dict[str, DendriteLayout] = {}
+        self.carried: list[Carried] = []
         self.state_size = 0
         self.work_size = SLACK
         self._compiled: dict[str, tuple[int, CompiledStep] | None] = {}
 
-    def take_state(self, size: int) -> int:
-        """Set ``size`` numbers a sample aside."""
-        start = self.state_size
-        self.state_size += size
-        return start
-
-    def carry(self, name: str, size: int) -> int:
-        """Set aside what a node carries from step to step."""
-        self.states[name] = self.take_state(size)
-        return self.states[name]
-
-    def carry_rows(self, node: Any, words: int = 1) -> int:
-        """Set aside some numbers a channel."""
-        self.in_rows.add(node.name)
-        return self.carry(node.name, words * pitch_of(node.width))
+    def carry(self, name: str, form: Form, begins: Program | None = None) -> int:
+        """Set room aside for what a node carries from step to step, and give where; words of state
+        begin as a program says.
+        """
+        start = None
+        if begins is not None and any(np.any(word.start) for word in begins.words.values()):
+            start = first_words(begins, 1)
+        place = self.state_size
+        self.carried.append(Carried(name, place, form, start))
+        self.state_size += form.size
+        return place
 
     def compiled(self, node: Any) -> tuple[int, CompiledStep] | None:
         """Give a node's step, and its number in the library; None: its program is interpreted."""

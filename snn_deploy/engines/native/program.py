@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from snn_deploy.engines.native.abi import SweepTask, address
-from snn_deploy.engines.native.dendrite_layout import DendriteLayout
+from snn_deploy.engines.native.carried import Carried
 
 __all__ = ["Assembly", "Heard", "SweepProgram"]
 
@@ -65,16 +64,9 @@ class Assembly:
         One for each of the plan's.
     params, floats, weights, tables, values
         What operations refer to; the last is where programs work, with their constants in it.
-    layouts
-        By dendrite: how its modes are laid out.
-    begun
-        By node whose state does not begin with zeros: what a sample's begins with, as it is packed.
-    in_rows
-        Names of the nodes whose state is numbers, vector by vector; others' is int64, or has a
-        layout.
-    states, counts, pasts
-        By node: where its state, the counts of its messages and its last steps are, in numbers a
-        sample.
+    carried
+        What is carried from chunk to chunk: nodes' states, the counts of their messages, their last
+        steps.
     row_size, passing_size, state_size, work_size
         How many numbers a row of a block, one of a tile, a sample, and a core need.
     effort
@@ -90,12 +82,7 @@ class Assembly:
     weights: npt.NDArray[np.int8]
     tables: npt.NDArray[np.int64]
     values: npt.NDArray[np.int64]
-    layouts: Mapping[str, DendriteLayout]
-    begun: Mapping[str, npt.NDArray[Any]]
-    in_rows: frozenset[str]
-    states: Mapping[str, int]
-    counts: Mapping[str, int]
-    pasts: Mapping[str, int]
+    carried: tuple[Carried, ...]
     row_size: int
     passing_size: int
     kept_size: int
