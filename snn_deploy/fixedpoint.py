@@ -79,12 +79,15 @@ def round_half_up(x: npt.NDArray[np.float64]) -> IntArray:
     return np.asarray(np.floor(x + 0.5).astype(np.int64))
 
 
+_HALVES = np.array([0, *(1 << k for k in range(62))], dtype=np.int64)
+"""By shift: half of what it divides by."""
+
+
 def round_shift(x: npt.ArrayLike, shift: npt.ArrayLike) -> IntArray:
     """Divide by ``2**shift`` (shift >= 0), rounding half up."""
     value = np.asarray(x, dtype=np.int64)
     k = np.asarray(shift, dtype=np.int64)
-    half = np.left_shift(np.int64(1), k) >> 1
-    return np.asarray((value + half) >> k, dtype=np.int64)
+    return np.asarray((value + _HALVES[k]) >> k, dtype=np.int64)
 
 
 def signed_shift(x: npt.ArrayLike, shift: npt.ArrayLike) -> IntArray:
